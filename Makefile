@@ -1,0 +1,54 @@
+# make demo    a network learns on an emulated microcontroller
+# make test    the tests                  make check   lint, format, types, floors
+# make wheel   dist/trainlet-*.whl        make clean   caches and build products
+#
+# An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.
+# PYTHON=...   which Python makes .venv   PIP_ARGS=...  more words for pip (a wheel folder, an index)
+# JOBS=...     test processes             ARGS=...      more words for the demo or pytest
+
+VENV := $(or $(VIRTUAL_ENV),.venv)
+BIN  := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: demo test check wheel clean
+
+demo: $(VENV)/.trainlet-demo
+	@$(BIN)/trainlet demo $(ARGS)
+
+test: $(VENV)/.trainlet-test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: $(VENV)/.trainlet-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest tests/test_floors.py
+
+wheel: $(VENV)/.trainlet-dev
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp a set of requirements; pyproject.toml newer than the stamp installs again.
+$(VENV)/.trainlet-demo: REQUIREMENT := .
+$(VENV)/.trainlet-test: REQUIREMENT := .[test]
+$(VENV)/.trainlet-dev: REQUIREMENT := .[dev]
+$(VENV)/.trainlet-%: pyproject.toml | $(BIN)/python
+	@echo "installing $(REQUIREMENT) into $(VENV) (PyTorch included: the first time takes minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -e '$(REQUIREMENT)'
+	@touch $@
+
+$(BIN)/python:
+	@for python in $(PYTHON) python3.11 python3; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "making $(VENV) with $$python"; \
+	        $$python -m venv $(VENV) && exit 0; \
+	        rm -rf $(VENV); \
+	        echo "$$python -m venv failed; on Debian and Ubuntu: apt install python3-venv" >&2; \
+	        exit 1; \
+	    fi; \
+	done; \
+	echo "Trainlet needs Python 3.11 or newer and found none; say where: make PYTHON=/path/to/python" >&2; \
+	exit 1

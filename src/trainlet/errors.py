@@ -1,0 +1,70 @@
+"""Every error Trainlet raises.
+
+TrainletError
+├── UnsupportedError      an operator, an attribute or a dtype of the model that cannot be compiled
+├── ShapeError            types of an operator's inputs that do not fit together
+├── GraphError            a broken invariant of a graph (a bug in a pass, or a hand-written graph)
+├── PlanError             a broken invariant of a memory plan (a bug in the planner)
+├── SchemeError           an update scheme that does not fit the model
+├── TargetError           a target that is unknown or too small for the program
+├── FileError             a file that cannot be read: truncated, hostile, of another format
+├── DataError             inputs, labels or weights that cannot be used
+├── StateError            a saved state that is damaged or belongs to another program
+├── DivergedError         the loss stopped being a finite number; nothing was updated
+├── ToolchainError        a compiler or an emulator that is absent or failed
+└── DeviceFault           the program broke the rules of its (emulated) device
+
+A message tells which node or file, what was found, what is allowed and what to do next.
+"""
+
+
+class TrainletError(Exception):
+    """Base of all errors raised on purpose by Trainlet."""
+
+
+class UnsupportedError(TrainletError):
+    """The model uses something that Trainlet cannot compile."""
+
+
+class ShapeError(TrainletError):
+    """The types of an operator's inputs do not fit together."""
+
+
+class GraphError(TrainletError):
+    """A graph breaks an invariant."""
+
+
+class PlanError(TrainletError):
+    """A memory plan breaks an invariant."""
+
+
+class SchemeError(TrainletError):
+    """An update scheme does not fit the model."""
+
+
+class TargetError(TrainletError):
+    """A target is unknown, or too small for the program."""
+
+
+class FileError(TrainletError):
+    """A file cannot be read."""
+
+
+class DataError(TrainletError):
+    """Inputs, labels or weights cannot be used."""
+
+
+class StateError(TrainletError):
+    """A saved state is damaged or belongs to another program."""
+
+
+class DivergedError(TrainletError):
+    """The loss is no longer a finite number; the step changed nothing."""
+
+
+class ToolchainError(TrainletError):
+    """A compiler or an emulator is absent or failed."""
+
+
+class DeviceFault(TrainletError):
+    """The program broke the rules of its device, for example by an access outside its RAM."""

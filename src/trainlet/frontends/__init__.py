@@ -1,0 +1,1 @@
+"""From other people's networks to a Graph."""

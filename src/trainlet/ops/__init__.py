@@ -1,0 +1,31 @@
+"""The catalogue of operators; importing it registers them all."""
+
+from trainlet.ops import (
+    activation,
+    attention,
+    conv,
+    depthwise,
+    elementwise,
+    linear,
+    loss,
+    norm,
+    pool,
+    reduce,
+    shape,
+    update,
+)
+
+__all__ = [
+    "activation",
+    "attention",
+    "conv",
+    "depthwise",
+    "elementwise",
+    "linear",
+    "loss",
+    "norm",
+    "pool",
+    "reduce",
+    "shape",
+    "update",
+]

@@ -1,0 +1,180 @@
+"""Activation functions.
+
+The clipped-linear ones (ReLU, ReLU6, hard-sigmoid) keep one bit an element for their backward
+pass; sigmoid and tanh keep their result, the others their input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import erf, pi, sqrt
+
+import numpy as np
+
+from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
+from trainlet.ops.op import Op, Sample, build, float32, register, require, same_type, typed
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+def _vjp_clipped(n: Node, g: Node) -> list:
+    """Through a packed mask of the elements strictly inside the clipping range."""
+    _, slope = _INSIDE[n.op]
+    return [lambda: build("mask_dx", g, build(f"{n.op}_mask", n, label=n.name), slope=slope)]
+
+
+def _mask_type(y: TensorType) -> TensorType:
+    return typed("uint8", (y.size + 7) // 8)
+
+
+def pack(inside: np.ndarray) -> np.ndarray:
+    """Bit k of byte k/8 tells whether element k of the flattened tensor is inside."""
+    return np.packbits(inside.reshape(-1), bitorder="little")
+
+
+_INSIDE: dict[str, tuple[Function, float]] = {
+    "relu": (lambda y: y > 0, 1.0),
+    "relu6": (lambda y: (y > 0) & (y < 6), 1.0),
+    "hard_sigmoid": (lambda y: (y > 0) & (y < 1), 1 / 6),
+}
+_CLIPPED: dict[str, Function] = {
+    "relu": lambda x: np.maximum(x, np.float32(0)),
+    "relu6": lambda x: np.clip(x, np.float32(0), np.float32(6)),
+    "hard_sigmoid": lambda x: np.clip(x + np.float32(3), 0, 6) * np.float32(1 / 6),
+}
+
+for _name, _meaning in _CLIPPED.items():
+    register(
+        Op(
+            _name,
+            infer=same_type,
+            eval=_meaning,
+            vjp=_vjp_clipped,
+            inplace=(0,),
+            samples=[Sample((float32(3, 5),)), Sample((float32(40),))],
+        )
+    )
+    register(
+        Op(
+            f"{_name}_mask",
+            infer=_mask_type,
+            eval=lambda y, inside=_INSIDE[_name][0]: pack(inside(y)),
+            call=lambda n: (n.inputs[0].type.size,),
+            samples=[Sample((float32(3, 5),)), Sample((float32(40),))],
+        )
+    )
+
+
+def _infer_mask_dx(g: TensorType, mask: TensorType, slope: float) -> TensorType:
+    require(mask == _mask_type(g), f"mask {mask} does not fit {g}")
+    return g
+
+
+def _eval_mask_dx(g: np.ndarray, mask: np.ndarray, slope: float) -> np.ndarray:
+    inside = np.unpackbits(mask, count=g.size, bitorder="little").reshape(g.shape)
+    return np.where(inside, g * np.float32(slope), np.float32(0))
+
+
+register(
+    Op(
+        "mask_dx",
+        infer=_infer_mask_dx,
+        eval=_eval_mask_dx,
+        call=lambda n: (n.type.size, float(n.attrs["slope"])),
+        inplace=(0,),
+        samples=[
+            Sample(
+                (float32(3, 5), typed("uint8", 2)),
+                {"slope": 1.0},
+                {1: lambda rng: rng.integers(0, 256, 2).astype(np.uint8)},
+            )
+        ],
+    )
+)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)), without overflow for large |x|."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + e), e / (1 + e)).astype(x.dtype)
+
+
+_erf = np.vectorize(erf, otypes=[np.float64])
+
+
+def _gelu_cdf(x: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + _erf(x.astype(np.float64) / sqrt(2)))
+
+
+def _gelu(x: np.ndarray) -> np.ndarray:
+    return (x * _gelu_cdf(x)).astype(x.dtype)
+
+
+def _gelu_slope(x: np.ndarray) -> np.ndarray:
+    density = np.exp(-0.5 * x.astype(np.float64) ** 2) / sqrt(2 * pi)
+    return (_gelu_cdf(x) + x * density).astype(x.dtype)
+
+
+_TANH_SCALE, _TANH_CUBE = np.float32(sqrt(2 / pi)), np.float32(0.044715)
+
+
+def _gelu_tanh(x: np.ndarray) -> np.ndarray:
+    return 0.5 * x * (1 + np.tanh(_TANH_SCALE * (x + _TANH_CUBE * x**3)))
+
+
+def _gelu_tanh_slope(x: np.ndarray) -> np.ndarray:
+    t = np.tanh(_TANH_SCALE * (x + _TANH_CUBE * x**3))
+    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * _TANH_SCALE * (1 + 3 * _TANH_CUBE * x * x)
+
+
+def _hard_swish_slope(x: np.ndarray) -> np.ndarray:
+    inner = x * np.float32(1 / 3) + np.float32(0.5)
+    return np.where(x <= -3, 0, np.where(x < 3, inner, 1)).astype(x.dtype)
+
+
+def _silu_slope(x: np.ndarray) -> np.ndarray:
+    s = sigmoid(x)
+    return s * (1 + x * (1 - s))
+
+
+# name: (meaning, slope, what the slope is a function of)
+_SMOOTH: dict[str, tuple[Function, Function, str]] = {
+    "sigmoid": (sigmoid, lambda y: y * (1 - y), "result"),
+    "tanh": (np.tanh, lambda y: 1 - y * y, "result"),
+    "silu": (lambda x: x * sigmoid(x), _silu_slope, "input"),
+    "gelu": (_gelu, _gelu_slope, "input"),
+    "gelu_tanh": (_gelu_tanh, _gelu_tanh_slope, "input"),
+    "hard_swish": (
+        lambda x: x * np.clip(x + np.float32(3), 0, 6) * np.float32(1 / 6),
+        _hard_swish_slope,
+        "input",
+    ),
+}
+
+
+def _vjp_smooth(n: Node, g: Node) -> list:
+    saved = n if _SMOOTH[n.op][2] == "result" else n.inputs[0]
+    return [lambda: build(f"{n.op}_dx", g, saved, label=n.name)]
+
+
+for _name, (_meaning, _slope, _of) in _SMOOTH.items():
+    register(
+        Op(
+            _name,
+            infer=same_type,
+            eval=_meaning,
+            vjp=_vjp_smooth,
+            inplace=(0,),
+            samples=[Sample((float32(5, 8),)), Sample((float32(3),))],
+        )
+    )
+    register(
+        Op(
+            f"{_name}_dx",
+            infer=same_type,
+            eval=lambda g, v, slope=_slope: (g * slope(v)).astype(g.dtype),
+            inplace=(0,),
+            samples=[Sample((float32(5, 8), float32(5, 8)))],
+        )
+    )

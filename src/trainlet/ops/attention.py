@@ -1,0 +1,42 @@
+"""Softmax over the last axis; scaled dot-product attention is made of it and two products."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainlet.ir.graph import Node
+from trainlet.ops.op import Literal, Op, Sample, build, float32, register, same_type
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    """Over the last axis, shifted by the maximum."""
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def _rows(n: Node) -> tuple[Literal, ...]:
+    return n.type.size // n.type.shape[-1], n.type.shape[-1]
+
+
+register(
+    Op(
+        "softmax",
+        infer=same_type,
+        eval=softmax,
+        vjp=lambda n, g: [lambda: build("softmax_dx", g, n, label=n.name)],
+        call=_rows,
+        inplace=(0,),
+        samples=[Sample((float32(3, 5),)), Sample((float32(2, 2, 7),))],
+    )
+)
+
+register(
+    Op(
+        "softmax_dx",
+        infer=same_type,
+        eval=lambda g, y: y * (g - (g * y).sum(-1, keepdims=True)),
+        call=_rows,
+        inplace=(0,),
+        samples=[Sample((float32(3, 5), float32(3, 5)))],
+    )
+)

@@ -1,0 +1,144 @@
+"""Addition, subtraction, multiplication with broadcasting, and scaling by a constant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from trainlet.errors import ShapeError
+from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
+from trainlet.ops.broadcast import loop_literals
+from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
+from trainlet.ops.shape import leading
+
+
+def broadcast_type(a: TensorType, b: TensorType) -> TensorType:
+    """The type of a binary operation's result; raises ShapeError when the shapes do not fit."""
+    try:
+        return a.with_shape(np.broadcast_shapes(a.shape, b.shape))
+    except ValueError:
+        raise ShapeError(f"shapes {a.shape} and {b.shape} do not broadcast") from None
+
+
+def reduced(g: Node, operand: Node) -> Node:
+    """The gradient of a broadcast operand: summed over what was broadcast."""
+    if g.type.shape == operand.type.shape:
+        return g
+    return build("sum_to", g, shape=operand.type.shape, label=g.name)
+
+
+def _vjp_mul(n: Node, g: Node) -> list[Thunk | None]:
+    def side(own: Node, other: Node) -> Thunk:
+        if own.type.shape == n.type.shape:
+            return lambda: build("mul", g, other, label=n.name)
+        return lambda: build("mul_sum", g, other, shape=own.type.shape, label=n.name)
+
+    a, b = n.inputs
+    return [side(a, b), side(b, a)]
+
+
+def _register(
+    name: str,
+    meaning: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    vjp: Callable[[Node, Node], list[Thunk | None]],
+) -> None:
+    register(
+        Op(
+            name,
+            infer=broadcast_type,
+            eval=meaning,
+            vjp=vjp,
+            call=lambda n: loop_literals(n.type.shape, *(i.type.shape for i in n.inputs)),
+            inplace=(0, 1),
+            samples=[
+                Sample((float32(2, 3, 4), float32(2, 3, 4))),
+                Sample((float32(2, 3, 4), float32(4))),
+                Sample((float32(2, 1, 1, 4), float32(2, 3, 5, 4))),
+                Sample((float32(3, 1), float32(1, 4))),
+            ],
+        )
+    )
+
+
+_register(
+    "add",
+    np.add,
+    lambda n, g: [lambda: reduced(g, n.inputs[0]), lambda: reduced(g, n.inputs[1])],
+)
+_register(
+    "sub",
+    np.subtract,
+    lambda n, g: [
+        lambda: reduced(g, n.inputs[0]),
+        lambda: build("scale", reduced(g, n.inputs[1]), factor=-1.0),
+    ],
+)
+_register("mul", np.multiply, _vjp_mul)
+
+register(
+    Op(
+        "scale",
+        infer=lambda x, factor: x,
+        eval=lambda x, factor: x * np.float32(factor),
+        vjp=lambda n, g: [lambda: build("scale", g, factor=n.attrs["factor"], label=n.name)],
+        call=lambda n: (n.type.size, float(n.attrs["factor"])),
+        inplace=(0,),
+        samples=[Sample((float32(3, 4),), {"factor": -0.7})],
+    )
+)
+
+register(
+    Op(
+        "offset",
+        infer=lambda x, term: x,
+        eval=lambda x, term: x + np.float32(term),
+        vjp=lambda n, g: [lambda: g],
+        call=lambda n: (n.type.size, float(n.attrs["term"])),
+        inplace=(0,),
+        samples=[Sample((float32(3, 4),), {"term": 0.3})],
+    )
+)
+
+
+def _infer_mul_sum(g: TensorType, x: TensorType, shape: tuple[int, ...]) -> TensorType:
+    require(
+        np.broadcast_shapes(g.shape, x.shape, shape) == g.shape,
+        f"{x} and the result {shape} must broadcast to {g}",
+    )
+    return g.with_shape(shape)
+
+
+def sum_to_shape(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Sum over the dimensions that broadcasting `shape` to x's shape repeats."""
+    padded = (1,) * (x.ndim - len(shape)) + tuple(shape)
+    axes = tuple(k for k, (n, m) in enumerate(zip(x.shape, padded, strict=True)) if n != m)
+    return x.sum(axes, keepdims=True).reshape(shape)
+
+
+def _narrow_mul_sum(n: Node, ratio: float) -> Node:
+    require(len(n.attrs["shape"]) == 1, "only a vector can be updated in part")
+    g, x = (leading(t, ratio) for t in n.inputs)
+    return build("mul_sum", g, x, shape=g.type.shape[-1:], label=n.name)
+
+
+register(
+    Op(
+        "mul_sum",
+        infer=_infer_mul_sum,
+        eval=lambda g, x, shape: sum_to_shape(g * x, shape),
+        narrow=_narrow_mul_sum,
+        call=lambda n: (
+            n.type.size,
+            *loop_literals(n.inputs[0].type.shape, n.inputs[1].type.shape, n.type.shape),
+        ),
+        macs=lambda n: n.inputs[0].type.size,
+        samples=[
+            Sample((float32(2, 3, 4), float32(2, 3, 4)), {"shape": (4,)}),
+            Sample((float32(2, 3, 5, 4), float32(2, 3, 5, 4)), {"shape": (2, 1, 1, 4)}),
+            Sample((float32(3, 4), float32(1, 4)), {"shape": (3, 1)}),
+        ],
+    )
+)
+

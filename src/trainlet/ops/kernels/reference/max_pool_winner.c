@@ -1,0 +1,27 @@
+#include "kernel.h"
+#include "window.h"
+/* winner[N,OH,OW,C] = the place ky*KW+kx of the first largest element in each window */
+KERNEL void k_max_pool_winner(uint8_t *restrict winner, const float *x, int N, int H, int W, int C,
+                              int OH, int OW, int KH, int KW, int SH, int SW, int PT, int PL,
+                              int DH, int DW) {
+  for (int n = 0; n < N; n++)
+    for (int oy = 0; oy < OH; oy++)
+      for (int ox = 0; ox < OW; ox++) {
+        int y0 = oy * SH - PT, x0 = ox * SW - PL;
+        int ky0 = first_tap(y0, DH), ky1 = end_tap(y0, DH, H, KH);
+        int kx0 = first_tap(x0, DW), kx1 = end_tap(x0, DW, W, KW);
+        for (int c = 0; c < C; c++) {
+          int best = ky0 * KW + kx0;
+          float top = x[((n * H + y0 + ky0 * DH) * W + x0 + kx0 * DW) * C + c];
+          for (int ky = ky0; ky < ky1; ky++)
+            for (int kx = kx0; kx < kx1; kx++) {
+              float v = x[((n * H + y0 + ky * DH) * W + x0 + kx * DW) * C + c];
+              if (v > top) {
+                top = v;
+                best = ky * KW + kx;
+              }
+            }
+          *winner++ = (uint8_t)best;
+        }
+      }
+}

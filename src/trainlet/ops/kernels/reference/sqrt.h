@@ -1,0 +1,38 @@
+/* The correctly rounded square root: one instruction where the target has it, else bit by bit. */
+#ifndef TRAINLET_SQRT_H
+#define TRAINLET_SQRT_H
+#include <stdint.h>
+#if defined(__x86_64__) || defined(__aarch64__) || (defined(__ARM_FP) && (__ARM_FP & 4))
+static inline float sqrt_f32(float x) { return __builtin_sqrtf(x); }
+#else
+static inline float sqrt_f32(float x) {
+  union { float value; uint32_t bits; } u = {x};
+  if (!(x > 0.0f) || u.bits >= 0x7f800000u) return x == 0.0f || x > 0.0f ? x : x - x;
+  int32_t e = (int32_t)(u.bits >> 23);
+  uint32_t m = u.bits & 0x007fffffu;
+  if (e == 0) {
+    for (e = 1; !(m & 0x00800000u); e--) m <<= 1;
+  } else {
+    m |= 0x00800000u;
+  }
+  e -= 127;
+  if (e & 1) {
+    m <<= 1;
+    e--;
+  }
+  uint32_t root = 0, rest = 0;
+  for (int k = 0; k < 25; k++) {
+    rest = (rest << 2) | (k < 13 ? (m >> (24 - 2 * k)) & 3u : 0u);
+    uint32_t trial = (root << 2) | 1u;
+    root <<= 1;
+    if (rest >= trial) {
+      rest -= trial;
+      root |= 1u;
+    }
+  }
+  root += rest ? root & 1u : (root & 1u) & ((root >> 1) & 1u);
+  u.bits = (uint32_t)((e / 2 + 126) << 23) + (root >> 1);
+  return u.value;
+}
+#endif
+#endif

@@ -1,0 +1,6 @@
+#include "broadcast.h"
+#include "kernel.h"
+/* y = p - q, either operand repeated by broadcasting */
+KERNEL void k_sub(float *y, const float *p, const float *q, BROADCAST_TWO) {
+  BROADCAST_LOOP_TWO(y[n] = p[i] - q[j])
+}

@@ -1,0 +1,164 @@
+"""Losses, each a mean over the batch, and their gradients with respect to the prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainlet.errors import DataError, TrainletError
+from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
+from trainlet.ops.activation import sigmoid
+from trainlet.ops.attention import softmax
+from trainlet.ops.op import (
+    Literal,
+    Op,
+    Sample,
+    build,
+    float32,
+    leaf,
+    register,
+    require,
+    same_type,
+    typed,
+)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a step minimises: "cross_entropy" (int32 labels), "mse", "bce", "bce_with_logits"."""
+
+    name: str
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.name not in LOSSES:
+            raise TrainletError(f"unknown loss {self.name!r}; known: {', '.join(LOSSES)}")
+        if not 0 <= self.label_smoothing < 1:
+            raise TrainletError(f"label_smoothing {self.label_smoothing} is not in [0, 1)")
+        if self.label_smoothing and self.name != "cross_entropy":
+            raise TrainletError("label_smoothing goes with the loss 'cross_entropy' alone")
+
+    def build(self, prediction: Node) -> Node:
+        """The loss node on a prediction, with its `target` input."""
+        if self.name != "cross_entropy":
+            return build(self.name, prediction, leaf("input", "target", prediction.type))
+        target = leaf("input", "target", typed("int32", prediction.type.shape[0]))
+        return build(self.name, prediction, target, smoothing=self.label_smoothing)
+
+
+LOSSES = ("cross_entropy", "mse", "bce", "bce_with_logits")
+
+
+def _infer_scalar(z: TensorType, t: TensorType) -> TensorType:
+    require(z.shape == t.shape, f"prediction {z} and target {t} must have the same shape")
+    return float32()
+
+
+def _infer_cross_entropy(z: TensorType, label: TensorType, smoothing: float = 0) -> TensorType:
+    require(
+        z.rank == 2 and label == typed("int32", z.shape[0]),
+        f"cross-entropy takes logits [N,classes] and labels int32[N], found {z} and {label}",
+    )
+    return float32()
+
+
+def _soft_target(z: np.ndarray, label: np.ndarray, smoothing: float) -> np.ndarray:
+    classes = z.shape[1]
+    if label.min() < 0 or label.max() >= classes:
+        raise DataError(f"labels must be in 0..{classes - 1}, found {label.min()}..{label.max()}")
+    one_hot = np.eye(classes, dtype=z.dtype)[label]
+    return one_hot * np.float32(1 - smoothing) + np.float32(smoothing / classes)
+
+
+def _eval_cross_entropy(z: np.ndarray, label: np.ndarray, smoothing: float = 0) -> np.ndarray:
+    shifted = z - z.max(1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    return np.asarray(-(_soft_target(z, label, smoothing) * log_p).sum() / len(z), z.dtype)
+
+
+def _rows(n: Node) -> tuple[Literal, ...]:
+    return *n.inputs[0].type.shape, float(n.attrs.get("smoothing", 0))
+
+
+_LABELS = {1: lambda rng: rng.integers(0, 4, 3).astype(np.int32)}
+_CE_SAMPLES = [
+    Sample((float32(3, 4), typed("int32", 3)), {}, _LABELS),
+    Sample((float32(3, 4), typed("int32", 3)), {"smoothing": 0.1}, _LABELS),
+]
+
+register(
+    Op(
+        "cross_entropy",
+        infer=_infer_cross_entropy,
+        eval=_eval_cross_entropy,
+        vjp=lambda n, _: [lambda: build("cross_entropy_dz", *n.inputs, **n.attrs), None],
+        call=_rows,
+        samples=_CE_SAMPLES,
+    )
+)
+
+register(
+    Op(
+        "cross_entropy_dz",
+        infer=lambda z, label, smoothing=0: z,
+        eval=lambda z, label, smoothing=0: (softmax(z) - _soft_target(z, label, smoothing))
+        / np.float32(len(z)),
+        call=_rows,
+        inplace=(0,),
+        samples=_CE_SAMPLES,
+    )
+)
+
+
+def _bce_with_logits(z: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return np.asarray((np.maximum(z, 0) - z * t + np.log1p(np.exp(-np.abs(z)))).mean(), z.dtype)
+
+
+def _bce(p: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Logarithms are clamped at -100, as PyTorch does."""
+    with np.errstate(divide="ignore"):
+        terms = t * np.maximum(np.log(p), -100) + (1 - t) * np.maximum(np.log(1 - p), -100)
+    return np.asarray(-terms.mean(), p.dtype)
+
+
+_PROBABILITY = lambda rng: rng.uniform(0.05, 0.95, (3, 4)).astype(np.float32)  # noqa: E731
+_ELEMENTWISE = {
+    "mse": (
+        lambda z, t: np.asarray(((z - t) ** 2).mean(), z.dtype),
+        lambda z, t: 2 * (z - t) / z.size,
+        {},
+    ),
+    "bce_with_logits": (
+        _bce_with_logits,
+        lambda z, t: (sigmoid(z) - t) / z.size,
+        {1: _PROBABILITY},
+    ),
+    "bce": (
+        _bce,
+        lambda p, t: (p - t) / np.maximum(p * (1 - p), np.float32(1e-12)) / p.size,
+        {0: _PROBABILITY, 1: _PROBABILITY},
+    ),
+}
+
+for _name, (_meaning, _slope, _values) in _ELEMENTWISE.items():
+    register(
+        Op(
+            _name,
+            infer=_infer_scalar,
+            eval=_meaning,
+            vjp=lambda n, _: [lambda: build(f"{n.op}_dz", *n.inputs), None],
+            call=lambda n: (n.inputs[0].type.size,),
+            samples=[Sample((float32(3, 4), float32(3, 4)), {}, _values)],
+        )
+    )
+    register(
+        Op(
+            f"{_name}_dz",
+            infer=same_type,
+            eval=lambda z, t, slope=_slope: slope(z, t).astype(z.dtype),
+            inplace=(0,),
+            samples=[Sample((float32(3, 4), float32(3, 4)), {}, _values)],
+        )
+    )

@@ -1,0 +1,123 @@
+"""What an operator is: one record, one place.  The registry is a dict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from trainlet.errors import GraphError, ShapeError
+from trainlet.ir.graph import Node
+from trainlet.ir.types import DType, TensorType
+
+Thunk = Callable[[], Node]
+Literal = int | float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Inputs on which the catalogue test runs an op.
+
+    `values` maps an input's position to a function that draws it; others are standard normal.
+    """
+
+    types: tuple[TensorType, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    values: dict[int, Callable[[np.random.Generator], np.ndarray]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Op:
+    """All that Trainlet knows of an operator.
+
+    infer:     types of the inputs, **attrs -> type of the result; raises ShapeError
+    eval:      arrays, **attrs -> array: the meaning; for integers, exact
+    vjp:       (node, gradient) -> for each input a thunk that builds its gradient, or None where
+               the op is not differentiable; an unneeded gradient is never built
+    narrow:    (gradient node, ratio) -> the same gradient for the leading share of the input
+               channels only, so that less of the activation is saved
+    call:      node -> the literals that follow the pointers in the C call
+    workspace: node -> bytes of scratch memory, handed to the kernel as its last pointer
+    inplace:   positions of the inputs whose storage the result may take
+    pointers:  number of input pointers of the kernel; absent inputs are NULL
+    alias:     the result is the input's own storage under another shape; no code
+    lowered:   a pass replaces the op before a plan is made; no kernel
+    mutates:   the result overwrites the leaf at this position (updates of parameters and state)
+    macs:      node -> multiply-accumulates
+    samples:   what the tests run: an op without samples fails
+    """
+
+    name: str
+    infer: Callable[..., TensorType]
+    eval: Callable[..., np.ndarray]
+    samples: Sequence[Sample]
+    vjp: Callable[[Node, Any], Sequence[Thunk | None]] | None = None
+    narrow: Callable[[Node, float], Node] | None = None
+    call: Callable[[Node], Sequence[Literal]] = lambda node: (node.type.size,)
+    workspace: Callable[[Node], int] = lambda node: 0
+    inplace: tuple[int, ...] = ()
+    pointers: int = 0
+    alias: bool = False
+    lowered: bool = False
+    mutates: int | None = None
+    macs: Callable[[Node], int] = lambda node: 0
+
+
+OPS: dict[str, Op] = {}
+
+
+def register(op: Op) -> Op:
+    """Enter an op into the catalogue."""
+    if op.name in OPS:
+        raise GraphError(f"op {op.name!r} is registered twice")
+    OPS[op.name] = op
+    return op
+
+
+def build(name: str, *inputs: Node, label: str = "", **attrs: Any) -> Node:
+    """A node of the op `name`; `label` is its readable name (the user's module).
+
+    Raises GraphError for an unknown op, ShapeError when the inputs do not fit.
+    """
+    if name not in OPS:
+        raise GraphError(f"unknown op {name!r}; known: {', '.join(sorted(OPS))}")
+    try:
+        result = OPS[name].infer(*(i.type for i in inputs), **attrs)
+    except ShapeError as error:
+        where = f" at {label}" if label else ""
+        raise ShapeError(f"{name}{where}: {error}") from None
+    return Node(name, inputs, result, attrs, label)
+
+
+def kept(channels: int, ratio: float) -> int:
+    """How many channels a share leaves: rounded to the nearest, at least one."""
+    return max(1, int(channels * ratio + 0.5))
+
+
+def leaf(kind: str, name: str, type: TensorType, **attrs: Any) -> Node:
+    """A node without inputs: kind is one of trainlet.ir.graph.LEAVES."""
+    return Node(kind, (), type, attrs, name)
+
+
+def float32(*shape: int) -> TensorType:
+    """Short for the commonest type."""
+    return TensorType(shape)
+
+
+def typed(dtype: DType, *shape: int) -> TensorType:
+    """Short for a type with another element type."""
+    return TensorType(shape, dtype)
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise ShapeError(message) unless `condition`."""
+    if not condition:
+        raise ShapeError(message)
+
+
+def same_type(*types: TensorType, **_: Any) -> TensorType:
+    """`infer` of an op whose inputs and result are all of one type."""
+    require(all(t == types[0] for t in types), f"types differ: {', '.join(map(str, types))}")
+    return types[0]

@@ -1,0 +1,247 @@
+"""Maximum and average over windows, channels last [N,H,W,C].
+
+The maximum's backward pass keeps one byte an output: the winner's place in its window.
+An average's window is counted with its padding or without, as the model says; adaptive
+pooling, whose windows vary, keeps PyTorch's rule start = floor(i*H/OH), end = ceil((i+1)*H/OH).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
+from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
+from trainlet.ops.op import Literal, Op, Sample, build, float32, register, require, typed
+
+
+def _infer(
+    x: TensorType, *, kernel: Pair, stride: Pair, padding: Quad, dilation: Pair = (1, 1)
+) -> TensorType:
+    require(x.rank == 4, f"input {x} must have four dimensions")
+    size = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, dilation)
+    return x.with_shape((x.shape[0], *size, x.shape[3]))
+
+
+def _windows(
+    x: np.ndarray, kernel: Pair, stride: Pair, padding: Quad, dilation: Pair, fill: float
+) -> np.ndarray:
+    """[kernel positions, N, OH, OW, C]."""
+    out = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, dilation)
+    padded = pad_map(x, padding, fill)
+    return np.stack([padded[part] for _, _, part in taps(kernel, out, stride, dilation)])
+
+
+def _literals(x: TensorType, y: TensorType, n: Node) -> tuple[Literal, ...]:
+    """N H W C, OH OW, KH KW, strides, top and left padding, dilations."""
+    a = n.attrs
+    dilation = a.get("dilation", (1, 1))
+    return *x.shape, *y.shape[1:3], *a["kernel"], *a["stride"], *a["padding"][:2], *dilation
+
+
+def _vjp_max(n: Node, g: Node) -> list:
+    x = n.inputs[0]
+    winner = build("max_pool_winner", x, label=n.name, **n.attrs)
+    return [
+        lambda: build("max_pool_dx", g, winner, size=x.type.shape[1:3], label=n.name, **n.attrs)
+    ]
+
+
+_TWO = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
+_OVERLAP = {"kernel": (3, 2), "stride": (2, 1), "padding": (1, 0, 1, 1), "dilation": (1, 1)}
+_MAX_SAMPLES = [Sample((float32(2, 4, 6, 3),), _TWO), Sample((float32(1, 5, 5, 2),), _OVERLAP)]
+
+register(
+    Op(
+        "max_pool",
+        infer=_infer,
+        eval=lambda x, **a: _windows(x, **a, fill=-np.inf).max(0),
+        vjp=_vjp_max,
+        call=lambda n: _literals(n.inputs[0].type, n.type, n),
+        samples=_MAX_SAMPLES,
+    )
+)
+
+
+def _infer_winner(x: TensorType, **attrs: tuple) -> TensorType:
+    kernel = attrs["kernel"]
+    require(kernel[0] * kernel[1] <= 256, f"a {kernel} window has more than 256 places")
+    return typed("uint8", *_infer(x, **attrs).shape)
+
+
+register(
+    Op(
+        "max_pool_winner",
+        infer=_infer_winner,
+        eval=lambda x, **a: _windows(x, **a, fill=-np.inf).argmax(0).astype(np.uint8),
+        call=lambda n: _literals(n.inputs[0].type, n.type, n),
+        samples=_MAX_SAMPLES,
+    )
+)
+
+
+def _eval_max_dx(
+    g: np.ndarray,
+    winner: np.ndarray,
+    *,
+    size: Pair,
+    kernel: Pair,
+    stride: Pair,
+    padding: Quad,
+    dilation: Pair,
+) -> np.ndarray:
+    dx, inside = _padded_zeros(g, size, padding)
+    for ky, kx, part in taps(kernel, g.shape[1:3], stride, dilation):
+        dx[part] += np.where(winner == ky * kernel[1] + kx, g, 0)
+    return dx[inside]
+
+
+def _padded_zeros(
+    g: np.ndarray, size: Pair, padding: Quad
+) -> tuple[np.ndarray, tuple[slice, ...]]:
+    top, left, bottom, right = padding
+    shape = (g.shape[0], size[0] + top + bottom, size[1] + left + right, g.shape[3])
+    inside = (slice(None), slice(top, top + size[0]), slice(left, left + size[1]))
+    return np.zeros(shape, g.dtype), inside
+
+
+register(
+    Op(
+        "max_pool_dx",
+        infer=lambda g, winner, *, size, **_: g.with_shape((g.shape[0], *size, g.shape[3])),
+        eval=_eval_max_dx,
+        call=lambda n: _literals(n.type, n.inputs[0].type, n),
+        samples=[
+            Sample(
+                (float32(2, 2, 3, 3), typed("uint8", 2, 2, 3, 3)),
+                {"size": (4, 6), **_TWO},
+                {1: lambda rng: rng.integers(0, 4, (2, 2, 3, 3)).astype(np.uint8)},
+            ),
+        ],
+    )
+)
+
+
+def _counts(size: Pair, out: Pair, attrs: dict) -> np.ndarray:
+    """Elements that each window averages over, [1,OH,OW,1]."""
+    kernel = attrs["kernel"]
+    if attrs["count_padding"]:
+        return np.full((1, *out, 1), np.float32(kernel[0] * kernel[1]))
+    ones = pad_map(np.ones((1, *size, 1), np.float32), attrs["padding"])
+    return sum(ones[part] for _, _, part in taps(kernel, out, attrs["stride"]))  # type: ignore
+
+
+def _eval_avg(x: np.ndarray, **a: object) -> np.ndarray:
+    kernel, stride, padding = a["kernel"], a["stride"], a["padding"]
+    total = _windows(x, kernel, stride, padding, (1, 1), 0).sum(0)  # type: ignore
+    return total / _counts(x.shape[1:3], total.shape[1:3], a)
+
+
+def _eval_avg_dx(g: np.ndarray, *, size: Pair, **a: object) -> np.ndarray:
+    dx, inside = _padded_zeros(g, size, a["padding"])  # type: ignore
+    share = g / _counts(size, g.shape[1:3], a)
+    for _, _, part in taps(a["kernel"], g.shape[1:3], a["stride"]):  # type: ignore
+        dx[part] += share
+    return dx[inside]
+
+
+def _infer_avg(
+    x: TensorType, *, kernel: Pair, stride: Pair, padding: Quad, count_padding: bool
+) -> TensorType:
+    return _infer(x, kernel=kernel, stride=stride, padding=padding)
+
+
+def _avg_literals(x: TensorType, y: TensorType, n: Node) -> tuple[Literal, ...]:
+    return *_literals(x, y, n)[:-2], int(n.attrs["count_padding"])
+
+
+_AVG_TWO = {
+    "kernel": (2, 2),
+    "stride": (2, 2),
+    "padding": (0, 0, 0, 0),
+    "count_padding": True,
+}
+_AVG_EDGE = {
+    "kernel": (3, 3),
+    "stride": (2, 1),
+    "padding": (1, 1, 1, 1),
+    "count_padding": False,
+}
+
+register(
+    Op(
+        "avg_pool",
+        infer=_infer_avg,
+        eval=_eval_avg,
+        vjp=lambda n, g: [
+            lambda: build(
+                "avg_pool_dx", g, size=n.inputs[0].type.shape[1:3], label=n.name, **n.attrs
+            )
+        ],
+        call=lambda n: _avg_literals(n.inputs[0].type, n.type, n),
+        samples=[Sample((float32(2, 4, 6, 3),), _AVG_TWO), Sample((float32(1, 5, 4, 2),), _AVG_EDGE)],
+    )
+)
+
+register(
+    Op(
+        "avg_pool_dx",
+        infer=lambda g, *, size, **_: g.with_shape((g.shape[0], *size, g.shape[3])),
+        eval=_eval_avg_dx,
+        call=lambda n: _avg_literals(n.type, n.inputs[0].type, n),
+        samples=[
+            Sample((float32(2, 2, 3, 3),), {"size": (4, 6), **_AVG_TWO}),
+            Sample((float32(1, 3, 4, 2),), {"size": (5, 4), **_AVG_EDGE}),
+        ],
+    )
+)
+
+
+def _adaptive(size: Pair, out: Pair) -> Iterator[tuple[int, int, slice, slice]]:
+    """Each output position and the rows and columns it averages."""
+    for i in range(out[0]):
+        for j in range(out[1]):
+            rows = slice(i * size[0] // out[0], -(-(i + 1) * size[0] // out[0]))
+            columns = slice(j * size[1] // out[1], -(-(j + 1) * size[1] // out[1]))
+            yield i, j, rows, columns
+
+
+def _eval_adaptive(x: np.ndarray, out: Pair) -> np.ndarray:
+    y = np.empty((x.shape[0], *out, x.shape[3]), x.dtype)
+    for i, j, rows, columns in _adaptive(x.shape[1:3], out):
+        y[:, i, j] = x[:, rows, columns].mean((1, 2))
+    return y
+
+
+def _eval_adaptive_dx(g: np.ndarray, size: Pair) -> np.ndarray:
+    dx = np.zeros((g.shape[0], *size, g.shape[3]), g.dtype)
+    for i, j, rows, columns in _adaptive(size, g.shape[1:3]):
+        area = (rows.stop - rows.start) * (columns.stop - columns.start)
+        dx[:, rows, columns] += (g[:, i, j] / np.float32(area))[:, None, None]
+    return dx
+
+
+register(
+    Op(
+        "adaptive_avg_pool",
+        infer=lambda x, out: x.with_shape((x.shape[0], *out, x.shape[3])),
+        eval=_eval_adaptive,
+        vjp=lambda n, g: [
+            lambda: build("adaptive_avg_pool_dx", g, size=n.inputs[0].type.shape[1:3], label=n.name)
+        ],
+        call=lambda n: (*n.inputs[0].type.shape, *n.type.shape[1:3]),
+        samples=[Sample((float32(2, 5, 7, 3),), {"out": (2, 3)})],
+    )
+)
+
+register(
+    Op(
+        "adaptive_avg_pool_dx",
+        infer=lambda g, size: g.with_shape((g.shape[0], *size, g.shape[3])),
+        eval=_eval_adaptive_dx,
+        call=lambda n: (*n.type.shape, *n.inputs[0].type.shape[1:3]),
+        samples=[Sample((float32(2, 2, 3, 3),), {"size": (5, 7)})],
+    )
+)

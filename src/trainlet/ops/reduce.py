@@ -1,0 +1,86 @@
+"""Sums over what broadcasting would repeat, scaled (so a mean is a sum), and their reverse."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
+from trainlet.ops.broadcast import loop_literals
+from trainlet.ops.elementwise import sum_to_shape
+from trainlet.ops.op import Op, Sample, build, float32, register, require
+from trainlet.ops.shape import leading
+
+
+def _infer_sum(x: TensorType, shape: tuple[int, ...], factor: float = 1.0) -> TensorType:
+    require(np.broadcast_shapes(x.shape, shape) == x.shape, f"{shape} does not broadcast to {x}")
+    return x.with_shape(shape)
+
+
+def _narrow_sum(n: Node, ratio: float) -> Node:
+    require(len(n.attrs["shape"]) == 1, "only a vector can be updated in part")
+    part = leading(n.inputs[0], ratio)
+    shape = part.type.shape[-1:]
+    return build("sum_to", part, label=n.name, **{**n.attrs, "shape": shape})
+
+
+register(
+    Op(
+        "sum_to",
+        infer=_infer_sum,
+        eval=lambda x, shape, factor=1.0: sum_to_shape(x, shape) * np.float32(factor),
+        vjp=lambda n, g: [
+            lambda: build(
+                "broadcast_to",
+                g,
+                shape=n.inputs[0].type.shape,
+                factor=n.attrs.get("factor", 1.0),
+                label=n.name,
+            )
+        ],
+        narrow=_narrow_sum,
+        call=lambda n: (
+            n.type.size,
+            float(n.attrs.get("factor", 1.0)),
+            *loop_literals(n.inputs[0].type.shape, n.type.shape),
+        ),
+        samples=[
+            Sample((float32(3, 4),), {"shape": (4,)}),
+            Sample((float32(2, 3, 5, 4),), {"shape": (2, 1, 1, 4), "factor": 1 / 15}),
+            Sample((float32(2, 3, 4),), {"shape": (2, 3, 1), "factor": 0.25}),
+            Sample((float32(2, 3),), {"shape": ()}),
+        ],
+    )
+)
+
+
+def _infer_broadcast(x: TensorType, shape: tuple[int, ...], factor: float = 1.0) -> TensorType:
+    require(np.broadcast_shapes(x.shape, shape) == tuple(shape), f"{x} does not fill {shape}")
+    return x.with_shape(shape)
+
+
+register(
+    Op(
+        "broadcast_to",
+        infer=_infer_broadcast,
+        eval=lambda x, shape, factor=1.0: np.broadcast_to(x * np.float32(factor), shape),
+        vjp=lambda n, g: [
+            lambda: build(
+                "sum_to",
+                g,
+                shape=n.inputs[0].type.shape,
+                factor=n.attrs.get("factor", 1.0),
+                label=n.name,
+            )
+        ],
+        call=lambda n: (
+            float(n.attrs.get("factor", 1.0)),
+            *loop_literals(n.type.shape, n.inputs[0].type.shape),
+        ),
+        samples=[
+            Sample((float32(2, 1, 1, 4),), {"shape": (2, 3, 5, 4), "factor": 0.5}),
+            Sample((float32(4),), {"shape": (3, 4)}),
+            Sample((float32(),), {"shape": (2, 3)}),
+        ],
+    )
+)

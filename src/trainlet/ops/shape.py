@@ -1,0 +1,207 @@
+"""Moving elements about: reshape (free), permute, slice, pad, concat."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
+from trainlet.ops.broadcast import LOOPS
+from trainlet.ops.op import Literal, Op, Sample, Thunk, build, float32, kept, register, require
+
+
+def _infer_reshape(x: TensorType, shape: tuple[int, ...]) -> TensorType:
+    require(prod(shape) == x.size, f"{x} cannot be reshaped to {shape}")
+    return x.with_shape(shape)
+
+
+register(
+    Op(
+        "reshape",
+        infer=_infer_reshape,
+        eval=lambda x, shape: x.reshape(shape),
+        vjp=lambda n, g: [lambda: build("reshape", g, shape=n.inputs[0].type.shape)],
+        alias=True,
+        samples=[Sample((float32(2, 6),), {"shape": (3, 4)})],
+    )
+)
+
+
+def inverse(permutation: tuple[int, ...]) -> tuple[int, ...]:
+    """The permutation that undoes this one."""
+    return tuple(int(k) for k in np.argsort(permutation))
+
+
+def _infer_permute(x: TensorType, permutation: tuple[int, ...]) -> TensorType:
+    require(sorted(permutation) == list(range(x.rank)), f"{permutation} does not permute {x}")
+    return x.with_shape(tuple(x.shape[k] for k in permutation))
+
+
+def _call_permute(n: Node) -> tuple[Literal, ...]:
+    """Four loops over the result and the input's stride in each; neighbours are merged."""
+    permutation, shape = n.attrs["permutation"], n.inputs[0].type.shape
+    merged: list[list[int]] = []
+    for k in permutation:
+        stride = prod(shape[k + 1 :])
+        if shape[k] == 1:
+            continue
+        if merged and merged[-1][1] == stride * shape[k]:
+            merged[-1] = [merged[-1][0] * shape[k], stride]
+        else:
+            merged.append([shape[k], stride])
+    require(len(merged) <= LOOPS, f"permutation {permutation} of {shape} needs over {LOOPS} loops")
+    padded = [[1, 0]] * (LOOPS - len(merged)) + merged
+    return *(size for size, _ in padded), *(stride for _, stride in padded)
+
+
+register(
+    Op(
+        "permute",
+        infer=_infer_permute,
+        eval=lambda x, permutation: np.transpose(x, permutation),
+        vjp=lambda n, g: [
+            lambda: build("permute", g, permutation=inverse(n.attrs["permutation"]), label=n.name)
+        ],
+        call=_call_permute,
+        samples=[
+            Sample((float32(2, 3, 4),), {"permutation": (2, 0, 1)}),
+            Sample((float32(2, 3, 4, 5),), {"permutation": (0, 2, 3, 1)}),
+        ],
+    )
+)
+
+
+def _chunk(t: TensorType, axis: int) -> tuple[int, int]:
+    """(number of outer rows, elements of a row) when `axis` is the row's first dimension."""
+    axis %= t.rank
+    return prod(t.shape[:axis]), prod(t.shape[axis:])
+
+
+def _infer_slice(x: TensorType, axis: int, start: int, stop: int, step: int = 1) -> TensorType:
+    require(
+        -x.rank <= axis < x.rank and 0 <= start < stop <= x.shape[axis] and step > 0,
+        f"slice [{start}:{stop}:{step}] leaves axis {axis} of {x}",
+    )
+    shape = list(x.shape)
+    shape[axis] = -(-(stop - start) // step)
+    return x.with_shape(tuple(shape))
+
+
+def _window(rank: int, axis: int, *bounds: int) -> tuple[slice, ...]:
+    window = [slice(None)] * rank
+    window[axis] = slice(*bounds)
+    return tuple(window)
+
+
+def _vjp_slice(n: Node, g: Node) -> list[Thunk | None]:
+    size = n.inputs[0].type.shape[n.attrs["axis"]]
+    attrs = {"axis": n.attrs["axis"], "start": n.attrs["start"], "step": n.attrs.get("step", 1)}
+    return [lambda: build("spread", g, size=size, label=n.name, **attrs)]
+
+
+def _slice_literals(whole: TensorType, part: TensorType, n: Node) -> tuple[Literal, ...]:
+    """Rows, elements of a whole row, first element, picks, step, elements picked at once."""
+    axis, start, step = n.attrs["axis"] % whole.rank, n.attrs["start"], n.attrs.get("step", 1)
+    rows, row = _chunk(whole, axis)
+    inner = prod(whole.shape[axis + 1 :])
+    if step == 1:
+        return rows, row, start * inner, 1, row, part.shape[axis] * inner
+    return rows, row, start * inner, part.shape[axis], step * inner, inner
+
+
+register(
+    Op(
+        "slice",
+        infer=_infer_slice,
+        eval=lambda x, axis, start, stop, step=1: x[_window(x.ndim, axis, start, stop, step)],
+        vjp=_vjp_slice,
+        call=lambda n: _slice_literals(n.inputs[0].type, n.type, n),
+        samples=[
+            Sample((float32(3, 6),), {"axis": 1, "start": 2, "stop": 5}),
+            Sample((float32(3, 6, 2),), {"axis": 0, "start": 1, "stop": 3}),
+            Sample((float32(3, 7, 2),), {"axis": 1, "start": 1, "stop": 7, "step": 2}),
+        ],
+    )
+)
+
+
+def leading(x: Node, ratio: float) -> Node:
+    """The leading share of the last axis: all that a narrowed weight gradient saves of x."""
+    stop = kept(x.type.shape[-1], ratio)
+    return build("slice", x, axis=x.type.rank - 1, start=0, stop=stop, label=x.name)
+
+
+def _infer_spread(g: TensorType, axis: int, start: int, size: int, step: int = 1) -> TensorType:
+    shape = list(g.shape)
+    last = start + (shape[axis] - 1) * step
+    require(0 <= start and last < size, f"{g} from {start} by {step} does not fit {size}")
+    shape[axis] = size
+    return g.with_shape(tuple(shape))
+
+
+def _eval_spread(g: np.ndarray, axis: int, start: int, size: int, step: int = 1) -> np.ndarray:
+    shape = list(g.shape)
+    shape[axis] = size
+    x = np.zeros(shape, g.dtype)
+    x[_window(g.ndim, axis, start, start + (g.shape[axis] - 1) * step + 1, step)] = g
+    return x
+
+
+def _vjp_spread(n: Node, g: Node) -> list[Thunk | None]:
+    axis, start, step = n.attrs["axis"], n.attrs["start"], n.attrs.get("step", 1)
+    stop = start + (n.inputs[0].type.shape[axis] - 1) * step + 1
+    return [lambda: build("slice", g, axis=axis, start=start, stop=stop, step=step, label=n.name)]
+
+
+register(
+    Op(
+        "spread",
+        infer=_infer_spread,
+        eval=_eval_spread,
+        vjp=_vjp_spread,
+        call=lambda n: _slice_literals(n.type, n.inputs[0].type, n),
+        samples=[
+            Sample((float32(3, 2),), {"axis": 1, "start": 2, "size": 6}),
+            Sample((float32(3, 3, 2),), {"axis": 1, "start": 1, "size": 7, "step": 2}),
+        ],
+    )
+)
+
+
+def _infer_concat(a: TensorType, b: TensorType, axis: int) -> TensorType:
+    axis %= a.rank
+    sides = [t.shape[:axis] + t.shape[axis + 1 :] for t in (a, b)]
+    require(a.rank == b.rank and sides[0] == sides[1], f"{a} and {b} differ beside axis {axis}")
+    joined = a.shape[axis] + b.shape[axis]
+    return a.with_shape((*a.shape[:axis], joined, *a.shape[axis + 1 :]))
+
+
+def _vjp_concat(n: Node, g: Node) -> list[Thunk | None]:
+    axis = n.attrs["axis"]
+    edge, end = n.inputs[0].type.shape[axis], n.type.shape[axis]
+    return [
+        lambda: build("slice", g, axis=axis, start=0, stop=edge, label=n.name),
+        lambda: build("slice", g, axis=axis, start=edge, stop=end, label=n.name),
+    ]
+
+
+def _call_concat(n: Node) -> tuple[Literal, ...]:
+    rows, a = _chunk(n.inputs[0].type, n.attrs["axis"])
+    return rows, a, _chunk(n.inputs[1].type, n.attrs["axis"])[1]
+
+
+register(
+    Op(
+        "concat",
+        infer=_infer_concat,
+        eval=lambda a, b, axis: np.concatenate([a, b], axis),
+        vjp=_vjp_concat,
+        call=_call_concat,
+        samples=[
+            Sample((float32(3, 2), float32(3, 4)), {"axis": 1}),
+            Sample((float32(2, 2, 5), float32(1, 2, 5)), {"axis": 0}),
+        ],
+    )
+)

@@ -1,0 +1,1 @@
+"""Rewrites of the graph: each pass is a function Graph -> Graph."""

@@ -1,0 +1,39 @@
+"""Keep the gradients that a scheme names, narrowed to its shares; the rest is unreachable."""
+
+from __future__ import annotations
+
+from trainlet.errors import SchemeError, ShapeError
+from trainlet.ir.graph import Graph, Node
+from trainlet.ir.scheme import UpdateScheme
+from trainlet.ops.op import OPS, build
+
+
+def prune(graph: Graph, scheme: UpdateScheme) -> Graph:
+    """Outputs `grad.<name>` of frozen parameters go; others shrink to their channels.
+
+    Raises SchemeError for a parameter without a gradient, or one that cannot learn in part.
+    """
+    outputs = {k: n for k, n in graph.outputs.items() if not k.startswith("grad.")}
+    for name, ratio in scheme.ratios.items():
+        gradient = graph.outputs.get(f"grad.{name}")
+        if gradient is None:
+            raise SchemeError(f"parameter {name!r} does not reach the loss: it has no gradient")
+        outputs[f"grad.{name}"] = gradient if ratio == 1 else _narrow(name, gradient, ratio)
+    return Graph(outputs, graph.values)
+
+
+def _narrow(name: str, gradient: Node, ratio: float) -> Node:
+    """A sum of gradients (a parameter that is read twice) is narrowed term by term."""
+    if gradient.op == "add":
+        terms = [_narrow(name, i, ratio) for i in gradient.inputs]
+        return build("add", *terms, label=gradient.name)
+    rule = OPS[gradient.op].narrow
+    try:
+        if rule is not None:
+            return rule(gradient, ratio)
+    except ShapeError:
+        pass
+    raise SchemeError(
+        f"parameter {name!r} has ratio {ratio:g}, but only weights of convolutions and linear "
+        "layers, and vectors, learn in part; allowed for it: 0 or 1"
+    )

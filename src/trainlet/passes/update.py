@@ -1,0 +1,60 @@
+"""From gradients to updates: the optimiser's, or an accumulation that is applied later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainlet.ir.graph import Graph, Node
+from trainlet.ops.op import build, leaf
+from trainlet.ops.optimizer import Optimizer, rate_leaf
+
+PREFIX = "grad."
+
+
+@dataclass(frozen=True)
+class Training:
+    """`step` runs for every batch; `apply`, if there is one, after every `accumulate` steps."""
+
+    step: Graph
+    apply: Graph | None = None
+
+
+def attach_updates(graph: Graph, optimizer: Optimizer, accumulate: int = 1) -> Training:
+    """Each gradient output becomes an update in place, as soon as it exists.
+
+    With accumulate > 1 the step adds gradient / accumulate to a buffer; `apply` updates the
+    parameters from the buffers and clears them.
+    """
+    parameters = {n.name: n for n in graph.leaves("param")}
+    forward = {k: n for k, n in graph.outputs.items() if not k.startswith(PREFIX)}
+    gradients = {
+        parameters[k.removeprefix(PREFIX)]: n
+        for k, n in graph.outputs.items()
+        if k.startswith(PREFIX)
+    }
+    if accumulate == 1:
+        return Training(_applied(graph, forward, gradients, optimizer))
+    buffers, values = {}, dict(graph.values)
+    for p, g in gradients.items():
+        buffers[p] = leaf("state", f"{p.name}.gradient", g.type)
+        values[buffers[p].name] = np.zeros(g.type.shape, np.float32)
+    added = {
+        f"new.{buffers[p].name}": build("accumulate", buffers[p], g, factor=1 / accumulate)
+        for p, g in gradients.items()
+    }
+    cleared = {f"new.{b.name}": build("clear", b) for b in buffers.values()}
+    step = Graph({**forward, **added}, values)
+    return Training(step, _applied(step, cleared, buffers, optimizer))
+
+
+def _applied(
+    graph: Graph,
+    outputs: Mapping[str, Node],
+    gradients: Mapping[Node, Node],
+    optimizer: Optimizer,
+) -> Graph:
+    updates = optimizer.updates(gradients, rate_leaf())
+    return Graph({**outputs, **updates.outputs}, {**graph.values, **updates.values})

@@ -1,0 +1,1 @@
+"""From a planned program to C, and from C to firmware."""

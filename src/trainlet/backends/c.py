@@ -1,0 +1,232 @@
+"""Program -> C: one call a node, addresses and sizes as literals.  Knows no op by name."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from trainlet.backends import kernels
+from trainlet.backends.program import LOGITS, LOSS, RATE, Program, Stage
+from trainlet.errors import TrainletError
+from trainlet.ir.graph import Node
+from trainlet.ir.storage import storage
+from trainlet.ops.op import OPS
+from trainlet.plan.buffers import holder, in_arena
+
+_POINTER = {"float32": "F32", "int32": "I32", "uint8": "U8"}
+_RESERVED = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if "
+    "inline int long register restrict return short signed sizeof static struct switch typedef "
+    "union unsigned void volatile while loss logits target lr state arena header".split()
+)
+_PREFIX = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def identifiers(leaves: Iterable[Node]) -> dict[str, str]:
+    """A C name for each leaf: dots become underscores, clashes get a number."""
+    names: dict[str, str] = {}
+    used = set(_RESERVED)
+    for leaf in leaves:
+        base = re.sub(r"\W", "_", leaf.name, flags=re.ASCII)
+        base = f"p_{base}" if not base[:1].isalpha() else base
+        name, k = base, 2
+        while name in used:
+            name, k = f"{base}_{k}", k + 1
+        names[leaf.name] = name
+        used.add(name)
+    return names
+
+
+def literal(value: float) -> str:
+    """A C literal that reads back as exactly this number."""
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    text = f"{np.float32(value):.9g}"
+    return text + ("f" if "." in text or "e" in text else ".0f")
+
+
+class Emitter:
+    """The text of one program."""
+
+    def __init__(self, program: Program) -> None:
+        if not _PREFIX.fullmatch(program.prefix) or program.prefix in _RESERVED:
+            raise TrainletError(
+                f"prefix {program.prefix!r} is no C name; allowed: a lower-case letter, then "
+                "letters, digits and underscores"
+            )
+        self.program = program
+        self.state = identifiers((*program.params, *program.states))
+        self.constants = identifiers(program.constants)
+
+    def pointer(self, n: Node, stage: Stage) -> str:
+        """Where a node's tensor lies."""
+        if in_arena(n):
+            return f"{_POINTER[n.type.dtype]}({stage.plan.offset[n]})"
+        kept = holder(n)
+        if kept.op == "const":
+            return f"weight_{self.constants[kept.name]}"
+        return f"state.{self.state[kept.name]}"
+
+    def call(self, n: Node, stage: Stage) -> str:
+        """The C call of a node: result, inputs, work space, literals."""
+        op = OPS[n.op]
+        inputs = [self.pointer(i, stage) for k, i in enumerate(n.inputs) if k != op.mutates]
+        inputs += ["0"] * (op.pointers - len(inputs))
+        scratch = [f"U8({stage.plan.scratch[n]})"] if n in stage.plan.scratch else []
+        literals = [literal(v) for v in op.call(n)]
+        arguments = ", ".join([self.pointer(n, stage), *inputs, *scratch, *literals])
+        return f"k_{n.op}({arguments});" + (f" /* {n.name} */" if n.name else "")
+
+    def calls(self, order: Iterable[Node], stage: Stage) -> list[str]:
+        return [self.call(n, stage) for n in order if not OPS[n.op].alias]
+
+    def step(self) -> list[str]:
+        """All calls of a step; before anything is updated, the loss is taken and judged."""
+        stage = self.program.stages[0]
+        loss = self.program.graph.outputs[LOSS]
+        lines: list[str] = []
+        for n in self.program.plan.order:
+            lines += self.calls([n], stage)
+            if n is loss:
+                lines.append(f"*loss = *{self.pointer(n, stage)};")
+                lines.append(f"if (!finite(loss, 1)) return {self.program.prefix.upper()}_ERROR_DIVERGED;")
+        return lines
+
+    def weights(self) -> str:
+        """Frozen weights, and the values that trained ones start from."""
+        p = self.program
+        named = [(f"weight_{self.constants[n.name]}", n) for n in p.constants]
+        named += [(f"initial_{self.state[n.name]}", n) for n in p.params]
+        arrays = [_array(name, n.name, p.initial(n)) for name, n in named]
+        return "/* Frozen weights, and what the trained ones start from. */\n" + "\n".join(arrays)
+
+    def kernels(self) -> str:
+        """The kernels that this program calls, as static functions."""
+        ops = {n.op for stage in self.program.stages for n in stage.plan.order}
+        used = [op for op in ops if not OPS[op].alias]
+        head = "/* The kernels that this trainer calls. */\n#include <stdint.h>\n"
+        head += "#define KERNEL static\n\n"
+        return head + kernels.source(used, self.program.target.kernels)
+
+    def context(self) -> dict[str, Any]:
+        """What the templates fill in."""
+        p, step = self.program, self.program.stages[0]
+        face = p.interface
+        inputs = [self.slot(n) for n in p.inputs]
+        logits, target = p.graph.outputs[LOGITS], p.target_leaf
+        classes = logits.type.shape[-1] if target.type.dtype == "int32" else 0
+        rate = {n.name: n for n in step.graph.leaves("input")}.get(RATE)
+        return {
+            "p": p.prefix,
+            "P": p.prefix.upper(),
+            "title": f"{p.prefix}: {len(p.params)} trained parameters, made by Trainlet",
+            "ram": p.arena_bytes + p.state_bytes,
+            "arena": max(p.arena_bytes, 1),
+            "state_bytes": p.state_bytes,
+            "blob_bytes": face.blob_bytes,
+            "fingerprint": p.fingerprint,
+            "inputs": inputs,
+            "parameters": ", ".join(f"const float *{i['name']}" for i in inputs),
+            "arguments": ", ".join(i["name"] for i in inputs),
+            "slots": ", ".join(f"{p.prefix}_{i['name']}()" for i in inputs),
+            "logits": {
+                "count": logits.type.size,
+                "shape": _shape(logits.type.shape),
+                "pointer": self.pointer(logits, step),
+            },
+            "target": {
+                "count": target.type.size,
+                "ctype": face.target.ctype,
+                "meaning": f"labels in 0..{classes - 1}" if classes else _shape(target.type.shape),
+                "classes": classes,
+                "pointer": self.pointer(target, step),
+            },
+            "params": [self.stored(n) for n in p.params],
+            "states": [self.stored(n) for n in p.states],
+            "predict": self.calls(p.predict_order, step),
+            "step": self.step(),
+            "apply": self.applied(),
+            "accumulate": p.accumulate,
+            "lr_offset": None if rate is None else step.plan.offset[rate],
+            "lr": literal(float(p.lr)),
+        }
+
+    def applied(self) -> dict[str, Any] | None:
+        stage = self.program.apply
+        if stage is None:
+            return None
+        rate = next(n for n in stage.graph.leaves("input") if n.name == RATE)
+        return {"lr": stage.plan.offset[rate], "calls": self.calls(stage.plan.order, stage)}
+
+    def slot(self, n: Node) -> dict[str, Any]:
+        user = storage(n).shape
+        moved = storage(n).permutation != tuple(range(len(user)))
+        layout = f", channels last (the model's {_shape(user)})" if moved else ""
+        return {
+            "name": n.name,
+            "count": n.type.size,
+            "shape": _shape(n.type.shape),
+            "layout": layout,
+            "offset": self.program.plan.offset[n],
+        }
+
+    def stored(self, n: Node) -> dict[str, Any]:
+        start = self.program.initial(n).reshape(-1)
+        fill = literal(float(start[0])) if n.op == "state" else ""
+        return {"id": self.state[n.name], "name": n.name, "count": n.type.size, "fill": fill}
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "1"
+
+
+def _array(name: str, label: str, values: np.ndarray) -> str:
+    flat = [literal(v) for v in values.astype(np.float32).reshape(-1).tolist()]
+    lines = [", ".join(flat[k : k + 8]) for k in range(0, len(flat), 8)]
+    body = ",\n  ".join(lines)
+    return f"/* {label} */\nstatic const float {name}[{len(flat)}] = {{\n  {body}}};\n"
+
+
+def render(program: Program) -> Mapping[str, str]:
+    """The files of the C project by name."""
+    emitter, p = Emitter(program), program.prefix
+    loader = PackageLoader("trainlet.backends", "templates")
+    templates = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
+    context = emitter.context()
+    fill = {name: templates.get_template(f"{name}.jinja").render(context) for name in _TEMPLATES}
+    return {
+        f"{p}.h": fill["trainer.h"],
+        f"{p}.c": fill["trainer.c"],
+        f"{p}_kernels.h": emitter.kernels(),
+        f"{p}_weights.h": emitter.weights(),
+        "main.c": fill["main.c"],
+        "CMakeLists.txt": fill["CMakeLists.txt"],
+    }
+
+
+_TEMPLATES = ("trainer.h", "trainer.c", "main.c", "CMakeLists.txt")
+
+
+def write_project(program: Program, folder: Path) -> None:
+    """Write the C project: all of its files, or none.
+
+    Raises TrainletError when the folder cannot be written.
+    """
+    files = render(program)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+            for name, text in files.items():
+                (Path(work) / name).write_text(text)
+            folder.mkdir(exist_ok=True)
+            for name in files:
+                os.replace(Path(work) / name, folder / name)
+    except OSError as error:
+        raise TrainletError(f"cannot write the project to {folder}: {error}") from None

@@ -1,0 +1,62 @@
+"""What a generated C project looks like from outside: its prefix, its slots and its sizes.
+
+The emitter makes an `Interface` beside the C files; firmware and devices need nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trainlet.errors import DataError
+
+DTYPES = {"float": np.dtype(np.float32), "int32_t": np.dtype(np.int32)}
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One flat array of the C API: an input slot, the output or the target."""
+
+    name: str
+    ctype: Literal["float", "int32_t"]
+    count: int
+
+    @property
+    def dtype(self) -> np.dtype:
+        return DTYPES[self.ctype]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.count * self.dtype.itemsize
+
+    def flat(self, array: ArrayLike) -> np.ndarray:
+        """The user's array as the device wants it: one dimension, the C type, contiguous."""
+        given = np.asarray(array)
+        if given.size != self.count:
+            raise DataError(
+                f"'{self.name}' has {given.size} values (shape {given.shape}), "
+                f"the program takes {self.count}; pass one sample of the shape it was compiled for"
+            )
+        if self.ctype == "int32_t" and given.dtype.kind not in "iub":
+            raise DataError(f"'{self.name}' is {given.dtype}, the program takes integers (int32)")
+        if given.dtype.kind not in "iubf":
+            raise DataError(f"'{self.name}' is {given.dtype}, the program takes numbers")
+        flat = np.ascontiguousarray(given, self.dtype).reshape(-1)
+        if self.ctype == "int32_t" and (flat != given.reshape(-1)).any():
+            raise DataError(f"'{self.name}' holds values beyond the range of int32")
+        return flat
+
+
+@dataclass(frozen=True)
+class Interface:
+    """The C API of one project: `<prefix>.c` and `<prefix>.h`."""
+
+    prefix: str
+    inputs: tuple[Argument, ...]
+    output: Argument
+    target: Argument
+    blob_bytes: int

@@ -1,0 +1,176 @@
+"""What a backend takes: graphs, plans and a target, and what they mean together."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from trainlet.backends.interface import Argument, Interface
+from trainlet.backends.target import Target
+from trainlet.ir.graph import Graph, Node
+from trainlet.ir.storage import to_device
+from trainlet.ir.text import print_graph
+from trainlet.ops.op import OPS
+from trainlet.plan.plan import Plan
+
+LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"
+BLOB_HEADER = 16
+BLOB_CHECKSUM = 4
+COUNTER_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A graph and its plan: one straight line of kernel calls."""
+
+    graph: Graph
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Program:
+    """A trainer: `step` runs for every batch, `apply` after every `accumulate` steps (or never).
+
+    All stages share the parameters and the state; each has the arena to itself while it runs.
+    """
+
+    graph: Graph
+    plan: Plan
+    target: Target
+    apply: Stage | None = None
+    accumulate: int = 1
+    lr: float = 0.01
+    prefix: str = "trainer"
+
+    @property
+    def stages(self) -> list[Stage]:
+        step = Stage(self.graph, self.plan)
+        return [step] if self.apply is None else [step, self.apply]
+
+    @property
+    def arena_bytes(self) -> int:
+        return max(stage.plan.arena for stage in self.stages)
+
+    @cached_property
+    def inputs(self) -> list[Node]:
+        """The model's own inputs."""
+        return [n for n in self.graph.leaves("input") if n.name not in (TARGET, RATE)]
+
+    @cached_property
+    def target_leaf(self) -> Node:
+        return next(n for n in self.graph.leaves("input") if n.name == TARGET)
+
+    @cached_property
+    def params(self) -> list[Node]:
+        """Trained parameters, in the order of the state."""
+        return _unique(self.stages, "param")
+
+    @cached_property
+    def states(self) -> list[Node]:
+        """The optimiser's state and gradient sums, in the order of the state."""
+        return _unique(self.stages, "state")
+
+    @cached_property
+    def constants(self) -> list[Node]:
+        return _unique(self.stages, "const")
+
+    @cached_property
+    def predict_order(self) -> list[Node]:
+        """The part of the step that makes the logits."""
+        needed = set(Graph({LOGITS: self.graph.outputs[LOGITS]}).nodes())
+        return [n for n in self.plan.order if n in needed]
+
+    def initial(self, leaf: Node) -> np.ndarray:
+        """The value that the device starts from."""
+        for stage in self.stages:
+            if leaf.name in stage.graph.values:
+                return to_device(leaf, stage.graph.values[leaf.name])
+        raise KeyError(leaf.name)
+
+    @cached_property
+    def state_bytes(self) -> int:
+        """What trainer_save keeps, and all that training changes."""
+        return sum(n.type.nbytes for n in (*self.params, *self.states)) + COUNTER_BYTES
+
+    @cached_property
+    def constant_bytes(self) -> int:
+        return sum(n.type.nbytes for n in self.constants)
+
+    @cached_property
+    def interface(self) -> Interface:
+        """The C API as the devices see it."""
+        logits = self.graph.outputs[LOGITS].type
+        return Interface(
+            self.prefix,
+            tuple(Argument(n.name, "float", n.type.size) for n in self.inputs),
+            Argument(LOGITS, "float", logits.size),
+            Argument(
+                TARGET,
+                "int32_t" if self.target_leaf.type.dtype == "int32" else "float",
+                self.target_leaf.type.size,
+            ),
+            BLOB_HEADER + self.state_bytes + BLOB_CHECKSUM,
+        )
+
+    @cached_property
+    def fingerprint(self) -> int:
+        """Tells programs apart whose trained state must not be mixed: graphs and constants."""
+        crc = 0
+        for stage in self.stages:
+            crc = zlib.crc32(print_graph(stage.graph).encode(), crc)
+        for n in self.constants:
+            crc = zlib.crc32(self.initial(n).tobytes(), crc)
+        return crc
+
+    @property
+    def macs_forward(self) -> int:
+        return sum(OPS[n.op].macs(n) for n in self.predict_order)
+
+    @property
+    def macs_backward(self) -> int:
+        return sum(OPS[n.op].macs(n) for n in self.plan.order) - self.macs_forward
+
+    @cached_property
+    def saved_bytes(self) -> int:
+        """Bytes that the forward pass keeps for the backward pass: made by nodes that the loss
+        needs or that compress what it made (masks, slices), and read after the loss is known."""
+        return saved_for_backward(self.graph)
+
+
+def saved_for_backward(graph: Graph) -> int:
+    """Bytes of arena tensors that do not depend on the loss's gradient but are read by nodes
+    that do.  Inputs count; parameters, constants and the label do not."""
+    backward = _backward_nodes(graph)
+    saved: set[Node] = set()
+    for n in backward:
+        for i in n.inputs:
+            while not i.is_leaf and OPS[i.op].alias:
+                i = i.inputs[0]
+            kept = i.op == "input" and i.name not in (TARGET, RATE)
+            if i not in backward and (kept or not i.is_leaf):
+                saved.add(i)
+    return sum(n.type.nbytes for n in saved)
+
+
+def _backward_nodes(graph: Graph) -> set[Node]:
+    """The loss's own gradient, and all that follows from it."""
+    loss = graph.outputs[LOSS]
+    prediction, target = loss.inputs
+    backward: set[Node] = set()
+    for n in graph.nodes():
+        seed = n.op == f"{loss.op}_dz" and n.inputs == (prediction, target)
+        if seed or any(i in backward for i in n.inputs):
+            backward.add(n)
+    return backward
+
+
+def _unique(stages: list[Stage], kind: str) -> list[Node]:
+    """Leaves of all stages by name: the stages have leaves of their own for the same storage."""
+    found: dict[str, Node] = {}
+    for stage in stages:
+        for n in stage.graph.leaves(kind):
+            found.setdefault(n.name, n)
+    return list(found.values())

@@ -1,0 +1,1 @@
+"""The demo: a small pretrained keyword spotter that learns a new speaker."""

@@ -1,0 +1,1 @@
+"""When each node runs, and where its tensor lies."""

@@ -1,0 +1,112 @@
+"""Order -> plan: buffers get addresses by first fit, in several orders, the best one kept."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from trainlet.ir.graph import Graph, Node
+from trainlet.plan.buffers import aligned, holder, in_arena
+from trainlet.plan.liveness import Span, assign_buffers
+from trainlet.plan.plan import Plan
+from trainlet.plan.schedule import Order, schedule
+
+TRIES = 60
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Bytes that must lie somewhere for a while: a buffer, or a node's work space."""
+
+    node: Node
+    size: int
+    span: Span
+
+
+def plan_graph(graph: Graph, order: Order | None = None) -> Plan:
+    """Schedule and place a graph; the plan is checked before it is returned."""
+    order = order or schedule(graph)
+    buffers = assign_buffers(graph, order)
+    held = [_Block(n, aligned(n.type.nbytes), span) for n, span in buffers.span.items()]
+    moment = buffers.moment
+    scratch = [_Block(n, size, (moment[n],) * 2) for n, size in buffers.workspace.items()]
+    at, arena = _place(held + scratch, buffers.lower_bound)
+    start = {block.node: at[block] for block in held}
+    offset = {
+        n: start[buffers.owner[holder(n)]] for n in (*graph.leaves("input"), *order) if in_arena(n)
+    }
+    plan = Plan(
+        order,
+        offset,
+        {block.node: at[block] for block in scratch},
+        buffers.span,
+        arena,
+        buffers.lower_bound,
+    )
+    plan.check(graph)
+    return plan
+
+
+def _place(blocks: list[_Block], bound: int) -> tuple[dict[_Block, int], int]:
+    """Addresses and the bytes they need; stops early when the lower bound is met."""
+    rivals = _rivals(blocks)
+    starts = (
+        lambda b: (-b.size, b.span),
+        lambda b: (-b.size * (b.span[1] - b.span[0] + 1),),
+        lambda b: (b.span[0] - b.span[1], -b.size),
+        lambda b: (b.span, -b.size),
+    )
+    rng = random.Random(0)
+    best: tuple[dict[_Block, int], int] = ({}, -1)
+    for key in starts:
+        order = sorted(blocks, key=key)
+        for _ in range(TRIES // len(starts)):
+            at = _first_fit(order, rivals)
+            arena = max((at[b] + b.size for b in blocks), default=0)
+            if best[1] < 0 or arena < best[1]:
+                best = at, arena
+            if best[1] <= bound:
+                return best
+            order = _promote(order, at, arena, rng)
+    return best
+
+
+def _rivals(blocks: list[_Block]) -> dict[_Block, set[_Block]]:
+    """For each block, those that are alive at some moment with it."""
+    ordered = sorted(blocks, key=lambda b: b.span[0])
+    rivals: dict[_Block, set[_Block]] = {b: set() for b in blocks}
+    alive: list[_Block] = []
+    for b in ordered:
+        alive = [a for a in alive if a.span[1] >= b.span[0]]
+        for a in alive:
+            rivals[a].add(b)
+            rivals[b].add(a)
+        alive.append(b)
+    return rivals
+
+
+def _first_fit(order: list[_Block], rivals: dict[_Block, set[_Block]]) -> dict[_Block, int]:
+    """Each block at the lowest address where it meets no rival placed before."""
+    at: dict[_Block, int] = {}
+    for b in order:
+        taken = sorted((at[r], r.size) for r in rivals[b] if r in at)
+        here = 0
+        for start, size in taken:
+            if here + b.size <= start:
+                break
+            here = max(here, start + size)
+        at[b] = here
+    return at
+
+
+def _promote(
+    order: list[_Block], at: dict[_Block, int], arena: int, rng: random.Random
+) -> list[_Block]:
+    """The next order to try: the topmost blocks, and one at random, come earlier."""
+    top = [b for b in order if at[b] + b.size == arena]
+    rest = [b for b in order if at[b] + b.size != arena]
+    moved = rest.pop(rng.randrange(len(rest))) if rest else None
+    if moved is not None:
+        rest.insert(rng.randrange(len(rest) + 1), moved)
+    place = rng.randrange(len(rest) // 4 + 1)
+    return rest[:place] + top + rest[place:]

@@ -1,0 +1,1 @@
+"""Running programs: the oracle, the host and emulated devices."""

@@ -1,0 +1,130 @@
+"""The host's side of the firmware's command loop, over any stream of bytes.
+
+Keep it in step with backends/firmware/main.c.jinja.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trainlet.backends.interface import Interface
+from trainlet.errors import DeviceFault
+from trainlet.run.device import Closing, Inputs, check, check_blob, flat_inputs, learning_rate
+
+EXIT, IDLE, INIT, PREDICT, STEP, SAVE, LOAD, STACK = range(8)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The counter that the firmware reads before and after a call: `hz` ticks in a second."""
+
+    hz: int
+    ticks_per_instruction: float
+
+    def instructions(self, ticks: int, seconds: int) -> int:
+        """Exact while an instruction takes over two ticks, or one; `ticks` may have wrapped."""
+        wraps = round((seconds * self.hz - ticks) / 2**32)
+        return round((ticks + wraps * 2**32) / self.ticks_per_instruction)
+
+
+class Link(Protocol):
+    """A stream to a running firmware.  Each method raises DeviceFault when it has faulted."""
+
+    clock: Clock | None  # None: nothing is counted
+
+    def send(self, data: bytes) -> None: ...
+
+    def receive(self, size: int) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class CommandDevice(Closing):
+    """A device that is a firmware behind a link."""
+
+    def __init__(self, link: Link, interface: Interface) -> None:
+        self.interface = interface
+        self.instructions: int | None = None
+        self._link = link
+        self._overhead = 0
+        try:
+            self._request(IDLE)
+            self._reply("idle", counted=True)
+            self._overhead = self.instructions or 0
+            self.init()
+        except BaseException:
+            link.close()
+            raise
+
+    def init(self) -> None:
+        self._request(INIT)
+        self._reply("init", counted=True)
+
+    def predict(self, inputs: Inputs) -> np.ndarray:
+        given = flat_inputs(self.interface, inputs)
+        output = self.interface.output
+        self._request(PREDICT, *given)
+        self._reply("predict", counted=True)
+        return np.frombuffer(self._link.receive(output.size), output.dtype).copy()
+
+    def step(self, inputs: Inputs, target: ArrayLike, lr: float) -> float:
+        given = flat_inputs(self.interface, inputs)
+        wanted = self.interface.target.flat(target)
+        self._request(STEP, *given, wanted, rate=learning_rate(lr))
+        self._reply("step", counted=True)
+        return struct.unpack("<f", self._link.receive(4))[0]
+
+    def save(self) -> bytes:
+        blob = bytearray(self.interface.blob_bytes)
+        self._request(SAVE)
+        for offset, size in self._pieces():
+            blob[offset : offset + size] = self._link.receive(size)
+        self._reply("save")
+        return bytes(blob)
+
+    def load(self, blob: bytes) -> None:
+        check_blob(self.interface, blob)
+        self._request(LOAD)
+        for offset, size in self._pieces():
+            self._link.send(blob[offset : offset + size])
+        self._reply("load")
+
+    def stack_used(self) -> int:
+        self._request(STACK)
+        return self._read_reply()[0]
+
+    def close(self) -> None:
+        self._link.close()
+
+    def _request(self, command: int, *arrays: np.ndarray, rate: float = 0.0) -> None:
+        payload = b"".join(array.tobytes() for array in arrays)
+        self._link.send(struct.pack("<If", command, rate) + payload)
+
+    def _read_reply(self) -> tuple[int, int, int]:
+        return struct.unpack("<iII", self._link.receive(12))
+
+    def _reply(self, call: str, counted: bool = False) -> None:
+        status, ticks, seconds = self._read_reply()
+        self.instructions = None
+        if counted and self._link.clock:
+            self.instructions = self._link.clock.instructions(ticks, seconds) - self._overhead
+        check(status, call)
+
+    def _pieces(self) -> Iterator[tuple[int, int]]:
+        """(offset, size) of each piece of the blob that the firmware writes or wants."""
+        while True:
+            offset, size = struct.unpack("<II", self._link.receive(8))
+            if not size:
+                return
+            if offset + size > self.interface.blob_bytes:
+                raise DeviceFault(
+                    f"the program moves bytes {offset} to {offset + size} of a saved state "
+                    f"of {self.interface.blob_bytes} bytes"
+                )
+            yield offset, size

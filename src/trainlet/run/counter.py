@@ -1,0 +1,103 @@
+"""Exact instruction counts under Unicorn: a hook on every block of code that is entered.
+
+The hook is compiled C, kept in the user's cache; without a compiler it is Python, and slower.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import unicorn
+
+from trainlet.backends.thumb import instructions
+from trainlet.backends.toolchain import compile_shared
+from trainlet.errors import ToolchainError
+
+SOURCE = Path(__file__).parent / "count_blocks.c"
+
+
+class State(ctypes.Structure):
+    """As in count_blocks.c."""
+
+    _fields_ = (
+        ("count", ctypes.c_uint64),
+        ("flash", ctypes.c_void_p),
+        ("blocks", ctypes.c_void_p),
+        ("start", ctypes.c_uint32),
+        ("size", ctypes.c_uint32),
+    )
+
+
+class Counter:
+    """Counts from its making on, what runs from Flash."""
+
+    def __init__(self, core: Any, start: int, size: int) -> None:
+        self._core = core
+        self._python = 0
+        self._known: dict[tuple[int, int], int] = {}
+        self._flash = ctypes.create_string_buffer(bytes(core.mem_read(start, size)), size)
+        self._blocks = ctypes.create_string_buffer(2 * size)
+        self._state = State(
+            0, ctypes.addressof(self._flash), ctypes.addressof(self._blocks), start, size
+        )
+        if not self._hook_compiled():
+            core.hook_add(unicorn.UC_HOOK_BLOCK, self._hook_python)
+
+    @property
+    def count(self) -> int:
+        return self._state.count + self._python
+
+    def _hook_compiled(self) -> bool:
+        """Unicorn's Python package offers no compiled hooks: go below it, where that works."""
+        try:
+            from unicorn.unicorn_py3.unicorn import uclib
+
+            self._library = ctypes.CDLL(str(compiled_hook()))
+            handle, core = ctypes.c_size_t(), self._core._uch
+        except (ImportError, AttributeError, OSError, ToolchainError):
+            return False
+        return 0 == uclib.uc_hook_add(
+            core,
+            ctypes.byref(handle),
+            unicorn.UC_HOOK_BLOCK,
+            ctypes.cast(self._library.count_block, ctypes.c_void_p),
+            ctypes.cast(ctypes.byref(self._state), ctypes.c_void_p),
+            ctypes.c_uint64(1),  # from 1 to 0: everywhere
+            ctypes.c_uint64(0),
+        )
+
+    def _hook_python(self, core: Any, address: int, size: int, data: Any) -> None:
+        block = address, size
+        if block not in self._known:
+            code = bytes(core.mem_read(address, size))
+            self._known[block] = sum(1 for _ in instructions(address, code))
+        self._python += self._known[block]
+
+
+def cache_folder() -> Path:
+    """Where the compiled hook is kept: the user's cache, else a temporary folder."""
+    try:
+        root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = Path(root) / "trainlet"
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except (OSError, RuntimeError):
+        pass
+    return Path(tempfile.mkdtemp(prefix="trainlet-"))
+
+
+def compiled_hook() -> Path:
+    """The hook's library; compiled when its source is new here."""
+    path = cache_folder() / f"count-{hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]}.so"
+    if not path.exists():
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            made = Path(folder) / path.name
+            compile_shared([SOURCE], made)
+            made.replace(path)  # at once: another process may be doing the same
+    return path

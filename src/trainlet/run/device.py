@@ -1,0 +1,115 @@
+"""What every device can do, whatever runs the program: the host, Unicorn or QEMU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trainlet.backends.interface import Interface
+from trainlet.errors import DataError, DivergedError, StateError, TrainletError
+
+Inputs = Mapping[str, ArrayLike]
+
+
+@runtime_checkable
+class Device(Protocol):
+    """One copy of a program, with the state that it has trained so far."""
+
+    interface: Interface
+
+    @property
+    def instructions(self) -> int | None:
+        """Executed by the last init, predict or step; None where nothing counts them."""
+        ...
+
+    def init(self) -> None:
+        """Back to the pretrained values."""
+        ...
+
+    def predict(self, inputs: Inputs) -> np.ndarray:
+        """The output of one sample, flat."""
+        ...
+
+    def step(self, inputs: Inputs, target: ArrayLike, lr: float) -> float:
+        """Train on one sample; the loss before the step."""
+        ...
+
+    def save(self) -> bytes:
+        """The trained state: a blob of `interface.blob_bytes`."""
+        ...
+
+    def load(self, blob: bytes) -> None:
+        """Take a saved state; a damaged or foreign one is refused and changes nothing."""
+        ...
+
+    def stack_used(self) -> int:
+        """Bytes of stack that the deepest init, predict or step took; 0 where not measured."""
+        ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Closing:
+    """`with device:` for anything that has `close`."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+STATUS: dict[int, tuple[type[TrainletError], str]] = {
+    -1: (DataError, "an input is not a finite number, or out of range; look at the preprocessing"),
+    -2: (DataError, "the label is not a class of the model, or the target is not finite"),
+    -3: (DivergedError, "the loss is not finite; nothing was updated; use a smaller learning rate"),
+    -4: (StateError, "the saved state is damaged or belongs to another program; nothing changed; "
+                     "save it again with this program"),
+    -5: (TrainletError, "reading or writing the saved state failed"),
+}  # fmt: skip
+
+
+def check(status: int, call: str) -> None:
+    """Raise the error that a status of the C API stands for."""
+    if status:
+        kind, what = STATUS.get(status, (TrainletError, "unknown status"))
+        raise kind(f"{call} returned {status}: {what}")
+
+
+def flat_inputs(interface: Interface, inputs: Inputs) -> list[np.ndarray]:
+    """The arrays in the order of the C arguments; missing and unknown names are refused."""
+    names = {argument.name for argument in interface.inputs}
+    if set(inputs) != names:
+        raise DataError(f"inputs {sorted(inputs)} given, the program takes {sorted(names)}")
+    return [argument.flat(inputs[argument.name]) for argument in interface.inputs]
+
+
+def learning_rate(lr: float) -> float:
+    """As a float32 holds it."""
+    if not abs(lr) <= float(np.finfo(np.float32).max):
+        raise DataError(f"the learning rate is {lr}; pass a finite number, such as 0.01")
+    return float(np.float32(lr))
+
+
+def check_blob(interface: Interface, blob: bytes) -> None:
+    if len(blob) != interface.blob_bytes:
+        raise StateError(
+            f"the saved state has {len(blob)} bytes, this program's has {interface.blob_bytes}; "
+            "it is truncated or belongs to another program"
+        )

@@ -1,0 +1,124 @@
+"""The program as a shared library of this machine, called through cffi."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cffi import FFI
+from numpy.typing import ArrayLike
+
+from trainlet.backends.interface import Argument, Interface
+from trainlet.backends.toolchain import compile_shared
+from trainlet.errors import DeviceFault
+from trainlet.run.device import Closing, Inputs, check, check_blob, flat_inputs, learning_rate
+
+IO_FAILED = -1
+
+
+def declarations(interface: Interface) -> str:
+    """The C API as cffi reads it."""
+    name = interface.prefix
+    given = ", ".join(f"const {argument.ctype} *{argument.name}" for argument in interface.inputs)
+    slots = "\n".join(f"{slot.ctype} *{name}_{slot.name}(void);" for slot in interface.inputs)
+    return f"""
+        void {name}_init(void);
+        {slots}
+        int {name}_predict({given}, {interface.output.ctype} *output);
+        int {name}_step({given}, const {interface.target.ctype} *target, float lr, float *loss);
+        typedef int (*writer)(void *, uint32_t, const void *, uint32_t);
+        typedef int (*reader)(void *, uint32_t, void *, uint32_t);
+        int {name}_save(writer write, void *context);
+        int {name}_load(reader read, void *context);
+    """
+
+
+class NativeDevice(Closing):
+    """Fast, without limits on memory.  Each instance has its own library, so its own state."""
+
+    instructions: int | None = None
+
+    def __init__(self, project: Path | str, interface: Interface) -> None:
+        self.interface = interface
+        self._folder = tempfile.TemporaryDirectory(prefix="trainlet-")
+        path = Path(self._folder.name) / f"{interface.prefix}.so"
+        compile_shared([Path(project) / f"{interface.prefix}.c"], path)
+        self._ffi = FFI()
+        self._ffi.cdef(declarations(interface))
+        self._lib: Any = self._ffi.dlopen(str(path))
+        self.init()
+
+    def init(self) -> None:
+        self._function("init")()
+
+    def predict(self, inputs: Inputs) -> np.ndarray:
+        output = np.zeros(self.interface.output.count, self.interface.output.dtype)
+        given = self._pointers(inputs)
+        check(self._function("predict")(*given, self._pointer(output)), "predict")
+        return output
+
+    def step(self, inputs: Inputs, target: ArrayLike, lr: float) -> float:
+        given, rate = self._pointers(inputs), learning_rate(lr)
+        wanted = self.interface.target.flat(target)
+        loss = self._ffi.new("float *")
+        check(self._function("step")(*given, self._pointer(wanted), rate, loss), "step")
+        return float(loss[0])
+
+    def save(self) -> bytes:
+        blob = bytearray(self.interface.blob_bytes)
+
+        def write(_: object, offset: int, source: Any, size: int) -> int:
+            if offset + size > len(blob):
+                return IO_FAILED
+            blob[offset : offset + size] = self._ffi.buffer(source, size)[:]
+            return 0
+
+        callback = self._ffi.callback("writer", write, error=IO_FAILED)
+        check(self._function("save")(callback, self._ffi.NULL), "save")
+        return bytes(blob)
+
+    def load(self, blob: bytes) -> None:
+        check_blob(self.interface, blob)
+
+        def read(_: object, offset: int, target: Any, size: int) -> int:
+            if offset + size > len(blob):
+                return IO_FAILED
+            self._ffi.memmove(target, blob[offset : offset + size], size)
+            return 0
+
+        callback = self._ffi.callback("reader", read, error=IO_FAILED)
+        check(self._function("load")(callback, self._ffi.NULL), "load")
+
+    def stack_used(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        if self._lib is not None:
+            self._ffi.dlclose(self._lib)
+            self._lib = None
+            self._folder.cleanup()
+
+    def _function(self, name: str) -> Any:
+        if self._lib is None:
+            raise DeviceFault("the device is closed; make a new one")
+        return getattr(self._lib, f"{self.interface.prefix}_{name}")
+
+    def _pointers(self, inputs: Inputs) -> list[Any]:
+        """The inputs, copied into the program's own slots."""
+        pointers = []
+        for argument, array in zip(
+            self.interface.inputs, flat_inputs(self.interface, inputs), strict=True
+        ):
+            pointers.append(self._fill(argument, array))
+        return pointers
+
+    def _fill(self, argument: Argument, array: np.ndarray) -> Any:
+        slot = self._function(argument.name)()
+        self._ffi.memmove(slot, self._pointer(array), argument.size)
+        return slot
+
+    def _pointer(self, array: np.ndarray) -> Any:
+        ctype = "float[]" if array.dtype.kind == "f" else "int32_t[]"
+        return self._ffi.from_buffer(ctype, array.data)

@@ -1,0 +1,183 @@
+"""A program on a device, in the terms of the user's model: its layouts, its parameter names."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trainlet.backends.c import write_project
+from trainlet.backends.firmware import build_firmware
+from trainlet.backends.program import BLOB_HEADER, COUNTER_BYTES, LOGITS, Program
+from trainlet.errors import DataError, TargetError, TrainletError
+from trainlet.ir.graph import Node
+from trainlet.ir.storage import storage, to_device, to_user
+from trainlet.run.device import Closing, Device
+from trainlet.run.native import NativeDevice
+from trainlet.run.qemu_device import QemuDevice
+from trainlet.run.sanitized import SanitizedDevice
+from trainlet.run.unicorn_device import UnicornDevice
+
+DEVICES = ("host", "sanitized", "unicorn", "qemu")
+
+
+def model_inputs(program: Program, x: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
+    """The user's input(s) as the device keeps them.
+
+    x is one array, or {input name: array} for a model of several; the batch dimension may be
+    left out when the batch is 1.  Raises DataError for other shapes and for NaN or infinity.
+    """
+    given = x if isinstance(x, Mapping) else {program.inputs[0].name: x}
+    names = [n.name for n in program.inputs]
+    if sorted(given) != sorted(names):
+        raise DataError(f"the model takes the inputs {names}, found {sorted(given)}")
+    return {n.name: _device_array(n, np.asarray(given[n.name])) for n in program.inputs}
+
+
+def _device_array(leaf: Node, array: np.ndarray) -> np.ndarray:
+    wanted = storage(leaf).shape
+    if array.shape != wanted and (1, *array.shape) != wanted:
+        raise DataError(f"input {leaf.name!r} has shape {array.shape}; allowed: {wanted}")
+    if array.dtype.kind not in "iubf":
+        raise DataError(f"input {leaf.name!r} is {array.dtype}; allowed: numbers")
+    if not np.isfinite(array).all():
+        raise DataError(f"input {leaf.name!r} holds NaN or infinity")
+    return to_device(leaf, array.astype(np.float32).reshape(wanted))
+
+
+def target_array(program: Program, y: ArrayLike) -> np.ndarray:
+    """Labels (int32) or float targets as the device keeps them; raises DataError."""
+    leaf, array = program.target_leaf, np.asarray(y)
+    if array.size != leaf.type.size:
+        raise DataError(f"the target has {array.size} values; allowed: {leaf.type.size}")
+    if leaf.type.dtype == "int32":
+        if array.dtype.kind not in "iu":
+            raise DataError(f"labels are {array.dtype}; allowed: integers")
+        classes = program.graph.outputs[LOGITS].type.shape[-1]
+        if array.min() < 0 or array.max() >= classes:
+            raise DataError(
+                f"labels in {array.min()}..{array.max()}; allowed: 0..{classes - 1}"
+            )
+    elif not np.isfinite(array).all():
+        raise DataError("the target holds NaN or infinity")
+    return array.astype(leaf.type.dtype).reshape(leaf.type.shape)
+
+
+class Trainer(Closing):
+    """A program running on a device: the host, or an emulated microcontroller."""
+
+    def __init__(self, program: Program, device: Device) -> None:
+        self.program = program
+        self.device = device
+
+    @property
+    def instructions(self) -> int | None:
+        """Executed by the last step or predict; None where the device does not count."""
+        return self.device.instructions
+
+    def predict(self, x: ArrayLike | Mapping[str, ArrayLike]) -> np.ndarray:
+        """Logits [batch, ...] of one batch."""
+        flat = self.device.predict(model_inputs(self.program, x))
+        return flat.reshape(self.program.graph.outputs[LOGITS].type.shape)
+
+    def step(
+        self, x: ArrayLike | Mapping[str, ArrayLike], y: ArrayLike, lr: float | None = None
+    ) -> float:
+        """Train on one batch; returns the loss before the update.
+
+        Raises DataError for inputs or labels that cannot be used, DivergedError when the loss is
+        not finite; the state is then as it was.
+        """
+        rate = self.program.lr if lr is None else lr
+        if not np.isfinite(rate):
+            raise DataError(f"the learning rate is {rate}; allowed: a finite number")
+        inputs, target = model_inputs(self.program, x), target_array(self.program, y)
+        return self.device.step(inputs, target, rate)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The trained parameters, in the layout of the user's model."""
+        arrays = split_blob(self.program, self.device.save())
+        return {n.name: to_user(n, arrays[n.name]) for n in self.program.params}
+
+    def load_state(self, state: Mapping[str, ArrayLike]) -> None:
+        """Overwrite trained parameters; those left out, and the optimiser's state, stay.
+
+        Raises DataError for an unknown parameter, a wrong shape, NaN or infinity; nothing is
+        changed then.
+        """
+        leaves = {n.name: n for n in self.program.params}
+        unknown = sorted(set(state) - set(leaves))
+        if unknown:
+            raise DataError(f"{unknown[0]!r} is not trained; trained: {', '.join(leaves)}")
+        arrays = split_blob(self.program, self.device.save())
+        for name, value in state.items():
+            array, wanted = np.asarray(value, np.float32), storage(leaves[name]).shape
+            if array.shape != wanted:
+                raise DataError(f"{name!r} has shape {array.shape}; allowed: {wanted}")
+            if not np.isfinite(array).all():
+                raise DataError(f"{name!r} holds NaN or infinity")
+            arrays[name] = to_device(leaves[name], array)
+        self.device.load(join_blob(self.program, self.device.save(), arrays))
+
+    def save(self) -> bytes:
+        """The whole trained state, with the optimiser's, as the device writes it."""
+        return self.device.save()
+
+    def load(self, blob: bytes) -> None:
+        """Take a saved state; StateError for a damaged one or another program's."""
+        self.device.load(blob)
+
+    def reset(self) -> None:
+        """Back to the pretrained parameters."""
+        self.device.init()
+
+    def close(self) -> None:
+        self.device.close()
+
+
+def split_blob(program: Program, blob: bytes) -> dict[str, np.ndarray]:
+    """The arrays of a saved state by leaf name, as the device keeps them."""
+    arrays, at = {}, BLOB_HEADER
+    for n in (*program.params, *program.states):
+        values = np.frombuffer(blob, n.type.dtype, n.type.size, at)
+        arrays[n.name] = values.reshape(n.type.shape).copy()
+        at += n.type.nbytes
+    return arrays
+
+
+def join_blob(program: Program, blob: bytes, arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The saved state `blob` with other arrays: header and step counter stay."""
+    leaves = (*program.params, *program.states)
+    end = BLOB_HEADER + program.state_bytes
+    payload = b"".join(arrays[n.name].astype(n.type.dtype).tobytes() for n in leaves)
+    body = blob[:BLOB_HEADER] + payload + blob[end - COUNTER_BYTES : end]
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+def build_trainer(program: Program, device: str, count: bool = True) -> Trainer:
+    """Compile the program and start it on "host", "sanitized", "unicorn" or "qemu".
+
+    `count=False` makes emulation faster and leaves `instructions` None.
+    """
+    if device not in DEVICES:
+        raise TrainletError(f"no device {device!r}; allowed: {', '.join(DEVICES)}")
+    if device in ("unicorn", "qemu") and program.target.cpu is None:
+        raise TargetError(
+            f"target {program.target.name!r} is no microcontroller, so it cannot run on {device}; "
+            "compile for another target (trainlet targets lists them)"
+        )
+    with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
+        project = Path(work) / program.prefix
+        write_project(program, project)
+        if device == "host":
+            return Trainer(program, NativeDevice(project, program.interface))
+        if device == "sanitized":
+            return Trainer(program, SanitizedDevice(project, program.interface))
+        firmware = build_firmware(project, program.interface, program.target, Path(work) / "elf")
+        machine = UnicornDevice if device == "unicorn" else QemuDevice
+        return Trainer(program, machine(firmware, count=count))

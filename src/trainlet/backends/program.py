@@ -19,7 +19,6 @@ from trainlet.plan.plan import Plan
 LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"
 BLOB_HEADER = 16
 BLOB_CHECKSUM = 4
-COUNTER_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,12 @@ class Program:
     @cached_property
     def state_bytes(self) -> int:
         """What trainer_save keeps, and all that training changes."""
-        return sum(n.type.nbytes for n in (*self.params, *self.states)) + COUNTER_BYTES
+        return sum(n.type.nbytes for n in (*self.params, *self.states)) + self.counter_bytes
+
+    @property
+    def counter_bytes(self) -> int:
+        """The count of summed gradients, where gradients are summed over steps."""
+        return 4 if self.apply else 0
 
     @cached_property
     def constant_bytes(self) -> int:

@@ -44,6 +44,12 @@ _CLIPPED: dict[str, Function] = {
     "hard_sigmoid": lambda x: np.clip(x + np.float32(3), 0, 6) * np.float32(1 / 6),
 }
 
+
+def _wide(rng: np.random.Generator) -> np.ndarray:
+    """Far enough to be clipped and to saturate."""
+    return rng.uniform(-8, 8, 40).astype(np.float32)
+
+
 for _name, _meaning in _CLIPPED.items():
     register(
         Op(
@@ -52,7 +58,7 @@ for _name, _meaning in _CLIPPED.items():
             eval=_meaning,
             vjp=_vjp_clipped,
             inplace=(0,),
-            samples=[Sample((float32(3, 5),)), Sample((float32(40),))],
+            samples=[Sample((float32(3, 5),)), Sample((float32(40),), {}, {0: _wide})],
         )
     )
     register(
@@ -61,7 +67,10 @@ for _name, _meaning in _CLIPPED.items():
             infer=_mask_type,
             eval=lambda y, inside=_INSIDE[_name][0]: pack(inside(y)),
             call=lambda n: (n.inputs[0].type.size,),
-            samples=[Sample((float32(3, 5),)), Sample((float32(40),))],
+            samples=[
+                Sample((float32(3, 5),)),
+                Sample((float32(40),), {}, {0: lambda rng, f=_meaning: f(_wide(rng))}),
+            ],
         )
     )
 
@@ -86,7 +95,7 @@ register(
         samples=[
             Sample(
                 (float32(3, 5), typed("uint8", 2)),
-                {"slope": 1.0},
+                {"slope": 1 / 6},
                 {1: lambda rng: rng.integers(0, 256, 2).astype(np.uint8)},
             )
         ],
@@ -166,7 +175,7 @@ for _name, (_meaning, _slope, _of) in _SMOOTH.items():
             eval=_meaning,
             vjp=_vjp_smooth,
             inplace=(0,),
-            samples=[Sample((float32(5, 8),)), Sample((float32(3),))],
+            samples=[Sample((float32(5, 8),)), Sample((float32(40),), {}, {0: _wide})],
         )
     )
     register(
@@ -175,6 +184,9 @@ for _name, (_meaning, _slope, _of) in _SMOOTH.items():
             infer=same_type,
             eval=lambda g, v, slope=_slope: (g * slope(v)).astype(g.dtype),
             inplace=(0,),
-            samples=[Sample((float32(5, 8), float32(5, 8)))],
+            samples=[
+                Sample((float32(5, 8), float32(5, 8))),
+                Sample((float32(40), float32(40)), {}, {1: _wide}),
+            ],
         )
     )

@@ -10,9 +10,19 @@ from collections.abc import Sequence
 from itertools import accumulate
 from operator import mul
 
+import numpy as np
+
 from trainlet.errors import UnsupportedError
 
 LOOPS = 4
+
+
+def repeats_to(full: Sequence[int], *operands: Sequence[int]) -> bool:
+    """Whether every operand's shape broadcasts to `full`."""
+    try:
+        return np.broadcast_shapes(tuple(full), *map(tuple, operands)) == tuple(full)
+    except ValueError:
+        return False
 
 
 def strides(shape: Sequence[int], rank: int) -> list[int]:

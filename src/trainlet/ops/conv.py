@@ -43,12 +43,11 @@ def taps(
     kernel: Pair, out: Pair, stride: Pair, dilation: Pair = (1, 1)
 ) -> Iterator[tuple[int, int, tuple[slice, ...]]]:
     """For each kernel position, the slice of the padded map that it meets."""
+    reach = [s * (n - 1) + 1 for s, n in zip(stride, out, strict=True)]
     for ky in range(kernel[0]):
         for kx in range(kernel[1]):
-            rows = slice(ky * dilation[0], ky * dilation[0] + stride[0] * (out[0] - 1) + 1, stride[0])
-            columns = slice(
-                kx * dilation[1], kx * dilation[1] + stride[1] * (out[1] - 1) + 1, stride[1]
-            )
+            y, x = ky * dilation[0], kx * dilation[1]
+            rows, columns = slice(y, y + reach[0], stride[0]), slice(x, x + reach[1], stride[1])
             yield ky, kx, (slice(None), rows, columns)
 
 
@@ -106,7 +105,9 @@ def _vjp(n: Node, g: Node) -> list[Thunk | None]:
         lambda: build("conv2d_dx", g, w, size=x.type.shape[1:3], label=n.name, **n.attrs),
         lambda: build("conv2d_dw", g, x, kernel=w.type.shape[1:3], label=n.name, **n.attrs),
     ]
-    return rules + [lambda: build("sum_to", g, shape=b.type.shape, label=n.name) for b in bias]
+    if bias:
+        rules.append(lambda: build("sum_to", g, shape=bias[0].type.shape, label=n.name))
+    return rules
 
 
 def _literals(x: TensorType, w: TensorType, y: TensorType, attrs: Any) -> tuple[int, ...]:

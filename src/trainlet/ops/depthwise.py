@@ -56,7 +56,9 @@ def _vjp(n: Node, g: Node) -> list[Thunk | None]:
         lambda: build("depthwise_dx", g, w, size=x.type.shape[1:3], label=n.name, **n.attrs),
         lambda: build("depthwise_dw", g, x, kernel=w.type.shape[:2], label=n.name, **n.attrs),
     ]
-    return rules + [lambda: build("sum_to", g, shape=b.type.shape, label=n.name) for b in bias]
+    if bias:
+        rules.append(lambda: build("sum_to", g, shape=bias[0].type.shape, label=n.name))
+    return rules
 
 
 def _literals(x: TensorType, w: TensorType, y: TensorType, attrs: Any) -> tuple[int, ...]:

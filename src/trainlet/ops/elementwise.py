@@ -9,7 +9,7 @@ import numpy as np
 from trainlet.errors import ShapeError
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.broadcast import loop_literals
+from trainlet.ops.broadcast import loop_literals, repeats_to
 from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
 from trainlet.ops.shape import leading
 
@@ -57,6 +57,7 @@ def _register(
                 Sample((float32(2, 3, 4), float32(4))),
                 Sample((float32(2, 1, 1, 4), float32(2, 3, 5, 4))),
                 Sample((float32(3, 1), float32(1, 4))),
+                Sample((float32(2, 3, 1, 2, 5), float32(2, 1, 3, 1, 1))),
             ],
         )
     )
@@ -104,7 +105,7 @@ register(
 
 def _infer_mul_sum(g: TensorType, x: TensorType, shape: tuple[int, ...]) -> TensorType:
     require(
-        np.broadcast_shapes(g.shape, x.shape, shape) == g.shape,
+        repeats_to(g.shape, x.shape, shape),
         f"{x} and the result {shape} must broadcast to {g}",
     )
     return g.with_shape(shape)
@@ -118,7 +119,7 @@ def sum_to_shape(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _narrow_mul_sum(n: Node, ratio: float) -> Node:
-    require(len(n.attrs["shape"]) == 1, "only a vector can be updated in part")
+    require(n.type.shape == n.inputs[0].type.shape[-1:], "only a vector can be updated in part")
     g, x = (leading(t, ratio) for t in n.inputs)
     return build("mul_sum", g, x, shape=g.type.shape[-1:], label=n.name)
 
@@ -141,4 +142,3 @@ register(
         ],
     )
 )
-

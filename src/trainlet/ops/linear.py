@@ -31,7 +31,9 @@ def _vjp(n: Node, g: Node) -> list[Thunk | None]:
         lambda: build("linear_dx", g, w, label=n.name),
         lambda: build("linear_dw", g, x, label=n.name),
     ]
-    return rules + [lambda: build("sum_to", g, shape=b.type.shape, label=n.name) for b in bias]
+    if bias:
+        rules.append(lambda: build("sum_to", g, shape=bias[0].type.shape, label=n.name))
+    return rules
 
 
 register(
@@ -46,6 +48,7 @@ register(
         samples=[
             Sample((float32(3, 5), float32(4, 5), float32(4))),
             Sample((float32(2, 3, 5), float32(4, 5))),
+            Sample((float32(5), float32(4, 5), float32(4))),
         ],
     )
 )
@@ -125,6 +128,7 @@ register(
             Sample((float32(2, 4, 3), float32(2, 4, 5)), {"ta": True}),
             Sample((float32(3, 4), float32(5, 4)), {"tb": True}),
             Sample((float32(4, 3), float32(5, 4)), {"ta": True, "tb": True}),
+            Sample((float32(2, 3, 2, 4), float32(2, 3, 5, 4)), {"tb": True}),
         ],
     )
 )

@@ -83,9 +83,11 @@ def _rows(n: Node) -> tuple[Literal, ...]:
 
 
 _LABELS = {1: lambda rng: rng.integers(0, 4, 3).astype(np.int32)}
+_large = lambda rng: 100 * rng.standard_normal((3, 4))  # noqa: E731
 _CE_SAMPLES = [
     Sample((float32(3, 4), typed("int32", 3)), {}, _LABELS),
     Sample((float32(3, 4), typed("int32", 3)), {"smoothing": 0.1}, _LABELS),
+    Sample((float32(3, 4), typed("int32", 3)), {"smoothing": 0.1}, {**_LABELS, 0: _large}),
 ]
 
 register(
@@ -103,8 +105,9 @@ register(
     Op(
         "cross_entropy_dz",
         infer=lambda z, label, smoothing=0: z,
-        eval=lambda z, label, smoothing=0: (softmax(z) - _soft_target(z, label, smoothing))
-        / np.float32(len(z)),
+        eval=lambda z, label, smoothing=0: (
+            (softmax(z) - _soft_target(z, label, smoothing)) / np.float32(len(z))
+        ),
         call=_rows,
         inplace=(0,),
         samples=_CE_SAMPLES,

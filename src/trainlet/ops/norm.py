@@ -85,9 +85,7 @@ register(
         inplace=(0,),
         samples=[
             Sample((float32(3, 8), float32(3, 8), float32(3, 1)), {"view": (3, 1, 1, 8)}),
-            Sample(
-                (float32(2, 6, 8), float32(2, 6, 8), float32(2, 2)), {"view": (2, 6, 2, 4)}
-            ),
+            Sample((float32(2, 6, 8), float32(2, 6, 8), float32(2, 2)), {"view": (2, 6, 2, 4)}),
         ],
     )
 )

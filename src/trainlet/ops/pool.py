@@ -8,6 +8,7 @@ pooling, whose windows vary, keeps PyTorch's rule start = floor(i*H/OH), end = c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,24 @@ from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
 from trainlet.ops.op import Literal, Op, Sample, build, float32, register, require, typed
 
 
+def _meets(size: int, out: int, kernel: int, stride: int, before: int, dilation: int) -> bool:
+    """Whether every window has an element of the map, along one dimension."""
+    return all(
+        any(0 <= o * stride - before + k * dilation < size for k in range(kernel))
+        for o in range(out)
+    )
+
+
 def _infer(
     x: TensorType, *, kernel: Pair, stride: Pair, padding: Quad, dilation: Pair = (1, 1)
 ) -> TensorType:
     require(x.rank == 4, f"input {x} must have four dimensions")
     size = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, dilation)
+    lines = zip(x.shape[1:3], size, kernel, stride, padding[:2], dilation, strict=True)
+    require(
+        all(_meets(*line) for line in lines),
+        f"a {kernel[0]}x{kernel[1]} window with padding {padding} misses the map {x} altogether",
+    )
     return x.with_shape((x.shape[0], *size, x.shape[3]))
 
 
@@ -51,7 +65,12 @@ def _vjp_max(n: Node, g: Node) -> list:
 
 _TWO = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
 _OVERLAP = {"kernel": (3, 2), "stride": (2, 1), "padding": (1, 0, 1, 1), "dilation": (1, 1)}
-_MAX_SAMPLES = [Sample((float32(2, 4, 6, 3),), _TWO), Sample((float32(1, 5, 5, 2),), _OVERLAP)]
+_DILATED = {"kernel": (2, 3), "stride": (1, 2), "padding": (0, 1, 0, 1), "dilation": (2, 1)}
+_MAX_SAMPLES = [
+    Sample((float32(2, 4, 6, 3),), _TWO),
+    Sample((float32(1, 5, 5, 2),), _OVERLAP),
+    Sample((float32(1, 5, 6, 2),), _DILATED),
+]
 
 register(
     Op(
@@ -71,11 +90,15 @@ def _infer_winner(x: TensorType, **attrs: tuple) -> TensorType:
     return typed("uint8", *_infer(x, **attrs).shape)
 
 
+def _eval_winner(x: np.ndarray, **a: Any) -> np.ndarray:
+    return _windows(x, **a, fill=-np.inf).argmax(0).astype(np.uint8)
+
+
 register(
     Op(
         "max_pool_winner",
         infer=_infer_winner,
-        eval=lambda x, **a: _windows(x, **a, fill=-np.inf).argmax(0).astype(np.uint8),
+        eval=_eval_winner,
         call=lambda n: _literals(n.inputs[0].type, n.type, n),
         samples=_MAX_SAMPLES,
     )
@@ -98,9 +121,7 @@ def _eval_max_dx(
     return dx[inside]
 
 
-def _padded_zeros(
-    g: np.ndarray, size: Pair, padding: Quad
-) -> tuple[np.ndarray, tuple[slice, ...]]:
+def _padded_zeros(g: np.ndarray, size: Pair, padding: Quad) -> tuple[np.ndarray, tuple[slice, ...]]:
     top, left, bottom, right = padding
     shape = (g.shape[0], size[0] + top + bottom, size[1] + left + right, g.shape[3])
     inside = (slice(None), slice(top, top + size[0]), slice(left, left + size[1]))
@@ -118,6 +139,11 @@ register(
                 (float32(2, 2, 3, 3), typed("uint8", 2, 2, 3, 3)),
                 {"size": (4, 6), **_TWO},
                 {1: lambda rng: rng.integers(0, 4, (2, 2, 3, 3)).astype(np.uint8)},
+            ),
+            Sample(
+                (float32(1, 3, 5, 2), typed("uint8", 1, 3, 5, 2)),
+                {"size": (5, 5), **_OVERLAP},
+                {1: lambda rng: _eval_winner(rng.standard_normal((1, 5, 5, 2)), **_OVERLAP)},
             ),
         ],
     )
@@ -169,6 +195,12 @@ _AVG_EDGE = {
     "padding": (1, 1, 1, 1),
     "count_padding": False,
 }
+_AVG_COUNTED = {
+    "kernel": (2, 3),
+    "stride": (1, 2),
+    "padding": (1, 0, 0, 1),
+    "count_padding": True,
+}
 
 register(
     Op(
@@ -181,7 +213,11 @@ register(
             )
         ],
         call=lambda n: _avg_literals(n.inputs[0].type, n.type, n),
-        samples=[Sample((float32(2, 4, 6, 3),), _AVG_TWO), Sample((float32(1, 5, 4, 2),), _AVG_EDGE)],
+        samples=[
+            Sample((float32(2, 4, 6, 3),), _AVG_TWO),
+            Sample((float32(1, 5, 4, 2),), _AVG_EDGE),
+            Sample((float32(1, 4, 6, 2),), _AVG_COUNTED),
+        ],
     )
 )
 
@@ -194,6 +230,7 @@ register(
         samples=[
             Sample((float32(2, 2, 3, 3),), {"size": (4, 6), **_AVG_TWO}),
             Sample((float32(1, 3, 4, 2),), {"size": (5, 4), **_AVG_EDGE}),
+            Sample((float32(1, 4, 3, 2),), {"size": (4, 6), **_AVG_COUNTED}),
         ],
     )
 )
@@ -232,7 +269,10 @@ register(
             lambda: build("adaptive_avg_pool_dx", g, size=n.inputs[0].type.shape[1:3], label=n.name)
         ],
         call=lambda n: (*n.inputs[0].type.shape, *n.type.shape[1:3]),
-        samples=[Sample((float32(2, 5, 7, 3),), {"out": (2, 3)})],
+        samples=[
+            Sample((float32(2, 5, 7, 3),), {"out": (2, 3)}),
+            Sample((float32(1, 3, 5, 2),), {"out": (4, 1)}),
+        ],
     )
 )
 
@@ -242,6 +282,9 @@ register(
         infer=lambda g, size: g.with_shape((g.shape[0], *size, g.shape[3])),
         eval=_eval_adaptive_dx,
         call=lambda n: (*n.type.shape, *n.inputs[0].type.shape[1:3]),
-        samples=[Sample((float32(2, 2, 3, 3),), {"size": (5, 7)})],
+        samples=[
+            Sample((float32(2, 2, 3, 3),), {"size": (5, 7)}),
+            Sample((float32(1, 4, 1, 2),), {"size": (3, 5)}),
+        ],
     )
 )

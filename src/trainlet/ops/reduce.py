@@ -6,20 +6,21 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.broadcast import loop_literals
+from trainlet.ops.broadcast import loop_literals, repeats_to
 from trainlet.ops.elementwise import sum_to_shape
 from trainlet.ops.op import Op, Sample, build, float32, register, require
 from trainlet.ops.shape import leading
 
 
 def _infer_sum(x: TensorType, shape: tuple[int, ...], factor: float = 1.0) -> TensorType:
-    require(np.broadcast_shapes(x.shape, shape) == x.shape, f"{shape} does not broadcast to {x}")
+    require(repeats_to(x.shape, shape), f"{shape} does not broadcast to {x}")
     return x.with_shape(shape)
 
 
 def _narrow_sum(n: Node, ratio: float) -> Node:
-    require(len(n.attrs["shape"]) == 1, "only a vector can be updated in part")
-    part = leading(n.inputs[0], ratio)
+    x = n.inputs[0]
+    require(n.type.shape == x.type.shape[-1:], "only a vector can be updated in part")
+    part = leading(x, ratio)
     shape = part.type.shape[-1:]
     return build("sum_to", part, label=n.name, **{**n.attrs, "shape": shape})
 
@@ -55,7 +56,7 @@ register(
 
 
 def _infer_broadcast(x: TensorType, shape: tuple[int, ...], factor: float = 1.0) -> TensorType:
-    require(np.broadcast_shapes(x.shape, shape) == tuple(shape), f"{x} does not fill {shape}")
+    require(repeats_to(shape, x.shape), f"{x} does not fill {shape}")
     return x.with_shape(shape)
 
 

@@ -68,6 +68,7 @@ register(
         samples=[
             Sample((float32(2, 3, 4),), {"permutation": (2, 0, 1)}),
             Sample((float32(2, 3, 4, 5),), {"permutation": (0, 2, 3, 1)}),
+            Sample((float32(2, 1, 3, 2, 1, 5, 2),), {"permutation": (5, 6, 1, 2, 4, 3, 0)}),
         ],
     )
 )
@@ -122,6 +123,7 @@ register(
             Sample((float32(3, 6),), {"axis": 1, "start": 2, "stop": 5}),
             Sample((float32(3, 6, 2),), {"axis": 0, "start": 1, "stop": 3}),
             Sample((float32(3, 7, 2),), {"axis": 1, "start": 1, "stop": 7, "step": 2}),
+            Sample((float32(3, 2, 5),), {"axis": -1, "start": 0, "stop": 4, "step": 3}),
         ],
     )
 )
@@ -165,6 +167,7 @@ register(
         samples=[
             Sample((float32(3, 2),), {"axis": 1, "start": 2, "size": 6}),
             Sample((float32(3, 3, 2),), {"axis": 1, "start": 1, "size": 7, "step": 2}),
+            Sample((float32(3, 2, 3),), {"axis": -1, "start": 0, "size": 4}),
         ],
     )
 )
@@ -202,6 +205,7 @@ register(
         samples=[
             Sample((float32(3, 2), float32(3, 4)), {"axis": 1}),
             Sample((float32(2, 2, 5), float32(1, 2, 5)), {"axis": 0}),
+            Sample((float32(2, 3, 2), float32(2, 3, 1)), {"axis": -1}),
         ],
     )
 )

@@ -12,7 +12,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import Literal, Op, Sample, float32, register, require
+from trainlet.ops.op import Literal, Op, Sample, float32, register, require, same_type
 
 
 def _leading(p: TensorType, g: TensorType) -> tuple[int, int, int]:
@@ -60,7 +60,7 @@ register(
 register(
     Op(
         "momentum",
-        infer=_infer_update,
+        infer=same_type,
         eval=lambda m, g, factor: np.float32(factor) * m + g,
         call=lambda n: (n.type.size, float(n.attrs["factor"])),
         mutates=0,
@@ -71,7 +71,7 @@ register(
 register(
     Op(
         "moment1",
-        infer=_infer_update,
+        infer=same_type,
         eval=lambda m, g, beta: m + np.float32(1 - beta) * (g - m),
         call=lambda n: (n.type.size, float(1 - n.attrs["beta"])),
         mutates=0,
@@ -82,7 +82,7 @@ register(
 register(
     Op(
         "moment2",
-        infer=_infer_update,
+        infer=same_type,
         eval=lambda v, g, beta: np.float32(beta) * v + np.float32(1 - beta) * g * g,
         call=lambda n: (n.type.size, float(n.attrs["beta"]), float(1 - n.attrs["beta"])),
         mutates=0,
@@ -142,7 +142,7 @@ register(
 register(
     Op(
         "accumulate",
-        infer=_infer_update,
+        infer=same_type,
         eval=lambda total, g, factor: total + np.float32(factor) * g,
         call=lambda n: (n.type.size, float(n.attrs["factor"])),
         mutates=0,

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from trainlet.backends.c import write_project
 from trainlet.backends.firmware import build_firmware
-from trainlet.backends.program import BLOB_HEADER, COUNTER_BYTES, LOGITS, Program
+from trainlet.backends.program import BLOB_HEADER, LOGITS, Program
 from trainlet.errors import DataError, TargetError, TrainletError
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage, to_device, to_user
@@ -155,7 +155,7 @@ def join_blob(program: Program, blob: bytes, arrays: Mapping[str, np.ndarray]) -
     leaves = (*program.params, *program.states)
     end = BLOB_HEADER + program.state_bytes
     payload = b"".join(arrays[n.name].astype(n.type.dtype).tobytes() for n in leaves)
-    body = blob[:BLOB_HEADER] + payload + blob[end - COUNTER_BYTES : end]
+    body = blob[:BLOB_HEADER] + payload + blob[end - program.counter_bytes : end]
     return body + struct.pack("<I", zlib.crc32(body))
 
 

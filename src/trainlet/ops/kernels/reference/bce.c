@@ -1,7 +1,7 @@
 #include "kernel.h"
 #include "log.h"
 static inline float clamped_log(float p) {
-  float value = p > 0.0f ? log_f32(p) : -100.0f;
+  float value = log_f32(p);
   return value < -100.0f ? -100.0f : value;
 }
 /* mean of -(t log p + (1 - t) log(1 - p)), logarithms clamped at -100 */

@@ -5,8 +5,8 @@
 #include <stdint.h>
 static inline float exp_f32(float x) {
   if (x != x) return x;
-  if (x > 88.7f) x = 88.7f;
-  if (x < -87.3f) return 0.0f;
+  if (x > 89.0f) x = 89.0f;
+  if (x < -104.0f) return 0.0f;
   float scaled = x * 1.44269504f;
   int32_t n = (int32_t)(scaled < 0.0f ? scaled - 0.5f : scaled + 0.5f);
   float r = x - (float)n * 0.693359375f;
@@ -19,7 +19,9 @@ static inline float exp_f32(float x) {
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
-  union { uint32_t bits; float value; } two_n = {(uint32_t)(n + 126) << 23};
-  return p * two_n.value * 2.0f;
+  /* 2^n in two factors: n reaches from below the smallest normal number to infinity */
+  union { uint32_t bits; float value; } one = {(uint32_t)(n / 2 + 127) << 23};
+  union { uint32_t bits; float value; } two = {(uint32_t)(n - n / 2 + 127) << 23};
+  return p * one.value * two.value;
 }
 #endif

@@ -1,6 +1,7 @@
 #include "kernel.h"
 #include "window.h"
-/* y[N,OH,OW,C] = the largest of x[N,H,W,C] in each window; a window has at least one element */
+/* y[N,OH,OW,C] = the largest of x[N,H,W,C] in each window, NaN if there is one; a window has at
+ * least one element */
 KERNEL void k_max_pool(float *restrict y, const float *x, int N, int H, int W, int C, int OH,
                        int OW, int KH, int KW, int SH, int SW, int PT, int PL, int DH, int DW) {
   for (int n = 0; n < N; n++)
@@ -14,7 +15,7 @@ KERNEL void k_max_pool(float *restrict y, const float *x, int N, int H, int W, i
           for (int ky = ky0; ky < ky1; ky++)
             for (int kx = kx0; kx < kx1; kx++) {
               float v = x[((n * H + y0 + ky * DH) * W + x0 + kx * DW) * C + c];
-              top = v > top ? v : top;
+              top = v > top || v != v ? v : top;
             }
           *y++ = top;
         }

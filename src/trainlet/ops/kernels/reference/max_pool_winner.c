@@ -16,7 +16,7 @@ KERNEL void k_max_pool_winner(uint8_t *restrict winner, const float *x, int N, i
           for (int ky = ky0; ky < ky1; ky++)
             for (int kx = kx0; kx < kx1; kx++) {
               float v = x[((n * H + y0 + ky * DH) * W + x0 + kx * DW) * C + c];
-              if (v > top) {
+              if (v > top || (v != v && top == top)) {
                 top = v;
                 best = ky * KW + kx;
               }

@@ -2,12 +2,13 @@
 #ifndef TRAINLET_SQRT_H
 #define TRAINLET_SQRT_H
 #include <stdint.h>
-#if defined(__x86_64__) || defined(__aarch64__) || (defined(__ARM_FP) && (__ARM_FP & 4))
+#if !defined(TRAINLET_SOFT_SQRT) && \
+    (defined(__x86_64__) || defined(__aarch64__) || (defined(__ARM_FP) && (__ARM_FP & 4)))
 static inline float sqrt_f32(float x) { return __builtin_sqrtf(x); }
 #else
 static inline float sqrt_f32(float x) {
   union { float value; uint32_t bits; } u = {x};
-  if (!(x > 0.0f) || u.bits >= 0x7f800000u) return x == 0.0f || x > 0.0f ? x : x - x;
+  if (!(x > 0.0f) || u.bits >= 0x7f800000u) return x < 0.0f ? 0.0f / 0.0f : x;
   int32_t e = (int32_t)(u.bits >> 23);
   uint32_t m = u.bits & 0x007fffffu;
   if (e == 0) {
@@ -16,10 +17,8 @@ static inline float sqrt_f32(float x) {
     m |= 0x00800000u;
   }
   e -= 127;
-  if (e & 1) {
-    m <<= 1;
-    e--;
-  }
+  m <<= e & 1 ? 2 : 1;
+  e -= e & 1;
   uint32_t root = 0, rest = 0;
   for (int k = 0; k < 25; k++) {
     rest = (rest << 2) | (k < 13 ? (m >> (24 - 2 * k)) & 3u : 0u);
@@ -30,7 +29,7 @@ static inline float sqrt_f32(float x) {
       root |= 1u;
     }
   }
-  root += rest ? root & 1u : (root & 1u) & ((root >> 1) & 1u);
+  root += root & 1u; /* round: an odd root is never exact, so there are no ties */
   u.bits = (uint32_t)((e / 2 + 126) << 23) + (root >> 1);
   return u.value;
 }

@@ -1,0 +1,29 @@
+"""Trainlet: a pretrained network, an update scheme and a memory budget become a C trainer."""
+
+from trainlet import schemes
+from trainlet.backends.target import Target
+from trainlet.compiler import CompiledProgram, compile, evaluate, load
+from trainlet.errors import TrainletError
+from trainlet.ir.scheme import UpdateScheme
+from trainlet.ops.loss import Loss
+from trainlet.ops.optimizer import SGD, Adam
+from trainlet.plan.report import Report
+from trainlet.run.trainer import Trainer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "CompiledProgram",
+    "Loss",
+    "Report",
+    "Target",
+    "Trainer",
+    "TrainletError",
+    "UpdateScheme",
+    "compile",
+    "evaluate",
+    "load",
+    "schemes",
+]

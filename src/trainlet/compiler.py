@@ -1,0 +1,287 @@
+"""The pipeline, a line a stage: a model, an update scheme and a target become a program."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch.export import ExportedProgram
+
+from trainlet.backends.c import write_project
+from trainlet.backends.firmware import Firmware, build_firmware
+from trainlet.backends.program import LOGITS, LOSS, Program, Stage
+from trainlet.backends.target import Target
+from trainlet.errors import DataError, FileError, SchemeError, TargetError, TrainletError
+from trainlet.frontends.archive import read_archive
+from trainlet.frontends.torch import export_module, import_program
+from trainlet.ir.graph import Graph
+from trainlet.ir.scheme import UpdateScheme
+from trainlet.ops.loss import Loss
+from trainlet.ops.optimizer import SGD, Optimizer
+from trainlet.ops.verify import verify
+from trainlet.passes.differentiate import differentiate
+from trainlet.passes.fold import fold_batch_norm
+from trainlet.passes.freeze import fold_constants, freeze
+from trainlet.passes.layout import channels_last
+from trainlet.passes.presets import PRESETS, choose, graph_parameters
+from trainlet.passes.prune import prune
+from trainlet.passes.update import Training, attach_updates
+from trainlet.plan.place import plan_graph
+from trainlet.plan.report import Report, label, peak
+from trainlet.run.simulated import OracleDevice
+from trainlet.run.trainer import Trainer, build_trainer
+
+Model = torch.nn.Module | ExportedProgram | Graph | str | Path
+STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "update")
+
+
+@dataclass(frozen=True)
+class CompiledProgram(Program):
+    """A program, and what a user does with it."""
+
+    @cached_property
+    def report(self) -> Report:
+        """Memory, Flash and work; stack and Flash are measured by compiling the firmware."""
+        firmware = self._measured()
+        params = sum(n.type.nbytes for n in self.params)
+        return Report(
+            target=self.target.name,
+            arena_bytes=self.arena_bytes,
+            lower_bound_bytes=max(stage.plan.lower_bound for stage in self.stages),
+            parameter_bytes=params,
+            state_bytes=self.state_bytes - params,
+            saved_bytes=self.saved_bytes,
+            constant_bytes=self.constant_bytes,
+            macs_forward=self.macs_forward,
+            macs_backward=self.macs_backward,
+            stack_bytes=firmware.stack_bytes if firmware else None,
+            flash_bytes=firmware.flash_bytes if firmware else None,
+            ram_limit=self.target.ram,
+            flash_limit=self.target.flash,
+            plan=self.plan,
+        )
+
+    def write(self, folder: str | Path) -> Path:
+        """Write the C project; all of its files, or none."""
+        write_project(self, Path(folder))
+        return Path(folder)
+
+    def build(self, device: str = "host", count: bool = True) -> Trainer:
+        """Compile and start it on "host", "sanitized" (host with ASan and UBSan), "unicorn" or
+        "qemu"; `count=False` emulates faster and counts no instructions."""
+        return build_trainer(self, device, count)
+
+    def _measured(self) -> Firmware | None:
+        if self.target.cpu is None:
+            return None
+        with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
+            project = Path(work) / self.prefix
+            write_project(self, project)
+            return build_firmware(project, self.interface, self.target, Path(work) / "elf")
+
+
+def load(path: str | Path) -> Graph:
+    """The forward graph of a network in a file: .pt2, as torch.export.save writes it.
+
+    Raises FileError for a file that cannot be trusted or read, UnsupportedError for a network
+    that cannot be compiled.
+    """
+    path = Path(path)
+    if path.suffix != ".pt2":
+        raise FileError(f"{path}: unknown kind of file {path.suffix!r}; allowed: .pt2")
+    return import_program(read_archive(path))
+
+
+def import_model(model: Model, example_inputs: Any = None) -> Graph:
+    """The forward graph of whatever `compile` takes as a model."""
+    if isinstance(model, Graph):
+        return model
+    if isinstance(model, (str, Path)):
+        return load(model)
+    if isinstance(model, ExportedProgram):
+        return import_program(model)
+    if not isinstance(model, torch.nn.Module):
+        raise TrainletError(
+            f"the model is a {type(model).__name__}; allowed: a torch.nn.Module, an "
+            "ExportedProgram, the path of a .pt2 file, or what trainlet.load returns"
+        )
+    return import_program(export_module(model, _examples(example_inputs)))
+
+
+def training_graph(
+    model: Model,
+    example_inputs: Any,
+    scheme: UpdateScheme | Mapping[str, float],
+    loss: Loss | str = "cross_entropy",
+    optimizer: Optimizer | None = None,
+    accumulate: int = 1,
+    stop_after: str | None = None,
+) -> Training:
+    """All stages up to the graphs that a backend takes; `stop_after` names the last to run."""
+    scheme = scheme if isinstance(scheme, UpdateScheme) else UpdateScheme(scheme)
+    criterion = loss if isinstance(loss, Loss) else Loss(loss)
+    if stop_after not in (None, *STAGES):
+        raise TrainletError(f"no stage {stop_after!r}; allowed: {', '.join(STAGES)}")
+    graph = verify(import_model(model, example_inputs))
+    stages = {
+        "load": lambda g: g,
+        "freeze": lambda g: freeze(g, _some(scheme)),
+        "layout": channels_last,
+        "fold": lambda g: fold_constants(fold_batch_norm(g)),
+        "differentiate": lambda g: differentiate(_with_loss(g, criterion)),
+        "prune": lambda g: prune(g, scheme),
+    }
+    for name, run in stages.items():
+        graph = verify(run(graph))
+        if name == stop_after:
+            return Training(graph)
+    training = attach_updates(graph, optimizer or SGD(), accumulate)
+    verify(training.step)
+    return training
+
+
+def compile(
+    model: Model,
+    example_inputs: Any = None,
+    scheme: UpdateScheme | Mapping[str, float] | None = None,
+    *,
+    target: str | Target = "cortex-m7",
+    precision: str = "float32",
+    calibration: Sequence[ArrayLike] | None = None,
+    loss: Loss | str = "cross_entropy",
+    optimizer: Optimizer | None = None,
+    accumulate: int = 1,
+    prefix: str = "trainer",
+) -> CompiledProgram:
+    """Compile a pretrained network into a trainer.
+
+    model: a torch.nn.Module (with `example_inputs`, one tensor or a tuple, whose batch size is
+    the trainer's), an ExportedProgram, a .pt2 file, or what `load` returns.
+    scheme: which parameters learn, with which share of their input channels.
+    target: a preset's name (`trainlet targets`) or a Target.
+    loss: "cross_entropy" (int labels), "mse", "bce", "bce_with_logits", or a Loss.
+    accumulate: gradients of so many steps are averaged before the parameters change.
+
+    Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
+    when the target is too small.
+    """
+    if precision != "float32":
+        raise TrainletError(f"precision {precision!r}; allowed: 'float32'")
+    if calibration is not None:
+        raise TrainletError("calibration goes with an integer precision; leave it out")
+    if accumulate < 1:
+        raise TrainletError(f"accumulate={accumulate}; allowed: a whole number, at least 1")
+    if scheme is None:
+        raise SchemeError("no scheme; trainlet.schemes.bias(model) is a good one to begin with")
+    optimizer = optimizer or SGD()
+    place = target if isinstance(target, Target) else Target.preset(target)
+    graph = import_model(model, example_inputs)
+    training = training_graph(graph, None, scheme, loss, optimizer, accumulate)
+    program = _program(training, place, optimizer, accumulate, prefix)
+    _check_fits(program, graph, loss, optimizer, accumulate)
+    return program
+
+
+def evaluate(
+    program: Program, x: ArrayLike, y: ArrayLike, lr: float | None = None
+) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
+    """One step of the unplanned oracle from the pretrained state: loss, logits (before the
+    update), and the trained parameters after it."""
+    trainer = Trainer(program, OracleDevice(program))
+    logits = trainer.predict(x)
+    loss = trainer.step(x, y, lr)
+    return loss, logits, trainer.state()
+
+
+def _program(
+    training: Training, target: Target, optimizer: Optimizer, accumulate: int, prefix: str
+) -> CompiledProgram:
+    apply = None
+    if training.apply is not None:
+        apply = Stage(verify(training.apply), plan_graph(training.apply))
+    plan = plan_graph(training.step)
+    return CompiledProgram(
+        training.step, plan, target, apply, accumulate, optimizer.lr, prefix
+    )
+
+
+def _some(scheme: UpdateScheme) -> UpdateScheme:
+    if not len(scheme):
+        raise SchemeError("the scheme trains no parameter; name at least one with a ratio above 0")
+    return scheme
+
+
+def _with_loss(graph: Graph, loss: Loss) -> Graph:
+    return Graph({**graph.outputs, LOSS: loss.build(graph.outputs[LOGITS])}, graph.values)
+
+
+def _examples(example_inputs: Any) -> list[torch.Tensor]:
+    if example_inputs is None:
+        raise DataError("a torch.nn.Module needs example_inputs: one tensor, or a tuple of them")
+    given = example_inputs if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
+    return [torch.as_tensor(np.asarray(x)) if not isinstance(x, torch.Tensor) else x for x in given]
+
+
+def _needed(program: Program) -> tuple[int, int]:
+    """RAM with the reserved stack, and Flash without code, in bytes."""
+    initial = sum(n.type.nbytes for n in program.params)
+    ram = program.arena_bytes + program.state_bytes + program.target.stack
+    return ram, program.constant_bytes + initial
+
+
+def _fits(program: Program) -> bool:
+    ram, flash = _needed(program)
+    limits = program.target.ram, program.target.flash
+    return all(limit is None or need <= limit for need, limit in zip((ram, flash), limits, strict=True))
+
+
+def _check_fits(
+    program: CompiledProgram, graph: Graph, loss: Loss | str, optimizer: Optimizer, accumulate: int
+) -> None:
+    """Raise TargetError unless the program fits; it says what is large and what would fit."""
+    if _fits(program):
+        return
+    (ram, flash), target = _needed(program), program.target
+    over = [
+        f"{what} needs {need:,} bytes, {need - limit:,} more than its {limit:,}"
+        for what, need, limit in (("RAM", ram, target.ram), ("Flash", flash, target.flash))
+        if limit is not None and need > limit
+    ]
+    _, alive = peak(program.plan)
+    largest = ", ".join(f"{label(n)} {n.type} {n.type.nbytes:,}" for n in alive[:4])
+    fitting = [
+        name
+        for name in PRESETS
+        if _preset_fits(name, program, graph, loss, optimizer, accumulate)
+    ]
+    raise TargetError(
+        f"the program does not fit {target.name}: {'; '.join(over)} (arena {program.arena_bytes:,}, "
+        f"trained parameters and state {program.state_bytes:,}, reserved stack {target.stack:,}). "
+        f"Largest at the peak: {largest}. Presets that would fit: {', '.join(fitting) or 'none'}"
+        + ("" if fitting else "; take a smaller input, batch or network, or a larger target")
+    )
+
+
+def _preset_fits(
+    name: str,
+    program: Program,
+    graph: Graph,
+    loss: Loss | str,
+    optimizer: Optimizer,
+    accumulate: int,
+) -> bool:
+    try:
+        scheme = choose(name, graph_parameters(graph))
+        training = training_graph(graph, None, scheme, loss, optimizer, accumulate)
+    except TrainletError:
+        return False
+    return _fits(_program(training, program.target, optimizer, accumulate, program.prefix))
+
+

@@ -1,0 +1,134 @@
+"""What a plan costs, as numbers, as a table and as a picture of memory over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from trainlet.ir.graph import Node
+from trainlet.plan.buffers import aligned
+from trainlet.plan.plan import Plan
+
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class Report:
+    """Bytes and multiply-accumulates of a program on its target.
+
+    ram_bytes = arena + parameters + state + stack.  stack_bytes and flash_bytes are measured on
+    the compiled firmware; they are None where there is none (the host).
+    """
+
+    target: str
+    arena_bytes: int
+    lower_bound_bytes: int
+    parameter_bytes: int
+    state_bytes: int
+    saved_bytes: int
+    constant_bytes: int
+    macs_forward: int
+    macs_backward: int
+    stack_bytes: int | None
+    flash_bytes: int | None
+    ram_limit: int | None
+    flash_limit: int | None
+    plan: Plan
+
+    @property
+    def ram_bytes(self) -> int:
+        return self.arena_bytes + self.parameter_bytes + self.state_bytes + (self.stack_bytes or 0)
+
+    def table(self) -> Table:
+        """The report as a table."""
+        table = Table(title=f"Trainer for {self.target}", title_justify="left")
+        table.add_column("")
+        table.add_column("bytes", justify="right")
+        table.add_column("")
+        within = f" = {self.arena_bytes / max(self.lower_bound_bytes, 1):.3f} x the lower bound"
+        table.add_row("RAM", f"{self.ram_bytes:,}", _share(self.ram_bytes, self.ram_limit))
+        table.add_row("  arena", f"{self.arena_bytes:,}", f"{self.lower_bound_bytes:,}{within}")
+        table.add_row("  trained parameters", f"{self.parameter_bytes:,}", "")
+        table.add_row("  optimiser's state", f"{self.state_bytes:,}", "")
+        table.add_row("  stack", _known(self.stack_bytes), "worst case of the compiled code")
+        table.add_row("kept for the backward pass", f"{self.saved_bytes:,}", "part of the arena")
+        table.add_row(
+            "Flash", _known(self.flash_bytes), _share(self.flash_bytes, self.flash_limit)
+        )
+        table.add_row("  frozen weights", f"{self.constant_bytes:,}", "")
+        table.add_section()
+        table.add_row("multiply-accumulates", f"{self.macs_forward:,}", "forward")
+        table.add_row("", f"{self.macs_backward:,}", "backward")
+        return table
+
+    def __str__(self) -> str:
+        console = Console(width=100, record=True, file=None)
+        with console.capture() as capture:
+            console.print(self.table())
+        return capture.get()
+
+    def draw(self, path: str | Path, title: str = "") -> None:
+        """Memory over time to an .svg or .png file: each buffer from its birth to its death."""
+        draw_plan(self.plan, Path(path), title or f"Arena over one training step ({self.target})")
+
+
+def _known(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _share(value: int | None, limit: int | None) -> str:
+    if value is None or limit is None:
+        return ""
+    return f"{100 * value / limit:.1f} % of {limit / KIB:,.0f} KB"
+
+
+def peak(plan: Plan) -> tuple[int, list[Node]]:
+    """The moment of most live bytes, and the buffers alive then, largest first."""
+    moments = range(-1, len(plan.order))
+
+    def alive(t: int) -> list[Node]:
+        return [n for n, (born, dies) in plan.live.items() if born <= t <= dies]
+
+    top = max(moments, key=lambda t: sum(aligned(n.type.nbytes) for n in alive(t)))
+    return top, sorted(alive(top), key=lambda n: -n.type.nbytes)
+
+
+def label(n: Node) -> str:
+    """How a buffer is called in pictures and errors."""
+    return f"{n.op} {n.name}".strip()
+
+
+def draw_plan(plan: Plan, path: Path, title: str) -> None:
+    """Each buffer of the arena as a rectangle of time and address."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    axes = figure.add_subplot()
+    backward = next(
+        (t for t, n in enumerate(plan.order) if n.op.endswith("_dz")), len(plan.order)
+    )
+    colours = {"forward": "#9ecae1", "kept": "#fdae6b", "backward": "#a1d99b"}
+    for n, (born, dies) in plan.live.items():
+        kind = "backward" if born >= backward else "kept" if dies >= backward else "forward"
+        size = n.type.nbytes / KIB
+        corner = (max(born, 0), plan.offset[n] / KIB)
+        width = dies - max(born, 0) + 1
+        axes.add_patch(Rectangle(corner, width, size, fc=colours[kind], ec="white", lw=0.3))
+        if n.type.nbytes > plan.arena / 12 and width > len(plan.order) / 12:
+            middle = (corner[0] + width / 2, corner[1] + size / 2)
+            axes.annotate(label(n), middle, ha="center", va="center", fontsize=6)
+    axes.axvline(backward, color="grey", lw=0.8, ls=":")
+    axes.axhline(plan.lower_bound / KIB, color="black", lw=0.8, ls="--")
+    axes.set_xlim(0, max(len(plan.order), 1))
+    axes.set_ylim(0, plan.arena / KIB * 1.05)
+    axes.set_xlabel("operation (dotted: the backward pass begins)")
+    axes.set_ylabel("address, KB (dashed: lower bound)")
+    axes.set_title(title)
+    handles = [Rectangle((0, 0), 1, 1, fc=c) for c in colours.values()]
+    names = ["forward", "kept for the backward pass", "backward"]
+    axes.legend(handles, names, loc="upper right", fontsize=8)
+    figure.savefig(path, dpi=150)

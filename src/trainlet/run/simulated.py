@@ -1,0 +1,138 @@
+"""Two devices in NumPy: the oracle, which has no plan, and the arena, which has only the plan."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from abc import abstractmethod
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trainlet.backends.program import BLOB_HEADER, LOGITS, LOSS, RATE, TARGET, Program, Stage
+from trainlet.errors import DivergedError, StateError
+from trainlet.ir.graph import Graph, Node
+from trainlet.ops.op import OPS
+from trainlet.plan.buffers import holder, in_arena
+from trainlet.run.device import Closing, Inputs, check_blob, flat_inputs
+from trainlet.run.evaluate import evaluate_graph
+
+MAGIC, VERSION = 0x4C4E5254, 1
+NEW = "new."
+
+
+class SimulatedDevice(Closing):
+    """The trainer's state and its counter of summed gradients; stages are run by a subclass."""
+
+    instructions: int | None = None
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.interface = program.interface
+        self.init()
+
+    @abstractmethod
+    def run(self, graph: Graph, stage: Stage, fed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The outputs of `graph`, a part of the stage's."""
+
+    def init(self) -> None:
+        leaves = (*self.program.params, *self.program.states, *self.program.constants)
+        self.values = {n.name: self.program.initial(n).copy() for n in leaves}
+        self.pending = 0
+
+    def predict(self, inputs: Inputs) -> np.ndarray:
+        stage = self.program.stages[0]
+        part = Graph({LOGITS: stage.graph.outputs[LOGITS]}, stage.graph.values)
+        return self.run(part, stage, self._fed(inputs))[LOGITS].reshape(-1).copy()
+
+    def step(self, inputs: Inputs, target: ArrayLike, lr: float) -> float:
+        leaf = self.program.target_leaf
+        rate = np.float32(lr)
+        wanted = np.asarray(target, leaf.type.dtype).reshape(leaf.type.shape)
+        fed = {**self._fed(inputs), TARGET: wanted, RATE: rate}
+        stage = self.program.stages[0]
+        with np.errstate(all="ignore"):
+            results = self.run(stage.graph, stage, fed)
+        if not np.isfinite(results[LOSS]):
+            raise DivergedError("the loss is not finite; nothing was updated")
+        self._take(results)
+        self.pending += 1
+        if self.program.apply is not None and self.pending == self.program.accumulate:
+            self._take(self.run(self.program.apply.graph, self.program.apply, {RATE: rate}))
+        self.pending %= self.program.accumulate
+        return float(results[LOSS])
+
+    def save(self) -> bytes:
+        leaves = (*self.program.params, *self.program.states)
+        payload = b"".join(self.values[n.name].tobytes() for n in leaves)
+        counter = struct.pack("<I", self.pending) if self.program.apply else b""
+        body = self._header() + payload + counter
+        return body + struct.pack("<I", zlib.crc32(body))
+
+    def load(self, blob: bytes) -> None:
+        check_blob(self.interface, blob)
+        good = blob[:BLOB_HEADER] == self._header()
+        if not good or struct.pack("<I", zlib.crc32(blob[:-4])) != blob[-4:]:
+            raise StateError("the saved state is damaged or of another program; nothing changed")
+        at = BLOB_HEADER
+        for n in (*self.program.params, *self.program.states):
+            flat = np.frombuffer(blob, n.type.dtype, n.type.size, at)
+            self.values[n.name] = flat.reshape(n.type.shape).copy()
+            at += n.type.nbytes
+        self.pending = struct.unpack("<I", blob[-8:-4])[0] if self.program.apply else 0
+
+    def stack_used(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        self.values = {}
+
+    def _header(self) -> bytes:
+        p = self.program
+        return struct.pack("<4I", MAGIC, VERSION, p.fingerprint, p.state_bytes)
+
+    def _fed(self, inputs: Inputs) -> dict[str, np.ndarray]:
+        flat = flat_inputs(self.interface, inputs)
+        leaves = self.program.inputs
+        return {n.name: a.reshape(n.type.shape) for n, a in zip(leaves, flat, strict=True)}
+
+    def _take(self, results: dict[str, np.ndarray]) -> None:
+        for name, value in results.items():
+            if name.startswith(NEW):
+                self.values[name.removeprefix(NEW)] = value.copy()
+
+
+class OracleDevice(SimulatedDevice):
+    """The meaning of the program: every tensor is a new array, nothing is ever overwritten."""
+
+    def run(self, graph: Graph, stage: Stage, fed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return evaluate_graph(graph, {**self.values, **fed})
+
+
+class ArenaDevice(SimulatedDevice):
+    """Inside the planned bytes: a bad address or a wrong order is a wrong number."""
+
+    def run(self, graph: Graph, stage: Stage, fed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        arena = np.full(stage.plan.arena, 0xAA, np.uint8)
+        kept = {name: value.copy() for name, value in self.values.items()}
+
+        def view(n: Node) -> np.ndarray:
+            if not in_arena(n):
+                return kept[holder(n).name].reshape(n.type.shape)
+            start = stage.plan.offset[n]
+            part = arena[start : start + n.type.nbytes].view(n.type.dtype)
+            return part.reshape(n.type.shape)
+
+        for leaf in stage.graph.leaves("input"):
+            if leaf.name in fed:
+                view(leaf)[...] = fed[leaf.name]
+        needed, names = set(graph.nodes()), {n: k for k, n in graph.outputs.items()}
+        results: dict[str, np.ndarray] = {}
+        for n in stage.plan.order:
+            if n not in needed:
+                continue
+            if not OPS[n.op].alias:
+                view(n)[...] = OPS[n.op].eval(*(view(i) for i in n.inputs), **n.attrs)
+            if n in names:
+                results[names[n]] = view(n).copy()
+        return results

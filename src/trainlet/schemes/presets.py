@@ -1,0 +1,54 @@
+"""Full, last, bias + last, norm + last: the presets, for a PyTorch model or a loaded graph."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.modules.batchnorm import _NormBase
+
+from trainlet.errors import SchemeError
+from trainlet.ir.graph import Graph
+from trainlet.ir.scheme import UpdateScheme
+from trainlet.passes.presets import PRESETS, Parameter, choose, graph_parameters, is_bias
+
+Model = torch.nn.Module | Graph
+_NORMS = (_NormBase, torch.nn.GroupNorm, torch.nn.LayerNorm, torch.nn.LocalResponseNorm)
+
+
+def preset(name: str, model: Model) -> UpdateScheme:
+    """The preset of that name; raises SchemeError for an unknown one."""
+    if name not in PRESETS:
+        raise SchemeError(f"no preset {name!r}; allowed: {', '.join(PRESETS)}")
+    return choose(name, _parameters(model))
+
+
+def full(model: Model) -> UpdateScheme:
+    """Every parameter learns."""
+    return preset("full", model)
+
+
+def last(model: Model) -> UpdateScheme:
+    """The classifier alone: the last layer's weight and bias."""
+    return preset("last", model)
+
+
+def bias(model: Model) -> UpdateScheme:
+    """Every bias (a batch-norm's included) and the classifier: TinyTL-B (Cai et al., 2020)."""
+    return preset("bias", model)
+
+
+def norm(model: Model) -> UpdateScheme:
+    """Every norm's weight and bias, and the classifier."""
+    return preset("norm", model)
+
+
+def _parameters(model: Model) -> list[Parameter]:
+    if isinstance(model, Graph):
+        return graph_parameters(model)
+    owners = [
+        (f"{path}.{name}".lstrip("."), module)
+        for path, module in model.named_modules()
+        for name, _ in module.named_parameters(recurse=False)
+    ]
+    layers = [m for _, m in owners if not isinstance(m, _NORMS) and hasattr(m, "weight")]
+    head = layers[-1] if layers else None
+    return [Parameter(n, is_bias(n), isinstance(m, _NORMS), m is head) for n, m in owners]

@@ -13,19 +13,20 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainlet.backends import kernels
-from trainlet.backends.program import LOGITS, LOSS, RATE, Program, Stage
+from trainlet.backends.program import CTYPES, LOGITS, LOSS, RATE, Program, Stage
 from trainlet.errors import TrainletError
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import holder, in_arena
 
-_POINTER = {"float32": "F32", "int32": "I32", "uint8": "U8"}
+_POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8"}
 _RESERVED = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if "
     "inline int long register restrict return short signed sizeof static struct switch typedef "
     "union unsigned void volatile while loss logits target lr state arena header".split()
 )
+INT_MAX = 2**31 - 1
 _PREFIX = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -47,7 +48,7 @@ def identifiers(leaves: Iterable[Node]) -> dict[str, str]:
 def literal(value: float) -> str:
     """A C literal that reads back as exactly this number."""
     if isinstance(value, (int, np.integer)):
-        return str(int(value))
+        return f"{int(value)}u" if value > INT_MAX else str(int(value))
     text = f"{np.float32(value):.9g}"
     return text + ("f" if "." in text or "e" in text else ".0f")
 
@@ -133,11 +134,13 @@ class Emitter:
             "blob_bytes": face.blob_bytes,
             "fingerprint": p.fingerprint,
             "inputs": inputs,
-            "parameters": ", ".join(f"const float *{i['name']}" for i in inputs),
+            "parameters": ", ".join(f"const {i['ctype']} *{i['name']}" for i in inputs),
             "arguments": ", ".join(i["name"] for i in inputs),
             "slots": ", ".join(f"{p.prefix}_{i['name']}()" for i in inputs),
             "logits": {
                 "count": logits.type.size,
+                "ctype": CTYPES[logits.type.dtype],
+                "bytes": logits.type.nbytes,
                 "shape": _shape(logits.type.shape),
                 "pointer": self.pointer(logits, step),
             },
@@ -148,6 +151,7 @@ class Emitter:
                 "classes": classes,
                 "pointer": self.pointer(target, step),
             },
+            "kept": [self.stored(n) for n in p.kept],
             "params": [self.stored(n) for n in p.params],
             "states": [self.stored(n) for n in p.states],
             "predict": self.calls(p.predict_order, step),
@@ -166,21 +170,32 @@ class Emitter:
         return {"lr": stage.plan.offset[rate], "calls": self.calls(stage.plan.order, stage)}
 
     def slot(self, n: Node) -> dict[str, Any]:
-        user = storage(n).shape
+        """An input of the model: its place in the arena, and what its numbers mean."""
+        user, quant = storage(n).shape, n.type.quant
         moved = storage(n).permutation != tuple(range(len(user)))
-        layout = f", channels last (the model's {_shape(user)})" if moved else ""
+        meaning = f", channels last (the model's {_shape(user)})" if moved else ""
+        if quant is not None:
+            meaning += f"; real value = {quant.scale[0]:.9g} * (x - {quant.zero_point[0]})"
         return {
             "name": n.name,
+            "ctype": CTYPES[n.type.dtype],
             "count": n.type.size,
+            "bytes": n.type.nbytes,
             "shape": _shape(n.type.shape),
-            "layout": layout,
-            "offset": self.program.plan.offset[n],
+            "meaning": meaning,
+            "pointer": self.pointer(n, self.program.stages[0]),
         }
 
     def stored(self, n: Node) -> dict[str, Any]:
+        """A leaf of the state."""
         start = self.program.initial(n).reshape(-1)
-        fill = literal(float(start[0])) if n.op == "state" else ""
-        return {"id": self.state[n.name], "name": n.name, "count": n.type.size, "fill": fill}
+        return {
+            "id": self.state[n.name],
+            "name": n.name,
+            "ctype": CTYPES[n.type.dtype],
+            "count": n.type.size,
+            "fill": literal(start[0]) if n.op == "state" else "",
+        }
 
 
 def _shape(shape: tuple[int, ...]) -> str:
@@ -188,10 +203,11 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def _array(name: str, label: str, values: np.ndarray) -> str:
-    flat = [literal(v) for v in values.astype(np.float32).reshape(-1).tolist()]
-    lines = [", ".join(flat[k : k + 8]) for k in range(0, len(flat), 8)]
-    body = ",\n  ".join(lines)
-    return f"/* {label} */\nstatic const float {name}[{len(flat)}] = {{\n  {body}}};\n"
+    flat = [literal(v) for v in values.reshape(-1).tolist()]
+    width = 8 if values.dtype == np.float32 else 16
+    lines = [", ".join(flat[k : k + width]) for k in range(0, len(flat), width)]
+    ctype, body = CTYPES[str(values.dtype)], ",\n  ".join(lines)
+    return f"/* {label} */\nstatic const {ctype} {name}[{len(flat)}] = {{\n  {body}}};\n"
 
 
 def render(program: Program) -> Mapping[str, str]:

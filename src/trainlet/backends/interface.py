@@ -13,7 +13,12 @@ from numpy.typing import ArrayLike
 
 from trainlet.errors import DataError
 
-DTYPES = {"float": np.dtype(np.float32), "int32_t": np.dtype(np.int32)}
+CType = Literal["float", "int32_t", "int8_t"]
+DTYPES: dict[CType, np.dtype] = {
+    "float": np.dtype(np.float32),
+    "int32_t": np.dtype(np.int32),
+    "int8_t": np.dtype(np.int8),
+}
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Argument:
     """One flat array of the C API: an input slot, the output or the target."""
 
     name: str
-    ctype: Literal["float", "int32_t"]
+    ctype: CType
     count: int
 
     @property
@@ -41,13 +46,15 @@ class Argument:
                 f"'{self.name}' has {given.size} values (shape {given.shape}), "
                 f"the program takes {self.count}; pass one sample of the shape it was compiled for"
             )
-        if self.ctype == "int32_t" and given.dtype.kind not in "iub":
-            raise DataError(f"'{self.name}' is {given.dtype}, the program takes integers (int32)")
+        if self.ctype != "float" and given.dtype.kind not in "iub":
+            raise DataError(
+                f"'{self.name}' is {given.dtype}, the program takes integers ({self.dtype})"
+            )
         if given.dtype.kind not in "iubf":
             raise DataError(f"'{self.name}' is {given.dtype}, the program takes numbers")
         flat = np.ascontiguousarray(given, self.dtype).reshape(-1)
-        if self.ctype == "int32_t" and (flat != given.reshape(-1)).any():
-            raise DataError(f"'{self.name}' holds values beyond the range of int32")
+        if self.ctype != "float" and (flat != given.reshape(-1)).any():
+            raise DataError(f"'{self.name}' holds values beyond the range of {self.dtype}")
         return flat
 
 

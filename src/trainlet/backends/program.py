@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from trainlet.backends.interface import Argument, Interface
+from trainlet.backends.interface import Argument, CType, Interface
 from trainlet.backends.target import Target
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
@@ -19,6 +19,8 @@ from trainlet.plan.plan import Plan
 LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"
 BLOB_HEADER = 16
 BLOB_CHECKSUM = 4
+WORD = 4
+CTYPES: dict[str, CType] = {"float32": "float", "int32": "int32_t", "int8": "int8_t"}
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,19 @@ class Program:
 
     @cached_property
     def params(self) -> list[Node]:
-        """Trained parameters, in the order of the state."""
+        """Trained parameters."""
         return _unique(self.stages, "param")
 
     @cached_property
     def states(self) -> list[Node]:
-        """The optimiser's state and gradient sums, in the order of the state."""
+        """The optimiser's state and gradient sums."""
         return _unique(self.stages, "state")
+
+    @cached_property
+    def kept(self) -> list[Node]:
+        """All leaves that training changes, as they lie in the state: words first, then bytes."""
+        leaves = (*self.params, *self.states)
+        return sorted(leaves, key=lambda n: -np.dtype(n.type.dtype).itemsize)
 
     @cached_property
     def constants(self) -> list[Node]:
@@ -92,7 +100,8 @@ class Program:
     @cached_property
     def state_bytes(self) -> int:
         """What trainer_save keeps, and all that training changes."""
-        return sum(n.type.nbytes for n in (*self.params, *self.states)) + self.counter_bytes
+        size = self.counter_bytes + sum(n.type.nbytes for n in self.kept)
+        return -(-size // WORD) * WORD
 
     @property
     def counter_bytes(self) -> int:
@@ -106,16 +115,12 @@ class Program:
     @cached_property
     def interface(self) -> Interface:
         """The C API as the devices see it."""
-        logits = self.graph.outputs[LOGITS].type
+        logits, target = self.graph.outputs[LOGITS].type, self.target_leaf.type
         return Interface(
             self.prefix,
-            tuple(Argument(n.name, "float", n.type.size) for n in self.inputs),
-            Argument(LOGITS, "float", logits.size),
-            Argument(
-                TARGET,
-                "int32_t" if self.target_leaf.type.dtype == "int32" else "float",
-                self.target_leaf.type.size,
-            ),
+            tuple(Argument(n.name, CTYPES[n.type.dtype], n.type.size) for n in self.inputs),
+            Argument(LOGITS, CTYPES[logits.dtype], logits.size),
+            Argument(TARGET, CTYPES[target.dtype], target.size),
             BLOB_HEADER + self.state_bytes + BLOB_CHECKSUM,
         )
 

@@ -1,8 +1,9 @@
 """How a leaf's tensor on the device is made of the user's array.
 
-Convolution weights are kept channels-last, and the constant that folding a batch-norm leaves
-behind is added to the trained bias.  Both can be undone, so a trained state is always read and
-written in the layout and the terms of the user's model.
+Convolution weights are kept channels-last, the constant that folding a batch-norm leaves behind is
+added to the trained bias, and quantised parameters are integers, perhaps with extra fractional
+bits.  All of it can be undone, so a trained state is always read and written in the layout and
+the terms of the user's model.
 """
 
 from __future__ import annotations
@@ -12,6 +13,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainlet.ir.graph import Node
+from trainlet.ir.types import Quant, TensorType
+
+
+@dataclass(frozen=True)
+class Planes:
+    """An int8 tensor followed by `bits` (4 or 8) fractional bits of its trained elements.
+
+    The trained elements are the first `columns` of the first `rows` rows of the tensor seen as
+    [.., last dimension]; value = int8 + low / 2^bits with low in -2^(bits-1)..2^(bits-1)-1.
+    """
+
+    tensor: TensorType
+    bits: int
+    rows: int
+    columns: int
+
+    @property
+    def low_bytes(self) -> int:
+        return (self.rows * self.columns * self.bits + 7) // 8
 
 
 @dataclass(frozen=True)
@@ -21,6 +41,7 @@ class Storage:
     shape: tuple[int, ...]
     permutation: tuple[int, ...]
     offset: tuple[float, ...] | None = None
+    planes: Planes | None = None
 
     @staticmethod
     def plain(shape: tuple[int, ...]) -> Storage:
@@ -34,19 +55,80 @@ def storage(leaf: Node) -> Storage:
 
 
 def to_device(leaf: Node, array: np.ndarray) -> np.ndarray:
-    """The user's array as the device keeps it: shape and dtype of the leaf."""
+    """The user's array as the device keeps it: shape and dtype of the leaf.
+
+    A quantised leaf takes real values (floats, which it rounds) or its own integers.
+    """
     how = storage(leaf)
+    kept = how.planes.tensor if how.planes else leaf.type
     if how.offset is not None:
         array = array + np.asarray(how.offset, np.float32).reshape(how.shape)
-    permuted = np.transpose(array, how.permutation)
-    return np.ascontiguousarray(permuted, leaf.type.dtype).reshape(leaf.type.shape)
+    permuted = np.transpose(array, how.permutation).reshape(kept.shape)
+    unit = 1 << how.planes.bits if how.planes else 1
+    if kept.quant is not None and permuted.dtype.kind == "f":
+        permuted = _quantised(permuted, kept, unit)
+    elif how.planes:
+        permuted = permuted.astype(np.int64) * unit
+    if how.planes:
+        return split_planes(permuted, how.planes)
+    return np.ascontiguousarray(permuted, leaf.type.dtype)
 
 
 def to_user(leaf: Node, array: np.ndarray) -> np.ndarray:
-    """The inverse of `to_device`: the user's layout and terms."""
+    """The inverse of `to_device`: the user's layout and terms; real values if quantised."""
     how = storage(leaf)
-    permuted = array.reshape([how.shape[k] for k in how.permutation])
+    kept = how.planes.tensor if how.planes else leaf.type
+    values = join_planes(array, how.planes) / (1 << how.planes.bits) if how.planes else array
+    if kept.quant is not None:
+        scale, zero = _per_channel(kept.quant, kept.shape)
+        values = ((values.reshape(kept.shape) - zero) * scale).astype(np.float32)
+    permuted = values.reshape([how.shape[k] for k in how.permutation])
     user = np.transpose(permuted, np.argsort(how.permutation))
     if how.offset is not None:
         user = user - np.asarray(how.offset, np.float32).reshape(how.shape)
     return np.ascontiguousarray(user)
+
+
+def split_planes(values: np.ndarray, planes: Planes) -> np.ndarray:
+    """Integers in units of 2^-bits as the bytes that the device keeps."""
+    unit = 1 << planes.bits
+    high = (values + unit // 2) // unit
+    low = (values - high * unit).reshape(-1, values.shape[-1])[: planes.rows, : planes.columns]
+    flat = low.reshape(-1).astype(np.int8)
+    if planes.bits == 4:
+        nibbles = np.zeros(2 * planes.low_bytes, np.uint8)
+        nibbles[: flat.size] = flat.view(np.uint8) & 15
+        flat = (nibbles[::2] | nibbles[1::2] << 4).view(np.int8)
+    return np.concatenate([high.reshape(-1).astype(np.int8), flat])
+
+
+def join_planes(array: np.ndarray, planes: Planes) -> np.ndarray:
+    """The inverse of `split_planes`: int64 in units of 2^-bits, shaped like the tensor."""
+    flat, size = array.reshape(-1), planes.tensor.size
+    shape = planes.tensor.shape
+    wide = flat[:size].astype(np.int64).reshape(-1, shape[-1]) * (1 << planes.bits)
+    low = flat[size:]
+    if planes.bits == 4:
+        nibbles = np.stack([low.view(np.uint8) & 15, low.view(np.uint8) >> 4], 1).reshape(-1)
+        low = (nibbles.astype(np.int64) ^ 8) - 8
+    count = planes.rows * planes.columns
+    part = low[:count].astype(np.int64).reshape(planes.rows, planes.columns)
+    wide[: planes.rows, : planes.columns] += part
+    return wide.reshape(shape)
+
+
+def _per_channel(quant: Quant, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Scales and zero points, shaped to broadcast over a tensor."""
+    along = [-1 if k == quant.axis else 1 for k in range(len(shape))]
+    scale, zero = np.asarray(quant.scale), np.asarray(quant.zero_point)
+    return (scale.reshape(along), zero.reshape(along)) if quant.axis is not None else (scale, zero)
+
+
+def _quantised(real: np.ndarray, kept: TensorType, unit: int) -> np.ndarray:
+    assert kept.quant is not None
+    scale, zero = _per_channel(kept.quant, kept.shape)
+    limit = 127 if kept.dtype == "int8" else 2**31 - 1
+    if kept.quant.axis is None and kept.dtype == "int8":
+        return np.clip(np.round(real / scale + zero), -128, 127).astype(np.int64)
+    integers = np.round(real.astype(np.float64) / scale * unit) + zero
+    return np.clip(integers, -limit * unit, limit * unit).astype(np.int64)

@@ -6,7 +6,7 @@ Each follows PyTorch's formula of the same name; the learning rate is an argumen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -15,14 +15,46 @@ from trainlet.errors import TrainletError
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import build, float32, leaf
+from trainlet.ops.quantized.precision import Int8
+from trainlet.ops.quantized.scaling import integer_update
 
 
-@dataclass(frozen=True)
+@dataclass
 class Updates:
-    """The update nodes of one step, and the initial values of the state they need."""
+    """The update nodes of one step as they are built, and the leaves' initial values."""
 
-    outputs: Mapping[str, Node]
-    values: Mapping[str, np.ndarray]
+    lr: Node = field(default_factory=lambda: leaf("input", "lr", float32()))
+    precision: Int8 = field(default_factory=Int8)
+    outputs: dict[str, Node] = field(default_factory=dict)
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def state(self, name: str, value: np.ndarray) -> Node:
+        """A new leaf of the optimiser's state."""
+        self.values[name] = value
+        return leaf("state", name, TensorType(value.shape, str(value.dtype)))  # type: ignore[arg-type]
+
+    def set(self, target: Node, update: Node) -> Node:
+        """The leaf `target` becomes `update`."""
+        self.outputs[f"new.{target.name}"] = update
+        return update
+
+    def moment(self, p: Node, g: Node, op: str, suffix: str, **attrs: float) -> Node:
+        """A running value of the gradient's shape (narrower than p under a sparse scheme)."""
+        state = self.state(f"{p.name}.{suffix}", np.zeros(g.type.shape, np.float32))
+        return self.set(state, build(op, state, g, **attrs))
+
+    def descend(self, p: Node, direction: Node) -> None:
+        """p -= lr * direction, in the units in which the parameter is kept."""
+        if p.type.dtype == "float32":
+            self.set(p, build("sgd", p, direction, self.lr))
+            return
+        if "step" not in self.values:
+            counter = self.state("step", np.zeros((), np.int32))
+            self.set(counter, build("count", counter))
+        step = self.outputs["new.step"].inputs[0]
+        update, inverse = integer_update(p, direction, self.lr, step, self.precision)
+        self.values |= inverse
+        self.set(p, update)
 
 
 class Optimizer(Protocol):
@@ -31,8 +63,8 @@ class Optimizer(Protocol):
     @property
     def lr(self) -> float: ...
 
-    def updates(self, gradients: Mapping[Node, Node], lr: Node) -> Updates:
-        """The updates of every parameter leaf, given its gradient node."""
+    def update(self, gradients: Mapping[Node, Node], updates: Updates) -> None:
+        """Add the updates of every parameter leaf, given its gradient node."""
         ...
 
 
@@ -46,12 +78,6 @@ def _check_share(name: str, value: float) -> None:
         raise TrainletError(f"{name} is in [0, 1), found {value}")
 
 
-def _zeros(param: Node, gradient: Node, suffix: str) -> tuple[Node, dict[str, np.ndarray]]:
-    """A state leaf of the gradient's shape (narrower than the parameter under a sparse scheme)."""
-    name, kind = f"{param.name}.{suffix}", gradient.type
-    return leaf("state", name, kind), {name: np.zeros(kind.shape, kind.dtype)}
-
-
 @dataclass(frozen=True)
 class SGD:
     """p -= lr * g; with momentum, m = momentum * m + g and p -= lr * m."""
@@ -63,17 +89,11 @@ class SGD:
         _check_rate(self.lr)
         _check_share("momentum", self.momentum)
 
-    def updates(self, gradients: Mapping[Node, Node], lr: Node) -> Updates:
-        outputs: dict[str, Node] = {}
-        values: dict[str, np.ndarray] = {}
+    def update(self, gradients: Mapping[Node, Node], updates: Updates) -> None:
         for p, g in gradients.items():
             if self.momentum:
-                state, zeros = _zeros(p, g, "momentum")
-                g = build("momentum", state, g, factor=self.momentum)
-                outputs[f"new.{state.name}"] = g
-                values |= zeros
-            outputs[f"new.{p.name}"] = build("sgd", p, g, lr)
-        return Updates(outputs, values)
+                g = updates.moment(p, g, "momentum", "momentum", factor=self.momentum)
+            updates.descend(p, g)
 
 
 @dataclass(frozen=True)
@@ -89,29 +109,15 @@ class Adam:
         _check_share("beta 1", self.betas[0])
         _check_share("beta 2", self.betas[1])
 
-    def updates(self, gradients: Mapping[Node, Node], lr: Node) -> Updates:
-        outputs: dict[str, Node] = {}
-        values: dict[str, np.ndarray] = {}
+    def update(self, gradients: Mapping[Node, Node], updates: Updates) -> None:
         powers = []
         for k, beta in enumerate(self.betas, 1):
-            name = f"adam.power{k}"
-            power = leaf("state", name, TensorType(()))
-            values[name] = np.ones((), np.float32)
-            powers.append(build("decay", power, factor=beta))
-            outputs[f"new.{name}"] = powers[-1]
+            power = updates.state(f"adam.power{k}", np.ones((), np.float32))
+            powers.append(updates.set(power, build("decay", power, factor=beta)))
         for p, g in gradients.items():
-            moments = []
-            for op, suffix, beta in zip(
-                ("moment1", "moment2"), ("adam_m", "adam_v"), self.betas, strict=True
-            ):
-                state, zeros = _zeros(p, g, suffix)
-                moments.append(build(op, state, g, beta=beta))
-                outputs[f"new.{state.name}"] = moments[-1]
-                values |= zeros
-            outputs[f"new.{p.name}"] = build("adam", p, *moments, *powers, lr, eps=self.eps)
-        return Updates(outputs, values)
-
-
-def rate_leaf() -> Node:
-    """The learning rate: an argument of every step."""
-    return leaf("input", "lr", float32())
+            m = updates.moment(p, g, "moment1", "adam_m", beta=self.betas[0])
+            v = updates.moment(p, g, "moment2", "adam_v", beta=self.betas[1])
+            if p.type.dtype == "float32":
+                updates.set(p, build("adam", p, m, v, *powers, updates.lr, eps=self.eps))
+            else:
+                updates.descend(p, build("adam_direction", m, v, *powers, eps=self.eps))

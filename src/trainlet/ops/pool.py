@@ -65,7 +65,7 @@ def _vjp_max(n: Node, g: Node) -> list:
 
 _TWO = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
 _OVERLAP = {"kernel": (3, 2), "stride": (2, 1), "padding": (1, 0, 1, 1), "dilation": (1, 1)}
-_DILATED = {"kernel": (2, 3), "stride": (1, 2), "padding": (0, 1, 0, 1), "dilation": (2, 1)}
+_DILATED = {"kernel": (2, 3), "stride": (1, 2), "padding": (1, 1, 0, 1), "dilation": (2, 1)}
 _MAX_SAMPLES = [
     Sample((float32(2, 4, 6, 3),), _TWO),
     Sample((float32(1, 5, 5, 2),), _OVERLAP),
@@ -141,9 +141,9 @@ register(
                 {1: lambda rng: rng.integers(0, 4, (2, 2, 3, 3)).astype(np.uint8)},
             ),
             Sample(
-                (float32(1, 3, 5, 2), typed("uint8", 1, 3, 5, 2)),
-                {"size": (5, 5), **_OVERLAP},
-                {1: lambda rng: _eval_winner(rng.standard_normal((1, 5, 5, 2)), **_OVERLAP)},
+                (float32(1, 4, 3, 2), typed("uint8", 1, 4, 3, 2)),
+                {"size": (5, 6), **_DILATED},
+                {1: lambda rng: _eval_winner(rng.standard_normal((1, 5, 6, 2)), **_DILATED)},
             ),
         ],
     )

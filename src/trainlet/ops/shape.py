@@ -68,6 +68,7 @@ register(
         samples=[
             Sample((float32(2, 3, 4),), {"permutation": (2, 0, 1)}),
             Sample((float32(2, 3, 4, 5),), {"permutation": (0, 2, 3, 1)}),
+            Sample((float32(2, 3, 4, 5),), {"permutation": (3, 2, 1, 0)}),
             Sample((float32(2, 1, 3, 2, 1, 5, 2),), {"permutation": (5, 6, 1, 2, 4, 3, 0)}),
         ],
     )

@@ -132,7 +132,7 @@ register(
         samples=[
             Sample(
                 (float32(4, 5), float32(4, 2), float32(4, 2), float32(), float32(), float32()),
-                {"eps": 1e-8},
+                {"eps": 1e-2},
                 _POWERS,
             )
         ],
@@ -157,5 +157,30 @@ register(
         eval=np.zeros_like,
         mutates=0,
         samples=[Sample((float32(4, 5),))],
+    )
+)
+
+
+def _eval_adam_direction(
+    m: np.ndarray, v: np.ndarray, power1: np.ndarray, power2: np.ndarray, eps: float
+) -> np.ndarray:
+    one = np.float32(1)
+    root = np.sqrt(v) / np.sqrt(one - power2) + np.float32(eps)
+    return m / (one - power1) / root
+
+
+register(
+    Op(
+        "adam_direction",
+        infer=lambda m, *_, eps: m,
+        eval=_eval_adam_direction,
+        call=lambda n: (n.type.size, float(n.attrs["eps"])),
+        samples=[
+            Sample(
+                (float32(4, 2), float32(4, 2), float32(), float32()),
+                {"eps": 1e-8},
+                {k - 1: draw for k, draw in _POWERS.items()},
+            )
+        ],
     )
 )

@@ -9,7 +9,8 @@ import numpy as np
 
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import build, leaf
-from trainlet.ops.optimizer import Optimizer, rate_leaf
+from trainlet.ops.optimizer import Optimizer, Updates
+from trainlet.ops.quantized.precision import Int8
 
 PREFIX = "grad."
 
@@ -22,7 +23,9 @@ class Training:
     apply: Graph | None = None
 
 
-def attach_updates(graph: Graph, optimizer: Optimizer, accumulate: int = 1) -> Training:
+def attach_updates(
+    graph: Graph, optimizer: Optimizer, accumulate: int = 1, precision: Int8 | None = None
+) -> Training:
     """Each gradient output becomes an update in place, as soon as it exists.
 
     With accumulate > 1 the step adds gradient / accumulate to a buffer; `apply` updates the
@@ -36,7 +39,7 @@ def attach_updates(graph: Graph, optimizer: Optimizer, accumulate: int = 1) -> T
         if k.startswith(PREFIX)
     }
     if accumulate == 1:
-        return Training(_applied(graph, forward, gradients, optimizer))
+        return Training(_applied(graph, forward, gradients, optimizer, precision))
     buffers, values = {}, dict(graph.values)
     for p, g in gradients.items():
         buffers[p] = leaf("state", f"{p.name}.gradient", g.type)
@@ -47,7 +50,7 @@ def attach_updates(graph: Graph, optimizer: Optimizer, accumulate: int = 1) -> T
     }
     cleared = {f"new.{b.name}": build("clear", b) for b in buffers.values()}
     step = Graph({**forward, **added}, values)
-    return Training(step, _applied(step, cleared, buffers, optimizer))
+    return Training(step, _applied(step, cleared, buffers, optimizer, precision))
 
 
 def _applied(
@@ -55,6 +58,8 @@ def _applied(
     outputs: Mapping[str, Node],
     gradients: Mapping[Node, Node],
     optimizer: Optimizer,
+    precision: Int8 | None,
 ) -> Graph:
-    updates = optimizer.updates(gradients, rate_leaf())
+    updates = Updates(precision=precision or Int8())
+    optimizer.update(gradients, updates)
     return Graph({**outputs, **updates.outputs}, {**graph.values, **updates.values})

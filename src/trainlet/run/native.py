@@ -10,7 +10,7 @@ import numpy as np
 from cffi import FFI
 from numpy.typing import ArrayLike
 
-from trainlet.backends.interface import Argument, Interface
+from trainlet.backends.interface import DTYPES, Argument, Interface
 from trainlet.backends.toolchain import compile_shared
 from trainlet.errors import DeviceFault
 from trainlet.run.device import Closing, Inputs, check, check_blob, flat_inputs, learning_rate
@@ -120,5 +120,5 @@ class NativeDevice(Closing):
         return slot
 
     def _pointer(self, array: np.ndarray) -> Any:
-        ctype = "float[]" if array.dtype.kind == "f" else "int32_t[]"
-        return self._ffi.from_buffer(ctype, array.data)
+        ctype = {dtype: name for name, dtype in DTYPES.items()}[array.dtype]
+        return self._ffi.from_buffer(f"{ctype}[]", array.data)

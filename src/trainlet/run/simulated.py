@@ -63,10 +63,9 @@ class SimulatedDevice(Closing):
         return float(results[LOSS])
 
     def save(self) -> bytes:
-        leaves = (*self.program.params, *self.program.states)
-        payload = b"".join(self.values[n.name].tobytes() for n in leaves)
+        payload = b"".join(self.values[n.name].tobytes() for n in self.program.kept)
         counter = struct.pack("<I", self.pending) if self.program.apply else b""
-        body = self._header() + payload + counter
+        body = self._header() + (counter + payload).ljust(self.program.state_bytes, b"\0")
         return body + struct.pack("<I", zlib.crc32(body))
 
     def load(self, blob: bytes) -> None:
@@ -74,12 +73,13 @@ class SimulatedDevice(Closing):
         good = blob[:BLOB_HEADER] == self._header()
         if not good or struct.pack("<I", zlib.crc32(blob[:-4])) != blob[-4:]:
             raise StateError("the saved state is damaged or of another program; nothing changed")
-        at = BLOB_HEADER
-        for n in (*self.program.params, *self.program.states):
+        at = BLOB_HEADER + self.program.counter_bytes
+        for n in self.program.kept:
             flat = np.frombuffer(blob, n.type.dtype, n.type.size, at)
             self.values[n.name] = flat.reshape(n.type.shape).copy()
             at += n.type.nbytes
-        self.pending = struct.unpack("<I", blob[-8:-4])[0] if self.program.apply else 0
+        if self.program.apply:
+            self.pending = struct.unpack_from("<I", blob, BLOB_HEADER)[0]
 
     def stack_used(self) -> int:
         return 0
@@ -118,7 +118,8 @@ class ArenaDevice(SimulatedDevice):
 
         def view(n: Node) -> np.ndarray:
             if not in_arena(n):
-                return kept[holder(n).name].reshape(n.type.shape)
+                whole = kept[holder(n).name].reshape(-1)
+                return whole[: n.type.size].reshape(n.type.shape)
             start = stage.plan.offset[n]
             part = arena[start : start + n.type.nbytes].view(n.type.dtype)
             return part.reshape(n.type.shape)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from trainlet.backends.c import write_project
 from trainlet.backends.firmware import build_firmware
-from trainlet.backends.program import BLOB_HEADER, LOGITS, Program
+from trainlet.backends.program import BLOB_CHECKSUM, BLOB_HEADER, LOGITS, Program
 from trainlet.errors import DataError, TargetError, TrainletError
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage, to_device, to_user
@@ -47,6 +47,8 @@ def _device_array(leaf: Node, array: np.ndarray) -> np.ndarray:
         raise DataError(f"input {leaf.name!r} is {array.dtype}; allowed: numbers")
     if not np.isfinite(array).all():
         raise DataError(f"input {leaf.name!r} holds NaN or infinity")
+    if leaf.type.dtype == "int8" and array.dtype == np.int8:
+        return to_device(leaf, array.reshape(wanted))
     return to_device(leaf, array.astype(np.float32).reshape(wanted))
 
 
@@ -142,8 +144,8 @@ class Trainer(Closing):
 
 def split_blob(program: Program, blob: bytes) -> dict[str, np.ndarray]:
     """The arrays of a saved state by leaf name, as the device keeps them."""
-    arrays, at = {}, BLOB_HEADER
-    for n in (*program.params, *program.states):
+    arrays, at = {}, BLOB_HEADER + program.counter_bytes
+    for n in program.kept:
         values = np.frombuffer(blob, n.type.dtype, n.type.size, at)
         arrays[n.name] = values.reshape(n.type.shape).copy()
         at += n.type.nbytes
@@ -152,10 +154,9 @@ def split_blob(program: Program, blob: bytes) -> dict[str, np.ndarray]:
 
 def join_blob(program: Program, blob: bytes, arrays: Mapping[str, np.ndarray]) -> bytes:
     """The saved state `blob` with other arrays: header and step counter stay."""
-    leaves = (*program.params, *program.states)
-    end = BLOB_HEADER + program.state_bytes
-    payload = b"".join(arrays[n.name].astype(n.type.dtype).tobytes() for n in leaves)
-    body = blob[:BLOB_HEADER] + payload + blob[end - program.counter_bytes : end]
+    payload = b"".join(arrays[n.name].astype(n.type.dtype).tobytes() for n in program.kept)
+    start = BLOB_HEADER + program.counter_bytes
+    body = blob[:start] + payload + blob[start + len(payload) : -BLOB_CHECKSUM]
     return body + struct.pack("<I", zlib.crc32(body))
 
 

@@ -1,0 +1,16 @@
+#include "kernel.h"
+#include "random.h"
+/* p -= lr g / s for the leading part of p, saturating at +-127; inverse = 1 / s a channel */
+KERNEL void k_sgd_i8(int8_t *p, const float *g, const float *inverse, const float *lr,
+                     const int32_t *step, int rows, int p_row, int g_row, int channel_rows,
+                     uint32_t seed, uint32_t tensor, int mode) {
+  uint32_t key = random_key(seed, (uint32_t)*step, tensor);
+  for (int r = 0; r < rows; r++)
+    for (int k = 0; k < g_row; k++, g++) {
+      int at = r * p_row + k;
+      float move = -(*g * (*lr * inverse[channel_rows ? r / channel_rows : k] * 1.0f));
+      move = move > 512.0f ? 512.0f : move < -512.0f ? -512.0f : move;
+      int32_t v = p[at] + round_f32(move, mode, key, (uint32_t)at);
+      p[at] = (int8_t)(v > 127 ? 127 : v < -127 ? -127 : v);
+    }
+}

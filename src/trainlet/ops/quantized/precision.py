@@ -1,0 +1,42 @@
+"""How an int8 program keeps and updates its weights: the choices that cost bytes or accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainlet.errors import TrainletError
+from trainlet.ops.quantized.update import ROUNDINGS
+
+EXTRA_BITS = (0, 4, 8)
+CALIBRATIONS = ("minmax", "mse")
+
+
+@dataclass(frozen=True)
+class Int8:
+    """Real int8 training.
+
+    extra_bits:  fractional bits kept in RAM for each trained weight: 0, 4 or 8
+    rounding:    of an update to the weight's units: "stochastic", "nearest" or "truncate"
+    qas:         quantisation-aware scaling; without it the integer gradient is used as it is
+    float_head:  the last linear layer stays float32
+    calibration: ranges of the activations by "minmax" or by least squared error, "mse"
+    seed:        of the stochastic rounding
+    """
+
+    extra_bits: int = 8
+    rounding: str = "stochastic"
+    qas: bool = True
+    float_head: bool = True
+    calibration: str = "minmax"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("extra_bits", self.extra_bits, EXTRA_BITS),
+            ("rounding", self.rounding, ROUNDINGS),
+            ("calibration", self.calibration, CALIBRATIONS),
+        ):
+            if value not in allowed:
+                raise TrainletError(f"{name}={value!r}; allowed: {', '.join(map(str, allowed))}")
+        if not 0 <= self.seed < 2**32:
+            raise TrainletError(f"seed={self.seed}; allowed: 0..2^32-1")

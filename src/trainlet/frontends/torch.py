@@ -53,11 +53,9 @@ def import_program(program: ExportedProgram) -> Graph:
             at.label = _module_path(fx)
             nodes[fx.name] = _call(at, fx, nodes)
     outputs = [
-        spec
-        for spec in program.graph_signature.output_specs
-        if spec.kind == OutputKind.USER_OUTPUT
+        spec for spec in program.graph_signature.output_specs if spec.kind == OutputKind.USER_OUTPUT
     ]
-    result = nodes.get(getattr(outputs[0].arg, "name", ""), None) if len(outputs) == 1 else None
+    result = nodes.get(getattr(outputs[0].arg, "name", "")) if len(outputs) == 1 else None
     if not isinstance(result, Node):
         raise UnsupportedError(
             f"the model returns {len(outputs)} values; allowed: exactly one tensor"

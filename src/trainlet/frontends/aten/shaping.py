@@ -1,0 +1,165 @@
+"""Moving elements about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from trainlet.errors import UnsupportedError
+from trainlet.frontends.aten.table import aten
+from trainlet.frontends.importer import Importer
+from trainlet.ir.graph import Node
+
+
+@aten("flatten")
+def _flatten(at: Importer, x: Node, start: int = 0, end: int = -1) -> Node:
+    shape = x.type.shape
+    start, end = start % len(shape), end % len(shape)
+    return at.reshape(x, (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+@aten("view", "reshape", "_unsafe_view")
+def _reshape(at: Importer, x: Node, shape: Sequence[int]) -> Node:
+    known = prod(n for n in shape if n != -1)
+    return at.reshape(x, [x.type.size // known if n == -1 else n for n in shape])
+
+
+@aten("unflatten")
+def _unflatten(at: Importer, x: Node, axis: int, sizes: Sequence[int]) -> Node:
+    axis %= x.type.rank
+    known = prod(n for n in sizes if n != -1)
+    parts = [x.type.shape[axis] // known if n == -1 else n for n in sizes]
+    return at.reshape(x, (*x.type.shape[:axis], *parts, *x.type.shape[axis + 1 :]))
+
+
+@aten("permute")
+def _permute(at: Importer, x: Node, dims: Sequence[int]) -> Node:
+    return at.permute(x, *(d % x.type.rank for d in dims))
+
+
+@aten("transpose")
+def transpose(at: Importer, x: Node, a: int, b: int) -> Node:
+    order = list(range(x.type.rank))
+    order[a], order[b] = order[b], order[a]
+    return at.permute(x, *order)
+
+
+@aten("mT")
+def _matrix_transpose(at: Importer, x: Node) -> Node:
+    return transpose(at, x, -2, -1)
+
+
+@aten("t", "numpy_T")
+def _t(at: Importer, x: Node) -> Node:
+    return at.permute(x, *reversed(range(x.type.rank)))
+
+
+@aten("unsqueeze")
+def _unsqueeze(at: Importer, x: Node, axis: int) -> Node:
+    axis %= x.type.rank + 1
+    return at.reshape(x, (*x.type.shape[:axis], 1, *x.type.shape[axis:]))
+
+
+@aten("squeeze")
+def _squeeze(at: Importer, x: Node, dims: int | Sequence[int] | None = None) -> Node:
+    rank = x.type.rank
+    chosen = range(rank) if dims is None else [dims] if isinstance(dims, int) else dims
+    axes = {d % rank for d in chosen}
+    return at.reshape(x, [n for k, n in enumerate(x.type.shape) if not (k in axes and n == 1)])
+
+
+@aten("expand")
+def _expand(at: Importer, x: Node, sizes: Sequence[int], implicit: bool = False) -> Node:
+    lead = len(sizes) - x.type.rank
+    shape = tuple(x.type.shape[k - lead] if n == -1 else n for k, n in enumerate(sizes))
+    return x if shape == x.type.shape else at.build("broadcast_to", x, shape=shape)
+
+
+def _part(at: Importer, x: Node, axis: int, start: int, stop: int, step: int = 1) -> Node:
+    if (start, stop, step) == (0, x.type.shape[axis], 1):
+        return x
+    return at.build("slice", x, axis=axis, start=start, stop=stop, step=step)
+
+
+@aten("slice")
+def _slice(
+    at: Importer,
+    x: Node,
+    axis: int = 0,
+    start: int | None = None,
+    stop: int | None = None,
+    step: int = 1,
+) -> Node:
+    axis %= x.type.rank
+    first, last, _ = slice(start, stop, step).indices(x.type.shape[axis])
+    return _part(at, x, axis, first, last, step)
+
+
+@aten("select")
+def _select(at: Importer, x: Node, axis: int, index: int) -> Node:
+    axis %= x.type.rank
+    index %= x.type.shape[axis]
+    return _squeeze(at, _part(at, x, axis, index, index + 1), axis)
+
+
+@aten("narrow")
+def _narrow(at: Importer, x: Node, axis: int, start: int, length: int) -> Node:
+    axis %= x.type.rank
+    return _part(at, x, axis, start, start + length)
+
+
+def _cut(at: Importer, x: Node, sizes: Sequence[int], axis: int) -> list[Node]:
+    edges = np.cumsum([0, *sizes]).tolist()
+    return [_part(at, x, axis, a, b) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+@aten("chunk")
+def _chunk(at: Importer, x: Node, chunks: int, axis: int = 0) -> list[Node]:
+    axis %= x.type.rank
+    return _split(at, x, -(-x.type.shape[axis] // chunks), axis)
+
+
+@aten("split", "split_with_sizes")
+def _split(at: Importer, x: Node, size: int | Sequence[int], axis: int = 0) -> list[Node]:
+    axis %= x.type.rank
+    total = x.type.shape[axis]
+    if isinstance(size, int):
+        size = [min(size, total - k) for k in range(0, total, size)]
+    return _cut(at, x, size, axis)
+
+
+@aten("unbind")
+def _unbind(at: Importer, x: Node, axis: int = 0) -> list[Node]:
+    return [_select(at, x, axis, k) for k in range(x.type.shape[axis])]
+
+
+@aten("cat", "concat", "concatenate")
+def _cat(at: Importer, parts: Sequence[Node], axis: int = 0) -> Node:
+    axis %= parts[0].type.rank
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = at.build("concat", joined, part, axis=axis)
+    return joined
+
+
+@aten("stack")
+def _stack(at: Importer, parts: Sequence[Node], axis: int = 0) -> Node:
+    return _cat(at, [_unsqueeze(at, p, axis) for p in parts], axis % (parts[0].type.rank + 1))
+
+
+@aten("pad", "constant_pad_nd")
+def _pad(
+    at: Importer, x: Node, pads: Sequence[int], mode: str | float = "constant", value: float = 0
+) -> Node:
+    if mode not in ("constant", 0) or value:
+        raise UnsupportedError(f"pad with mode {mode!r} and value {value}; allowed: zeros")
+    for k in range(0, len(pads), 2):
+        axis, (before, after) = x.type.rank - 1 - k // 2, pads[k : k + 2]
+        if min(before, after) < 0:
+            raise UnsupportedError(f"negative padding {list(pads)}; slice instead")
+        if before or after:
+            size = x.type.shape[axis] + before + after
+            x = at.build("spread", x, axis=axis, start=before, size=size, step=1)
+    return x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -112,7 +113,7 @@ def _narrow(at: Importer, x: Node, axis: int, start: int, length: int) -> Node:
 
 def _cut(at: Importer, x: Node, sizes: Sequence[int], axis: int) -> list[Node]:
     edges = np.cumsum([0, *sizes]).tolist()
-    return [_part(at, x, axis, a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [_part(at, x, axis, a, b) for a, b in pairwise(edges)]
 
 
 @aten("chunk")

@@ -1,0 +1,115 @@
+"""PyTorch's function of the same meaning, for every op that has a gradient.
+
+Maps are [N,H,W,C] here and [N,C,H,W] in PyTorch; the conversion is part of the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def _first(x: Tensor) -> Tensor:
+    return x.permute(0, 3, 1, 2)
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.permute(0, 2, 3, 1)
+
+
+def _padded(x: Tensor, padding: tuple[int, ...], value: float = 0) -> Tensor:
+    """x [N,H,W,C] as [N,C,H,W] with its border."""
+    top, left, bottom, right = padding
+    return F.pad(_first(x), (left, right, top, bottom), value=value)
+
+
+def _conv2d(x: Tensor, w: Tensor, b: Tensor | None = None, *, padding: Any, **attrs: Any) -> Tensor:
+    return _last(F.conv2d(_padded(x, padding), w.permute(0, 3, 1, 2), b, **attrs))
+
+
+def _depthwise(
+    x: Tensor, w: Tensor, b: Tensor | None = None, *, padding: Any, **attrs: Any
+) -> Tensor:
+    weight = w.permute(2, 0, 1).unsqueeze(1)
+    return _last(F.conv2d(_padded(x, padding), weight, b, groups=x.shape[3], **attrs))
+
+
+def _matmul(a: Tensor, b: Tensor, ta: bool = False, tb: bool = False) -> Tensor:
+    return (a.mT if ta else a) @ (b.mT if tb else b)
+
+
+def _max_pool(x: Tensor, *, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Tensor:
+    padded = _padded(x, padding, -torch.inf)
+    return _last(F.max_pool2d(padded, kernel, stride, dilation=dilation))
+
+
+def _avg_pool(x: Tensor, *, kernel: Any, stride: Any, padding: Any, count_padding: bool) -> Tensor:
+    mean = F.avg_pool2d(_padded(x, padding), kernel, stride)
+    if not count_padding:
+        mean = mean / F.avg_pool2d(_padded(torch.ones_like(x), padding), kernel, stride)
+    return _last(mean)
+
+
+def _normalize(x: Tensor, view: tuple[int, int, int, int], eps: float) -> Tensor:
+    rows, spots, groups, members = view
+    if spots == groups == 1:
+        return F.layer_norm(x.reshape(rows, members), (members,), eps=eps).reshape(x.shape)
+    first = x.reshape(rows, spots, groups * members).mT
+    return F.group_norm(first, groups, eps=eps).mT.reshape(x.shape)
+
+
+def _spread(g: Tensor, axis: int, start: int, size: int, step: int = 1) -> Tensor:
+    shape = list(g.shape)
+    shape[axis] = size
+    end = start + (g.shape[axis] - 1) * step + 1
+    return torch.slice_scatter(g.new_zeros(shape), g, axis, start, end, step)
+
+
+def _slice(x: Tensor, axis: int, start: int, stop: int, step: int = 1) -> Tensor:
+    return x.index_select(axis, torch.arange(start, stop, step))
+
+
+def _cross_entropy(z: Tensor, label: Tensor, smoothing: float = 0) -> Tensor:
+    return F.cross_entropy(z, label.long(), label_smoothing=smoothing)
+
+
+REFERENCE: dict[str, Callable[..., Tensor]] = {
+    "adaptive_avg_pool": lambda x, out: _last(F.adaptive_avg_pool2d(_first(x), out)),
+    "add": torch.add,
+    "avg_pool": _avg_pool,
+    "bce": F.binary_cross_entropy,
+    "bce_with_logits": F.binary_cross_entropy_with_logits,
+    "broadcast_to": lambda x, shape, factor=1.0: x.expand(shape) * factor,
+    "concat": lambda a, b, axis: torch.cat([a, b], axis),
+    "conv2d": _conv2d,
+    "cross_entropy": _cross_entropy,
+    "depthwise": _depthwise,
+    "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "hard_sigmoid": F.hardsigmoid,
+    "hard_swish": F.hardswish,
+    "linear": F.linear,
+    "matmul": _matmul,
+    "max_pool": _max_pool,
+    "mse": F.mse_loss,
+    "mul": torch.mul,
+    "normalize": _normalize,
+    "offset": lambda x, term: x + term,
+    "permute": lambda x, permutation: x.permute(permutation),
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "reshape": torch.reshape,
+    "scale": lambda x, factor: x * factor,
+    "sigmoid": torch.sigmoid,
+    "silu": F.silu,
+    "slice": _slice,
+    "softmax": lambda x: F.softmax(x, -1),
+    "spread": _spread,
+    "sub": torch.sub,
+    "sum_to": lambda x, shape, factor=1.0: x.sum_to_size(shape) * factor,
+    "tanh": torch.tanh,
+}

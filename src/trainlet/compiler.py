@@ -207,9 +207,7 @@ def _program(
     if training.apply is not None:
         apply = Stage(verify(training.apply), plan_graph(training.apply))
     plan = plan_graph(training.step)
-    return CompiledProgram(
-        training.step, plan, target, apply, accumulate, optimizer.lr, prefix
-    )
+    return CompiledProgram(training.step, plan, target, apply, accumulate, optimizer.lr, prefix)
 
 
 def _some(scheme: UpdateScheme) -> UpdateScheme:
@@ -239,7 +237,9 @@ def _needed(program: Program) -> tuple[int, int]:
 def _fits(program: Program) -> bool:
     ram, flash = _needed(program)
     limits = program.target.ram, program.target.flash
-    return all(limit is None or need <= limit for need, limit in zip((ram, flash), limits, strict=True))
+    return all(
+        limit is None or need <= limit for need, limit in zip((ram, flash), limits, strict=True)
+    )
 
 
 def _check_fits(
@@ -257,13 +257,12 @@ def _check_fits(
     _, alive = peak(program.plan)
     largest = ", ".join(f"{label(n)} {n.type} {n.type.nbytes:,}" for n in alive[:4])
     fitting = [
-        name
-        for name in PRESETS
-        if _preset_fits(name, program, graph, loss, optimizer, accumulate)
+        name for name in PRESETS if _preset_fits(name, program, graph, loss, optimizer, accumulate)
     ]
     raise TargetError(
-        f"the program does not fit {target.name}: {'; '.join(over)} (arena {program.arena_bytes:,}, "
-        f"trained parameters and state {program.state_bytes:,}, reserved stack {target.stack:,}). "
+        f"the program does not fit {target.name}: {'; '.join(over)} "
+        f"(arena {program.arena_bytes:,}, trained parameters and state {program.state_bytes:,}, "
+        f"reserved stack {target.stack:,}). "
         f"Largest at the peak: {largest}. Presets that would fit: {', '.join(fitting) or 'none'}"
         + ("" if fitting else "; take a smaller input, batch or network, or a larger target")
     )
@@ -283,5 +282,3 @@ def _preset_fits(
     except TrainletError:
         return False
     return _fits(_program(training, program.target, optimizer, accumulate, program.prefix))
-
-

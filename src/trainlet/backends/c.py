@@ -33,7 +33,7 @@ _PREFIX = re.compile(r"[a-z][a-z0-9_]*")
 def identifiers(leaves: Iterable[Node]) -> dict[str, str]:
     """A C name for each leaf: dots become underscores, clashes get a number."""
     names: dict[str, str] = {}
-    used = set(_RESERVED)
+    used: set[str] = set(_RESERVED)
     for leaf in leaves:
         base = re.sub(r"\W", "_", leaf.name, flags=re.ASCII)
         base = f"p_{base}" if not base[:1].isalpha() else base
@@ -97,7 +97,9 @@ class Emitter:
             lines += self.calls([n], stage)
             if n is loss:
                 lines.append(f"*loss = *{self.pointer(n, stage)};")
-                lines.append(f"if (!finite(loss, 1)) return {self.program.prefix.upper()}_ERROR_DIVERGED;")
+                lines.append(
+                    f"if (!finite(loss, 1)) return {self.program.prefix.upper()}_ERROR_DIVERGED;"
+                )
         return lines
 
     def weights(self) -> str:

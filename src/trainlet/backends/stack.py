@@ -84,7 +84,8 @@ class CallGraph:
             here.frame += pushed(i) + self._moved(i, constants, here.name)
             target = branch_target(i)
             callee = -1 if target is None else self._owner(target)
-            if callee >= 0 and (callee != owner or is_call(i)):
+            # Cortex-M0+ has no long jump: within a long function, bl is a jump too.
+            if callee >= 0 and (callee != owner or (is_call(i) and target == self._starts[owner])):
                 here.calls.add(self._names[callee])
             last = i
 

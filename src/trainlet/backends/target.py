@@ -12,7 +12,8 @@ GRAIN = 1024  # the memory protection unit guards sizes that are multiples of it
 
 @dataclass(frozen=True)
 class Target:
-    """A device.  `dataclasses.replace(Target.preset("cortex-m4"), ram=65536)` gives other sizes.
+    """A device.  `Target("cortex-m4", ram=65536)` is a preset's core with another size of RAM;
+    any other name takes its core from `cpu`, one of CPUS; without one it is this machine.
 
     `kernels` is the search path: a kernel in an earlier folder shadows later ones of its name.
     `stack` is the part of `ram` that is reserved for the stack.  `ram` and `flash` in bytes, None
@@ -30,6 +31,7 @@ class Target:
     def __post_init__(self) -> None:
         if self.compiler not in (None, "gcc", "zig"):
             raise TargetError(f"target '{self.name}': compiler '{self.compiler}', not gcc or zig")
+        object.__setattr__(self, "cpu", self.cpu or CPUS.get(self.name))
         if self.cpu is None:
             return
         for what, size in (("ram", self.ram), ("flash", self.flash)):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, OutputKind
+from torch.fx.node import map_arg
 
 from trainlet.errors import DataError, ShapeError, UnsupportedError
 from trainlet.frontends.aten import ATEN
@@ -108,7 +109,8 @@ def _type(placeholder: torch.fx.Node) -> TensorType:
 
 
 def _call(at: Importer, fx: torch.fx.Node, nodes: dict[str, Any]) -> Any:
-    args, kwargs = torch.fx.node.map_arg((fx.args, fx.kwargs), lambda n: nodes.get(n.name))
+    resolved: Any = map_arg((fx.args, fx.kwargs), lambda n: nodes.get(n.name))
+    args, kwargs = resolved
     if fx.target is operator.getitem:
         return args[0][args[1]] if isinstance(args[0], list) else args[0]
     name = str(fx.target).removeprefix("aten.").split(".")[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ class Sample:
 
     types: tuple[TensorType, ...]
     attrs: dict[str, Any] = field(default_factory=dict)
-    values: dict[int, Callable[[np.random.Generator], np.ndarray]] = field(default_factory=dict)
+    values: Mapping[int, Callable[[np.random.Generator], Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

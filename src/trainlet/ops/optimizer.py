@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Updates:
         self.outputs[f"new.{target.name}"] = update
         return update
 
-    def moment(self, p: Node, g: Node, op: str, suffix: str, **attrs: float) -> Node:
+    def moment(self, p: Node, g: Node, op: str, suffix: str, **attrs: Any) -> Node:
         """A running value of the gradient's shape (narrower than p under a sparse scheme)."""
         state = self.state(f"{p.name}.{suffix}", np.zeros(g.type.shape, np.float32))
         return self.set(state, build(op, state, g, **attrs))

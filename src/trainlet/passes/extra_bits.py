@@ -1,4 +1,4 @@
-"""Trained int8 weights get fractional bits: the leaf grows a second plane, readers see the first."""
+"""Trained int8 weights get fractional bits: a second plane behind the one that readers see."""
 
 from __future__ import annotations
 

@@ -55,9 +55,7 @@ class Report:
         table.add_row("  optimiser's state", f"{self.state_bytes:,}", "")
         table.add_row("  stack", _known(self.stack_bytes), "worst case of the compiled code")
         table.add_row("kept for the backward pass", f"{self.saved_bytes:,}", "part of the arena")
-        table.add_row(
-            "Flash", _known(self.flash_bytes), _share(self.flash_bytes, self.flash_limit)
-        )
+        table.add_row("Flash", _known(self.flash_bytes), _share(self.flash_bytes, self.flash_limit))
         table.add_row("  frozen weights", f"{self.constant_bytes:,}", "")
         table.add_section()
         table.add_row("multiply-accumulates", f"{self.macs_forward:,}", "forward")
@@ -108,9 +106,7 @@ def draw_plan(plan: Plan, path: Path, title: str) -> None:
 
     figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.add_subplot()
-    backward = next(
-        (t for t, n in enumerate(plan.order) if n.op.endswith("_dz")), len(plan.order)
-    )
+    backward = next((t for t, n in enumerate(plan.order) if n.op.endswith("_dz")), len(plan.order))
     colours = {"forward": "#9ecae1", "kept": "#fdae6b", "backward": "#a1d99b"}
     for n, (born, dies) in plan.live.items():
         kind = "backward" if born >= backward else "kept" if dies >= backward else "forward"

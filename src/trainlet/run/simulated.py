@@ -47,7 +47,7 @@ class SimulatedDevice(Closing):
 
     def step(self, inputs: Inputs, target: ArrayLike, lr: float) -> float:
         leaf = self.program.target_leaf
-        rate = np.float32(lr)
+        rate = np.asarray(lr, np.float32)
         wanted = np.asarray(target, leaf.type.dtype).reshape(leaf.type.shape)
         fed = {**self._fed(inputs), TARGET: wanted, RATE: rate}
         stage = self.program.stages[0]

@@ -62,9 +62,7 @@ def target_array(program: Program, y: ArrayLike) -> np.ndarray:
             raise DataError(f"labels are {array.dtype}; allowed: integers")
         classes = program.graph.outputs[LOGITS].type.shape[-1]
         if array.min() < 0 or array.max() >= classes:
-            raise DataError(
-                f"labels in {array.min()}..{array.max()}; allowed: 0..{classes - 1}"
-            )
+            raise DataError(f"labels in {array.min()}..{array.max()}; allowed: 0..{classes - 1}")
     elif not np.isfinite(array).all():
         raise DataError("the target holds NaN or infinity")
     return array.astype(leaf.type.dtype).reshape(leaf.type.shape)

@@ -76,7 +76,8 @@ def _batch_norm(
     var: Node | None,
     *rest: object,
 ) -> Node:
-    training, eps = (rest[0], rest[2]) if len(rest) > 2 else (False, rest[1])
+    """`rest` ends with (training,) momentum, eps (, cudnn): only the no-training form has two."""
+    training, eps = (False, rest[1]) if len(rest) == 2 else (rest[0], rest[2])
     if training:
         raise UnsupportedError(
             "batch-norm in training mode; Trainlet trains with frozen statistics: export "

@@ -8,6 +8,7 @@ three xor-shifts); kernels/reference/random.h is the same in C.
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +16,8 @@ GOLDEN = 0x9E3779B9
 MASK = 0xFFFFFFFF
 
 
-def mix(x: np.ndarray) -> np.ndarray:
-    """Scramble uint32 values, held in uint64."""
+def mix(x: Any) -> Any:
+    """Scramble uint32 values, held in uint64: a number or an array."""
     x = x ^ (x >> np.uint64(16))
     x = (x * np.uint64(0x7FEB352D)) & np.uint64(MASK)
     x = x ^ (x >> np.uint64(15))

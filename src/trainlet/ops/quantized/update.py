@@ -28,7 +28,7 @@ FARTHEST = np.float32(2.0**30 - 64)
 def _to_integer(
     value: np.ndarray, rounding: str, seed: int, step: int, tensor: int, element: np.ndarray
 ) -> np.ndarray:
-    value = np.clip(np.nan_to_num(value, posinf=FARTHEST, neginf=-FARTHEST), -FARTHEST, FARTHEST)
+    value = np.clip(np.where(np.isnan(value), 0, value), -FARTHEST, FARTHEST)
     if rounding == "truncate":
         return np.trunc(value).astype(np.int64)
     if rounding == "nearest":
@@ -96,9 +96,6 @@ def _literals(n: Node) -> tuple[Literal, ...]:
     return *walk, a["seed"], a["tensor"], ROUNDINGS.index(a["rounding"])
 
 
-_STEP = {4: lambda rng: np.int32(5)}
-
-
 def _samples(dtype: str) -> list[Sample]:
     draw = {"int8": 100, "int32": 2_000_000_000}[dtype]
 
@@ -161,9 +158,7 @@ def _eval_planes(
     index = _trained(planes.tensor.shape, g.shape)
     unit = 1 << planes.bits
     wide = join_planes(p, planes)
-    move = _to_integer(
-        _moves(g, inverse, lr, axis, unit), rounding, seed, int(step), tensor, index
-    )
+    move = _to_integer(_moves(g, inverse, lr, axis, unit), rounding, seed, int(step), tensor, index)
     wide.reshape(-1)[index] = np.clip(wide.reshape(-1)[index] + move, -127 * unit, 127 * unit)
     return split_planes(wide, planes)
 
@@ -176,7 +171,9 @@ def _literals_planes(n: Node) -> tuple[Literal, ...]:
 
 
 def _planes_sample(bits: int, rounding: str, columns: int) -> Sample:
-    planes = Planes(TensorType((4, 3, 5), "int8", Quant((1.0,) * 4, (0,) * 4, 0)), bits, 12, columns)
+    planes = Planes(
+        TensorType((4, 3, 5), "int8", Quant((1.0,) * 4, (0,) * 4, 0)), bits, 12, columns
+    )
     low = (12 * columns * bits + 7) // 8
     types = (typed("int8", 60 + low), float32(4, 3, columns), float32(4), float32(), typed("int32"))
     attrs = {"axis": 0, "seed": 3, "tensor": 99, "rounding": rounding, "planes": planes}

@@ -229,15 +229,21 @@ def render(program: Program) -> Mapping[str, str]:
     }
 
 
+EXAMPLES = ("main.c", "CMakeLists.txt")
 _TEMPLATES = ("trainer.h", "trainer.c", "main.c", "CMakeLists.txt")
 
 
 def write_project(program: Program, folder: Path) -> None:
     """Write the C project: all of its files, or none.
 
+    The example and its CMakeLists.txt are for their owner to change: once there, they stay.
     Raises TrainletError when the folder cannot be written.
     """
-    files = render(program)
+    files = {
+        name: text
+        for name, text in render(program).items()
+        if name not in EXAMPLES or not (folder / name).exists()
+    }
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:

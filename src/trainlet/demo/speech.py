@@ -1,8 +1,6 @@
 """Keyword clips by many speakers: the bundled synthetic set, or recordings of your own."""
 
 import wave
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ import numpy as np
 
 from trainlet.demo.features import COEFFICIENTS, FRAMES, RATE, mfcc
 from trainlet.errors import DataError
+from trainlet.run.dataset import read_arrays
 
 # The ten commands of Google Speech Commands and the order of MLPerf Tiny.
 COMMANDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
@@ -51,7 +50,7 @@ def bundled(split: str) -> Speech:
     if split not in SPLITS:
         raise DataError(f"split is {split!r}; allowed are {', '.join(SPLITS)}")
     keys = ("features", "scale", "label", "speaker", "speaker_name", "speaker_split")
-    data = _arrays(ASSET, keys)
+    data = read_arrays(ASSET, keys)
     rows = data["speaker_split"][data["speaker"]] == split
     features = data["features"][rows].astype(np.float32) * data["scale"]
     names = data["speaker_name"][data["speaker"][rows]]
@@ -102,7 +101,7 @@ def from_npz(path: str | Path) -> Speech:
     Labels follow the order of WORDS, which is that of MLPerf Tiny.
     """
     path = Path(path)
-    data = _arrays(path, ("audio_mulaw", "label12", "speaker", "sample_rate"))
+    data = read_arrays(path, ("audio_mulaw", "label12", "speaker", "sample_rate"))
     audio, label, speaker = data["audio_mulaw"], data["label12"], data["speaker"]
     if audio.dtype != np.uint8 or audio.ndim != 2 or not audio.size:
         raise DataError(
@@ -167,14 +166,3 @@ def _wav(file: Path) -> np.ndarray:
 def _require_rate(file: Path, rate: object) -> None:
     if rate != RATE:
         raise DataError(f"{file}: is sampled at {rate} Hz; {RATE} Hz is allowed, resample it first")
-
-
-def _arrays(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """The named arrays of an .npz file; pickled objects are refused."""
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            return {key: data[key] for key in keys}
-    except KeyError as error:
-        raise DataError(f"{path}: {error.args[0]}; needed are {', '.join(keys)}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: is no readable .npz file ({error})") from None

@@ -1,8 +1,9 @@
-"""Order -> plan: buffers get addresses by first fit, in several orders, the best one kept."""
+"""Order -> plan: buffers get addresses by first fit; random walks look for an order to fit in."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
@@ -11,7 +12,12 @@ from trainlet.plan.liveness import Span, assign_buffers
 from trainlet.plan.plan import Plan
 from trainlet.plan.schedule import Order, schedule
 
-TRIES = 60
+PASSES = 100
+"""Orders that one walk tries; then another one begins."""
+WORK = 2_000_000
+"""Pairs of blocks that all walks together compare, about."""
+ENOUGH = 1000
+"""A thousandth above the lower bound is as good as the bound."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,27 +54,41 @@ def plan_graph(graph: Graph, order: Order | None = None) -> Plan:
 
 
 def _place(blocks: list[_Block], bound: int) -> tuple[dict[_Block, int], int]:
-    """Addresses and the bytes they need; stops early when the lower bound is met."""
+    """Addresses and the bytes they need; stops where the lower bound is as good as met."""
     rivals = _rivals(blocks)
-    starts = (
-        lambda b: (-b.size, b.span),
-        lambda b: (-b.size * (b.span[1] - b.span[0] + 1),),
-        lambda b: (b.span[0] - b.span[1], -b.size),
-        lambda b: (b.span, -b.size),
-    )
+    visits = len(blocks) + sum(map(len, rivals.values()))
     rng = random.Random(0)
     best: tuple[dict[_Block, int], int] = ({}, -1)
-    for key in starts:
-        order = sorted(blocks, key=key)
-        for _ in range(TRIES // len(starts)):
-            at = _first_fit(order, rivals)
+    for round_ in range(max(len(_STARTS), WORK // (PASSES * max(visits, 1)))):
+        order = sorted(blocks, key=_STARTS[round_ % len(_STARTS)])
+        lowest = -1
+        for tried in _neighbours(order, rng):
+            at = _first_fit(tried, rivals)
             arena = max((at[b] + b.size for b in blocks), default=0)
+            if lowest < 0 or arena <= lowest:
+                order[:], lowest = tried, arena
             if best[1] < 0 or arena < best[1]:
                 best = at, arena
-            if best[1] <= bound:
+            if best[1] <= bound + bound // ENOUGH:
                 return best
-            order = _promote(order, at, arena, rng)
     return best
+
+
+def _neighbours(order: list[_Block], rng: random.Random) -> Iterator[list[_Block]]:
+    """The order itself, then each time the order as it is by now with one block moved."""
+    yield list(order)
+    for _ in range(PASSES - 1):
+        tried = list(order)
+        tried.insert(rng.randrange(len(tried)), tried.pop(rng.randrange(len(tried))))
+        yield tried
+
+
+_STARTS = (
+    lambda b: (-b.size, b.span),
+    lambda b: (-b.size * (b.span[1] - b.span[0] + 1),),
+    lambda b: (b.span[0] - b.span[1], -b.size),
+    lambda b: (b.span, -b.size),
+)
 
 
 def _rivals(blocks: list[_Block]) -> dict[_Block, set[_Block]]:
@@ -97,16 +117,3 @@ def _first_fit(order: list[_Block], rivals: dict[_Block, set[_Block]]) -> dict[_
             here = max(here, start + size)
         at[b] = here
     return at
-
-
-def _promote(
-    order: list[_Block], at: dict[_Block, int], arena: int, rng: random.Random
-) -> list[_Block]:
-    """The next order to try: the topmost blocks, and one at random, come earlier."""
-    top = [b for b in order if at[b] + b.size == arena]
-    rest = [b for b in order if at[b] + b.size != arena]
-    moved = rest.pop(rng.randrange(len(rest))) if rest else None
-    if moved is not None:
-        rest.insert(rng.randrange(len(rest) + 1), moved)
-    place = rng.randrange(len(rest) // 4 + 1)
-    return rest[:place] + top + rest[place:]

@@ -126,5 +126,5 @@ def draw_plan(plan: Plan, path: Path, title: str) -> None:
     axes.set_title(title)
     handles = [Rectangle((0, 0), 1, 1, fc=c) for c in colours.values()]
     names = ["forward", "kept for the backward pass", "backward"]
-    axes.legend(handles, names, loc="upper right", fontsize=8)
+    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=8)
     figure.savefig(path, dpi=150)

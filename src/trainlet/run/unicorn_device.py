@@ -16,6 +16,7 @@ from trainlet.backends.image import Image, read_image
 from trainlet.errors import DeviceFault, TargetError
 from trainlet.run.commands import Clock, CommandDevice
 from trainlet.run.counter import Counter
+from trainlet.run.interrupt import interrupt_afterwards
 
 SYSTEM = 0xE000E000  # the core's own registers; the emulator ignores them
 PAGE = 0x1000
@@ -91,7 +92,8 @@ class UnicornLink:
             raise DeviceFault("the firmware waits for more bytes than its command has")
         self._paused = False
         try:
-            self._core.emu_start(self._pc | 1, 0xFFFFFFFE, timeout=int(self._timeout * 1e6))
+            with interrupt_afterwards():
+                self._core.emu_start(self._pc | 1, 0xFFFFFFFE, timeout=int(self._timeout * 1e6))
         except UcError as error:
             self._ended = self._ended or self._where(f"stopped by {error}")
         if not (self._ended or self._paused):

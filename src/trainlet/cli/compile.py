@@ -1,0 +1,107 @@
+"""trainlet compile, trainlet plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import trainlet as tl
+from trainlet.cli.files import replacing
+from trainlet.cli.options import (
+    Accumulate,
+    Flash,
+    LossName,
+    Lr,
+    Net,
+    OptimizerName,
+    Prefix,
+    Ram,
+    Request,
+    Scheme,
+    Target,
+)
+from trainlet.cli.screen import ERR, OUT
+from trainlet.compiler import STAGES, training_graph
+from trainlet.ir.text import print_graph
+
+PICTURES = (".svg", ".png")
+
+
+def compile_command(
+    net: Net,
+    scheme: Scheme,
+    target: Target = "cortex-m7",
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder of the C project")] = Path("out"),
+    ram: Ram = None,
+    flash: Flash = None,
+    optimizer: OptimizerName = "sgd",
+    lr: Lr = None,
+    loss: LossName = "cross_entropy",
+    accumulate: Accumulate = 1,
+    prefix: Prefix = "trainer",
+    stop_after: Annotated[
+        str | None,
+        typer.Option(metavar="STAGE", help=f"print the graph after {', '.join(STAGES)}; no C"),
+    ] = None,
+) -> None:
+    """Compile a network into a C project that trains it."""
+    asked = Request(net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix)
+    if stop_after is not None:
+        typer.echo(graph_text(asked, stop_after), nl=False)
+        return
+    with ERR.status(f"compiling {net}"):
+        program = asked.program()
+        report = program.report
+        program.write(out)
+    OUT.print(report.table())
+    OUT.print(
+        f"The C project is in {out}{'' if str(out).endswith('/') else '/'}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def graph_text(asked: Request, stage: str) -> str:
+    """The graph after a stage; after the last one also the graph that applies summed gradients."""
+    graph = asked.graph()
+    training = training_graph(
+        graph,
+        None,
+        asked.update_scheme(graph),
+        asked.loss,
+        asked.make_optimizer(),
+        asked.accumulate,
+        stop_after=stage,
+    )
+    text = print_graph(training.step)
+    return text if training.apply is None else f"{text}\n{print_graph(training.apply)}"
+
+
+def plan_command(
+    net: Net,
+    scheme: Scheme,
+    target: Target = "cortex-m7",
+    ram: Ram = None,
+    flash: Flash = None,
+    optimizer: OptimizerName = "sgd",
+    lr: Lr = None,
+    loss: LossName = "cross_entropy",
+    accumulate: Accumulate = 1,
+    draw: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="memory over time, .svg or .png")
+    ] = None,
+) -> None:
+    """Show what a trainer would cost, and write no C."""
+    if draw is not None and draw.suffix not in PICTURES:
+        raise tl.TrainletError(f"cannot draw {draw}; allowed: a name that ends in .svg or .png")
+    asked = Request(net, scheme, target, ram, flash, optimizer, lr, loss, accumulate)
+    with ERR.status(f"planning {net}"):
+        report = asked.program().report
+        if draw is not None:
+            with replacing(draw) as part:
+                report.draw(part)
+    OUT.print(report.table())
+    if draw is not None:
+        OUT.print(f"Memory over time is drawn in {draw}", markup=False, soft_wrap=True)

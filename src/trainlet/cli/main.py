@@ -1,0 +1,39 @@
+"""The command `trainlet`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import trainlet as tl
+from trainlet.cli.compile import compile_command, plan_command
+from trainlet.cli.demo import demo_command
+from trainlet.cli.run import run_command
+from trainlet.cli.scheme import scheme_command
+from trainlet.cli.screen import Commands
+from trainlet.cli.targets import targets_command
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False)
+app.command("compile")(compile_command)
+app.command("plan")(plan_command)
+app.command("run")(run_command)
+app.command("targets")(targets_command)
+app.command("scheme")(scheme_command)
+app.command("demo")(demo_command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"trainlet {tl.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="and stop")
+    ] = False,
+) -> None:
+    """A pretrained network, an update scheme and a memory budget become a C trainer."""

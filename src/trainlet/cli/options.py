@@ -1,0 +1,105 @@
+"""The options that several commands have, and what they mean together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import trainlet as tl
+from trainlet.errors import SchemeError, TrainletError
+from trainlet.ir.graph import Graph
+from trainlet.ops.loss import LOSSES
+from trainlet.ops.optimizer import Optimizer
+from trainlet.passes.presets import PRESETS
+from trainlet.run.trainer import DEVICES
+
+KB = 1024
+OPTIMIZERS: dict[str, Callable[[float | None], Optimizer]] = {
+    "sgd": lambda lr: tl.SGD(0.01 if lr is None else lr),
+    "momentum": lambda lr: tl.SGD(0.01 if lr is None else lr, momentum=0.9),
+    "adam": lambda lr: tl.Adam(0.001 if lr is None else lr),
+}
+
+
+def _known_device(name: str) -> str:
+    if name not in DEVICES:
+        raise TrainletError(f"no device {name!r}; allowed: {', '.join(DEVICES)}")
+    return name
+
+
+Net = Annotated[Path, typer.Argument(metavar="NET.pt2", help="written by torch.export.save")]
+Scheme = Annotated[
+    str,
+    typer.Option(metavar="FILE|PRESET", help=f"a TOML file, or one of {', '.join(PRESETS)}"),
+]
+Target = Annotated[str, typer.Option(help="`trainlet targets` lists them")]
+Ram = Annotated[int | None, typer.Option(metavar="KB", min=1, help="RAM instead of the target's")]
+Flash = Annotated[
+    int | None, typer.Option(metavar="KB", min=1, help="Flash instead of the target's")
+]
+OptimizerName = Annotated[
+    str, typer.Option("--optimizer", help=", ".join(OPTIMIZERS) + "; momentum is SGD with 0.9")
+]
+Lr = Annotated[float | None, typer.Option(help="learning rate (default: 0.01; adam 0.001)")]
+LossName = Annotated[str, typer.Option("--loss", help=", ".join(LOSSES))]
+Accumulate = Annotated[int, typer.Option(min=1, help="average the gradients of so many steps")]
+Prefix = Annotated[str, typer.Option(help="of all names in C")]
+On = Annotated[str, typer.Option("--on", callback=_known_device, help=", ".join(DEVICES))]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to compile, as the options say it."""
+
+    net: Path
+    scheme: str
+    target: str
+    ram: int | None
+    flash: int | None
+    optimizer: str
+    lr: float | None
+    loss: str
+    accumulate: int
+    prefix: str = "trainer"
+
+    def graph(self) -> Graph:
+        return tl.load(self.net)
+
+    def update_scheme(self, graph: Graph) -> tl.UpdateScheme:
+        """The preset of that name, or the file's scheme."""
+        if self.scheme in PRESETS:
+            return tl.schemes.preset(self.scheme, graph)
+        if not Path(self.scheme).exists():
+            raise SchemeError(
+                f"no scheme {self.scheme!r}; allowed: the path of a TOML file, or one of "
+                f"{', '.join(PRESETS)}"
+            )
+        return tl.UpdateScheme.load(self.scheme)
+
+    def target_device(self) -> tl.Target:
+        found = tl.Target.preset(self.target)
+        sizes = {"ram": self.ram, "flash": self.flash}
+        return replace(found, **{k: v * KB for k, v in sizes.items() if v is not None})
+
+    def make_optimizer(self) -> Optimizer:
+        if self.optimizer not in OPTIMIZERS:
+            known = ", ".join(OPTIMIZERS)
+            raise TrainletError(f"no optimizer {self.optimizer!r}; allowed: {known}")
+        return OPTIMIZERS[self.optimizer](self.lr)
+
+    def program(self) -> tl.CompiledProgram:
+        target, graph = self.target_device(), self.graph()
+        return tl.compile(
+            graph,
+            None,
+            self.update_scheme(graph),
+            target=target,
+            loss=self.loss,
+            optimizer=self.make_optimizer(),
+            accumulate=self.accumulate,
+            prefix=self.prefix,
+        )

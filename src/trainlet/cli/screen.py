@@ -1,0 +1,75 @@
+"""What all commands look like: where they print, their bars, their one way to report an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+from typer.core import TyperGroup
+
+from trainlet.errors import TrainletError
+from trainlet.run.fit import Moment
+
+OUT = Console(highlight=False)
+ERR = Console(highlight=False, stderr=True)
+BAR = 36  # characters
+
+
+class Commands(TyperGroup):
+    """Commands whose TrainletErrors become one message on stderr and exit code 1."""
+
+    def invoke(self, ctx):  # pyright: ignore
+        try:
+            return super().invoke(ctx)
+        except TrainletError as error:
+            if ctx.params.get("debug"):
+                raise
+            ERR.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+            ctx.exit(1)
+
+
+def bars() -> Progress:
+    """Progress bars with a note each; they say how long it takes still, then how long it took."""
+    return Progress(
+        TextColumn("  {task.description}"),
+        BarColumn(BAR, complete_style="yellow"),
+        TextColumn("{task.fields[count]}", justify="right"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[note]}"),
+        console=OUT,
+    )
+
+
+def add_bar(progress: Progress, name: str, total: int | None = None, start: bool = True) -> TaskID:
+    return progress.add_task(name, start=start, total=total, count="", note="")
+
+
+def advance(progress: Progress, bar: TaskID, moment: Moment, said: str) -> None:
+    """Move a bar to the moment."""
+    progress.start_task(bar)
+    count = f"{moment.done}/{moment.total}"
+    progress.update(bar, completed=moment.done, total=moment.total, count=count, note=said)
+
+
+def watch(progress: Progress, name: str, moments: Iterable[Moment]) -> list[Moment]:
+    """Show the moments on a bar of their own as they come; returns them all."""
+    seen, bar = [], add_bar(progress, name)
+    for moment in moments:
+        seen.append(moment)
+        advance(progress, bar, moment, note(moment))
+    return seen
+
+
+def note(moment: Moment) -> str:
+    """What is worth saying beside a bar."""
+    if moment.accuracy is None:
+        return f"loss {moment.loss:.3g}"
+    return f"{moment.accuracy:.1%} right"

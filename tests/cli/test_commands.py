@@ -1,0 +1,106 @@
+"""Each command does what it says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trainlet as tl
+from cli.data import write_data
+from trainlet.compiler import STAGES
+from trainlet.ir.text import parse_graph
+
+PNG, SVG = b"\x89PNG", b"<?xml"
+
+
+def test_version(run):
+    assert run("--version").stdout == f"trainlet {tl.__version__}\n"
+
+
+def test_targets_are_all_listed(run):
+    shown = run("targets").stdout
+    for name in ("host", "cortex-m0plus", "cortex-m7", "cortex-m55", "mps2-an500"):
+        assert name in shown
+
+
+def test_compile_writes_the_project_and_prints_the_report(run, net):
+    result = run("compile", net, "--scheme", "last", "-o", "deep/out", "--prefix", "tiny")
+    assert result.exit_code == 0, result.output
+    assert {p.name for p in Path("deep/out").iterdir()} == {
+        "tiny.h", "tiny.c", "tiny_kernels.h", "tiny_weights.h", "main.c", "CMakeLists.txt"
+    }  # fmt: skip
+    assert "Trainer for cortex-m7" in result.stdout and "256 KB" in result.stdout
+
+
+def test_sizes_optimizer_loss_and_accumulation_reach_the_compiler(run, net):
+    options = "--target cortex-m4 --ram 32 --flash 64 --optimizer adam --accumulate 3".split()
+    result = run("plan", net, "--scheme", "full", *options, "--loss", "mse")
+    assert result.exit_code == 0, result.output
+    assert "of 32 KB" in result.stdout and "of 64 KB" in result.stdout
+    names = [*options, "--stop-after", "update"]
+    text = run("compile", net, "--scheme", "last", *names).stdout
+    assert "adam(" in text and "accumulate(" in text
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stop_after_prints_a_graph_and_writes_nothing(run, net, stage):
+    result = run("compile", net, "--scheme", "full", "-o", "out", "--stop-after", stage)
+    assert result.exit_code == 0, result.output
+    assert "logits" in parse_graph(result.stdout).outputs
+    assert sorted(p.name for p in Path().iterdir()) == ["net.pt2"]
+
+
+@pytest.mark.parametrize(("name", "start"), [("memory.png", PNG), ("memory.svg", SVG)])
+def test_plan_draws(run, net, name, start):
+    assert run("plan", net, "--scheme", "last", "--draw", name).exit_code == 0
+    assert Path(name).read_bytes().startswith(start)
+    assert sorted(p.name for p in Path().iterdir()) == sorted(["net.pt2", name])
+
+
+def test_a_written_scheme_compiles(run, net):
+    assert run("scheme", net, "bias", "-o", "scheme.toml").exit_code == 0
+    assert set(tl.UpdateScheme.load("scheme.toml")) == {"0.bias", "2.weight", "2.bias"}
+    assert run("plan", net, "--scheme", "scheme.toml").exit_code == 0
+
+
+def test_scheme_prints_without_a_file(run, net):
+    assert run("scheme", net, "last").stdout == '[update]\n"2.weight" = 1.0\n"2.bias" = 1.0\n'
+
+
+def test_run_learns_saves_and_goes_on(run, net):
+    write_data("train.npz")
+    common = ("run", net, "--scheme", "full", "--data", "train.npz", "--lr", "0.1")
+    first = run(*common, "--epochs", "30", "--save", "state.bin")
+    assert first.exit_code == 0, first.output
+    before, after = accuracies(first.stdout)
+    assert after > 85 > before
+    again = run(*common, "--epochs", "0", "--load", "state.bin")
+    assert accuracies(again.stdout) == [after]
+
+
+def test_run_measures_on_the_test_file_with_a_batch_that_is_not_full(run, net):
+    write_data("train.npz")
+    write_data("test.npz", n=3)
+    result = run("run", net, "--scheme", "last", "--data", "train.npz", "--test", "test.npz")
+    assert "3 examples of test.npz, on host" in result.stdout
+    assert {round(share * 3 / 100, 1) for share in accuracies(result.stdout)} <= {0, 1, 2, 3}
+
+
+def test_run_on_an_emulator_counts_instructions(run, net):
+    write_data("train.npz", n=4)
+    result = run("run", net, "--scheme", "last", "--data", "train.npz", "--on", "unicorn")
+    assert result.exit_code == 0, result.output
+    assert "instructions a training step" in result.stdout
+
+
+def test_float_targets_have_a_loss_and_no_accuracy(run, net):
+    write_data("train.npz", y=np.eye(3)[np.arange(31) % 3])
+    result = run("run", net, "--scheme", "last", "--data", "train.npz", "--loss", "mse")
+    assert result.exit_code == 0, result.output
+    assert "loss" in result.stdout and "accuracy" not in result.stdout
+
+
+def accuracies(shown: str) -> list[float]:
+    """The percentages in the row of the table."""
+    row = next(line for line in shown.splitlines() if "accuracy" in line)
+    return [float(word.rstrip("%")) for word in row.split() if word.endswith("%")]

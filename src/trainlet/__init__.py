@@ -2,11 +2,12 @@
 
 from trainlet import schemes
 from trainlet.backends.target import Target
-from trainlet.compiler import CompiledProgram, compile, evaluate, load
+from trainlet.compiler import CompiledProgram, compile, evaluate, forward, load
 from trainlet.errors import TrainletError
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.loss import Loss
 from trainlet.ops.optimizer import SGD, Adam
+from trainlet.ops.quantized.precision import Int8
 from trainlet.plan.report import Report
 from trainlet.run.trainer import Trainer
 
@@ -16,6 +17,7 @@ __all__ = [
     "SGD",
     "Adam",
     "CompiledProgram",
+    "Int8",
     "Loss",
     "Report",
     "Target",
@@ -24,6 +26,7 @@ __all__ = [
     "UpdateScheme",
     "compile",
     "evaluate",
+    "forward",
     "load",
     "schemes",
 ]

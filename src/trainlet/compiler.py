@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,23 +20,32 @@ from trainlet.backends.program import LOGITS, LOSS, Program, Stage
 from trainlet.backends.target import Target
 from trainlet.errors import DataError, FileError, SchemeError, TargetError, TrainletError
 from trainlet.frontends.archive import read_archive
+from trainlet.frontends.mcunet import load_mcunet
+from trainlet.frontends.pt2e import quantize_module
+from trainlet.frontends.tflite import import_tflite
 from trainlet.frontends.torch import export_module, import_program
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
+from trainlet.ir.storage import to_device
 from trainlet.ops.loss import Loss
 from trainlet.ops.optimizer import SGD, Optimizer
+from trainlet.ops.quantized.precision import Int8
 from trainlet.ops.verify import verify
 from trainlet.passes.differentiate import differentiate
+from trainlet.passes.extra_bits import add_extra_bits
 from trainlet.passes.fold import fold_batch_norm
 from trainlet.passes.freeze import fold_constants, freeze
+from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
 from trainlet.passes.presets import PRESETS, choose, graph_parameters
 from trainlet.passes.prune import prune
+from trainlet.passes.training_head import float_head, without_softmax
 from trainlet.passes.update import Training, attach_updates
 from trainlet.plan.place import plan_graph
 from trainlet.plan.report import Report, label, peak
+from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import OracleDevice
-from trainlet.run.trainer import Trainer, build_trainer
+from trainlet.run.trainer import Trainer, build_trainer, input_arrays
 
 Model = torch.nn.Module | ExportedProgram | Graph | str | Path
 STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "update")
@@ -87,16 +96,42 @@ class CompiledProgram(Program):
             return build_firmware(project, self.interface, self.target, Path(work) / "elf")
 
 
-def load(path: str | Path) -> Graph:
-    """The forward graph of a network in a file: .pt2, as torch.export.save writes it.
+def load(path: str | Path, classes: int | None = None) -> Graph:
+    """The forward graph of a network in a file.
+
+    .pt2:    as torch.export.save writes it
+    .tflite: int8 or float32
+    .npz:    an int8 backbone of Lin et al., 2022, with a new head of `classes` outputs
 
     Raises FileError for a file that cannot be trusted or read, UnsupportedError for a network
     that cannot be compiled.
     """
     path = Path(path)
+    if path.suffix == ".npz":
+        if classes is None:
+            raise FileError(f"{path}: a backbone needs a head; say load(path, classes=...)")
+        return load_mcunet(path, classes)
+    if classes is not None:
+        raise FileError(f"{path}: `classes` goes with an .npz backbone; leave it out")
+    if path.suffix == ".tflite":
+        return import_tflite(path)
     if path.suffix != ".pt2":
-        raise FileError(f"{path}: unknown kind of file {path.suffix!r}; allowed: .pt2")
+        allowed = ".pt2, .tflite, .npz"
+        raise FileError(f"{path}: unknown kind of file {path.suffix!r}; allowed: {allowed}")
     return import_program(read_archive(path))
+
+
+def forward(graph: Graph, x: ArrayLike | Mapping[str, ArrayLike]) -> np.ndarray:
+    """The network's output for one batch, computed by the oracle, as the graph has it: integers
+    for a network whose output is quantised.
+
+    x: one array, or one for each input by name, in the layout of the user's model.
+    """
+    inputs = graph.leaves("input")
+    given = x if isinstance(x, Mapping) else {inputs[0].name: x}
+    leaves = {n.name: to_device(n, graph.values[n.name]) for n in graph.leaves("param", "const")}
+    leaves |= input_arrays(inputs, given)
+    return evaluate_graph(graph, leaves)[LOGITS]
 
 
 def import_model(model: Model, example_inputs: Any = None) -> Graph:
@@ -123,6 +158,7 @@ def training_graph(
     optimizer: Optimizer | None = None,
     accumulate: int = 1,
     stop_after: str | None = None,
+    precision: Int8 | None = None,
 ) -> Training:
     """All stages up to the graphs that a backend takes; `stop_after` names the last to run."""
     scheme = scheme if isinstance(scheme, UpdateScheme) else UpdateScheme(scheme)
@@ -134,15 +170,16 @@ def training_graph(
         "load": lambda g: g,
         "freeze": lambda g: freeze(g, _some(scheme)),
         "layout": channels_last,
-        "fold": lambda g: fold_constants(fold_batch_norm(g)),
+        "fold": lambda g: fold_constants(fold_batch_norm(integer_inputs(g))),
         "differentiate": lambda g: differentiate(_with_loss(g, criterion)),
-        "prune": lambda g: prune(g, scheme),
+        "prune": lambda g: fold_constants(prune(g, scheme)),
     }
     for name, run in stages.items():
         graph = verify(run(graph))
         if name == stop_after:
             return Training(graph)
-    training = attach_updates(graph, optimizer or SGD(), accumulate)
+    graph = add_extra_bits(graph, precision.extra_bits if precision else 0)
+    training = attach_updates(graph, optimizer or SGD(), accumulate, precision)
     verify(training.step)
     return training
 
@@ -153,7 +190,7 @@ def compile(
     scheme: UpdateScheme | Mapping[str, float] | None = None,
     *,
     target: str | Target = "cortex-m7",
-    precision: str = "float32",
+    precision: str | Int8 = "float32",
     calibration: Sequence[ArrayLike] | None = None,
     loss: Loss | str = "cross_entropy",
     optimizer: Optimizer | None = None,
@@ -166,27 +203,70 @@ def compile(
     the trainer's), an ExportedProgram, a .pt2 file, or what `load` returns.
     scheme: which parameters learn, with which share of their input channels.
     target: a preset's name (`trainlet targets`) or a Target.
+    precision: "float32", or "int8" (an Int8 says how): real integers forward, updates with
+    quantisation-aware scaling; `calibration` batches show a float network's ranges.
     loss: "cross_entropy" (int labels), "mse", "bce", "bce_with_logits", or a Loss.
     accumulate: gradients of so many steps are averaged before the parameters change.
 
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
     """
-    if precision != "float32":
-        raise TrainletError(f"precision {precision!r}; allowed: 'float32'")
-    if calibration is not None:
-        raise TrainletError("calibration goes with an integer precision; leave it out")
     if accumulate < 1:
         raise TrainletError(f"accumulate={accumulate}; allowed: a whole number, at least 1")
     if scheme is None:
         raise SchemeError("no scheme; trainlet.schemes.bias(model) is a good one to begin with")
     optimizer = optimizer or SGD()
     place = target if isinstance(target, Target) else Target.preset(target)
-    graph = import_model(model, example_inputs)
-    training = training_graph(graph, None, scheme, loss, optimizer, accumulate)
-    program = _program(training, place, optimizer, accumulate, prefix)
-    _check_fits(program, graph, loss, optimizer, accumulate)
-    return program
+    integer = _integer_precision(precision)
+    graph = _forward_graph(model, example_inputs, integer, calibration)
+
+    def program(scheme: UpdateScheme | Mapping[str, float]) -> CompiledProgram:
+        training = training_graph(
+            graph, None, scheme, loss, optimizer, accumulate, precision=integer
+        )
+        return _program(training, place, optimizer, accumulate, prefix)
+
+    wanted = program(scheme)
+    _check_fits(wanted, lambda preset: program(choose(preset, graph_parameters(graph))))
+    return wanted
+
+
+def _integer_precision(precision: str | Int8) -> Int8 | None:
+    if isinstance(precision, Int8):
+        return precision
+    if precision not in ("float32", "int8"):
+        raise TrainletError(f"precision {precision!r}; allowed: 'float32', 'int8', or an Int8")
+    return Int8() if precision == "int8" else None
+
+
+def _forward_graph(
+    model: Model, example_inputs: Any, integer: Int8 | None, calibration: Any
+) -> Graph:
+    """The forward graph to train; quantised, if integers are asked for and it is not yet."""
+    if integer is None:
+        if calibration is not None:
+            raise TrainletError("calibration goes with precision='int8'; leave it out")
+        return import_model(model, example_inputs)
+    if isinstance(model, (str, Path)):
+        path = Path(model)
+        model = read_archive(path) if path.suffix == ".pt2" else load(path)
+    if isinstance(model, Graph):
+        _check_quantised(model)
+        graph = without_softmax(model)
+        return float_head(graph) if integer.float_head else graph
+    if calibration is None:
+        raise DataError("precision='int8' needs calibration: batches of inputs, a hundred samples")
+    return quantize_module(
+        model, example_inputs, calibration, integer.calibration, float_head=integer.float_head
+    )
+
+
+def _check_quantised(graph: Graph) -> None:
+    if not any(n.type.dtype == "int8" for n in graph.nodes()):
+        raise TrainletError(
+            "precision='int8' of a loaded float32 graph; pass the torch.nn.Module or the path of "
+            "its .pt2 file with `calibration`, or an int8 .tflite file"
+        )
 
 
 def evaluate(
@@ -235,16 +315,14 @@ def _needed(program: Program) -> tuple[int, int]:
 
 
 def _fits(program: Program) -> bool:
-    ram, flash = _needed(program)
     limits = program.target.ram, program.target.flash
     return all(
-        limit is None or need <= limit for need, limit in zip((ram, flash), limits, strict=True)
+        limit is None or need <= limit
+        for need, limit in zip(_needed(program), limits, strict=True)
     )
 
 
-def _check_fits(
-    program: CompiledProgram, graph: Graph, loss: Loss | str, optimizer: Optimizer, accumulate: int
-) -> None:
+def _check_fits(program: Program, preset: Callable[[str], Program]) -> None:
     """Raise TargetError unless the program fits; it says what is large and what would fit."""
     if _fits(program):
         return
@@ -256,9 +334,7 @@ def _check_fits(
     ]
     _, alive = peak(program.plan)
     largest = ", ".join(f"{label(n)} {n.type} {n.type.nbytes:,}" for n in alive[:4])
-    fitting = [
-        name for name in PRESETS if _preset_fits(name, program, graph, loss, optimizer, accumulate)
-    ]
+    fitting = [name for name in PRESETS if _preset_fits(name, preset)]
     raise TargetError(
         f"the program does not fit {target.name}: {'; '.join(over)} "
         f"(arena {program.arena_bytes:,}, trained parameters and state {program.state_bytes:,}, "
@@ -268,17 +344,8 @@ def _check_fits(
     )
 
 
-def _preset_fits(
-    name: str,
-    program: Program,
-    graph: Graph,
-    loss: Loss | str,
-    optimizer: Optimizer,
-    accumulate: int,
-) -> bool:
+def _preset_fits(name: str, preset: Callable[[str], Program]) -> bool:
     try:
-        scheme = choose(name, graph_parameters(graph))
-        training = training_graph(graph, None, scheme, loss, optimizer, accumulate)
+        return _fits(preset(name))
     except TrainletError:
         return False
-    return _fits(_program(training, program.target, optimizer, accumulate, program.prefix))

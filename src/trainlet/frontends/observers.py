@@ -33,7 +33,7 @@ class MseObserver(UniformQuantizationObserverBase):
         self.register_buffer("low", torch.tensor(0.0))
         self.register_buffer("high", torch.tensor(0.0))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         seen = x.detach().flatten().double()
         self.low.copy_(torch.minimum(self.low, seen.min()))
         self.high.copy_(torch.maximum(self.high, seen.max()))
@@ -51,7 +51,7 @@ class MseObserver(UniformQuantizationObserverBase):
         self.counts += torch.bincount(place, minlength=2 * BINS)
         return x
 
-    def calculate_qparams(self, **_: Any) -> tuple[Tensor, Tensor]:
+    def calculate_qparams(self, **_: Any) -> Any:
         low, high = self.low.clone(), self.high.clone()
         used = self.counts.nonzero().flatten()
         value = ((used - BINS + 0.5) * self.width).float()
@@ -62,7 +62,9 @@ class MseObserver(UniformQuantizationObserverBase):
             low, high = self.best(self.low * SHARES, high.expand(SHARES.shape), value, count)
         return self._calculate_qparams(low, high)
 
-    def best(self, lows: Tensor, highs: Tensor, value: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    def best(
+        self, lows: Tensor, highs: Tensor, value: Tensor, count: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """The candidate range with the least squared error over the histogram."""
         scale, zero = self._calculate_qparams(lows, highs)
         scale, zero = scale[:, None], zero[:, None]
@@ -80,11 +82,11 @@ class PerChannelMseObserver(UniformQuantizationObserverBase):
         self.ch_axis = ch_axis
         self.register_buffer("seen", torch.zeros(0, 0))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         self.seen = x.detach().movedim(self.ch_axis, 0).flatten(1).clone()
         return x
 
-    def calculate_qparams(self, **_: Any) -> tuple[Tensor, Tensor]:
+    def calculate_qparams(self, **_: Any) -> Any:
         full = self.seen.abs().amax(1)
         least = torch.full_like(full, torch.inf)
         best = full

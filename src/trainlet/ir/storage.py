@@ -71,7 +71,7 @@ def to_device(leaf: Node, array: np.ndarray) -> np.ndarray:
         permuted = permuted.astype(np.int64) * unit
     if how.planes:
         return split_planes(permuted, how.planes)
-    return np.ascontiguousarray(permuted, leaf.type.dtype)
+    return permuted.astype(leaf.type.dtype, order="C").reshape(leaf.type.shape)
 
 
 def to_user(leaf: Node, array: np.ndarray) -> np.ndarray:
@@ -129,6 +129,12 @@ def _quantised(real: np.ndarray, kept: TensorType, unit: int) -> np.ndarray:
     scale, zero = _per_channel(kept.quant, kept.shape)
     limit = 127 if kept.dtype == "int8" else 2**31 - 1
     if kept.quant.axis is None and kept.dtype == "int8":
-        return np.clip(np.round(real / scale + zero), -128, 127).astype(np.int64)
+        return np.clip(_half_away(real / np.float32(scale)) + zero, -128, 127).astype(np.int64)
     integers = np.round(real.astype(np.float64) / scale * unit) + zero
     return np.clip(integers, -limit * unit, limit * unit).astype(np.int64)
+
+
+def _half_away(x: np.ndarray) -> np.ndarray:
+    """Rounded to the nearest integer, halves away from zero, as the op `quantize` does."""
+    whole = np.trunc(x)
+    return whole + np.where(np.abs(x - whole) >= 0.5, np.sign(x), 0)

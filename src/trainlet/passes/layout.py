@@ -17,9 +17,10 @@ from trainlet.ops.shape import inverse
 
 Permutation = tuple[int, ...]
 _UNARY = frozenset(
-    "relu relu6 hard_sigmoid hard_swish sigmoid tanh silu gelu gelu_tanh scale offset".split()
+    "relu relu6 hard_sigmoid hard_swish sigmoid tanh silu gelu gelu_tanh scale offset "
+    "quantize dequantize requantize_i8".split()
 )
-_BINARY = frozenset("add sub mul".split())
+_BINARY = frozenset("add sub mul add_i8 mul_i8".split())
 
 
 def channels_last(graph: Graph) -> Graph:
@@ -63,7 +64,7 @@ class _Layout:
         if n.is_leaf:
             return _plain(n)
         inputs = [self.views[i] for i in n.inputs]
-        if n.op == "permute":
+        if n.op in ("permute", "permute_i8"):
             return inputs[0].permuted(n.attrs["permutation"])
         if n.op in _UNARY:
             source = self.settled(inputs[0])
@@ -85,7 +86,7 @@ class _Layout:
     def along_axis(self, n: Node, inputs: list[_View]) -> _View:
         lead = self.settled(inputs[0])
         others = [
-            self.aligned(v, lead.perm) if n.op == "concat" else self.materialise(v)
+            self.aligned(v, lead.perm) if n.op.startswith("concat") else self.materialise(v)
             for v in inputs[1:]
         ]
         attrs = {**n.attrs, **_AXES[n.op](n, lead.perm)}
@@ -119,7 +120,8 @@ class _Layout:
             return view.node
         if _moves_only_ones(view.node.type.shape, view.perm):
             return build("reshape", view.node, shape=shape)
-        return build("permute", view.node, permutation=view.perm, label=view.node.name)
+        op = "permute_i8" if view.node.type.dtype == "int8" else "permute"
+        return build(op, view.node, permutation=view.perm, label=view.node.name)
 
     def store(self, old: Node, perm: Permutation) -> None:
         """Decide that a leaf is stored as permute(old, perm)."""
@@ -149,12 +151,25 @@ def _shape(n: Node, perm: Permutation) -> dict:
     return {"shape": tuple(n.attrs["shape"][k] for k in inverse(perm))}
 
 
+def _axes(n: Node, perm: Permutation) -> dict:
+    """Of a mean that keeps its axes, else it would not have the input's rank."""
+    return {"axes": tuple(sorted(perm[k] for k in n.attrs["axes"]))}
+
+
+def _sides(n: Node, perm: Permutation) -> dict:
+    return {"padding": tuple(n.attrs["padding"][k] for k in inverse(perm))}
+
+
 _AXES: Mapping[str, Callable[[Node, Permutation], dict]] = {
     "batch_norm": _axis,
     "concat": _axis,
     "slice": _axis,
     "spread": _axis,
     "sum_to": _shape,
+    "concat_i8": _axis,
+    "slice_i8": _axis,
+    "mean_i8": _axes,
+    "pad_i8": _sides,
 }
 
 

@@ -1,9 +1,9 @@
-"""Order -> plan: buffers get addresses by first fit; random walks look for an order to fit in."""
+"""Order -> plan: buffers get addresses by first fit, in many orders, the best one kept."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
@@ -12,10 +12,9 @@ from trainlet.plan.liveness import Span, assign_buffers
 from trainlet.plan.plan import Plan
 from trainlet.plan.schedule import Order, schedule
 
-PASSES = 100
-"""Orders that one walk tries; then another one begins."""
-WORK = 2_000_000
-"""Pairs of blocks that all walks together compare, about."""
+MIN_TRIES, MAX_TRIES, RESTART = 40, 1600, 200
+PAIRS = 2_000_000
+"""So many pairs of blocks are compared by all tries together, about."""
 ENOUGH = 1000
 """A thousandth above the lower bound is as good as the bound."""
 
@@ -54,36 +53,32 @@ def plan_graph(graph: Graph, order: Order | None = None) -> Plan:
 
 
 def _place(blocks: list[_Block], bound: int) -> tuple[dict[_Block, int], int]:
-    """Addresses and the bytes they need; stops where the lower bound is as good as met."""
+    """Addresses and the bytes they need; stops where the lower bound is as good as met.
+
+    Four orders take turns.  After each try a block that reached the top comes earlier in its
+    order; now and then all four begin anew, for a walk can lose its way.
+    """
     rivals = _rivals(blocks)
-    visits = len(blocks) + sum(map(len, rivals.values()))
+    pairs = sum(map(len, rivals.values())) + 1
     rng = random.Random(0)
     best: tuple[dict[_Block, int], int] = ({}, -1)
-    for round_ in range(max(len(_STARTS), WORK // (PASSES * max(visits, 1)))):
-        order = sorted(blocks, key=_STARTS[round_ % len(_STARTS)])
-        lowest = -1
-        for tried in _neighbours(order, rng):
-            at = _first_fit(tried, rivals)
-            arena = max((at[b] + b.size for b in blocks), default=0)
-            if lowest < 0 or arena <= lowest:
-                order[:], lowest = tried, arena
-            if best[1] < 0 or arena < best[1]:
-                best = at, arena
-            if best[1] <= bound + bound // ENOUGH:
-                return best
+    orders: list[list[_Block]] = []
+    for attempt in range(max(MIN_TRIES, min(MAX_TRIES, PAIRS // pairs))):
+        if attempt % RESTART == 0:
+            orders = [sorted(blocks, key=key) for key in _STARTS]
+        order = orders[attempt % len(orders)]
+        at = _first_fit(order, rivals)
+        arena = max((at[b] + b.size for b in blocks), default=0)
+        if best[1] < 0 or arena < best[1]:
+            best = at, arena
+        if best[1] <= bound + bound // ENOUGH:
+            break
+        top = rng.choice([k for k, b in enumerate(order) if at[b] + b.size == arena])
+        order.insert(rng.randrange(top + 1), order.pop(top))
     return best
 
 
-def _neighbours(order: list[_Block], rng: random.Random) -> Iterator[list[_Block]]:
-    """The order itself, then each time the order as it is by now with one block moved."""
-    yield list(order)
-    for _ in range(PASSES - 1):
-        tried = list(order)
-        tried.insert(rng.randrange(len(tried)), tried.pop(rng.randrange(len(tried))))
-        yield tried
-
-
-_STARTS = (
+_STARTS: tuple[Callable[[_Block], tuple], ...] = (
     lambda b: (-b.size, b.span),
     lambda b: (-b.size * (b.span[1] - b.span[0] + 1),),
     lambda b: (b.span[0] - b.span[1], -b.size),

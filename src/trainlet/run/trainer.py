@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +33,15 @@ def model_inputs(program: Program, x: ArrayLike | Mapping[str, ArrayLike]) -> di
     left out when the batch is 1.  Raises DataError for other shapes and for NaN or infinity.
     """
     given = x if isinstance(x, Mapping) else {program.inputs[0].name: x}
-    names = [n.name for n in program.inputs]
+    return input_arrays(program.inputs, given)
+
+
+def input_arrays(leaves: Sequence[Node], given: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
+    """For each input leaf its array as the device keeps it; integers where the leaf is int8."""
+    names = [n.name for n in leaves]
     if sorted(given) != sorted(names):
         raise DataError(f"the model takes the inputs {names}, found {sorted(given)}")
-    return {n.name: _device_array(n, np.asarray(given[n.name])) for n in program.inputs}
+    return {n.name: _device_array(n, np.asarray(given[n.name])) for n in leaves}
 
 
 def _device_array(leaf: Node, array: np.ndarray) -> np.ndarray:

@@ -1,0 +1,102 @@
+"""A network captured as ATen operators, made ready for torchao's quantisation."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch.export import Dim, ExportedProgram
+from torch.fx import GraphModule
+
+from trainlet.frontends.integers import operator
+from trainlet.frontends.torch import export_module
+
+LAYERS = frozenset(("conv1d", "conv2d", "linear"))
+EPSILON = 1e-5
+"""The only one that torchao's training graph of a convolution with batch norm knows."""
+
+
+def captured(
+    model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor]
+) -> tuple[GraphModule, int | None]:
+    """A copy of the model as a graph of ATen operators, and its batch size if that is fixed.
+
+    Nothing in it works in place, and each batch norm that follows a layer may be folded into it.
+    """
+    if isinstance(model, ExportedProgram):
+        module: Any = copy.deepcopy(model.module())
+    else:
+        own = copy.deepcopy(model).eval()
+        module = _exported_for_any_batch(own, inputs) or export_module(own, inputs).module()
+    for node in [n for n in module.graph.nodes if n.op == "call_module"]:
+        module.graph.erase_node(node)  # it compares the shapes of the inputs with the example's
+    _make_functional(module)
+    _keep_unfoldable(module)
+    module.recompile()
+    first = next(n for n in module.graph.nodes if n.op == "placeholder")
+    size = first.meta["val"].shape[0]
+    return module, size if isinstance(size, int) else None
+
+
+def _exported_for_any_batch(model: torch.nn.Module, inputs: list[torch.Tensor]) -> Any:
+    """Calibration and training then take batches of any size; None where that cannot be."""
+    doubled = tuple(torch.cat([x, x]) for x in inputs)
+    try:
+        shapes = tuple({0: Dim.AUTO} for _ in inputs)
+        program = torch.export.export(model, doubled, dynamic_shapes=shapes)
+    except Exception:
+        return None
+    values = [n.meta["val"] for n in program.graph.nodes if n.op == "placeholder"]
+    fixed = any(isinstance(v.shape[0], int) for v in values[-len(inputs) :])
+    return None if fixed else program.module()
+
+
+def _make_functional(module: GraphModule) -> None:
+    """relu_ becomes relu, and who read its input afterwards reads its result."""
+    order = {n: k for k, n in enumerate(module.graph.nodes)}
+    for n in module.graph.nodes:
+        name, _, overload = str(n.target).removeprefix("aten.").partition(".")
+        plain = getattr(getattr(torch.ops.aten, name.rstrip("_"), None), overload, None)
+        if n.op == "call_function" and name.endswith("_") and plain is not None:
+            n.target = plain
+            later = {user for user in n.args[0].users if order[user] > order[n]}
+            n.args[0].replace_all_uses_with(n, later.__contains__)
+
+
+def _keep_unfoldable(module: GraphModule) -> None:
+    """torchao folds each batch norm that follows a layer, even if others read the layer too."""
+    for n in list(module.graph.nodes):
+        layer = n.args[0] if operator(n) == "batch_norm" else None
+        if layer is None or operator(layer) not in LAYERS:
+            continue
+        if len(layer.users) > 1 or len(layer.args[1].users) > 1:
+            with module.graph.inserting_before(n):
+                between = module.graph.call_function(torch.ops.aten.alias.default, (layer,))
+            between.meta.update(layer.meta)
+            n.replace_input_with(layer, between)
+
+
+def bias_names(module: GraphModule) -> dict[str, str]:
+    """The weight's name -> the bias's: the layer's own, else that of the batch norm after it."""
+    names: dict[str, str] = {}
+    for n in module.graph.nodes:
+        if operator(n) not in LAYERS or n.args[1].op != "get_attr":
+            continue
+        bias = n.args[2] if len(n.args) > 2 else None
+        norms = [user for user in n.users if operator(user) == "batch_norm"]
+        if bias is None and norms:
+            bias = norms[0].args[2]
+        if bias is not None:
+            names[n.args[1].target] = bias.target
+    return names
+
+
+def make_epsilon_usual(module: GraphModule) -> None:
+    """The variance takes up what a batch norm's epsilon differs by."""
+    for n in module.graph.nodes:
+        if operator(n) == "batch_norm" and n.args[7] != EPSILON:
+            variance: Any = module.get_buffer(n.args[4].target)
+            variance.add_(n.args[7] - EPSILON).clamp_(min=0)
+            n.update_arg(7, EPSILON)
+    module.recompile()

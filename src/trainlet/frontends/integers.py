@@ -1,0 +1,220 @@
+"""From torchao's converted graph to a graph of integers.
+
+There, a layer is dequantize -> float operator -> (clamp) -> quantize; here it is one integer
+operator.  An operator that the quantiser annotated waits until the scale of its result is known;
+all others are computed in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import torch
+from torch.fx import GraphModule
+from torch.fx import Node as Fx
+from torch.fx.node import map_arg
+
+from trainlet.errors import DataError, GraphError, UnsupportedError
+from trainlet.frontends.torch import OUTPUT, _call, _module_path
+from trainlet.frontends.twins import Result, TwinImporter, Weight
+from trainlet.ir.graph import Graph, Node
+from trainlet.ir.types import TensorType
+from trainlet.ops.op import leaf
+from trainlet.ops.quantized.fixed_point import f32
+from trainlet.ops.quantized.types import affine
+
+ANNOTATION = "quantization_annotation"
+"""Where a node's metadata tell that the quantiser wants it in integers."""
+QUANTIZE = "quantized_decomposed.quantize_per_tensor.default"
+DEQUANTIZE = "quantized_decomposed.dequantize_per_tensor.default"
+QUANTIZE_WEIGHT = "quantized_decomposed.quantize_per_channel.default"
+DEQUANTIZE_WEIGHT = "quantized_decomposed.dequantize_per_channel.default"
+CLAMPS = frozenset(("relu", "relu6", "hardtanh", "clamp", "clamp_min"))
+"""Activations that are a clamp of the integers before them."""
+MOVES = frozenset(
+    "max_pool1d max_pool2d flatten view reshape permute transpose squeeze unsqueeze slice select "
+    "pad constant_pad_nd dropout contiguous clone alias detach".split()
+)
+"""The result holds elements of the input (or zeros): the scale is the same."""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A parameter or a buffer."""
+
+    name: str
+    tensor: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Integers:
+    """A dequantised tensor: real numbers that exist as integers."""
+
+    node: Node
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An operator that waits for the scale of its result; without `fx`, a bare clamp of `x`."""
+
+    given: Mapping[str, Node]
+    fx: Fx | None = None
+    bounds: tuple[float | None, float | None] = (None, None)
+
+
+def import_converted(
+    module: GraphModule, shapes: Sequence[tuple[int, ...]], biases: Mapping[str, str]
+) -> Graph:
+    """The integer graph of torchao's; `shapes` of the inputs, `biases` by the weights' names.
+
+    Raises UnsupportedError and DataError, as the import of a float network does.
+    """
+    return _Conversion(module, shapes, biases).run()
+
+
+def operator(fx: Fx) -> str:
+    """The ATen operator's name without its overload; empty for what is none."""
+    name = str(fx.target)
+    return name.removeprefix("aten.").split(".")[0] if name.startswith("aten.") else ""
+
+
+def only_user(fx: Fx) -> Fx | None:
+    """The one reader of a node, or None."""
+    users = list(fx.users)
+    return users[0] if len(users) == 1 else None
+
+
+class _Conversion:
+    def __init__(
+        self, module: GraphModule, shapes: Sequence[tuple[int, ...]], biases: Mapping[str, str]
+    ) -> None:
+        self.module = module
+        self.shapes = iter(shapes)
+        self.at = TwinImporter(biases=biases)
+        self.values: dict[Fx, Any] = {}
+        self.leaves: dict[str, Node] = {}
+
+    def run(self) -> Graph:
+        result: Any = ()
+        for fx in self.module.graph.nodes:
+            self.at.label = _module_path(fx)
+            if fx.op == "output":
+                result = fx.args[0]
+            else:
+                self.values[fx] = self.value(fx)
+        results = result if isinstance(result, (tuple, list)) else (result,)
+        if len(results) != 1 or not isinstance(results[0], Fx):
+            raise UnsupportedError(
+                f"the model returns {len(results)} values; allowed: exactly one tensor"
+            )
+        return self.at.graph({OUTPUT: self.real(self.values[results[0]])})
+
+    def value(self, fx: Fx) -> Any:
+        target: Any = fx.target
+        if fx.op == "placeholder":
+            return leaf("input", fx.name, TensorType(next(self.shapes)))
+        if fx.op == "get_attr":
+            return Attribute(target, attrgetter(target)(self.module))
+        given = [self.values[i] for i in fx.all_input_nodes]
+        match str(target):
+            case t if t == QUANTIZE_WEIGHT:
+                return self.weight(*given[:2])
+            case t if t == DEQUANTIZE_WEIGHT:
+                return given[0]
+            case t if t == QUANTIZE:
+                return self.quantized(given[0], fx.args)
+            case t if t == DEQUANTIZE:
+                return Integers(given[0])
+            case t if t.startswith(("aten._assert", "aten.sym_constrain")):
+                return None
+        if operator(fx) == "sym_size":
+            return self.real(given[0]).type.shape[fx.args[1]]  # type: ignore[index]
+        if given and all(isinstance(v, int) for v in given):
+            return target(*map_arg(fx.args, self.values.__getitem__))  # type: ignore[misc]
+        if ANNOTATION in fx.meta:
+            return self.annotated(fx, given)
+        return _call(self.at, fx, {i.name: self.real(self.values[i]) for i in fx.all_input_nodes})
+
+    def annotated(self, fx: Fx, given: list[Any]) -> Any:
+        """In integers; a clamp joins what it follows."""
+        if operator(fx) in CLAMPS:
+            bounds = _bounds(fx)
+            if isinstance(given[0], Pending):
+                return replace(given[0], bounds=bounds)
+            return Pending({"x": given[0].node}, bounds=bounds)
+        nodes = {i.name: self.integer(self.values[i]) for i in fx.all_input_nodes}
+        if operator(fx) in MOVES:
+            return Integers(_call(self.at, fx, nodes))
+        return Pending(nodes, fx)
+
+    def quantized(self, source: Any, args: tuple) -> Node:
+        """The integers of a quantize, of whatever they are made."""
+        result = Result(f32(args[1]), int(args[2]))
+        if isinstance(source, Integers):
+            return self.at.quantized(source.node, result)
+        if not isinstance(source, Pending):
+            return self.at.quantized(self.real(source), result)
+        self.at.result = result.clamped(*source.bounds)
+        if source.fx is None:
+            made = self.at.build("clamp", source.given["x"])
+        else:
+            self.at.label = _module_path(source.fx)
+            made = _call(self.at, source.fx, dict(source.given))
+        self.at.result = None
+        same = affine(made) == (result.scale, result.zero_point)
+        return made if same else self.at.quantized(made, result)
+
+    def weight(self, source: Attribute, scale: Attribute) -> Weight:
+        value = Weight(source.name, _array(source), _array(scale))
+        return self.at.weights.setdefault(source.name, value)
+
+    def integer(self, value: Any) -> Any:
+        """What an annotated operator reads; a leaf stands for a weight or a bias."""
+        if isinstance(value, int):
+            return value
+        if isinstance(value, Integers):
+            return value.node
+        if isinstance(value, Weight):
+            return leaf("param", value.name, TensorType(value.real.shape))
+        if isinstance(value, Attribute):
+            array = self.at.offsets.setdefault(value.name, _array(value))
+            return leaf("param", value.name, TensorType(array.shape))
+        raise GraphError(f"{self.at.label}: an operator of integers reads {value!r}")
+
+    def real(self, value: Any) -> Any:
+        """What an operator of float32 reads."""
+        if isinstance(value, Integers):
+            return self.at.real(value.node)
+        if isinstance(value, Attribute):
+            return self.floats(value)
+        if isinstance(value, (Weight, Pending)):
+            raise GraphError(f"{self.at.label}: a float operator reads {value!r}")
+        return value
+
+    def floats(self, value: Attribute) -> Node:
+        if value.name not in self.leaves:
+            kind = "param" if isinstance(value.tensor, torch.nn.Parameter) else "const"
+            array = self.at.values[value.name] = _array(value)
+            self.leaves[value.name] = leaf(kind, value.name, TensorType(array.shape))
+        return self.leaves[value.name]
+
+
+def _array(value: Attribute) -> np.ndarray:
+    array = value.tensor.detach().to(torch.float32).cpu().numpy().copy()
+    if not np.isfinite(array).all():
+        count = int((~np.isfinite(array)).sum())
+        raise DataError(f"{value.name!r} holds {count} values that are NaN or infinite")
+    return array
+
+
+def _bounds(fx: Fx) -> tuple[float | None, float | None]:
+    """The real bounds of a clamp."""
+    low, high = {"relu": (0, None), "relu6": (0, 6), "hardtanh": (-1, 1)}.get(
+        operator(fx), (None, None)
+    )
+    given: Any = fx.args[1:]
+    return given[0] if given else low, given[1] if len(given) > 1 else high

@@ -1,0 +1,159 @@
+"""From a float network to an integer graph, by way of torchao's PT2E quantisation.
+
+Export, prepare, calibrate (or train), convert: torchao's part, here.  What it returns still
+computes in floats between quantize and dequantize; `frontends.integers` makes the graph of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.export import ExportedProgram
+from torch.fx import GraphModule
+
+from trainlet.errors import DataError, ToolchainError, TrainletError
+from trainlet.frontends.calibration import (
+    Progress,
+    calibrate,
+    calibration_batches,
+    example_inputs,
+)
+from trainlet.frontends.captured import bias_names, captured, make_epsilon_usual
+from trainlet.frontends.integers import import_converted, operator
+from trainlet.ir.graph import Graph
+from trainlet.ops.quantized.precision import CALIBRATIONS
+
+Train = Callable[[torch.nn.Module], Any]
+TRAINING_AT = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2}
+"""Where an operator's arguments tell whether the network is training."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """torchao's result: fake-quantised, in torch's own operators.
+
+    shapes: of the inputs of the graph to be made, by position
+    biases: the weight's name -> the user's name of the bias, a batch norm folded
+    """
+
+    module: GraphModule
+    shapes: tuple[tuple[int, ...], ...]
+    biases: Mapping[str, str]
+
+
+def quantize_module(
+    model: torch.nn.Module | ExportedProgram,
+    example: Any,
+    calibration: Sequence[Any],
+    method: str = "minmax",
+    qat: Train | None = None,
+    *,
+    float_head: bool = True,
+    progress: Progress | None = None,
+) -> Graph:
+    """The integer forward graph of a float network, with the output `logits`.
+
+    example:     one input (or a tuple of them) of the shape that the graph shall have
+    calibration: batches of inputs that show the range of every activation, of any batch size
+    method:      "minmax", or "mse" for the ranges of least squared error
+    qat:         trains the fake-quantised network that it is given, in place; its ranges follow
+                 moving averages, whatever the method
+    float_head:  the classifier (the last layer with a weight) stays float32
+    progress:    is called with (batches done, batches in all)
+
+    Parameters keep torch's names: a weight that a batch norm was folded into is called as the
+    convolution's, its bias as the convolution's own or else as the batch norm's.  What has no
+    integer form is computed in float32 between dequantize and quantize.  The model is left as it
+    is.
+
+    Raises DataError for batches that cannot be used, UnsupportedError for a network that cannot
+    be compiled, ToolchainError without torchao.
+    """
+    converted = convert_module(
+        model, example, calibration, method, qat, float_head=float_head, progress=progress
+    )
+    return import_converted(converted.module, converted.shapes, converted.biases)
+
+
+def convert_module(
+    model: torch.nn.Module | ExportedProgram,
+    example: Any,
+    calibration: Sequence[Any],
+    method: str = "minmax",
+    qat: Train | None = None,
+    *,
+    float_head: bool = True,
+    progress: Progress | None = None,
+) -> Converted:
+    """torchao's quantised network; arguments and errors as of `quantize_module`."""
+    if method not in CALIBRATIONS:
+        raise TrainletError(f"calibration method {method!r}; allowed: {', '.join(CALIBRATIONS)}")
+    inputs = example_inputs(example)
+    batches = calibration_batches(calibration, inputs)
+    with _quietly():
+        flow = _torchao()
+        module, batch_size = captured(model, inputs)
+        biases = bias_names(module)
+        quantizer = flow.Int8Quantizer(method, qat is not None, float_head)
+        if qat is None:
+            module = flow.prepare_pt2e(module, quantizer)
+        else:
+            make_epsilon_usual(module)
+            module = _switch(flow.prepare_qat_pt2e(module, quantizer), False)
+    calibrate(module, batches, batch_size, progress)
+    if qat is not None:
+        _train(module, qat)
+    with _quietly():
+        module = flow.convert_pt2e(module, fold_quantize=False)
+    return Converted(module, tuple(tuple(x.shape) for x in inputs), biases)
+
+
+def _torchao() -> Any:
+    try:
+        from trainlet.frontends import torchao_flow
+    except ImportError as error:
+        raise ToolchainError(
+            f"int8 quantisation of a PyTorch network needs torchao ({error}); install it with "
+            "pip install 'trainlet[int8]'"
+        ) from error
+    return torchao_flow
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """torchao warns of GPU libraries that nobody here asks for."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _train(module: GraphModule, train: Train) -> None:
+    """`train()` and `eval()` of the module work as of any other while the user trains it."""
+    changed: Any = module
+    changed.train = lambda mode=True: _switch(module, mode)
+    changed.eval = lambda: _switch(module, False)
+    train(_switch(module, True))
+    _switch(module, False)
+    del changed.train, changed.eval
+    if not all(bool(torch.isfinite(p).all()) for p in module.parameters()):
+        raise DataError("the training left NaN or infinity in a parameter; lower its rate")
+
+
+def _switch(module: GraphModule, training: bool) -> GraphModule:
+    """A captured network trains where its operators' arguments say so."""
+    for n in module.graph.nodes:
+        if operator(n) in TRAINING_AT:
+            n.update_arg(TRAINING_AT[operator(n)], training)
+    module.recompile()
+    return module

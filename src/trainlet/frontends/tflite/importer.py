@@ -1,0 +1,83 @@
+"""The walk over a .tflite file's operators."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from trainlet.errors import FileError, ShapeError, TrainletError, UnsupportedError
+from trainlet.frontends.tflite.builder import Builder
+from trainlet.frontends.tflite.file import DAMAGE, Model, Operator, parse, read
+from trainlet.frontends.tflite.table import TABLE
+from trainlet.ir.graph import Graph, Node
+from trainlet.ops.op import leaf
+
+OUTPUT = "logits"
+
+
+def import_tflite(path: str | Path) -> Graph:
+    """The forward graph of a .tflite file, with the single output `logits`.
+
+    Inputs keep their names (as identifiers), shapes and types; weights and biases are parameters,
+    called conv2d_0.weight, conv2d_0.bias, linear_0.weight, ... in order of execution.  A
+    parameter of an integer operator is an integer.
+
+    Raises FileError for a file that is absent, damaged or contradicts itself, UnsupportedError
+    for what cannot be compiled (naming the operator) and where the extra `tflite` is missing.
+    """
+    path = Path(path)
+    content = read(path)
+    try:
+        model = parse(content)
+        at = walk(model)
+        if len(model.outputs) != 1:
+            raise UnsupportedError(f"the model has {len(model.outputs)} outputs; allowed: one")
+        return Graph({OUTPUT: at.node(model.outputs[0])}, at.values)
+    except ShapeError as error:
+        raise FileError(f"{path}: {error}") from None
+    except TrainletError as error:
+        raise type(error)(f"{path}: {error}") from None
+    except DAMAGE as error:
+        raise FileError(
+            f"{path}: damaged or truncated ({type(error).__name__}: {error})"
+        ) from error
+
+
+def walk(model: Model) -> Builder:
+    """The import of all operators: the node of each tensor, and the values of leaves."""
+    at = Builder(model)
+    names: set[str] = set()
+    for k, index in enumerate(model.inputs):
+        tensor = model.tensor(index)
+        name = re.sub(r"\W+", "_", tensor.name, flags=re.ASCII).strip("_") or f"input_{k}"
+        name = name if name[0].isalpha() else f"input_{name}"
+        while name in names:
+            name += "_"
+        names.add(name)
+        at.nodes[index] = leaf("input", name, at.type(tensor))
+    for operator in model.operators:
+        _import(at, operator)
+    return at
+
+
+def _import(at: Builder, operator: Operator) -> None:
+    if operator.name not in TABLE:
+        raise UnsupportedError(
+            f"{operator}, is not supported; supported: {', '.join(sorted(TABLE))}"
+        )
+    if len(operator.outputs) != 1:
+        raise FileError(f"{operator}, has {len(operator.outputs)} outputs; allowed: one")
+    at.enter(operator)
+    try:
+        result: Node = TABLE[operator.name](at, operator)
+    except ShapeError as error:
+        raise FileError(f"{operator}: {error}") from None
+    except TrainletError as error:
+        raise type(error)(f"{operator}: {error}") from None
+    declared = at.type(model_tensor := at.model.tensor(operator.outputs[0]))
+    if result.type != declared:
+        raise FileError(
+            f"{operator}: its result is {result.type} {result.type.quant}, but the file declares "
+            f"{model_tensor.name!r} as {declared} {declared.quant}"
+        )
+    at.nodes[operator.outputs[0]] = result

@@ -1,0 +1,250 @@
+"""An importer whose operators, given integers, become their integer twins.
+
+The ATen table says `conv2d`; for an int8 input that is `conv2d_i8`, with the weights as bytes,
+the bias in units of both scales, and the rescaling to the result worked out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from trainlet.errors import DataError, UnsupportedError
+from trainlet.frontends.importer import Importer
+from trainlet.ir.graph import Node
+from trainlet.ir.storage import Storage
+from trainlet.ir.types import Quant, TensorType
+from trainlet.ops.op import build, leaf
+from trainlet.ops.quantized.cast import dequantized
+from trainlet.ops.quantized.fixed_point import requantization
+from trainlet.ops.quantized.types import HIGHEST, LOWEST, affine
+
+LEVELS = 127
+BIAS_LIMIT = 1 << 30
+"""A bias leaves the other half of 32 bits to the products."""
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What a quantised layer reads: real values, and a scale for each output channel."""
+
+    name: str
+    real: np.ndarray
+    scale: np.ndarray
+
+
+@dataclass(frozen=True)
+class Result:
+    """How the integer result of the operator being built is quantised and clamped."""
+
+    scale: float
+    zero_point: int
+    low: int = LOWEST
+    high: int = HIGHEST
+
+    def clamped(self, low: float | None, high: float | None) -> Result:
+        """The same between two real bounds."""
+        first = LOWEST if low is None else self.integer(low)
+        last = HIGHEST if high is None else self.integer(high)
+        return Result(self.scale, self.zero_point, first, last)
+
+    def integer(self, real: float) -> int:
+        """The int8 that stands for a real number."""
+        steps = np.rint(np.float32(real) * (np.float32(1) / np.float32(self.scale)))
+        return int(np.clip(steps + self.zero_point, LOWEST, HIGHEST))
+
+
+@dataclass
+class TwinImporter(Importer):
+    """An importer of float and integer operators alike: the dtype of the first input decides.
+
+    weights, offsets: what the leaves that stand for a layer's weight and bias hold, by name
+    biases:           the weight's name -> the user's name of its bias
+    result:           of the operator being built; None where the scale of the input is kept
+    """
+
+    weights: dict[str, Weight] = field(default_factory=dict)
+    offsets: dict[str, np.ndarray] = field(default_factory=dict)
+    biases: Mapping[str, str] = field(default_factory=dict)
+    result: Result | None = None
+    leaves: dict[str, Node] = field(default_factory=dict)
+    reals: dict[Node, Node] = field(default_factory=dict)
+
+    def build(self, op: str, *inputs: Node, **attrs: Any) -> Node:
+        if inputs[0].type.dtype != "int8":
+            return super().build(op, *inputs, **attrs)
+        if op not in _TWINS:
+            raise UnsupportedError(f"{op} of integers; allowed: {', '.join(sorted(_TWINS))}")
+        return _TWINS[op](self, op, *inputs, **attrs)
+
+    def node(self, op: str, *inputs: Node, **attrs: Any) -> Node:
+        """The very op, no twin of it."""
+        return build(op, *inputs, label=self.label, **attrs)
+
+    def real(self, x: Node) -> Node:
+        """The float32 values of integers; one node for all who ask."""
+        if x not in self.reals:
+            self.reals[x] = dequantized(x)
+        return self.reals[x]
+
+    def quantized(self, x: Node, result: Result) -> Node:
+        """Float values, or integers of another scale, as integers of `result`."""
+        if x.type.dtype == "float32":
+            return self.node("quantize", x, **asdict(result))
+        if result == Result(*affine(x)):
+            return x
+        return self.node("requantize_i8", x, source=affine(x), **asdict(result))
+
+    def goal(self) -> Result:
+        """How the result is quantised, where that is new."""
+        assert self.result is not None, f"{self.label}: nothing tells the scale of the result"
+        return self.result
+
+    def integers(
+        self, kind: str, name: str, value: np.ndarray, type: TensorType, how: Storage | None = None
+    ) -> Node:
+        """A leaf of integers; one that is read twice must be the same twice."""
+        value = value.astype(type.dtype)
+        new = leaf(kind, name, type, **({"storage": how} if how else {}))
+        old = self.leaves.setdefault(name, new)
+        same = (old.type, old.attrs) == (new.type, new.attrs)
+        if not same or not np.array_equal(self.values.setdefault(name, value), value):
+            raise UnsupportedError(
+                f"{name!r} is shared by layers that would quantise it differently; give each its "
+                "own copy"
+            )
+        return old
+
+
+def _layer(at: TwinImporter, op: str, x: Node, w: Node, *bias: Node, **attrs: Any) -> Node:
+    """The ATen table laid w out; its scales are along the output channels."""
+    name, how = _stored(w)
+    weight, source, goal = at.weights[name], affine(x), at.goal()
+    offset = at.offsets[bias[0].name] if bias else np.zeros(len(weight.scale))
+    scale = _wide_enough(weight.scale, source[0], offset)
+    channels, axis = len(scale), 2 if op == "depthwise" else 0
+
+    unit = np.float64(source[0]) * scale
+    whole = _rounded(weight.real, scale.reshape(-1, *[1] * (weight.real.ndim - 1)), LEVELS)
+    whole_offset = _rounded(offset, unit, BIAS_LIMIT)
+    rescaling = requantization(source[0], scale.astype(np.float32), goal.scale)
+    _check_sums(at.label, whole, whole_offset, rescaling)
+
+    zeros = (0,) * channels
+    kinds = (
+        TensorType(w.type.shape, "int8", Quant(tuple(scale.tolist()), zeros, axis)),
+        TensorType((channels,), "int32", Quant(tuple(unit.tolist()), zeros, 0)),
+        TensorType((2, channels), "int32"),
+    )
+    user = at.biases.get(name)
+    trainable, called = ("param", user) if user else ("const", f"{name}.offset")
+    return at.node(
+        f"{op}_i8",
+        x,
+        at.integers("param", name, whole, kinds[0], how),
+        at.integers(trainable, called, whole_offset, kinds[1]),
+        at.integers("const", f"{name}.rescaling", rescaling, kinds[2]),
+        source=source,
+        **attrs,
+        **asdict(goal),
+    )
+
+
+def _stored(w: Node) -> tuple[str, Storage]:
+    """The name of the leaf that was permuted and reshaped to w, and how that is undone."""
+    permutation = None
+    while w.inputs:
+        permutation = w.attrs.get("permutation", permutation)
+        w = w.inputs[0]
+    return w.name, Storage(w.type.shape, permutation or tuple(range(w.type.rank)))
+
+
+def _wide_enough(scale: np.ndarray, source: float, offset: np.ndarray) -> np.ndarray:
+    """Scales, raised where the bias would not fit: the weights there are next to nothing."""
+    least = np.abs(offset.astype(np.float64)) / (np.float64(source) * BIAS_LIMIT)
+    raised = np.nextafter(least.astype(np.float32), np.float32(np.inf))
+    return np.where(least > scale, raised, scale.astype(np.float32)).astype(np.float64)
+
+
+def _rounded(real: np.ndarray, step: np.ndarray, limit: int) -> np.ndarray:
+    return np.clip(np.rint(real.astype(np.float64) / step), -limit, limit).astype(np.int64)
+
+
+def _check_sums(label: str, weight: np.ndarray, bias: np.ndarray, rescaling: np.ndarray) -> None:
+    """A rescaling that shifts sums out of their 32 bits means that the result was all but zero."""
+    largest = 255 * np.abs(weight.reshape(len(bias), -1)).sum(1) + np.abs(bias)
+    if (largest * np.exp2(np.maximum(rescaling[1], 0)) >= 2**31).any():
+        raise DataError(
+            f"{label}: in the calibration batches its result is all but zero, which tells no "
+            "range; give batches that excite it"
+        )
+
+
+def _binary(at: TwinImporter, op: str, a: Node, b: Node) -> Node:
+    sources = affine(a), affine(b)
+    return at.node(f"{op}_i8", a, b, sources=sources, **asdict(at.goal()))
+
+
+def _avg_pool(at: TwinImporter, op: str, x: Node, count_padding: bool, **window: Any) -> Node:
+    """Over the whole map it is a mean, whose result has a scale of its own."""
+    if window["kernel"] == x.type.shape[1:3]:
+        return _mean(at, op, x, (x.type.shape[0], 1, 1, x.type.shape[3]))
+    return at.node("avg_pool_i8", x, **window, **_keeping(at, x))
+
+
+def _max_pool(at: TwinImporter, op: str, x: Node, dilation: tuple, **window: Any) -> Node:
+    if dilation != (1, 1):
+        raise UnsupportedError("max pooling of integers with a dilation")
+    return at.node("max_pool_i8", x, **window, **_keeping(at, x))
+
+
+def _keeping(at: TwinImporter, x: Node) -> dict[str, Any]:
+    """The scale of the input, and the clamp of the result."""
+    goal = at.result or Result(*affine(x))
+    return asdict(Result(*affine(x), goal.low, goal.high))
+
+
+def _mean(at: TwinImporter, op: str, x: Node, shape: tuple[int, ...], factor: float = 1.0) -> Node:
+    pairs = enumerate(zip(x.type.shape, shape, strict=True))
+    axes = tuple(k for k, (before, after) in pairs if before != after)
+    if not axes:
+        return at.quantized(x, at.goal())
+    return at.node("mean_i8", x, axes=axes, keep=True, source=affine(x), **asdict(at.goal()))
+
+
+def _move(at: TwinImporter, op: str, x: Node, **attrs: Any) -> Node:
+    return at.node(op if op == "reshape" else f"{op}_i8", x, **attrs)
+
+
+def _pad(
+    at: TwinImporter, op: str, x: Node, axis: int, start: int, size: int, step: int = 1
+) -> Node:
+    """The ATen table pads by spreading over zeros."""
+    padding = [(0, 0)] * x.type.rank
+    padding[axis] = (start, size - start - x.type.shape[axis])
+    return at.node("pad_i8", x, padding=tuple(padding), zero_point=affine(x)[1])
+
+
+def _concat(at: TwinImporter, op: str, a: Node, b: Node, axis: int) -> Node:
+    return at.node("concat_i8", a, at.quantized(b, Result(*affine(a))), axis=axis)
+
+
+def _clamp(at: TwinImporter, op: str, x: Node) -> Node:
+    """A clamp that no operator before it took along."""
+    return at.quantized(x, at.goal())
+
+
+_TWINS: dict[str, Callable[..., Node]] = {
+    **dict.fromkeys(("conv2d", "depthwise", "linear"), _layer),
+    **dict.fromkeys(("add", "mul"), _binary),
+    **dict.fromkeys(("permute", "reshape", "slice"), _move),
+    "avg_pool": _avg_pool,
+    "max_pool": _max_pool,
+    "sum_to": _mean,
+    "spread": _pad,
+    "concat": _concat,
+    "clamp": _clamp,
+}

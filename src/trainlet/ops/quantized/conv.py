@@ -1,0 +1,237 @@
+"""Quantised grouped convolution, channels last, and its float32 gradients.
+
+x int8 [N,H,W,C], w int8 [O,KH,KW,C/groups], b int32 [O], q int32 [2,O] (see `requantization`).
+`source` is x's scale and zero point; padding means x's zero point, a real 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
+from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
+from trainlet.ops.op import Op, Sample, Thunk, build, float32, kept, register, require
+from trainlet.ops.quantized.cast import weight_scales
+from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
+from trainlet.ops.quantized.sampling import draw_int8, layer_sample
+from trainlet.ops.quantized.shape import leading
+from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
+
+GEOMETRY = ("stride", "padding", "dilation", "groups")
+
+
+def _infer(
+    x: TensorType, w: TensorType, b: TensorType, q: TensorType, *, stride: Pair, padding: Quad,
+    dilation: Pair, groups: int, source: Affine, scale: float, zero_point: int, low: int,
+    high: int,
+) -> TensorType:  # fmt: skip
+    require(x.rank == 4 and w.rank == 4, f"input {x} and weight {w} must have four dimensions")
+    channels, outputs = x.shape[3], w.shape[0]
+    require(
+        channels == w.shape[3] * groups and outputs % groups == 0,
+        f"{channels} input and {outputs} output channels do not fit weight {w} in {groups} groups",
+    )
+    check_source(x, source)
+    check_weights(w, b, q, outputs, w.size // outputs)
+    kernel = (w.shape[1], w.shape[2])
+    size = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, dilation)
+    return result(x, (x.shape[0], *size, outputs), scale, zero_point, low, high)
+
+
+def exact_float(terms: int) -> type[np.floating]:
+    """The smallest float in which BLAS adds so many products of bytes without rounding."""
+    return np.float32 if terms * 255 * 128 <= 1 << 24 else np.float64
+
+
+def _eval(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray, q: np.ndarray, *, stride: Pair, padding: Quad,
+    dilation: Pair, groups: int, source: Affine, scale: float, zero_point: int, low: int,
+    high: int,
+) -> np.ndarray:  # fmt: skip
+    kernel, exact = (w.shape[1], w.shape[2]), exact_float(w[0].size)
+    out = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, dilation)
+    padded = pad_map(x.astype(exact) - exact(source[1]), padding)
+    weights, share = w.astype(exact), w.shape[3]
+    total = np.zeros((*x.shape[:1], *out, w.shape[0]), exact)
+    width = w.shape[0] // groups
+    for ky, kx, part in taps(kernel, out, stride, dilation):
+        window = padded[part]
+        for k in range(groups):
+            outputs, inputs = slice(k * width, (k + 1) * width), slice(k * share, (k + 1) * share)
+            total[..., outputs] += window[..., inputs] @ weights[outputs, ky, kx].T
+    sums = wrapped(total.astype(np.int64) + b)
+    return clamped(rescale(sums, q[0], q[1]), zero_point, low, high)
+
+
+def _vjp(n: Node, g: Node) -> list[Thunk | None]:
+    x, w, b, _ = n.inputs
+    inside, (scale, zero) = masked(n, g), n.attrs["source"]
+    geometry = {key: n.attrs[key] for key in GEOMETRY}
+    sizes = {"size": x.type.shape[1:3]}, {"kernel": w.type.shape[1:3]}
+    real = {"scale": scale, "zero": zero}
+    return [
+        lambda: build("conv2d_i8_dx", inside(), w, weight_scales(n), **sizes[0], **geometry,
+                      label=n.name),
+        lambda: build("conv2d_i8_dw", inside(), x, **sizes[1], **geometry, **real, label=n.name),
+        lambda: build("sum_to", inside(), shape=b.type.shape, label=n.name),
+        None,
+    ]  # fmt: skip
+
+
+def _literals(x: TensorType, w: TensorType, y: TensorType, attrs: Any) -> tuple[int, ...]:
+    """N H W C, OH OW O, KH KW, strides, top and left padding, dilations, groups."""
+    return (
+        *x.shape,
+        *y.shape[1:],
+        *w.shape[1:3],
+        *attrs["stride"],
+        *attrs["padding"][:2],
+        *attrs["dilation"],
+        attrs["groups"],
+    )
+
+
+def clamp_literals(n: Node) -> tuple[int, ...]:
+    """Zero point of the input, zero point and clamp of the result."""
+    return n.attrs["source"][1], n.attrs["zero_point"], n.attrs["low"], n.attrs["high"]
+
+
+def _macs(y: TensorType, w: TensorType) -> int:
+    return y.size * w.shape[1] * w.shape[2] * w.shape[3]
+
+
+_PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "groups": 1}
+_ODD = {"stride": (2, 1), "padding": (0, 2, 1, 2), "dilation": (1, 2), "groups": 2}
+_POINT = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups": 1}
+_X, _RELU = (0.5, -100), {"scale": 2.0, "zero_point": -128, "low": -128, "high": 127}
+_CLIPPED = {"scale": 0.75, "zero_point": 9, "low": -90, "high": 101}
+
+
+def _sample(x: tuple, w: tuple, geometry: dict, quant: dict) -> Sample:
+    attrs = {"source": _X, **geometry, **quant}
+    kinds = int8(*x, scale=_X[0], zero_point=_X[1]), weight(*w)
+    return layer_sample(*kinds, attrs, w[0], 5e3)
+
+
+register(
+    Op(
+        "conv2d_i8",
+        infer=_infer,
+        eval=_eval,
+        vjp=_vjp,
+        call=lambda n: (
+            *_literals(n.inputs[0].type, n.inputs[1].type, n.type, n.attrs),
+            *clamp_literals(n),
+        ),
+        macs=lambda n: _macs(n.type, n.inputs[1].type),
+        samples=[
+            _sample((2, 5, 4, 3), (4, 3, 3, 3), _PLAIN, _RELU),
+            _sample((1, 7, 6, 4), (6, 3, 3, 2), _ODD, _CLIPPED),
+            _sample((1, 3, 3, 5), (2, 1, 1, 5), _POINT, _CLIPPED),
+        ],
+    )
+)
+
+
+def _infer_dx(
+    g: TensorType, w: TensorType, s: TensorType, *, size: Pair, groups: int, **_: Any
+) -> TensorType:
+    require(w.dtype == "int8" and s == float32(w.shape[0]), f"scales {s} do not fit weight {w}")
+    return float32(g.shape[0], *size, w.shape[3] * groups)
+
+
+def _eval_dx(
+    g: np.ndarray, w: np.ndarray, s: np.ndarray, *, size: Pair, stride: Pair, padding: Quad,
+    dilation: Pair, groups: int,
+) -> np.ndarray:  # fmt: skip
+    top, left, bottom, right = padding
+    shape = (g.shape[0], size[0] + top + bottom, size[1] + left + right, groups, w.shape[3])
+    padded, scaled = np.zeros(shape, g.dtype), (g * s).astype(g.dtype)
+    scaled = scaled.reshape(*g.shape[:3], groups, -1)
+    grouped = w.astype(g.dtype).reshape(groups, -1, *w.shape[1:])
+    for ky, kx, part in taps((w.shape[1], w.shape[2]), g.shape[1:3], stride, dilation):
+        padded[part] += np.einsum("nhwgo,goi->nhwgi", scaled, grouped[:, :, ky, kx], optimize=True)
+    inside = padded[:, top : top + size[0], left : left + size[1]]
+    return inside.reshape(*inside.shape[:3], -1)
+
+
+register(
+    Op(
+        "conv2d_i8_dx",
+        infer=_infer_dx,
+        eval=_eval_dx,
+        call=lambda n: _literals(n.type, n.inputs[1].type, n.inputs[0].type, n.attrs),
+        macs=lambda n: _macs(n.inputs[0].type, n.inputs[1].type),
+        samples=[
+            Sample(
+                (float32(*g), weight(*w), float32(w[0])),
+                {"size": size, **geometry},
+                {1: draw_int8(w), 2: lambda rng, n=w[0]: rng.uniform(0.01, 0.1, n)},
+            )
+            for g, w, size, geometry in [
+                ((2, 5, 4, 4), (4, 3, 3, 3), (5, 4), _PLAIN),
+                ((1, 3, 6, 6), (6, 3, 3, 2), (7, 6), _ODD),
+            ]
+        ],
+    )
+)
+
+
+def _infer_dw(
+    g: TensorType, x: TensorType, *, kernel: Pair, groups: int, scale: float, zero: int, **_: Any
+) -> TensorType:
+    check_source(x, (scale, zero))
+    return float32(g.shape[3], *kernel, x.shape[3] // groups)
+
+
+def _eval_dw(
+    g: np.ndarray, x: np.ndarray, *, kernel: Pair, stride: Pair, padding: Quad, dilation: Pair,
+    groups: int, scale: float, zero: int,
+) -> np.ndarray:  # fmt: skip
+    padded = pad_map(x.astype(g.dtype) - g.dtype.type(zero), padding)
+    padded = padded.reshape(*padded.shape[:3], groups, -1)
+    gradient = g.reshape(*g.shape[:3], groups, -1)
+    dw = np.zeros((groups, gradient.shape[-1], *kernel, padded.shape[-1]), g.dtype)
+    for ky, kx, part in taps(kernel, g.shape[1:3], stride, dilation):
+        dw[:, :, ky, kx] = np.einsum("nhwgo,nhwgi->goi", gradient, padded[part], optimize=True)
+    return dw.reshape(-1, *dw.shape[2:]) * np.float32(scale)
+
+
+def _narrow(n: Node, ratio: float) -> Node:
+    """The leading input channels; in a grouped convolution, the leading groups."""
+    (g, x), groups = n.inputs, n.attrs["groups"]
+    if groups == 1:
+        return build("conv2d_i8_dw", g, leading(x, ratio), label=n.name, **n.attrs)
+    share = kept(groups, ratio)
+    parts = [leading(t, share / groups) for t in (g, x)]
+    return build("conv2d_i8_dw", *parts, label=n.name, **{**n.attrs, "groups": share})
+
+
+register(
+    Op(
+        "conv2d_i8_dw",
+        infer=_infer_dw,
+        eval=_eval_dw,
+        narrow=_narrow,
+        call=lambda n: (
+            *_literals(n.inputs[1].type, n.type, n.inputs[0].type, n.attrs),
+            float(n.attrs["scale"]),
+            n.attrs["zero"],
+        ),
+        macs=lambda n: _macs(n.inputs[0].type, n.type),
+        samples=[
+            Sample(
+                (float32(*g), int8(*x, scale=_X[0], zero_point=_X[1])),
+                {"kernel": (3, 3), "scale": _X[0], "zero": _X[1], **geometry},
+                {1: draw_int8(x)},
+            )
+            for g, x, geometry in [
+                ((2, 5, 4, 4), (2, 5, 4, 3), _PLAIN),
+                ((1, 3, 6, 6), (1, 7, 6, 4), _ODD),
+            ]
+        ],
+    )
+)

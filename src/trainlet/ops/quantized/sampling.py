@@ -1,0 +1,43 @@
+"""Inputs on which the integer ops are tested: the extremes of a byte included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainlet.ir.types import TensorType
+from trainlet.ops.op import Sample, typed
+from trainlet.ops.quantized.fixed_point import Affine, requantization
+
+Draw = Callable[[np.random.Generator], np.ndarray]
+
+
+def draw_int8(shape: Sequence[int]) -> Draw:
+    """All bytes, the extremes often."""
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        some = rng.integers(-128, 128, shape)
+        ends = rng.choice([-128, 127], shape)
+        return np.where(rng.random(shape) < 0.1, ends, some).astype(np.int8)
+
+    return draw
+
+
+def layer_sample(
+    x: TensorType, w: TensorType, attrs: dict[str, Any], channels: int, spread: float
+) -> Sample:
+    """A layer (x, w, b, q) whose sums, about `spread`, fill the range of the result."""
+    source: Affine = attrs["source"]
+    assert w.quant is not None
+
+    def bias(rng: np.random.Generator) -> np.ndarray:
+        return rng.integers(-int(spread), int(spread) + 1, channels).astype(np.int32)
+
+    def rescaling(rng: np.random.Generator) -> np.ndarray:
+        return requantization(source[0], np.array(w.quant.scale), attrs["scale"])  # type: ignore
+
+    values = {0: draw_int8(x.shape), 1: draw_int8(w.shape), 2: bias, 3: rescaling}
+    types = (x, w, typed("int32", channels), typed("int32", 2, channels))
+    return Sample(types, attrs, values)

@@ -1,0 +1,128 @@
+"""Moving quantised elements about: permute, slice, pad, concat.  Reshape is free for any type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import trainlet.ops.shape  # noqa: F401  it registers the float twins
+from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
+from trainlet.ops.op import OPS, Literal, Op, Sample, Thunk, build, kept, register, require
+from trainlet.ops.quantized.sampling import draw_int8
+from trainlet.ops.quantized.types import affine, int8
+
+Padding = tuple[tuple[int, int], ...]
+
+
+def _moves_bytes(name: str, inputs: int, shapes: list[tuple[tuple, dict]]) -> None:
+    """The int8 twin of a float op that moves elements: same types, meaning, gradient, literals."""
+    twin = OPS[name]
+
+    def infer(*types: TensorType, **attrs: Any) -> TensorType:
+        require(
+            all(affine(t) == affine(types[0]) for t in types),
+            f"scales and zero points differ: {[affine(t) for t in types]}",
+        )
+        return twin.infer(*types, **attrs)
+
+    register(
+        Op(
+            f"{name}_i8",
+            infer=infer,
+            eval=twin.eval,
+            vjp=twin.vjp,
+            call=twin.call,
+            samples=[
+                Sample(
+                    tuple(int8(*s) for s in given),
+                    attrs,
+                    {k: draw_int8(given[k]) for k in range(inputs)},
+                )
+                for given, attrs in shapes
+            ],
+        )
+    )
+
+
+_moves_bytes("permute", 1, [
+    (((2, 3, 4, 5),), {"permutation": (0, 2, 3, 1)}),
+    (((2, 3, 4),), {"permutation": (2, 0, 1)}),
+])  # fmt: skip
+_moves_bytes("slice", 1, [
+    (((3, 6),), {"axis": 1, "start": 2, "stop": 4}),
+    (((3, 7, 2),), {"axis": 1, "start": 1, "stop": 7, "step": 2}),
+])  # fmt: skip
+_moves_bytes("concat", 2, [
+    (((3, 2), (3, 4)), {"axis": 1}),
+    (((2, 3, 2), (2, 3, 1)), {"axis": -1}),
+])  # fmt: skip
+
+
+def leading(x: Node, ratio: float) -> Node:
+    """The leading share of the last axis of a gradient or a quantised activation."""
+    stop = kept(x.type.shape[-1], ratio)
+    op = "slice_i8" if x.type.dtype == "int8" else "slice"
+    return build(op, x, axis=x.type.rank - 1, start=0, stop=stop, label=x.name)
+
+
+def _infer_pad(x: TensorType, padding: Padding, zero_point: int) -> TensorType:
+    require(
+        len(padding) == x.rank <= 4 and all(a >= 0 and b >= 0 for a, b in padding),
+        f"padding {padding} does not fit {x} of at most four dimensions",
+    )
+    require(affine(x)[1] == zero_point, f"{x} has zero point {affine(x)[1]}, not {zero_point}")
+    sides = zip(x.shape, padding, strict=True)
+    return x.with_shape(tuple(n + before + after for n, (before, after) in sides))
+
+
+def _vjp_pad(n: Node, g: Node) -> list[Thunk | None]:
+    def inside() -> Node:
+        part = g
+        for axis, (start, _) in enumerate(n.attrs["padding"]):
+            stop = start + n.inputs[0].type.shape[axis]
+            if stop - start < part.type.shape[axis]:
+                part = build("slice", part, axis=axis, start=start, stop=stop, label=n.name)
+        return part
+
+    return [inside]
+
+
+def _call_pad(n: Node) -> tuple[Literal, ...]:
+    """Four sizes of the input, four of the result, four borders before, the value."""
+    missing = 4 - n.type.rank
+    before = [b for b, _ in n.attrs["padding"]]
+    ones = [1] * missing
+    return (
+        *ones,
+        *n.inputs[0].type.shape,
+        *ones,
+        *n.type.shape,
+        *[0] * missing,
+        *before,
+        n.attrs["zero_point"],
+    )
+
+
+register(
+    Op(
+        "pad_i8",
+        infer=_infer_pad,
+        eval=lambda x, padding, zero_point: np.pad(x, padding, constant_values=zero_point),
+        vjp=_vjp_pad,
+        call=_call_pad,
+        samples=[
+            Sample(
+                (int8(2, 3, 4, 2, zero_point=-7),),
+                {"padding": ((0, 0), (1, 2), (0, 3), (0, 0)), "zero_point": -7},
+                {0: draw_int8((2, 3, 4, 2))},
+            ),
+            Sample(
+                (int8(3, 4, zero_point=5),),
+                {"padding": ((1, 0), (2, 1)), "zero_point": 5},
+                {0: draw_int8((3, 4))},
+            ),
+        ],
+    )
+)

@@ -1,0 +1,87 @@
+"""What stands between a network for prediction and one for training: its last operators.
+
+Training needs logits, not probabilities, and their gradient wants a float32 head: a head of bytes
+costs accuracy, for it moves by whole steps or not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from trainlet.ir.graph import Graph, Node, users
+from trainlet.ir.storage import storage, to_device, to_user
+from trainlet.ir.types import TensorType
+from trainlet.ops.op import build, leaf
+from trainlet.ops.quantized.cast import dequantized
+from trainlet.ops.quantized.types import HIGHEST, LOWEST
+
+LOGITS = "logits"
+_SOFTMAX = frozenset(("softmax", "softmax_i8"))
+_AROUND = frozenset(("dequantize", "reshape"))
+
+
+def without_softmax(graph: Graph) -> Graph:
+    """The graph whose `logits` are what a last softmax reads; the graph itself without one."""
+    last, reshapes = _beneath(graph.outputs[LOGITS])
+    if last.op not in _SOFTMAX:
+        return graph
+    logits, beta = last.inputs[0], last.attrs.get("beta", 1.0)
+    if beta != 1:
+        logits = build("scale", dequantized(logits), factor=beta, label=last.name)
+    return _with_logits(graph, logits, reshapes)
+
+
+def float_head(graph: Graph) -> Graph:
+    """The graph with float32 `logits`.
+
+    A last linear_i8 without a fused activation becomes a float32 `linear` on dequantised inputs;
+    its parameters keep their names and hold the dequantised values.  Any other int8 result is
+    dequantised.
+    """
+    last, reshapes = _beneath(graph.outputs[LOGITS])
+    if _is_head(graph, last):
+        x, *parameters = last.inputs[:3]
+        values = dict(graph.values)
+        w, b = (_real(p, values) for p in parameters)
+        logits = build("linear", dequantized(x), w, b, label=last.name)
+        return _with_logits(Graph(graph.outputs, values), logits, reshapes)
+    if graph.outputs[LOGITS].type.dtype == "int8":
+        return _with_logits(graph, dequantized(graph.outputs[LOGITS]), [])
+    return graph
+
+
+def _beneath(node: Node) -> tuple[Node, list[Node]]:
+    """What a tail of dequantize and reshape reads, and its reshapes, last first."""
+    reshapes = []
+    while node.op in _AROUND:
+        if node.op == "reshape":
+            reshapes.append(node)
+        node = node.inputs[0]
+    return node, reshapes
+
+
+def _with_logits(graph: Graph, logits: Node, reshapes: list[Node]) -> Graph:
+    for n in reversed(reshapes):
+        logits = build("reshape", logits, shape=n.attrs["shape"], label=n.name)
+    return Graph({**graph.outputs, LOGITS: logits}, graph.values)
+
+
+def _is_head(graph: Graph, last: Node) -> bool:
+    """Whether the last layer is linear to its end, and its parameters are its own."""
+    if last.op != "linear_i8" or (last.attrs["low"], last.attrs["high"]) != (LOWEST, HIGHEST):
+        return False
+    readers = users(graph.nodes())
+    return all(p.is_leaf and p.type.quant and readers[p] == [last] for p in last.inputs[1:3])
+
+
+def _real(parameter: Node, values: dict[str, np.ndarray]) -> Node:
+    """The parameter as a float32 leaf of the same name; its value changes with it."""
+    integers = to_device(parameter, values[parameter.name])
+    values[parameter.name] = to_user(parameter, integers).astype(np.float32)
+    how, attrs = storage(parameter), dict(parameter.attrs)
+    if "storage" in attrs:
+        attrs["storage"] = replace(how, planes=None)
+    shape = how.planes.tensor.shape if how.planes else parameter.type.shape
+    return leaf(parameter.op, parameter.name, TensorType(shape), **attrs)

@@ -23,6 +23,7 @@ from trainlet.frontends.archive import read_archive
 from trainlet.frontends.mcunet import load_mcunet
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.frontends.tflite import import_tflite
+from trainlet.frontends.torch import example_inputs as shown_inputs
 from trainlet.frontends.torch import export_module, import_program
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
@@ -48,6 +49,7 @@ from trainlet.run.simulated import OracleDevice
 from trainlet.run.trainer import Trainer, build_trainer, input_arrays
 
 Model = torch.nn.Module | ExportedProgram | Graph | str | Path
+Scheme = UpdateScheme | Mapping[str, float] | str
 STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "update")
 
 
@@ -153,7 +155,7 @@ def import_model(model: Model, example_inputs: Any = None) -> Graph:
 def training_graph(
     model: Model,
     example_inputs: Any,
-    scheme: UpdateScheme | Mapping[str, float],
+    scheme: Scheme,
     loss: Loss | str = "cross_entropy",
     optimizer: Optimizer | None = None,
     accumulate: int = 1,
@@ -161,18 +163,22 @@ def training_graph(
     precision: Int8 | None = None,
 ) -> Training:
     """All stages up to the graphs that a backend takes; `stop_after` names the last to run."""
-    scheme = scheme if isinstance(scheme, UpdateScheme) else UpdateScheme(scheme)
     criterion = loss if isinstance(loss, Loss) else Loss(loss)
     if stop_after not in (None, *STAGES):
         raise TrainletError(f"no stage {stop_after!r}; allowed: {', '.join(STAGES)}")
     graph = verify(import_model(model, example_inputs))
+    if isinstance(scheme, str):
+        scheme = choose(scheme, graph_parameters(graph))
+    elif not isinstance(scheme, UpdateScheme):
+        scheme = UpdateScheme(scheme)
+    chosen: UpdateScheme = scheme
     stages = {
         "load": lambda g: g,
-        "freeze": lambda g: freeze(g, _some(scheme)),
+        "freeze": lambda g: freeze(g, _some(chosen)),
         "layout": channels_last,
         "fold": lambda g: fold_constants(fold_batch_norm(integer_inputs(g))),
         "differentiate": lambda g: differentiate(_with_loss(g, criterion)),
-        "prune": lambda g: fold_constants(prune(g, scheme)),
+        "prune": lambda g: fold_constants(prune(g, chosen)),
     }
     for name, run in stages.items():
         graph = verify(run(graph))
@@ -187,7 +193,7 @@ def training_graph(
 def compile(
     model: Model,
     example_inputs: Any = None,
-    scheme: UpdateScheme | Mapping[str, float] | None = None,
+    scheme: Scheme | None = None,
     *,
     target: str | Target = "cortex-m7",
     precision: str | Int8 = "float32",
@@ -201,7 +207,7 @@ def compile(
 
     model: a torch.nn.Module (with `example_inputs`, one tensor or a tuple, whose batch size is
     the trainer's), an ExportedProgram, a .pt2 file, or what `load` returns.
-    scheme: which parameters learn, with which share of their input channels.
+    scheme: which parameters learn, with which share of their input channels; or a preset's name.
     target: a preset's name (`trainlet targets`) or a Target.
     precision: "float32", or "int8" (an Int8 says how): real integers forward, updates with
     quantisation-aware scaling; `calibration` batches show a float network's ranges.
@@ -220,14 +226,14 @@ def compile(
     integer = _integer_precision(precision)
     graph = _forward_graph(model, example_inputs, integer, calibration)
 
-    def program(scheme: UpdateScheme | Mapping[str, float]) -> CompiledProgram:
+    def program(scheme: Scheme) -> CompiledProgram:
         training = training_graph(
             graph, None, scheme, loss, optimizer, accumulate, precision=integer
         )
         return _program(training, place, optimizer, accumulate, prefix)
 
     wanted = program(scheme)
-    _check_fits(wanted, lambda preset: program(choose(preset, graph_parameters(graph))))
+    _check_fits(wanted, program)
     return wanted
 
 
@@ -256,6 +262,8 @@ def _forward_graph(
         return float_head(graph) if integer.float_head else graph
     if calibration is None:
         raise DataError("precision='int8' needs calibration: batches of inputs, a hundred samples")
+    if isinstance(model, ExportedProgram) and example_inputs is None:
+        example_inputs = shown_inputs(model)
     return quantize_module(
         model, example_inputs, calibration, integer.calibration, float_head=integer.float_head
     )
@@ -317,8 +325,7 @@ def _needed(program: Program) -> tuple[int, int]:
 def _fits(program: Program) -> bool:
     limits = program.target.ram, program.target.flash
     return all(
-        limit is None or need <= limit
-        for need, limit in zip(_needed(program), limits, strict=True)
+        limit is None or need <= limit for need, limit in zip(_needed(program), limits, strict=True)
     )
 
 

@@ -34,6 +34,11 @@ class Case:
     def __str__(self) -> str:
         return f"{self.op.name}-{self.number}"
 
+    @property
+    def rounds(self) -> bool:
+        """Whether integers make it a function of steps; test_integers.py has its gradients."""
+        return "int8" in {t.dtype for t in (*self.sample.types, self.node().type)}
+
     def rng(self) -> np.random.Generator:
         """The same for every run of this case."""
         return np.random.default_rng(zlib.crc32(str(self).encode()))

@@ -45,10 +45,10 @@ def check_against_torch(node: Node, arrays: list[np.ndarray]) -> None:
 
 
 def test_every_differentiable_op_has_a_reference():
-    assert sorted(REFERENCE) == sorted(op.name for op in OPS.values() if op.vjp)
+    assert sorted(REFERENCE) == sorted({c.op.name for c in CASES if c.op.vjp and not c.rounds})
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.op.vjp], ids=str)
+@pytest.mark.parametrize("case", [c for c in CASES if c.op.vjp and not c.rounds], ids=str)
 def test_value_and_gradients(case):
     torch.manual_seed(case.number)
     check_against_torch(case.node(), case.draw())

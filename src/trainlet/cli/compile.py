@@ -11,11 +11,13 @@ import trainlet as tl
 from trainlet.cli.files import replacing
 from trainlet.cli.options import (
     Accumulate,
+    Calibration,
     Flash,
     LossName,
     Lr,
     Net,
     OptimizerName,
+    PrecisionName,
     Prefix,
     Ram,
     Request,
@@ -41,13 +43,18 @@ def compile_command(
     loss: LossName = "cross_entropy",
     accumulate: Accumulate = 1,
     prefix: Prefix = "trainer",
+    precision: PrecisionName = "float32",
+    calibration: Calibration = None,
     stop_after: Annotated[
         str | None,
         typer.Option(metavar="STAGE", help=f"print the graph after {', '.join(STAGES)}; no C"),
     ] = None,
 ) -> None:
     """Compile a network into a C project that trains it."""
-    asked = Request(net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix)
+    asked = Request(
+        net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
+        calibration,
+    )  # fmt: skip
     if stop_after is not None:
         typer.echo(graph_text(asked, stop_after), nl=False)
         return
@@ -65,11 +72,10 @@ def compile_command(
 
 def graph_text(asked: Request, stage: str) -> str:
     """The graph after a stage; after the last one also the graph that applies summed gradients."""
-    graph = asked.graph()
     training = training_graph(
-        graph,
+        asked.net,
         None,
-        asked.update_scheme(graph),
+        asked.update_scheme(),
         asked.loss,
         asked.make_optimizer(),
         asked.accumulate,
@@ -89,6 +95,8 @@ def plan_command(
     lr: Lr = None,
     loss: LossName = "cross_entropy",
     accumulate: Accumulate = 1,
+    precision: PrecisionName = "float32",
+    calibration: Calibration = None,
     draw: Annotated[
         Path | None, typer.Option(metavar="FILE", help="memory over time, .svg or .png")
     ] = None,
@@ -96,7 +104,10 @@ def plan_command(
     """Show what a trainer would cost, and write no C."""
     if draw is not None and draw.suffix not in PICTURES:
         raise tl.TrainletError(f"cannot draw {draw}; allowed: a name that ends in .svg or .png")
-    asked = Request(net, scheme, target, ram, flash, optimizer, lr, loss, accumulate)
+    asked = Request(
+        net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
+        calibration=calibration,
+    )  # fmt: skip
     with ERR.status(f"planning {net}"):
         report = asked.program().report
         if draw is not None:

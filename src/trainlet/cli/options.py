@@ -11,10 +11,10 @@ import typer
 
 import trainlet as tl
 from trainlet.errors import SchemeError, TrainletError
-from trainlet.ir.graph import Graph
 from trainlet.ops.loss import LOSSES
 from trainlet.ops.optimizer import Optimizer
 from trainlet.passes.presets import PRESETS
+from trainlet.run.dataset import read_arrays
 from trainlet.run.trainer import DEVICES
 
 KB = 1024
@@ -31,7 +31,7 @@ def _known_device(name: str) -> str:
     return name
 
 
-Net = Annotated[Path, typer.Argument(metavar="NET.pt2", help="written by torch.export.save")]
+Net = Annotated[Path, typer.Argument(metavar="NET", help=".pt2 of torch.export.save, or .tflite")]
 Scheme = Annotated[
     str,
     typer.Option(metavar="FILE|PRESET", help=f"a TOML file, or one of {', '.join(PRESETS)}"),
@@ -47,6 +47,13 @@ OptimizerName = Annotated[
 Lr = Annotated[float | None, typer.Option(help="learning rate (default: 0.01; adam 0.001)")]
 LossName = Annotated[str, typer.Option("--loss", help=", ".join(LOSSES))]
 Accumulate = Annotated[int, typer.Option(min=1, help="average the gradients of so many steps")]
+PrecisionName = Annotated[
+    str, typer.Option("--precision", help="float32, or int8 (a .tflite file is int8 already)")
+]
+Calibration = Annotated[
+    Path | None,
+    typer.Option(metavar="NPZ", help="for int8: array x, inputs that show the activations' ranges"),
+]
 Prefix = Annotated[str, typer.Option(help="of all names in C")]
 On = Annotated[str, typer.Option("--on", callback=_known_device, help=", ".join(DEVICES))]
 
@@ -65,14 +72,13 @@ class Request:
     loss: str
     accumulate: int
     prefix: str = "trainer"
+    precision: str = "float32"
+    calibration: Path | None = None
 
-    def graph(self) -> Graph:
-        return tl.load(self.net)
-
-    def update_scheme(self, graph: Graph) -> tl.UpdateScheme:
-        """The preset of that name, or the file's scheme."""
+    def update_scheme(self) -> tl.UpdateScheme | str:
+        """The preset's name, or the file's scheme."""
         if self.scheme in PRESETS:
-            return tl.schemes.preset(self.scheme, graph)
+            return self.scheme
         if not Path(self.scheme).exists():
             raise SchemeError(
                 f"no scheme {self.scheme!r}; allowed: the path of a TOML file, or one of "
@@ -92,12 +98,14 @@ class Request:
         return OPTIMIZERS[self.optimizer](self.lr)
 
     def program(self) -> tl.CompiledProgram:
-        target, graph = self.target_device(), self.graph()
+        shown = self.calibration
         return tl.compile(
-            graph,
+            self.net,
             None,
-            self.update_scheme(graph),
-            target=target,
+            self.update_scheme(),
+            target=self.target_device(),
+            precision=self.precision,
+            calibration=None if shown is None else [read_arrays(shown, ("x",))["x"]],
             loss=self.loss,
             optimizer=self.make_optimizer(),
             accumulate=self.accumulate,

@@ -12,12 +12,14 @@ from rich.table import Table
 from trainlet.cli.files import replacing
 from trainlet.cli.options import (
     Accumulate,
+    Calibration,
     Flash,
     LossName,
     Lr,
     Net,
     On,
     OptimizerName,
+    PrecisionName,
     Ram,
     Request,
     Scheme,
@@ -50,10 +52,15 @@ def run_command(
     optimizer: OptimizerName = "sgd",
     loss: LossName = "cross_entropy",
     accumulate: Accumulate = 1,
+    precision: PrecisionName = "float32",
+    calibration: Calibration = None,
     seed: Annotated[int, typer.Option(min=0, help="of the order of the examples")] = 0,
 ) -> None:
     """Train and measure on data files, on this machine or an emulated microcontroller."""
-    asked = Request(net, scheme, target, ram, flash, optimizer, lr, loss, accumulate)
+    asked = Request(
+        net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
+        calibration=calibration,
+    )  # fmt: skip
     with ERR.status(f"compiling {net} for {on}"):
         program = asked.program()
         learn = read_dataset(data, program)

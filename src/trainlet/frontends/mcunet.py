@@ -107,7 +107,7 @@ class _Backbone:
 
     def head(self, x: Node, classes: int, seed: int) -> Node:
         """Mean over the map, real values, a linear layer."""
-        (scale, zero), (n, _, _, channels) = affine(x), x.type.shape
+        (scale, zero), channels = affine(x), x.type.shape[3]
         own = {"scale": scale, "zero_point": zero}
         pooled = build("mean_i8", x, axes=(1, 2), keep=False, source=(scale, zero), **own, **CLAMP)
         features = build("dequantize", pooled, **own)

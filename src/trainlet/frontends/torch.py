@@ -64,6 +64,16 @@ def import_program(program: ExportedProgram) -> Graph:
     return at.graph({OUTPUT: result})
 
 
+def example_inputs(program: ExportedProgram) -> list[torch.Tensor]:
+    """Zeros of the shapes that the program takes; raises UnsupportedError for dynamic ones."""
+    placeholders = {n.name: n for n in program.graph.nodes if n.op == "placeholder"}
+    return [
+        torch.zeros(_type(placeholders[spec.arg.name]).shape)
+        for spec in program.graph_signature.input_specs
+        if spec.kind == InputKind.USER_INPUT
+    ]
+
+
 def _leaves(program: ExportedProgram, at: Importer) -> dict[str, Node]:
     placeholders = {n.name: n for n in program.graph.nodes if n.op == "placeholder"}
     tensors = {**program.state_dict, **program.constants}

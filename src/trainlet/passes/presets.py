@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from trainlet.errors import SchemeError
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ir.scheme import UpdateScheme
 
@@ -27,8 +28,16 @@ PRESETS: dict[str, Callable[[Parameter], bool]] = {
 }
 
 
+LAYERS = ("linear", "conv2d", "depthwise")
+
+
 def choose(preset: str, parameters: Iterable[Parameter]) -> UpdateScheme:
-    """The scheme of a preset: "full", "last", "bias" (with last) or "norm" (with last)."""
+    """The scheme of a preset: "full", "last", "bias" (with last) or "norm" (with last).
+
+    Raises SchemeError for another name.
+    """
+    if preset not in PRESETS:
+        raise SchemeError(f"no preset {preset!r}; allowed: {', '.join(PRESETS)}")
     return UpdateScheme({p.name: 1.0 for p in parameters if PRESETS[preset](p)})
 
 
@@ -41,7 +50,7 @@ def graph_parameters(graph: Graph) -> list[Parameter]:
     """The parameters of a forward graph; the last linear layer or convolution is the classifier."""
     nodes = graph.nodes()
     readers = users(nodes)
-    layers = [n for n in nodes if n.op in ("linear", "conv2d", "depthwise") and _owned(n)]
+    layers = [n for n in nodes if n.op.removesuffix("_i8") in LAYERS and _owned(n)]
     last = _owned(layers[-1]) if layers else set()
     norms = {
         leaf for n in nodes if n.op in ("batch_norm", "normalize") for leaf in _affine(n, readers)

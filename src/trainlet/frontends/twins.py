@@ -106,8 +106,10 @@ class TwinImporter(Importer):
     def integers(
         self, kind: str, name: str, value: np.ndarray, type: TensorType, how: Storage | None = None
     ) -> Node:
-        """A leaf of integers; one that is read twice must be the same twice."""
+        """A leaf of integers; a parameter that is read twice must be the same twice."""
         value = value.astype(type.dtype)
+        while kind == "const" and name in self.values:
+            name += "_"
         new = leaf(kind, name, type, **({"storage": how} if how else {}))
         old = self.leaves.setdefault(name, new)
         same = (old.type, old.attrs) == (new.type, new.attrs)

@@ -34,14 +34,22 @@ class Plan:
     arena: int
     lower_bound: int
 
-    def check(self, graph: Graph) -> None:
+    def check(self, graph: Graph | None = None) -> None:
         """Replay the order on an array that remembers who wrote each byte last.
+
+        With the graph, also see that the order leaves nothing of it out.
 
         Raises PlanError when a node reads bytes that are not its input's any more, a result lies
         outside the arena or on an input that the op may not overwrite, or a leaf is read as it
         was after its update.
         """
-        _Replay(self).run(graph)
+        if graph is not None:
+            missing = {n for n in graph.nodes() if not n.is_leaf} - set(self.order)
+            if missing:
+                raise PlanError(
+                    f"{len(missing)} nodes are in no order, first {next(iter(missing))!r}"
+                )
+        _Replay(self).run()
 
 
 class _Replay:
@@ -53,12 +61,10 @@ class _Replay:
         self.token: dict[Node, int] = {}
         self.updated: dict[Node, Node] = {}
 
-    def run(self, graph: Graph) -> None:
-        missing = {n for n in graph.nodes() if not n.is_leaf} - set(self.plan.order)
-        if missing:
-            raise PlanError(f"{len(missing)} nodes are in no order, first {next(iter(missing))!r}")
-        for leaf in graph.leaves("input"):
-            self.write(leaf)
+    def run(self) -> None:
+        for n in self.plan.offset:
+            if n.op == "input":
+                self.write(n)
         for n in self.plan.order:
             for i in n.inputs:
                 self.read(i, n)

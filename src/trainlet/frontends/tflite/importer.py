@@ -74,10 +74,11 @@ def _import(at: Builder, operator: Operator) -> None:
         raise FileError(f"{operator}: {error}") from None
     except TrainletError as error:
         raise type(error)(f"{operator}: {error}") from None
-    declared = at.type(model_tensor := at.model.tensor(operator.outputs[0]))
+    tensor = at.output()
+    declared = at.type(tensor)
     if result.type != declared:
         raise FileError(
             f"{operator}: its result is {result.type} {result.type.quant}, but the file declares "
-            f"{model_tensor.name!r} as {declared} {declared.quant}"
+            f"{tensor.name!r} as {declared} {declared.quant}"
         )
     at.nodes[operator.outputs[0]] = result

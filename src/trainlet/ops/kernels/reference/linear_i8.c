@@ -1,7 +1,7 @@
 #include "kernel.h"
 #include "requantize.h"
-/* y[R,O] = rescaled once (b[O] + (x[R,I] - ZX) w[O,I]') + ZY, clamped; q[2,O] holds the multipliers,
- * then the shifts */
+/* y[R,O] = b[O] + (x[R,I] - ZX) w[O,I]', rescaled with one rounding, + ZY, clamped;
+ * q[2,O] holds the multipliers, then the shifts */
 KERNEL void k_linear_i8(int8_t *restrict y, const int8_t *x, const int8_t *w, const int32_t *b,
                         const int32_t *q, int R, int O, int I, int ZX, int ZY, int low, int high) {
   for (int r = 0; r < R; r++, x += I)

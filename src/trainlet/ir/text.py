@@ -1,32 +1,28 @@
 """A graph as text, and back: golden tests, bug reports, `--stop-after`.
 
-One line a node, `%k = op(%i, %j) {attrs} "name" : type`, then one line an output.  Values of
-parameters are not part of the text.
+One line a node, `%k = op(%i, %j) {attrs} "name" : type`, then one line an output.  Attributes and
+quantisation are Python literals, or calls of the few records of this package.  Values of parameters
+are not part of the text.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from typing import Any
 
-from trainlet.errors import FileError
+from trainlet.errors import FileError, ShapeError
 from trainlet.ir.graph import LEAVES, Graph, Node
-from trainlet.ir.storage import Storage
-from trainlet.ir.types import DTYPES, TensorType
+from trainlet.ir.storage import Planes, Storage
+from trainlet.ir.types import DTYPES, Quant, TensorType
+
+_RECORDS = {record.__name__: record for record in (Planes, Quant, Storage, TensorType)}
 
 _LINE = re.compile(
     r"%(?P<id>\d+) = (?P<op>\w+)\((?P<inputs>[^)]*)\)(?: (?P<attrs>\{.*?\}))?"
-    r'(?: "(?P<name>[^"]*)")? : (?P<dtype>\w+)\[(?P<shape>[\d,]*)\]$'
+    r'(?: "(?P<name>[^"]*)")? : (?P<dtype>\w+)\[(?P<shape>[\d,]*)\](?: (?P<quant>Quant\(.*\)))?$'
 )
 _OUTPUT = re.compile(r'output "(?P<name>[^"]*)" = %(?P<id>\d+)$')
-
-
-def _attrs_text(node: Node) -> str:
-    shown = dict(node.attrs)
-    how = shown.pop("storage", None)
-    if how is not None:
-        shown["storage"] = (how.shape, how.permutation, how.offset)
-    return f" {shown!r}" if shown else ""
 
 
 def print_graph(graph: Graph) -> str:
@@ -36,18 +32,29 @@ def print_graph(graph: Graph) -> str:
     for n, k in number.items():
         inputs = ", ".join(f"%{number[i]}" for i in n.inputs)
         name = f' "{n.name}"' if n.name else ""
-        lines.append(f"%{k} = {n.op}({inputs}){_attrs_text(n)}{name} : {n.type}")
+        attrs = f" {dict(n.attrs)!r}" if n.attrs else ""
+        quant = f" {n.type.quant!r}" if n.type.quant else ""
+        lines.append(f"%{k} = {n.op}({inputs}){attrs}{name} : {n.type}{quant}")
     lines += [f'output "{name}" = %{number[n]}' for name, n in graph.outputs.items()]
     return "\n".join(lines) + "\n"
 
 
-def _parse_attrs(text: str | None) -> dict:
-    if not text:
-        return {}
-    attrs = ast.literal_eval(text)
-    if "storage" in attrs:
-        attrs["storage"] = Storage(*attrs["storage"])
-    return attrs
+def _literal(node: ast.expr) -> Any:
+    """The value of a literal that may hold records; raises ValueError for anything else."""
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        return {_literal(k): _literal(v) for k, v in pairs if k is not None}
+    if isinstance(node, ast.Tuple):
+        return tuple(_literal(item) for item in node.elts)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        record = _RECORDS.get(node.func.id)
+        if record is not None and not node.args:
+            return record(**{k.arg: _literal(k.value) for k in node.keywords if k.arg})
+    return ast.literal_eval(node)
+
+
+def _parse_literal(text: str | None) -> Any:
+    return _literal(ast.parse(text, mode="eval").body) if text else None
 
 
 def parse_graph(text: str) -> Graph:
@@ -64,7 +71,7 @@ def parse_graph(text: str) -> Graph:
                 nodes[found["id"]] = _parse_node(found, nodes)
             else:
                 raise ValueError("neither a node nor an output")
-        except (ValueError, SyntaxError, KeyError, TypeError) as error:
+        except (ValueError, SyntaxError, KeyError, TypeError, ShapeError, RecursionError) as error:
             raise FileError(f"line {at} of the graph's text, {line!r}: {error}") from None
     return Graph(outputs)
 
@@ -76,5 +83,7 @@ def _parse_node(found: re.Match[str], nodes: dict[str, Node]) -> Node:
     inputs = tuple(nodes[i.strip()[1:]] for i in found["inputs"].split(",") if i.strip())
     if not inputs and found["op"] not in LEAVES:
         raise ValueError(f"{found['op']} has no inputs")
-    attrs = _parse_attrs(found["attrs"])
-    return Node(found["op"], inputs, TensorType(shape, found["dtype"]), attrs, found["name"] or "")  # type: ignore[arg-type]
+    dtype, quant = found["dtype"], _parse_literal(found["quant"])
+    kind = TensorType(shape, dtype, quant)  # type: ignore[arg-type]
+    attrs = _parse_literal(found["attrs"]) or {}
+    return Node(found["op"], inputs, kind, attrs, found["name"] or "")

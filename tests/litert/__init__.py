@@ -1,0 +1,1 @@
+"""Against LiteRT's reference kernels, element by element."""

@@ -1,0 +1,93 @@
+"""How good the plans of real networks are: near the lower bound, below naive orders, cheap."""
+
+from functools import cache
+
+import pytest
+
+import trainlet as tl
+from networks.schemes import scheme
+from trainlet.compiler import import_model, training_graph
+from trainlet.ir.graph import Graph
+from trainlet.plan import place
+from trainlet.plan.buffers import aligned
+from trainlet.plan.liveness import assign_buffers
+from trainlet.plan.place import plan_graph
+from trainlet.plan.schedule import before
+from zoo import NETWORKS
+
+NEAR = 1.01
+KINDS = ("full", "bias", "last", "norm", "sparse")
+OPTIMIZERS = {"sgd": tl.SGD(0.1), "momentum": tl.SGD(0.1, momentum=0.9), "adam": tl.Adam(0.1)}
+SIZES = [(name, 1) for name in NETWORKS] + [("mobilenet_v2", 4), ("audio_conv1d", 4)]
+
+
+@cache
+def imported(name: str, batch: int) -> Graph:
+    given = NETWORKS[name](batch)
+    return import_model(given.model, given.x)
+
+
+def step_graph(name: str, batch: int, kind: str, optimizer: str = "sgd", sums: int = 1) -> Graph:
+    chosen = scheme(name, kind, NETWORKS[name](1).model)
+    rule = OPTIMIZERS[optimizer]
+    return training_graph(imported(name, batch), None, chosen, "cross_entropy", rule, sums).step
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("name", "batch"), SIZES)
+def test_within_a_hundredth_of_the_lower_bound(name, batch, kind):
+    for optimizer in OPTIMIZERS:
+        plan = plan_graph(step_graph(name, batch, kind, optimizer))
+        assert plan.lower_bound <= plan.arena <= NEAR * plan.lower_bound, optimizer
+    plan = plan_graph(step_graph(name, batch, kind, sums=3))
+    assert plan.lower_bound <= plan.arena <= NEAR * plan.lower_bound, "accumulate=3"
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_lower_bound_is_the_peak_of_what_is_alive(name):
+    plan = plan_graph(step_graph(name, 1, "bias"))
+    for t in range(len(plan.order)):
+        alive = [n for n, (born, dies) in plan.live.items() if born <= t <= dies]
+        assert sum(aligned(n.type.nbytes) for n in alive) <= plan.lower_bound
+        ends = sorted((plan.offset[n], plan.offset[n] + n.type.nbytes) for n in alive)
+        assert all(a[1] <= b[0] for a, b in zip(ends, ends[1:], strict=False)), "overlap"
+
+
+@pytest.mark.parametrize("kind", ["full", "bias"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_worse_than_the_naive_order(name, kind):
+    """The naive one runs all that is ready, then all that has become ready, and so on."""
+    graph = step_graph(name, 1, kind)
+    done: dict = {}
+    wanted = before(graph)
+    while len(done) < len(wanted):
+        done |= {n: None for n, first in wanted.items() if n not in done and first <= set(done)}
+    naive = assign_buffers(graph, tuple(done)).lower_bound
+    assert plan_graph(graph).lower_bound <= naive
+
+
+def test_gradients_do_not_wait_for_the_end():
+    """Each is applied when it exists: with everything trained, they never lie side by side."""
+    graph = step_graph("mlp", 1, "full")
+    weights = sum(n.type.nbytes for n in graph.leaves("param"))
+    assert plan_graph(graph).arena < weights
+
+
+def test_the_search_is_bounded(monkeypatch):
+    """Counted in pairs of blocks, so that a slow machine does not matter."""
+    pairs, tries, first_fit = 0, 0, place._first_fit
+
+    def counting(order, rivals):
+        nonlocal pairs, tries
+        pairs, tries = pairs + sum(map(len, rivals.values())), tries + 1
+        return first_fit(order, rivals)
+
+    monkeypatch.setattr(place, "_first_fit", counting)
+    monkeypatch.setattr(place, "ENOUGH", 1 << 40)  # search on for the last byte
+    for name, kind in (("mobilenet_v2", "full"), ("audio_conv1d", "bias"), ("mlp", "last")):
+        pairs = tries = 0
+        graph = step_graph(name, 1, kind)
+        plan_graph(graph)
+        blocks = len(graph.nodes())
+        assert tries <= place.MAX_TRIES
+        assert pairs <= max(place.PAIRS, place.MIN_TRIES * blocks**2)

@@ -20,7 +20,10 @@ KERNEL void k_sgd_planes(int8_t *p, const float *g, const float *inverse, const 
       int32_t high = (v + half + 128 * unit) / unit - 128;
       p[at] = (int8_t)high;
       fraction = v - high * unit;
-      *place = bits == 4 ? (int8_t)(((uint8_t)*place & (0xf0 >> shift)) | ((fraction & 15) << shift))
-                         : (int8_t)fraction;
+      if (bits == 4) {
+        int32_t others = (uint8_t)*place & (0xf0 >> shift);
+        fraction = others | (fraction & 15) << shift;
+      }
+      *place = (int8_t)fraction;
     }
 }

@@ -1,8 +1,8 @@
 """Bytes kept for the backward pass: Trainlet's trainers against PyTorch's autograd.
 
-For every network of the tests and every preset, float32, batch 1: what the trainer keeps between the
-passes (`Program.saved_bytes`), its arena, and what autograd saves for the same update (unique storages
-seen by saved-tensor hooks, parameters and buffers left out).
+For every network of the tests and every preset, float32, batch 1: what the trainer keeps between
+the passes (`Program.saved_bytes`), its arena, and what autograd saves for the same update (unique
+storages seen by saved-tensor hooks, parameters and buffers left out).
 
     python benchmarks/saved_bytes.py        prints a table, writes build/saved_bytes.json
 """

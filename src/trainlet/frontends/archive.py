@@ -1,8 +1,9 @@
 """Reading a .pt2 file without trusting it.
 
 torch.export.load runs pickles with code execution allowed where the archive asks for it, and
-evaluates symbolic expressions.  The archive is therefore inspected first: only raw tensors, fixed
-shapes and ATen operators get through, and what is left is loaded with unpickling restricted.
+evaluates symbolic expressions, compiles guards and imports modules by name.  The archive is
+therefore inspected first: only raw tensors, fixed shapes and ATen operators get through, and what
+is left is loaded with unpickling restricted.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
-from trainlet.errors import FileError, UnsupportedError
+from trainlet.errors import FileError, TrainletError, UnsupportedError
 
 MAX_BYTES = 1 << 30
 _ALLOWED_TARGETS = ("torch.ops.aten.", "_operator.getitem")
+_ALLOWED_CONTAINERS = (None, "builtins.tuple", "builtins.list", "builtins.dict")
 
 
 def read_archive(path: Path) -> ExportedProgram:
@@ -36,10 +38,10 @@ def read_archive(path: Path) -> ExportedProgram:
         content = path.read_bytes()
     except OSError as error:
         raise FileError(f"{path}: {error.strerror or error}") from None
-    _inspect(path, content)
+    inspected = _inspect(path, content)
     with _restricted_unpickling():
         try:
-            return torch.export.load(io.BytesIO(content))
+            return torch.export.load(inspected)
         except Exception as error:
             raise FileError(
                 f"{path}: not a readable .pt2 archive ({type(error).__name__}: {error}); write it "
@@ -47,7 +49,9 @@ def read_archive(path: Path) -> ExportedProgram:
             ) from error
 
 
-def _inspect(path: Path, content: bytes) -> None:
+def _inspect(path: Path, content: bytes) -> io.BytesIO:
+    """The archive packed anew out of what was looked at, so that no other reader of zip files
+    finds something else in it."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = archive.namelist()
@@ -60,14 +64,22 @@ def _inspect(path: Path, content: bytes) -> None:
                 raise FileError(
                     f"{path}: no .pt2 archive of torch 2.13; write it with torch.export.save"
                 )
-            if archive.testzip() is not None:
-                raise FileError(f"{path}: damaged: {archive.testzip()} fails its checksum")
-            documents = {n: json.loads(archive.read(n)) for n in names if n.endswith(".json")}
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
-        raise FileError(f"{path}: truncated, or no .pt2 archive ({error})") from None
-    for name, document in documents.items():
-        for key, value in _walk(document):
-            _reject(path, name, key, value)
+            files = {name: archive.read(name) for name in names}
+        documents = {n: json.loads(text) for n, text in files.items() if n.endswith(".json")}
+        for name, document in documents.items():
+            for key, value in _walk(document):
+                _reject(path, name, key, value)
+    except TrainletError:
+        raise
+    except Exception as error:  # whatever a parser says of hostile bytes
+        what = f"{type(error).__name__}: {error}"
+        raise FileError(f"{path}: truncated, damaged, or no .pt2 archive ({what})") from None
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    packed.seek(0)
+    return packed
 
 
 def _walk(document: Any) -> Iterator[tuple[str, Any]]:
@@ -85,6 +97,8 @@ def _walk(document: Any) -> Iterator[tuple[str, Any]]:
 def _reject(path: Path, name: str, key: str, value: Any) -> None:
     if key == "use_pickle" and value:
         raise FileError(f"{path}: {name} asks for a pickle, which can run code; refused")
+    if key == "guards_code" and value:
+        raise FileError(f"{path}: {name} holds Python code ({value}); refused")
     if key == "path_name" and not str(value).startswith(("weight_", "tensor_")):
         raise FileError(f"{path}: {name} holds an object that is no tensor ({value}); refused")
     if key in ("expr_str", "as_expr") and value:
@@ -92,10 +106,24 @@ def _reject(path: Path, name: str, key: str, value: Any) -> None:
             f"{path}: the program has a dynamic shape ({value}); a trainer's memory is planned at "
             "compile time: export with fixed shapes"
         )
+    if key in ("in_spec", "out_spec") and value:
+        _reject_containers(path, json.loads(value))
     if key == "target" and isinstance(value, str) and "." in value:
         dotted = value.startswith(("torch.", "_operator.", "math.", "builtins."))
         if dotted and not value.startswith(_ALLOWED_TARGETS):
             raise UnsupportedError(f"{path}: operator {value}; allowed: ATen operators")
+
+
+def _reject_containers(path: Path, spec: Any) -> None:
+    """Other containers than these import the module that their description names."""
+    for key, value in _walk(spec):
+        if key == "type" and value not in _ALLOWED_CONTAINERS:
+            raise UnsupportedError(
+                f"{path}: the model takes or returns a {value}; allowed: tensors, tuples of them"
+            )
+        context = json.loads(value or "null") if key == "context" else None
+        if any(inner == "__enum__" for inner, _ in _walk(context)):
+            raise FileError(f"{path}: the description of the inputs holds an enum; refused")
 
 
 @contextmanager

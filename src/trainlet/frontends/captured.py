@@ -92,11 +92,20 @@ def bias_names(module: GraphModule) -> dict[str, str]:
     return names
 
 
-def make_epsilon_usual(module: GraphModule) -> None:
-    """The variance takes up what a batch norm's epsilon differs by."""
+def make_norms_usual(module: GraphModule) -> None:
+    """As torchao's training graph knows batch norms: with an affine part, and with its epsilon.
+
+    The variance takes up what the epsilon differs by.
+    """
     for n in module.graph.nodes:
-        if operator(n) == "batch_norm" and n.args[7] != EPSILON:
-            variance: Any = module.get_buffer(n.args[4].target)
-            variance.add_(n.args[7] - EPSILON).clamp_(min=0)
-            n.update_arg(7, EPSILON)
+        if operator(n) != "batch_norm":
+            continue
+        variance: Any = module.get_buffer(n.args[4].target)
+        variance.add_(n.args[7] - EPSILON).clamp_(min=0)
+        n.update_arg(7, EPSILON)
+        for k, name, fill in ((1, "ones", torch.ones_like), (2, "zeros", torch.zeros_like)):
+            if n.args[k] is None:
+                module.register_buffer(f"{n.name}_{name}", fill(variance))
+                with module.graph.inserting_before(n):
+                    n.update_arg(k, module.graph.get_attr(f"{n.name}_{name}"))
     module.recompile()

@@ -19,7 +19,7 @@ from torch.fx import Node as Fx
 from torch.fx.node import map_arg
 
 from trainlet.errors import DataError, GraphError, UnsupportedError
-from trainlet.frontends.torch import OUTPUT, _call, _module_path
+from trainlet.frontends.torch import OUTPUT, call_operator, module_path
 from trainlet.frontends.twins import Result, TwinImporter, Weight
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType
@@ -101,7 +101,7 @@ class _Conversion:
     def run(self) -> Graph:
         result: Any = ()
         for fx in self.module.graph.nodes:
-            self.at.label = _module_path(fx)
+            self.at.label = module_path(fx)
             if fx.op == "output":
                 result = fx.args[0]
             else:
@@ -137,7 +137,9 @@ class _Conversion:
             return target(*map_arg(fx.args, self.values.__getitem__))  # type: ignore[misc]
         if ANNOTATION in fx.meta:
             return self.annotated(fx, given)
-        return _call(self.at, fx, {i.name: self.real(self.values[i]) for i in fx.all_input_nodes})
+        return call_operator(
+            self.at, fx, {i.name: self.real(self.values[i]) for i in fx.all_input_nodes}
+        )
 
     def annotated(self, fx: Fx, given: list[Any]) -> Any:
         """In integers; a clamp joins what it follows."""
@@ -148,7 +150,7 @@ class _Conversion:
             return Pending({"x": given[0].node}, bounds=bounds)
         nodes = {i.name: self.integer(self.values[i]) for i in fx.all_input_nodes}
         if operator(fx) in MOVES:
-            return Integers(_call(self.at, fx, nodes))
+            return Integers(call_operator(self.at, fx, nodes))
         return Pending(nodes, fx)
 
     def quantized(self, source: Any, args: tuple) -> Node:
@@ -162,8 +164,8 @@ class _Conversion:
         if source.fx is None:
             made = self.at.build("clamp", source.given["x"])
         else:
-            self.at.label = _module_path(source.fx)
-            made = _call(self.at, source.fx, dict(source.given))
+            self.at.label = module_path(source.fx)
+            made = call_operator(self.at, source.fx, dict(source.given))
         self.at.result = None
         same = affine(made) == (result.scale, result.zero_point)
         return made if same else self.at.quantized(made, result)

@@ -24,7 +24,7 @@ from trainlet.frontends.calibration import (
     calibration_batches,
     example_inputs,
 )
-from trainlet.frontends.captured import bias_names, captured, make_epsilon_usual
+from trainlet.frontends.captured import bias_names, captured, make_norms_usual
 from trainlet.frontends.integers import import_converted, operator
 from trainlet.ir.graph import Graph
 from trainlet.ops.quantized.precision import CALIBRATIONS
@@ -104,7 +104,7 @@ def convert_module(
         if qat is None:
             module = flow.prepare_pt2e(module, quantizer)
         else:
-            make_epsilon_usual(module)
+            make_norms_usual(module)
             module = _switch(flow.prepare_qat_pt2e(module, quantizer), False)
     calibrate(module, batches, batch_size, progress)
     if qat is not None:

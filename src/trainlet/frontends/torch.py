@@ -51,8 +51,8 @@ def import_program(program: ExportedProgram) -> Graph:
     nodes: dict[str, Any] = _leaves(program, at)
     for fx in program.graph.nodes:
         if fx.op == "call_function":
-            at.label = _module_path(fx)
-            nodes[fx.name] = _call(at, fx, nodes)
+            at.label = module_path(fx)
+            nodes[fx.name] = call_operator(at, fx, nodes)
     outputs = [
         spec for spec in program.graph_signature.output_specs if spec.kind == OutputKind.USER_OUTPUT
     ]
@@ -118,7 +118,11 @@ def _type(placeholder: torch.fx.Node) -> TensorType:
     return TensorType(tuple(found.shape))
 
 
-def _call(at: Importer, fx: torch.fx.Node, nodes: dict[str, Any]) -> Any:
+def call_operator(at: Importer, fx: torch.fx.Node, nodes: dict[str, Any]) -> Any:
+    """What the table makes of one operator, given its inputs' nodes by name.
+
+    Raises UnsupportedError and ShapeError with the operator and the line of the user's model.
+    """
     resolved: Any = map_arg((fx.args, fx.kwargs), lambda n: nodes.get(n.name))
     args, kwargs = resolved
     if fx.target is operator.getitem:
@@ -145,7 +149,8 @@ def _known(kwargs: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in kwargs.items() if k not in ignored}
 
 
-def _module_path(fx: torch.fx.Node) -> str:
+def module_path(fx: torch.fx.Node) -> str:
+    """The module that made the node, as in `named_modules`; the node's own name outside of all."""
     stack = list((fx.meta.get("nn_module_stack") or {}).values())
     return (stack[-1][0] if stack else "") or fx.name
 
@@ -155,5 +160,5 @@ def where(fx: torch.fx.Node) -> str:
     frames = re.findall(r'File "([^"]+)", line (\d+)', fx.meta.get("stack_trace") or "")
     torch_home = str(Path(torch.__file__).parent)
     own = [f for f in frames if not f[0].startswith(torch_home)] or frames
-    module = _module_path(fx)
+    module = module_path(fx)
     return f"(module {module!r}, {own[-1][0]}:{own[-1][1]})" if own else f"(module {module!r})"

@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike
 
 from trainlet.errors import DataError
 
-CType = Literal["float", "int32_t", "int8_t"]
+CType = Literal["float", "int32_t", "int16_t", "int8_t"]
 DTYPES: dict[CType, np.dtype] = {
     "float": np.dtype(np.float32),
     "int32_t": np.dtype(np.int32),
+    "int16_t": np.dtype(np.int16),
     "int8_t": np.dtype(np.int8),
 }
 

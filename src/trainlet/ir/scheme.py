@@ -6,6 +6,7 @@ compiler.  Sharing a file is sharing a scheme: TOML with one line a parameter.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -50,18 +51,19 @@ class UpdateScheme:
 
     def to_toml(self) -> str:
         """The scheme as TOML, one line a parameter."""
-        lines = [f'"{name}" = {ratio!r}' for name, ratio in self.ratios.items()]
+        named = [(json.dumps(n, ensure_ascii=False), r) for n, r in self.ratios.items()]
+        lines = [f"{name} = {ratio!r}" for name, ratio in named]
         return "\n".join(["[update]", *lines, ""])
 
     def save(self, path: str | Path) -> None:
         """Write the scheme as TOML."""
-        Path(path).write_text(self.to_toml())
+        Path(path).write_text(self.to_toml(), encoding="utf-8")
 
     @staticmethod
     def load(path: str | Path) -> UpdateScheme:
         """Read a TOML file; raises FileError for one that is no scheme, SchemeError for a ratio."""
         try:
-            text = Path(path).read_text()
+            text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise FileError(f"{path}: cannot be read: {error}") from None
         return UpdateScheme.from_toml(text, str(path))
@@ -82,4 +84,4 @@ class UpdateScheme:
             ) from None
         except RecursionError:
             raise FileError(f"{source}: nested too deeply; a scheme is one flat table") from None
-        return UpdateScheme({name: float(r) for name, r in found.update.items()})
+        return UpdateScheme(found.update)

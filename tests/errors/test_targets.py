@@ -1,0 +1,87 @@
+"""A target that is too small: by how much, what is large, and which presets would fit."""
+
+from dataclasses import replace
+
+import pytest
+
+import trainlet as tl
+from errors.small import compiled
+from trainlet.errors import TargetError, ToolchainError
+from zoo import NETWORKS
+
+KB = 1024
+
+
+def resnet(ram: int, flash: int = 4096 * KB, scheme: str = "full") -> tl.CompiledProgram:
+    case = NETWORKS["resnet8"](1)
+    target = replace(tl.Target.preset("cortex-m7"), ram=ram, flash=flash)
+    return tl.compile(case.model, case.x, tl.schemes.preset(scheme, case.model), target=target)
+
+
+def test_too_little_ram():
+    fitting = resnet(4096 * KB)
+    need = fitting.arena_bytes + fitting.state_bytes + fitting.target.stack
+    with pytest.raises(TargetError) as caught:
+        resnet(512 * KB)
+    message = str(caught.value)
+    assert f"RAM needs {need:,} bytes, {need - 512 * KB:,} more than its {512 * KB:,}" in message
+    assert f"arena {fitting.arena_bytes:,}" in message
+    assert f"trained parameters and state {fitting.state_bytes:,}" in message
+    assert "Largest at the peak: " in message and "65,536" in message  # a map of 16 x 32 x 32
+    assert "Presets that would fit: last, bias, norm" in message or "last, bias" in message
+    assert "Flash" not in message
+    assert resnet(512 * KB, scheme="bias")
+
+
+def test_too_little_flash():
+    with pytest.raises(
+        TargetError, match="Flash needs .* bytes, .* more than its 65,536"
+    ) as caught:
+        resnet(4096 * KB, 64 * KB, "last")
+    assert "RAM needs" not in str(caught.value)
+    assert "would fit: none; take a smaller input, batch or network, or a larger" in str(
+        caught.value
+    )
+
+
+def test_one_byte_decides():
+    fitting = compiled(target=tl.Target.preset("cortex-m4"))
+    need = fitting.arena_bytes + fitting.state_bytes
+    stack = 1024 - need % 1024 + 1024 - (1024 - need % 1024) % 8
+    exact = -(-(need + stack) // 1024) * 1024
+    stack = (exact - need) // 8 * 8
+    small = replace(tl.Target.preset("cortex-m4"), ram=exact, stack=stack)
+    assert compiled(target=small)
+    with pytest.raises(TargetError, match="RAM needs"):
+        compiled(target=replace(small, stack=stack + 8))
+
+
+def test_the_code_counts_when_it_is_built(tmp_path):
+    """What the compiler makes is known after linking: the same error, from the linker."""
+    tiny = replace(tl.Target.preset("cortex-m4"), flash=2 * KB, compiler="zig")
+    program = compiled(target=tiny)
+    with pytest.raises(TargetError, match="exceeds FLASH by"):
+        program.build("unicorn")
+    with pytest.raises(TargetError, match="exceeds FLASH by"):
+        _ = program.report
+
+
+def test_devices():
+    program = compiled()
+    with pytest.raises(
+        TargetError, match="'host' is no microcontroller, so it cannot run on unicorn"
+    ):
+        program.build("unicorn")
+    with pytest.raises(tl.TrainletError, match="no device 'fpga'; allowed: host, sanitized"):
+        program.build("fpga")
+    assert program.report.flash_bytes is None
+
+
+def test_no_compiler(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("trainlet.backends.toolchain.has_zig", lambda: False)
+    with pytest.raises(ToolchainError, match="no C compiler.*pip install ziglang"):
+        compiled().build("host")
+    program = compiled(target="cortex-m4")
+    with pytest.raises(ToolchainError, match="no compiler for Arm.*pip install ziglang"):
+        program.build("unicorn")

@@ -222,7 +222,7 @@ def networks(draw: Draw) -> tuple[nn.Module, tuple[int, ...], int]:
 def lively(model: nn.Module) -> nn.Module:
     """Norms that are not the identity."""
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
+        for parameter in model.parameters():
             if parameter.ndim == 1:
                 parameter.add_(torch.empty_like(parameter).uniform_(-0.3, 0.3))
         for name, buffer in model.named_buffers():

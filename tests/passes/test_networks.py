@@ -88,7 +88,7 @@ def test_frozen_batch_norms_vanish(name):
 
 def trained(name: str) -> list[str]:
     """The ops that a ConvBnRelu of ds_cnn becomes, when one of its parameters learns."""
-    case, graph = imported("ds_cnn")
+    _, graph = imported("ds_cnn")
     whole = after("fold", graph, None, {name: 1, "fc.weight": 1})
     return [n.op for n in whole.nodes() if n.name in ("features.6", "features.7")]
 
@@ -122,7 +122,7 @@ def test_what_no_gradient_needs_is_not_in_the_c_code(name, tmp_path):
 
 
 def test_frozen_weights_are_constants_and_trained_ones_state(tmp_path):
-    case, graph = imported("ds_cnn")
+    _, graph = imported("ds_cnn")
     chosen = {"features.6.weight": 0.5, "fc.bias": 1}
     tl.compile(graph, None, chosen, target="host").write(tmp_path / "out")
     weights = (tmp_path / "out" / "trainer_weights.h").read_text()
@@ -135,7 +135,7 @@ def test_frozen_weights_are_constants_and_trained_ones_state(tmp_path):
 
 def test_nothing_that_is_needed_runs_before_the_first_trained_layer():
     """The backward pass ends at the deepest trained parameter."""
-    case, graph = imported("mobilenet_v2")
+    _, graph = imported("mobilenet_v2")
     deep = training_graph(graph, None, {"features.17.conv.2.weight": 0.5}).step
     passed = [n.op for n in deep.nodes() if n.op.endswith("_dx")]
     assert sorted(passed) == ["conv2d_dx", "linear_dx", "mask_dx"]

@@ -1,6 +1,7 @@
 """How good the plans of real networks are: near the lower bound, below naive orders, cheap."""
 
 from functools import cache
+from itertools import pairwise
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_the_lower_bound_is_the_peak_of_what_is_alive(name):
         alive = [n for n, (born, dies) in plan.live.items() if born <= t <= dies]
         assert sum(aligned(n.type.nbytes) for n in alive) <= plan.lower_bound
         ends = sorted((plan.offset[n], plan.offset[n] + n.type.nbytes) for n in alive)
-        assert all(a[1] <= b[0] for a, b in zip(ends, ends[1:], strict=False)), "overlap"
+        assert all(a[1] <= b[0] for a, b in pairwise(ends)), "overlap"
 
 
 @pytest.mark.parametrize("kind", ["full", "bias"])

@@ -108,7 +108,7 @@ class _Backbone:
     def head(self, x: Node, classes: int, seed: int) -> Node:
         """Mean over the map, real values, a linear layer."""
         (scale, zero), channels = affine(x), x.type.shape[3]
-        own = {"scale": scale, "zero_point": zero}
+        own: dict[str, Any] = {"scale": scale, "zero_point": zero}
         pooled = build("mean_i8", x, axes=(1, 2), keep=False, source=(scale, zero), **own, **CLAMP)
         features = build("dequantize", pooled, **own)
         rng = np.random.default_rng(seed)

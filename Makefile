@@ -1,6 +1,7 @@
 # make demo    a network learns on an emulated microcontroller
 # make test    the tests                  make check   lint, format, types, floors
 # make wheel   dist/trainlet-*.whl        make clean   caches and build products
+# make bench-int8   accuracy of int8 training on real data, half an hour; DATA=... the data folder
 #
 # An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.
 # PYTHON=...   which Python makes .venv   PIP_ARGS=...  more words for pip (a wheel folder, an index)
@@ -9,8 +10,9 @@
 VENV := $(or $(VIRTUAL_ENV),.venv)
 BIN  := $(VENV)/bin
 JOBS ?= 2
+DATA ?= ../shared/data
 
-.PHONY: demo test check wheel clean
+.PHONY: demo test check wheel clean bench-int8
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
@@ -26,6 +28,11 @@ check: $(VENV)/.trainlet-dev
 
 wheel: $(VENV)/.trainlet-dev
 	$(BIN)/python -m build --wheel --no-isolation
+
+bench-int8: $(VENV)/.trainlet-test
+	@test -d '$(DATA)' || { echo "no data folder $(DATA); say where: make bench-int8 DATA=FOLDER" \
+	    "(docs/int8-accuracy.md lists its files)" >&2; exit 1; }
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/int8_accuracy.py --data '$(DATA)' $(ARGS)
 
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis

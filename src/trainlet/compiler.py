@@ -172,12 +172,13 @@ def training_graph(
     elif not isinstance(scheme, UpdateScheme):
         scheme = UpdateScheme(scheme)
     chosen: UpdateScheme = scheme
+    gradient = precision.gradient if precision else "float32"
     stages = {
         "load": lambda g: g,
         "freeze": lambda g: freeze(g, _some(chosen)),
         "layout": channels_last,
         "fold": lambda g: fold_constants(fold_batch_norm(integer_inputs(g))),
-        "differentiate": lambda g: differentiate(_with_loss(g, criterion)),
+        "differentiate": lambda g: differentiate(_with_loss(g, criterion), gradient=gradient),
         "prune": lambda g: fold_constants(prune(g, chosen)),
     }
     for name, run in stages.items():

@@ -20,7 +20,12 @@ LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"
 BLOB_HEADER = 16
 BLOB_CHECKSUM = 4
 WORD = 4
-CTYPES: dict[str, CType] = {"float32": "float", "int32": "int32_t", "int8": "int8_t"}
+CTYPES: dict[str, CType] = {
+    "float32": "float",
+    "int32": "int32_t",
+    "int16": "int16_t",
+    "int8": "int8_t",
+}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from trainlet.ops.op import build, leaf
 from trainlet.ops.quantized.fixed_point import f32, requantization
 from trainlet.ops.quantized.types import affine
 
-CLAMP = {"low": -128, "high": 127}
+CLAMP: dict[str, Any] = {"low": -128, "high": 127}
 
 
 def load_mcunet(path: str | Path, classes: int, seed: int = 0) -> Graph:

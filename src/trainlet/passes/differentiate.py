@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph, Node
-from trainlet.ops.op import OPS, build
+from trainlet.ops.quantized.gradient import GradientFormat
 
 
-def differentiate(graph: Graph, loss: str = "loss") -> Graph:
+def differentiate(graph: Graph, loss: str = "loss", gradient: str = "float32") -> Graph:
     """The graph with one output `grad.<name>` for each parameter leaf.
 
     The gradient of a tensor that is read several times is the sum over its readers.
+    gradient: of an int8 activation: "float32", "int16" or "int8"; of a parameter it is float32.
     Raises UnsupportedError when an op between a parameter and the loss has no gradient rule.
     """
     nodes = graph.nodes()
@@ -20,16 +20,15 @@ def differentiate(graph: Graph, loss: str = "loss") -> Graph:
             wanted.add(n)
     root = graph.outputs[loss]
     gradients: dict[Node, Node] = {}
+    numbers = GradientFormat(gradient)
     for n in reversed(nodes):
         if n not in wanted or n.is_leaf or not (n is root or n in gradients):
             continue
-        rule = OPS[n.op].vjp
-        if rule is None:
-            raise UnsupportedError(f"{n!r} has no gradient rule, but a parameter before it learns")
-        for i, thunk in zip(n.inputs, rule(n, gradients.get(n)), strict=True):
+        thunks = numbers.thunks(n, gradients.get(n))
+        for i, thunk in zip(n.inputs, thunks, strict=True):
             if thunk is None or i not in wanted:
                 continue
-            known = gradients.get(i)
-            gradients[i] = build("add", known, thunk(), label=i.name) if known else thunk()
+            known, term = gradients.get(i), numbers.settled(i, thunk())
+            gradients[i] = numbers.plus(i, known, term) if known else term
     found = {f"grad.{n.name}": gradients[n] for n in nodes if n.op == "param" and n in gradients}
     return Graph({**graph.outputs, **found}, graph.values)

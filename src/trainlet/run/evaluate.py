@@ -21,5 +21,5 @@ def evaluate_graph(graph: Graph, leaves: Mapping[str, np.ndarray]) -> dict[str, 
             known[n] = leaves[n.name]
         else:
             result = OPS[n.op].eval(*(known[i] for i in n.inputs), **n.attrs)
-            known[n] = np.asarray(result, n.type.dtype)
+            known[n] = np.array(result, n.type.dtype, order="C")
     return {name: known[n] for name, n in graph.outputs.items()}

@@ -1,6 +1,7 @@
 """Operators on integers: int8 tensors with a scale and a zero point, int32 biases.
 
-Forward, the arithmetic of TensorFlow Lite's reference kernels, bit for bit; backward, float32.
+Forward, the arithmetic of TensorFlow Lite's reference kernels, bit for bit; backward, float32 or
+(`gradient`) integers.
 """
 
 from trainlet.ops.quantized import (
@@ -8,6 +9,7 @@ from trainlet.ops.quantized import (
     conv,
     depthwise,
     elementwise,
+    gradient,
     linear,
     pool,
     shape,
@@ -20,6 +22,7 @@ __all__ = [
     "conv",
     "depthwise",
     "elementwise",
+    "gradient",
     "linear",
     "pool",
     "shape",

@@ -9,6 +9,7 @@ from trainlet.ops.quantized.update import ROUNDINGS
 
 EXTRA_BITS = (0, 4, 8)
 CALIBRATIONS = ("minmax", "mse")
+GRADIENTS = ("float32", "int16", "int8")
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Int8:
     float_head:  the last linear layer stays float32
     calibration: ranges of the activations by "minmax" or by least squared error, "mse"
     seed:        of the stochastic rounding
+    gradient:    of an activation: "float32", or "int16" or "int8" with a common exponent, found at
+                 run time: integer arithmetic, and half of the bytes or less
     """
 
     extra_bits: int = 8
@@ -29,12 +32,14 @@ class Int8:
     float_head: bool = True
     calibration: str = "minmax"
     seed: int = 0
+    gradient: str = "float32"
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
             ("extra_bits", self.extra_bits, EXTRA_BITS),
             ("rounding", self.rounding, ROUNDINGS),
             ("calibration", self.calibration, CALIBRATIONS),
+            ("gradient", self.gradient, GRADIENTS),
         ):
             if value not in allowed:
                 raise TrainletError(f"{name}={value!r}; allowed: {', '.join(map(str, allowed))}")

@@ -1,0 +1,16 @@
+#include "bfp.h"
+#include "kernel.h"
+/* the exponent of a layer's input gradient: g[R,O] times the scales r[O] * 2^(r[O] - 15), times a
+ * gain; neither its sums of 31 bits nor its mantissas can overflow */
+KERNEL void k_exponent_layer(int32_t *restrict out, const void *g, const int16_t *r,
+                             const int32_t *gain, const int32_t *e, int R, int O, int bytes) {
+  int32_t top = 0;
+  for (int k = 0; k < R; k++)
+    for (int o = 0; o < O; o++) {
+      int32_t m = magnitude(mantissa(g, k * O + o, bytes)) * r[o];
+      if (m > top) top = m;
+    }
+  int s = 0;
+  while (((int64_t)top + (1 << bits_before(s))) * *gain > (int64_t)32766 << s) s++;
+  *out = *e + r[O] - 15 + s;
+}

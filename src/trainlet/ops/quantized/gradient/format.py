@@ -1,0 +1,55 @@
+"""In which numbers a backward pass computes: float32, or block floating point where it can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainlet.errors import UnsupportedError
+from trainlet.ir.graph import Node
+from trainlet.ops.op import OPS, Thunk, build
+from trainlet.ops.quantized.gradient.block import RULES, is_block
+from trainlet.ops.quantized.gradient.convert import from_block, to_block
+from trainlet.ops.quantized.gradient.elementwise import block_sum
+
+
+@dataclass(frozen=True)
+class GradientFormat:
+    """The format of the gradients of int8 activations; all others are float32.
+
+    An op without an integer rule is a float island: its gradient becomes float32, and what it
+    hands on becomes mantissas again.
+    """
+
+    dtype: str = "float32"
+
+    def thunks(self, n: Node, g: Node | None) -> Sequence[Thunk | None]:
+        """The gradient rule of n on g; raises UnsupportedError where there is none."""
+        integers = g is not None and is_block(g.type)
+        rule = (RULES.get(n.op) if integers else None) or OPS[n.op].vjp
+        if rule is None:
+            raise UnsupportedError(f"{n!r} has no gradient rule, but a parameter before it learns")
+        island = g is not None and n.op not in RULES
+        return rule(n, _real(g) if island else g)  # type: ignore[arg-type]
+
+    def settled(self, tensor: Node, g: Node) -> Node:
+        """A gradient of `tensor` in its format."""
+        if self.dtype == "float32" or not _is_activation(tensor):
+            return _real(g)
+        return g if is_block(g.type) else to_block(g, self.dtype)
+
+    def plus(self, tensor: Node, a: Node, b: Node) -> Node:
+        """The sum of two gradients of `tensor`."""
+        if is_block(a.type):
+            return block_sum(a, b)
+        return build("add", a, b, label=tensor.name)
+
+
+def _real(g: Node) -> Node:
+    return from_block(g) if is_block(g.type) else g
+
+
+def _is_activation(n: Node) -> bool:
+    """A weight has a scale for each of its channels."""
+    quant = n.type.quant
+    return n.op != "param" and n.type.dtype == "int8" and quant is not None and quant.axis is None

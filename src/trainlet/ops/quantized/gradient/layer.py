@@ -1,0 +1,114 @@
+"""What the input gradients of all layers with weights share: two ops, and how they are tested."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
+from trainlet.ops.op import Op, Sample, build, register, require, typed
+from trainlet.ops.quantized.gradient.block import (
+    EXPONENT,
+    exponent_of,
+    mantissas,
+    power_of_two,
+    shift_round,
+    width,
+)
+from trainlet.ops.quantized.gradient.exponent import exponent_of_sums, layer_shifts
+from trainlet.ops.quantized.gradient.sampling import block, draw_block, draw_exponent, draw_scales
+from trainlet.ops.quantized.sampling import draw_int8
+from trainlet.ops.quantized.types import weight
+
+
+def layer_dx(name: str, g: Node, w: Node, scales: Node, gain: Node, **attrs: Any) -> Node:
+    """A layer's input gradient, its exponent first."""
+    e, label = exponent_of(g), attrs["label"]
+    out = bound = build("exponent_layer", g, scales, gain, e, label=label)
+    if g.type.dtype == "int8":
+        out = build(f"{name}_bfp_exponent", g, w, scales, e, bound, **attrs)
+    return build(f"{name}_bfp_dx", g, w, scales, e, bound, out, **attrs)
+
+
+def check_layer(g: TensorType, w: TensorType, r: TensorType, channels: int) -> None:
+    """Raise ShapeError unless weight and scales have as many channels as the gradient."""
+    require(w.dtype == "int8", f"weight {w} must be int8")
+    require(
+        g.shape[-1] == channels and r == typed("int16", channels + 1),
+        f"scales {r} of weight {w} do not fit {g}",
+    )
+
+
+def real_sums(total: np.ndarray, e: np.ndarray, scale: float) -> np.ndarray:
+    """Exact sums of mantissas times integers of `scale`, in real units, rounded to float32."""
+    return total.astype(np.int64).astype(np.float32) * (np.float32(scale) * power_of_two(e))
+
+
+@dataclass(frozen=True)
+class LayerDx:
+    """The two ops of a layer's input gradient: its exponent as int8, and itself.
+
+    sums:    (gradient, weight, scales, bits dropped before, **attrs) -> exact sums
+    samples: (dtype, largest mantissa, shapes of g and w, attrs, bits dropped in all)
+    """
+
+    name: str
+    infer: Callable[..., TensorType]
+    sums: Callable[..., np.ndarray]
+    literals: Callable[[Node, TensorType], tuple[int, ...]]
+    axis: int
+    samples: Sequence[tuple[str, int | None, tuple[int, ...], tuple[int, ...], dict, int]]
+
+    def exponent(self, g: Any, w: Any, r: Any, e: Any, bound: Any, **attrs: Any) -> np.ndarray:
+        before, _ = layer_shifts(e, r[-1], bound, bound)
+        return exponent_of_sums(self.sums(g, w, r, before, **attrs), e, r[-1], bound)
+
+    def dx(self, g: Any, w: Any, r: Any, e: Any, bound: Any, out: Any, **attrs: Any) -> np.ndarray:
+        before, after = layer_shifts(e, r[-1], bound, out)
+        sums = self.sums(g, w, r, before, **attrs)
+        return mantissas(shift_round(sums, after), str(g.dtype))
+
+    def sample(self, exponents: int, dtype: str, top: int | None, g: tuple[int, ...],
+               w: tuple[int, ...], attrs: dict, drop: int) -> Sample:  # fmt: skip
+        channels, e = w[self.axis], -9
+        types = block(dtype, *g), weight(*w, axis=self.axis), typed("int16", channels + 1)
+        draws = draw_block(dtype, g, top), draw_int8(w), draw_scales(channels)
+        bound = e - 3 - 15 + drop
+        out = bound + (8 if dtype == "int8" else 0)
+        given = [draw_exponent(k) for k in (e, bound, out)[:exponents]]
+        values = dict(enumerate([*draws, *given]))
+        return Sample((*types, *[EXPONENT] * exponents), attrs, values)
+
+    def register(self) -> None:
+        def infer_exponent(*types: TensorType, **attrs: Any) -> TensorType:
+            self.infer(*types, **attrs)
+            return EXPONENT
+
+        def literals(n: Node, dx: TensorType) -> tuple[int, ...]:
+            return *self.literals(n, dx), width(n.inputs[0].type)
+
+        def dx_type(n: Node) -> TensorType:
+            return self.infer(*(i.type for i in n.inputs), **n.attrs)
+
+        def macs(n: Node) -> int:
+            w = n.inputs[1].type
+            return n.inputs[0].type.size * w.size // w.shape[self.axis]
+
+        for name, infer, meaning, exponents in (
+            (f"{self.name}_bfp_exponent", infer_exponent, self.exponent, 2),
+            (f"{self.name}_bfp_dx", self.infer, self.dx, 3),
+        ):
+            register(
+                Op(
+                    name,
+                    infer=infer,
+                    eval=meaning,
+                    call=lambda n: literals(n, dx_type(n)),
+                    macs=macs,
+                    samples=[self.sample(exponents, *sample) for sample in self.samples],
+                )
+            )

@@ -1,0 +1,100 @@
+"""Moving mantissas about, and the gradients of what moves int8 elements."""
+
+from __future__ import annotations
+
+from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
+from trainlet.ops.op import OPS, Op, Sample, Thunk, build, kept, register
+from trainlet.ops.quantized.gradient.block import (
+    EXPONENT,
+    check_block,
+    exponent_of,
+    rule,
+    width,
+)
+from trainlet.ops.quantized.gradient.sampling import block, draw_block
+from trainlet.ops.shape import inverse
+
+
+def _moves(name: str, samples: list[tuple[str, tuple[int, ...], dict]]) -> None:
+    """The twin on mantissas of a float op that moves elements."""
+    twin = OPS[name]
+
+    def infer(g: TensorType, e: TensorType, **attrs: object) -> TensorType:
+        check_block(g, e)
+        return twin.infer(g, **attrs)
+
+    register(
+        Op(
+            f"{name}_bfp",
+            infer=infer,
+            eval=lambda g, e, **attrs: twin.eval(g, **attrs),
+            call=lambda n: (*twin.call(n), width(n.type)),
+            samples=[
+                Sample((block(dtype, *g), EXPONENT), attrs, {0: draw_block(dtype, g)})
+                for dtype, g, attrs in samples
+            ],
+        )
+    )
+
+
+_moves("permute", [
+    ("int16", (2, 3, 4, 5), {"permutation": (0, 2, 3, 1)}),
+    ("int8", (2, 3, 4), {"permutation": (2, 0, 1)}),
+])  # fmt: skip
+_moves("slice", [
+    ("int16", (3, 6), {"axis": 1, "start": 2, "stop": 4}),
+    ("int8", (3, 7, 2), {"axis": 1, "start": 1, "stop": 7, "step": 2}),
+])  # fmt: skip
+_moves("spread", [
+    ("int16", (3, 2), {"axis": 1, "start": 2, "size": 6}),
+    ("int8", (3, 3, 2), {"axis": 1, "start": 1, "size": 7, "step": 2}),
+])  # fmt: skip
+
+
+def leading_block(g: Node, e: Node, ratio: float) -> Node:
+    """The leading share of the last axis of mantissas."""
+    stop = kept(g.type.shape[-1], ratio)
+    return build("slice_bfp", g, e, axis=g.type.rank - 1, start=0, stop=stop, label=g.name)
+
+
+def _sliced(n: Node, g: Node, axis: int, start: int, stop: int) -> Node:
+    return build("slice_bfp", g, exponent_of(g), axis=axis, start=start, stop=stop, label=n.name)
+
+
+@rule("permute_i8")
+def _permute(n: Node, g: Node) -> list[Thunk | None]:
+    back = inverse(n.attrs["permutation"])
+    return [lambda: build("permute_bfp", g, exponent_of(g), permutation=back, label=n.name)]
+
+
+@rule("slice_i8")
+def _slice(n: Node, g: Node) -> list[Thunk | None]:
+    size = n.inputs[0].type.shape[n.attrs["axis"]]
+    attrs = {"axis": n.attrs["axis"], "start": n.attrs["start"], "step": n.attrs.get("step", 1)}
+    return [lambda: build("spread_bfp", g, exponent_of(g), size=size, label=n.name, **attrs)]
+
+
+@rule("concat_i8")
+def _concat(n: Node, g: Node) -> list[Thunk | None]:
+    axis = n.attrs["axis"]
+    edge, end = n.inputs[0].type.shape[axis], n.type.shape[axis]
+    return [lambda: _sliced(n, g, axis, 0, edge), lambda: _sliced(n, g, axis, edge, end)]
+
+
+@rule("pad_i8")
+def _pad(n: Node, g: Node) -> list[Thunk | None]:
+    def inside() -> Node:
+        part = g
+        for axis, (start, _) in enumerate(n.attrs["padding"]):
+            stop = start + n.inputs[0].type.shape[axis]
+            if stop - start < part.type.shape[axis]:
+                part = _sliced(n, part, axis, start, stop)
+        return part
+
+    return [inside]
+
+
+@rule("reshape")
+def _reshape(n: Node, g: Node) -> list[Thunk | None]:
+    return [lambda: build("reshape", g, shape=n.inputs[0].type.shape)]

@@ -1,6 +1,7 @@
 # make demo    a network learns on an emulated microcontroller
 # make test    the tests                  make check   lint, format, types, floors
 # make wheel   dist/trainlet-*.whl        make clean   caches and build products
+# make test-slow   the long evidence: integer gradients on every device, torchao's slow conversions
 # make bench-int8   accuracy of int8 training on real data, half an hour; DATA=... the data folder
 #
 # An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.
@@ -12,13 +13,16 @@ BIN  := $(VENV)/bin
 JOBS ?= 2
 DATA ?= ../shared/data
 
-.PHONY: demo test check wheel clean bench-int8
+.PHONY: demo test test-slow check wheel clean bench-int8
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
 
 test: $(VENV)/.trainlet-test
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/.trainlet-test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow $(ARGS)
 
 check: $(VENV)/.trainlet-dev
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 # make test    the tests                  make check   lint, format, types, floors
 # make wheel   dist/trainlet-*.whl        make clean   caches and build products
 # make test-slow   the long evidence: integer gradients on every device, torchao's slow conversions
-# make bench-int8   accuracy of int8 training on real data, half an hour; DATA=... the data folder
+# make bench-int8   accuracy of int8 training on real data, 40 minutes; DATA=... the data folder
 #
 # An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.
 # PYTHON=...   which Python makes .venv   PIP_ARGS=...  more words for pip (a wheel folder, an index)

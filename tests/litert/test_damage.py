@@ -65,7 +65,7 @@ def test_truncations_of_a_real_network(opened):
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300, deadline=None, suppress_health_check=list(HealthCheck)
 )
 @given(st.lists(st.tuples(st.integers(8, 5000), st.integers(0, 7)), min_size=1, max_size=4))
 def test_flipped_bits(opened, flips):
@@ -77,7 +77,7 @@ def test_flipped_bits(opened, flips):
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200, deadline=None, suppress_health_check=list(HealthCheck)
 )
 @given(st.integers(2, 1000), st.sampled_from([0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 24]))
 def test_wrong_offsets_and_counts(opened, word, value):

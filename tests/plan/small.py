@@ -32,6 +32,7 @@ class Residual(nn.Module):
         return self.fc(x.flatten(1))
 
 
+@cache
 def case() -> Case:
     return make_case(Residual, (3, 6, 6), 3, batch=1)
 

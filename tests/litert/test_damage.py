@@ -64,9 +64,7 @@ def test_truncations_of_a_real_network(opened):
             opened(content[:length])
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(8, 5000), st.integers(0, 7)), min_size=1, max_size=4))
 def test_flipped_bits(opened, flips):
     content = bytearray(small())
@@ -76,9 +74,7 @@ def test_flipped_bits(opened, flips):
         verify(opened(bytes(content)))
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(2, 1000), st.sampled_from([0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 24]))
 def test_wrong_offsets_and_counts(opened, word, value):
     content = bytearray(small())

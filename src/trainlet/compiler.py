@@ -40,17 +40,20 @@ from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
 from trainlet.passes.presets import PRESETS, choose, graph_parameters
 from trainlet.passes.prune import prune
+from trainlet.passes.split import split_weights
 from trainlet.passes.training_head import float_head, without_softmax
 from trainlet.passes.update import Training, attach_updates
 from trainlet.plan.place import plan_graph
 from trainlet.plan.report import Report, label, peak
+from trainlet.plan.schedule import schedule
+from trainlet.plan.tiling import choose_tiles
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import OracleDevice
 from trainlet.run.trainer import Trainer, build_trainer, input_arrays
 
 Model = torch.nn.Module | ExportedProgram | Graph | str | Path
 Scheme = UpdateScheme | Mapping[str, float] | str
-STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "update")
+STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "split", "update")
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ def training_graph(
         "fold": lambda g: fold_constants(fold_batch_norm(integer_inputs(g))),
         "differentiate": lambda g: differentiate(_with_loss(g, criterion), gradient=gradient),
         "prune": lambda g: fold_constants(prune(g, chosen)),
+        "split": split_weights,
     }
     for name, run in stages.items():
         graph = verify(run(graph))
@@ -203,6 +207,7 @@ def compile(
     optimizer: Optimizer | None = None,
     accumulate: int = 1,
     prefix: str = "trainer",
+    tile: bool | None = None,
 ) -> CompiledProgram:
     """Compile a pretrained network into a trainer.
 
@@ -214,6 +219,8 @@ def compile(
     quantisation-aware scaling; `calibration` batches show a float network's ranges.
     loss: "cross_entropy" (int labels), "mse", "bce", "bce_with_logits", or a Loss.
     accumulate: gradients of so many steps are averaged before the parameters change.
+    tile: whether maps too large for the arena exist only a few rows at a time; by default where
+    the target's RAM is limited.  The results are the same bit for bit.
 
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
@@ -231,7 +238,8 @@ def compile(
         training = training_graph(
             graph, None, scheme, loss, optimizer, accumulate, precision=integer
         )
-        return _program(training, place, optimizer, accumulate, prefix)
+        tiled = place.ram is not None if tile is None else tile
+        return _program(training, place, optimizer, accumulate, prefix, tiled)
 
     wanted = program(scheme)
     _check_fits(wanted, program)
@@ -290,12 +298,19 @@ def evaluate(
 
 
 def _program(
-    training: Training, target: Target, optimizer: Optimizer, accumulate: int, prefix: str
+    training: Training,
+    target: Target,
+    optimizer: Optimizer,
+    accumulate: int,
+    prefix: str,
+    tile: bool,
 ) -> CompiledProgram:
     apply = None
     if training.apply is not None:
         apply = Stage(verify(training.apply), plan_graph(training.apply))
-    plan = plan_graph(training.step)
+    order = schedule(training.step)
+    tiles = choose_tiles(training.step, order) if tile else ()
+    plan = plan_graph(training.step, order, tiles)
     return CompiledProgram(training.step, plan, target, apply, accumulate, optimizer.lr, prefix)
 
 
@@ -341,7 +356,7 @@ def _check_fits(program: Program, preset: Callable[[str], Program]) -> None:
         if limit is not None and need > limit
     ]
     _, alive = peak(program.plan)
-    largest = ", ".join(f"{label(n)} {n.type} {n.type.nbytes:,}" for n in alive[:4])
+    largest = ", ".join(f"{label(n)} {n.type} {program.plan.size[n]:,}" for n in alive[:4])
     fitting = [name for name in PRESETS if _preset_fits(name, preset)]
     raise TargetError(
         f"the program does not fit {target.name}: {'; '.join(over)} "

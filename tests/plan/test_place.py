@@ -78,10 +78,10 @@ def test_the_search_is_bounded(monkeypatch):
     """Counted in pairs of blocks, so that a slow machine does not matter."""
     pairs, tries, first_fit = 0, 0, place._first_fit
 
-    def counting(order, rivals):
+    def counting(order, rivals, slack):
         nonlocal pairs, tries
         pairs, tries = pairs + sum(map(len, rivals.values())), tries + 1
-        return first_fit(order, rivals)
+        return first_fit(order, rivals, slack)
 
     monkeypatch.setattr(place, "_first_fit", counting)
     monkeypatch.setattr(place, "ENOUGH", 1 << 40)  # search on for the last byte

@@ -19,6 +19,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import holder, in_arena
+from trainlet.plan.tile import Band, Place, Slide, Tile
 
 _POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8"}
 _RESERVED = frozenset(
@@ -77,26 +78,53 @@ class Emitter:
 
     def call(self, n: Node, stage: Stage) -> str:
         """The C call of a node: result, inputs, work space, literals."""
-        op = OPS[n.op]
-        inputs = [self.pointer(i, stage) for k, i in enumerate(n.inputs) if k != op.mutates]
-        inputs += ["0"] * (op.pointers - len(inputs))
+        inputs = [self.pointer(i, stage) for k, i in enumerate(n.inputs) if k != OPS[n.op].mutates]
         scratch = [f"U8({stage.plan.scratch[n]})"] if n in stage.plan.scratch else []
-        literals = [literal(v) for v in op.call(n)]
-        arguments = ", ".join([self.pointer(n, stage), *inputs, *scratch, *literals])
-        return f"k_{n.op}({arguments});" + (f" /* {n.name} */" if n.name else "")
+        return _call(n, [self.pointer(n, stage), *inputs], scratch)
 
-    def calls(self, order: Iterable[Node], stage: Stage) -> list[str]:
-        return [self.call(n, stage) for n in order if not OPS[n.op].alias]
+    def place(self, place: Place, stage: Stage) -> str:
+        """Where rows of a map lie, in turn t of a tile's loop."""
+        start = str(stage.plan.offset[place.node] + place.start)
+        moves = f" + t * {place.advance}" if place.advance else ""
+        return f"{_POINTER[place.node.type.dtype]}({start}{moves})"
+
+    def tile(self, tile: Tile, stage: Stage) -> list[str]:
+        """Loops over the rows of a tile."""
+        lines: list[str] = []
+        for loop in tile.loops:
+            body = [self.row_call(step, stage) for step in loop.body]
+            many = loop.times > 1
+            lines += [f"for (int t = 0; t < {loop.times}; t++) {{"] if many else []
+            lines += [f"  {line}" if many else line for line in body]
+            lines += ["}"] if many else []
+        return lines
+
+    def row_call(self, step: Slide | Band, stage: Stage) -> str:
+        if isinstance(step, Slide):
+            return f"slide(arena + {stage.plan.offset[step.node]}, {step.start}, {step.size});"
+        inputs = zip(step.node.inputs, step.inputs, strict=True)
+        where = [self.place(p, stage) if p else self.pointer(i, stage) for i, p in inputs]
+        scratch = [f"U8({at})"] if (at := stage.plan.scratch.get(step.node)) is not None else []
+        return _call(step.call, [self.place(step.result, stage), *where], scratch)
+
+    def calls(self, steps: Iterable[Node | Tile], stage: Stage) -> list[str]:
+        lines: list[str] = []
+        for step in steps:
+            if isinstance(step, Tile):
+                lines += self.tile(step, stage)
+            elif not OPS[step.op].alias:
+                lines.append(self.call(step, stage))
+        return lines
 
     def step(self) -> list[str]:
         """All calls of a step; before anything is updated, the loss is taken and judged."""
         stage = self.program.stages[0]
         loss = self.program.graph.outputs[LOSS]
         lines: list[str] = []
-        for n in self.program.plan.order:
-            lines += self.calls([n], stage)
-            if n is loss:
-                lines.append(f"*loss = *{self.pointer(n, stage)};")
+        for step in stage.plan.steps():
+            lines += self.calls([step], stage)
+            if step is loss:
+                lines.append(f"*loss = *{self.pointer(loss, stage)};")
                 lines.append(
                     f"if (!finite(loss, 1)) return {self.program.prefix.upper()}_ERROR_DIVERGED;"
                 )
@@ -156,7 +184,8 @@ class Emitter:
             "kept": [self.stored(n) for n in p.kept],
             "params": [self.stored(n) for n in p.params],
             "states": [self.stored(n) for n in p.states],
-            "predict": self.calls(p.predict_order, step),
+            "slides": any(tile.slides for stage in p.stages for tile in stage.plan.tiles),
+            "predict": self.calls(p.predict_steps, step),
             "step": self.step(),
             "apply": self.applied(),
             "accumulate": p.accumulate,
@@ -169,7 +198,7 @@ class Emitter:
         if stage is None:
             return None
         rate = next(n for n in stage.graph.leaves("input") if n.name == RATE)
-        return {"lr": stage.plan.offset[rate], "calls": self.calls(stage.plan.order, stage)}
+        return {"lr": stage.plan.offset[rate], "calls": self.calls(stage.plan.steps(), stage)}
 
     def slot(self, n: Node) -> dict[str, Any]:
         """An input of the model: its place in the arena, and what its numbers mean."""
@@ -198,6 +227,14 @@ class Emitter:
             "count": n.type.size,
             "fill": literal(start[0]) if n.op == "state" else "",
         }
+
+
+def _call(n: Node, pointers: list[str], scratch: list[str]) -> str:
+    op = OPS[n.op]
+    absent = ["0"] * (op.pointers - (len(pointers) - 1))
+    literals = [literal(v) for v in op.call(n)]
+    arguments = ", ".join([*pointers, *absent, *scratch, *literals])
+    return f"k_{n.op}({arguments});" + (f" /* {n.name} */" if n.name else "")
 
 
 def _shape(shape: tuple[int, ...]) -> str:

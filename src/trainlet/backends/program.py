@@ -15,6 +15,7 @@ from trainlet.ir.storage import to_device
 from trainlet.ir.text import print_graph
 from trainlet.ops.op import OPS
 from trainlet.plan.plan import Plan
+from trainlet.plan.tile import Tile
 
 LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"
 BLOB_HEADER = 16
@@ -94,6 +95,16 @@ class Program:
         """The part of the step that makes the logits."""
         needed = set(Graph({LOGITS: self.graph.outputs[LOGITS]}).nodes())
         return [n for n in self.plan.order if n in needed]
+
+    @cached_property
+    def predict_steps(self) -> list[Node | Tile]:
+        """The same with its tiles, which run as a whole."""
+        needed = set(self.predict_order)
+        return [
+            step
+            for step in self.plan.steps()
+            if (not needed.isdisjoint(step.nodes) if isinstance(step, Tile) else step in needed)
+        ]
 
     def initial(self, leaf: Node) -> np.ndarray:
         """The value that the device starts from."""

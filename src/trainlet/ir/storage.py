@@ -8,7 +8,7 @@ the terms of the user's model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -35,13 +35,33 @@ class Planes:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Of a parameter that lies in two leaves, this one has start..stop along an axis."""
+
+    whole: TensorType
+    axis: int
+    start: int
+    stop: int
+
+    def take(self, array: np.ndarray) -> np.ndarray:
+        """This part of an array shaped like the whole."""
+        return array[(slice(None),) * self.axis + (slice(self.start, self.stop),)]
+
+
+@dataclass(frozen=True)
 class Storage:
-    """device = reshape(permute(user + offset, permutation), shape of the leaf)."""
+    """device = part of reshape(permute(user + offset, permutation), shape of the leaf)."""
 
     shape: tuple[int, ...]
     permutation: tuple[int, ...]
     offset: tuple[float, ...] | None = None
     planes: Planes | None = None
+    part: Part | None = None
+
+    def __repr__(self) -> str:
+        """Without what is absent: this is how a graph's text shows it."""
+        given = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return f"Storage({', '.join(f'{k}={v!r}' for k, v in given if v is not None)})"
 
     @staticmethod
     def plain(shape: tuple[int, ...]) -> Storage:
@@ -60,7 +80,7 @@ def to_device(leaf: Node, array: np.ndarray) -> np.ndarray:
     A quantised leaf takes real values (floats, which it rounds) or its own integers.
     """
     how = storage(leaf)
-    kept = how.planes.tensor if how.planes else leaf.type
+    kept = _kept(leaf)
     if how.offset is not None:
         array = array + np.asarray(how.offset, np.float32).reshape(how.shape)
     permuted = np.transpose(array, how.permutation).reshape(kept.shape)
@@ -69,16 +89,24 @@ def to_device(leaf: Node, array: np.ndarray) -> np.ndarray:
         permuted = _quantised(permuted, kept, unit)
     elif how.planes:
         permuted = permuted.astype(np.int64) * unit
+    if how.part:
+        permuted = how.part.take(permuted)
     if how.planes:
         return split_planes(permuted, how.planes)
     return permuted.astype(leaf.type.dtype, order="C").reshape(leaf.type.shape)
 
 
-def to_user(leaf: Node, array: np.ndarray) -> np.ndarray:
-    """The inverse of `to_device`: the user's layout and terms; real values if quantised."""
+def to_user(leaf: Node, array: np.ndarray, rest: np.ndarray | None = None) -> np.ndarray:
+    """The inverse of `to_device`: the user's layout and terms; real values if quantised.
+
+    rest: of a leaf that is a leading part, the other part as the device keeps it.
+    """
     how = storage(leaf)
-    kept = how.planes.tensor if how.planes else leaf.type
+    kept = _kept(leaf)
     values = join_planes(array, how.planes) / (1 << how.planes.bits) if how.planes else array
+    if how.part and rest is not None:
+        own = how.planes.tensor if how.planes else leaf.type
+        values = np.concatenate([values.reshape(own.shape), rest], how.part.axis)
     if kept.quant is not None:
         scale, zero = _per_channel(kept.quant, kept.shape)
         values = ((values.reshape(kept.shape) - zero) * scale).astype(np.float32)
@@ -87,6 +115,14 @@ def to_user(leaf: Node, array: np.ndarray) -> np.ndarray:
     if how.offset is not None:
         user = user - np.asarray(how.offset, np.float32).reshape(how.shape)
     return np.ascontiguousarray(user)
+
+
+def _kept(leaf: Node) -> TensorType:
+    """The whole parameter as the device computes with it."""
+    how = storage(leaf)
+    if how.part:
+        return how.part.whole
+    return how.planes.tensor if how.planes else leaf.type
 
 
 def split_planes(values: np.ndarray, planes: Planes) -> np.ndarray:

@@ -13,10 +13,10 @@ from typing import Any
 
 from trainlet.errors import FileError, ShapeError
 from trainlet.ir.graph import LEAVES, Graph, Node
-from trainlet.ir.storage import Planes, Storage
+from trainlet.ir.storage import Part, Planes, Storage
 from trainlet.ir.types import DTYPES, Quant, TensorType
 
-_RECORDS = {record.__name__: record for record in (Planes, Quant, Storage, TensorType)}
+_RECORDS = {record.__name__: record for record in (Part, Planes, Quant, Storage, TensorType)}
 
 _LINE = re.compile(
     r"%(?P<id>\d+) = (?P<op>\w+)\((?P<inputs>[^)]*)\)(?: (?P<attrs>\{.*?\}))?"

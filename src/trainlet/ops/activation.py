@@ -14,6 +14,7 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import Op, Sample, build, float32, register, require, same_type, typed
+from trainlet.ops.rows import own_rows
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -54,6 +55,7 @@ for _name, _meaning in _CLIPPED.items():
     register(
         Op(
             _name,
+            rows=own_rows,
             infer=same_type,
             eval=_meaning,
             vjp=_vjp_clipped,
@@ -64,6 +66,7 @@ for _name, _meaning in _CLIPPED.items():
     register(
         Op(
             f"{_name}_mask",
+            rows=own_rows,
             infer=_mask_type,
             eval=lambda y, inside=_INSIDE[_name][0]: pack(inside(y)),
             call=lambda n: (n.inputs[0].type.size,),
@@ -171,6 +174,7 @@ for _name, (_meaning, _slope, _of) in _SMOOTH.items():
     register(
         Op(
             _name,
+            rows=own_rows,
             infer=same_type,
             eval=_meaning,
             vjp=_vjp_smooth,

@@ -14,6 +14,7 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import Op, Sample, Thunk, build, float32, kept, register, require
+from trainlet.ops.rows import conv_rows
 from trainlet.ops.shape import leading
 
 Pair = tuple[int, int]
@@ -134,6 +135,7 @@ _POINT = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups
 register(
     Op(
         "conv2d",
+        rows=conv_rows,
         infer=_infer,
         eval=_eval,
         vjp=_vjp,

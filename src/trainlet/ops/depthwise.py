@@ -10,6 +10,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
 from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
+from trainlet.ops.rows import depthwise_rows
 from trainlet.ops.shape import leading
 
 
@@ -83,6 +84,7 @@ _ODD = {"stride": (2, 2), "padding": (2, 3, 3, 2), "dilation": (1, 2)}
 register(
     Op(
         "depthwise",
+        rows=depthwise_rows,
         infer=_infer,
         eval=_eval,
         vjp=_vjp,

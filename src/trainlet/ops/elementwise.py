@@ -11,6 +11,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import loop_literals, repeats_to
 from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
+from trainlet.ops.rows import own_rows
 from trainlet.ops.shape import leading
 
 
@@ -47,6 +48,7 @@ def _register(
     register(
         Op(
             name,
+            rows=own_rows,
             infer=broadcast_type,
             eval=meaning,
             vjp=vjp,
@@ -81,6 +83,7 @@ _register("mul", np.multiply, _vjp_mul)
 register(
     Op(
         "scale",
+        rows=own_rows,
         infer=lambda x, factor: x,
         eval=lambda x, factor: x * np.float32(factor),
         vjp=lambda n, g: [lambda: build("scale", g, factor=n.attrs["factor"], label=n.name)],
@@ -93,6 +96,7 @@ register(
 register(
     Op(
         "offset",
+        rows=own_rows,
         infer=lambda x, term: x,
         eval=lambda x, term: x + np.float32(term),
         vjp=lambda n, g: [lambda: g],

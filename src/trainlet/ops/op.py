@@ -11,6 +11,7 @@ import numpy as np
 from trainlet.errors import GraphError, ShapeError
 from trainlet.ir.graph import Node
 from trainlet.ir.types import DType, TensorType
+from trainlet.ops.rows import Rows
 
 Thunk = Callable[[], Node]
 Literal = int | float
@@ -45,6 +46,7 @@ class Op:
     alias:     the result is the input's own storage under another shape; no code
     lowered:   a pass replaces the op before a plan is made; no kernel
     mutates:   the result overwrites the leaf at this position (updates of parameters and state)
+    rows:      node -> which rows it reads, if it can run on a few rows of its maps at a time
     macs:      node -> multiply-accumulates
     samples:   what the tests run: an op without samples fails
     """
@@ -62,6 +64,7 @@ class Op:
     alias: bool = False
     lowered: bool = False
     mutates: int | None = None
+    rows: Callable[[Node], Rows | None] = lambda node: None
     macs: Callable[[Node], int] = lambda node: 0
 
 

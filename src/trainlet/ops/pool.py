@@ -16,6 +16,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
 from trainlet.ops.op import Literal, Op, Sample, build, float32, register, require, typed
+from trainlet.ops.rows import window_rows
 
 
 def _meets(size: int, out: int, kernel: int, stride: int, before: int, dilation: int) -> bool:
@@ -75,6 +76,7 @@ _MAX_SAMPLES = [
 register(
     Op(
         "max_pool",
+        rows=window_rows,
         infer=_infer,
         eval=lambda x, **a: _windows(x, **a, fill=-np.inf).max(0),
         vjp=_vjp_max,
@@ -97,6 +99,7 @@ def _eval_winner(x: np.ndarray, **a: Any) -> np.ndarray:
 register(
     Op(
         "max_pool_winner",
+        rows=window_rows,
         infer=_infer_winner,
         eval=_eval_winner,
         call=lambda n: _literals(n.inputs[0].type, n.type, n),
@@ -205,6 +208,7 @@ _AVG_COUNTED = {
 register(
     Op(
         "avg_pool",
+        rows=window_rows,
         infer=_infer_avg,
         eval=_eval_avg,
         vjp=lambda n, g: [

@@ -10,6 +10,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import LOOPS
 from trainlet.ops.op import Literal, Op, Sample, Thunk, build, float32, kept, register, require
+from trainlet.ops.rows import channel_rows
 
 
 def _infer_reshape(x: TensorType, shape: tuple[int, ...]) -> TensorType:
@@ -116,6 +117,7 @@ def _slice_literals(whole: TensorType, part: TensorType, n: Node) -> tuple[Liter
 register(
     Op(
         "slice",
+        rows=channel_rows,
         infer=_infer_slice,
         eval=lambda x, axis, start, stop, step=1: x[_window(x.ndim, axis, start, stop, step)],
         vjp=_vjp_slice,
@@ -199,6 +201,7 @@ def _call_concat(n: Node) -> tuple[Literal, ...]:
 register(
     Op(
         "concat",
+        rows=channel_rows,
         infer=_infer_concat,
         eval=lambda a, b, axis: np.concatenate([a, b], axis),
         vjp=_vjp_concat,

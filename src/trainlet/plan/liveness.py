@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import aligned, holder, in_arena
+from trainlet.plan.tile import Overlap, Tile, moments
 
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Buffers:
-    """owner: the node whose buffer holds a node's value; span: a buffer's first and last moment;
-    workspace: bytes of scratch that a node needs while it runs; moment: when each node runs."""
+    """owner:     the node whose buffer holds a node's value
+    span:      a buffer's first and last moment; the nodes of a tile run at one moment
+    size:      a buffer's bytes, aligned
+    workspace: bytes of scratch that a node needs while it runs
+    moment:    when each node runs
+    overlaps:  pairs of buffers that may lie on each other in part
+    """
 
     owner: dict[Node, Node]
     span: dict[Node, Span]
+    size: dict[Node, int]
     workspace: dict[Node, int]
     moment: dict[Node, int]
+    overlaps: tuple[Overlap, ...]
 
     @property
     def live_bytes(self) -> list[int]:
         """Bytes alive at each moment, work space included."""
-        change = [0] * (len(self.moment) + 2)
+        moments = max(self.moment.values(), default=0) + 1
+        change = [0] * (moments + 1)
         for n, (born, dies) in self.span.items():
-            change[max(born, 0)] += aligned(n.type.nbytes)
-            change[max(dies, 0) + 1] -= aligned(n.type.nbytes)
+            change[max(born, 0)] += self.size[n]
+            change[max(dies, 0) + 1] -= self.size[n]
         for n, size in self.workspace.items():
             change[self.moment[n]] += size
             change[self.moment[n] + 1] -= size
+        for pair in self.overlaps:
+            change[self.moment[pair.result]] -= pair.saved
+            change[self.moment[pair.result] + 1] += pair.saved
         total, levels = 0, []
-        for k in range(max(len(self.moment), 1)):
+        for k in range(moments):
             total += change[k]
             levels.append(total)
         return levels
@@ -43,40 +56,65 @@ class Buffers:
         return max(self.live_bytes, default=0)
 
 
-def assign_buffers(graph: Graph, order: tuple[Node, ...]) -> Buffers:
+def assign_buffers(graph: Graph, order: tuple[Node, ...], tiles: Sequence[Tile] = ()) -> Buffers:
     """Buffers of an order; an op that may work in place does so when its input dies with it.
 
-    Inputs are alive from before the first node.  Outputs are taken as soon as they are made.
+    Inputs are alive from before the first node.  Outputs are taken as soon as they are made.  The
+    nodes of a tile stand together in the order.
     """
-    last = _last_reads(order)
+    tile_of = {n: tile for tile in tiles for n in tile.nodes}
+    moment = moments(order, tiles)
+    last = _last_reads(order, moment)
     owner: dict[Node, Node] = {}
     span: dict[Node, Span] = {}
+    size: dict[Node, int] = {}
     workspace: dict[Node, int] = {}
     for leaf in graph.leaves("input"):
         owner[leaf], span[leaf] = leaf, (-1, last.get(leaf, -1))
-    for t, n in enumerate(order):
+        size[leaf] = aligned(leaf.type.nbytes)
+    for n in order:
+        t = moment[n]
         if not in_arena(n):
             continue
         op, kept = OPS[n.op], holder(n)
         if kept is not n:
             owner[n] = owner[kept]
             continue
-        lender = _lender(n, t, last, owner, span)
+        tile = tile_of.get(n)
+        lender = None if tile else _lender(n, t, last, owner, span)
         owner[n] = lender or n
         born = span[lender][0] if lender else t
         span[owner[n]] = (born, max(t, last.get(n, t)))
+        if not lender:
+            windows = tile.windows if tile else {}
+            size[n] = aligned(windows.get(n, n.type.nbytes))
         if scratch := op.workspace(n):
             workspace[n] = aligned(scratch)
-    return Buffers(owner, span, workspace, {n: t for t, n in enumerate(order)})
+    overlaps = tuple(o for tile in tiles for o in _free_overlaps(tile, owner, span, moment))
+    return Buffers(owner, span, size, workspace, moment, overlaps)
 
 
-def _last_reads(order: tuple[Node, ...]) -> dict[Node, int]:
+def _free_overlaps(
+    tile: Tile, owner: dict[Node, Node], span: dict[Node, Span], moment: dict[Node, int]
+) -> list[Overlap]:
+    """The overlap that saves most, of a map that dies with the tile; a buffer that holds more
+    than that map may not be written early."""
+    t = moment[tile.nodes[0]]
+    free = [
+        o
+        for o in tile.overlaps
+        if owner.get(o.source) is o.source and span[o.source][1] == t and o.saved > 0
+    ]
+    return sorted(free, key=lambda o: -o.saved)[:1]
+
+
+def _last_reads(order: tuple[Node, ...], moment: dict[Node, int]) -> dict[Node, int]:
     """The last moment at which a storage is read, through aliases too."""
     last: dict[Node, int] = {}
-    for t, n in enumerate(order):
+    for n in order:
         if not OPS[n.op].alias:
             for i in n.inputs:
-                last[holder(i)] = t
+                last[holder(i)] = moment[n]
     return last
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.plan.buffers import aligned, holder, in_arena
+from trainlet.plan.buffers import holder, in_arena
 from trainlet.plan.liveness import Span, assign_buffers
 from trainlet.plan.plan import Plan
 from trainlet.plan.schedule import Order, schedule
+from trainlet.plan.tile import Tile
+
+Slack = dict[tuple["_Block", "_Block"], int]
+"""How far behind the first block's beginning the second may begin, where the two may overlap."""
 
 MIN_TRIES, MAX_TRIES, RESTART = 40, 1600, 200
 PAIRS = 2_000_000
@@ -28,14 +32,19 @@ class _Block:
     span: Span
 
 
-def plan_graph(graph: Graph, order: Order | None = None) -> Plan:
-    """Schedule and place a graph; the plan is checked before it is returned."""
+def plan_graph(graph: Graph, order: Order | None = None, tiles: Sequence[Tile] = ()) -> Plan:
+    """Schedule and place a graph; the plan is checked before it is returned.
+
+    The nodes of a tile must stand together in the order.
+    """
     order = order or schedule(graph)
-    buffers = assign_buffers(graph, order)
-    held = [_Block(n, aligned(n.type.nbytes), span) for n, span in buffers.span.items()]
+    buffers = assign_buffers(graph, order, tiles)
+    held = [_Block(n, buffers.size[n], span) for n, span in buffers.span.items()]
     moment = buffers.moment
     scratch = [_Block(n, size, (moment[n], moment[n])) for n, size in buffers.workspace.items()]
-    at, arena = _place(held + scratch, buffers.lower_bound)
+    block = {b.node: b for b in held}
+    slack = {(block[o.source], block[buffers.owner[o.result]]): o.slack for o in buffers.overlaps}
+    at, arena = _place(held + scratch, slack, buffers.lower_bound)
     start = {block.node: at[block] for block in held}
     offset = {
         n: start[buffers.owner[holder(n)]] for n in (*graph.leaves("input"), *order) if in_arena(n)
@@ -47,12 +56,14 @@ def plan_graph(graph: Graph, order: Order | None = None) -> Plan:
         buffers.span,
         arena,
         buffers.lower_bound,
+        buffers.size,
+        tuple(tiles),
     )
     plan.check(graph)
     return plan
 
 
-def _place(blocks: list[_Block], bound: int) -> tuple[dict[_Block, int], int]:
+def _place(blocks: list[_Block], slack: Slack, bound: int) -> tuple[dict[_Block, int], int]:
     """Addresses and the bytes they need; stops where the lower bound is as good as met.
 
     Four orders take turns.  After each try a block that reached the top comes earlier in its
@@ -67,7 +78,7 @@ def _place(blocks: list[_Block], bound: int) -> tuple[dict[_Block, int], int]:
         if attempt % RESTART == 0:
             orders = [sorted(blocks, key=key) for key in _STARTS]
         order = orders[attempt % len(orders)]
-        at = _first_fit(order, rivals)
+        at = _first_fit(order, rivals, slack)
         arena = max((at[b] + b.size for b in blocks), default=0)
         if best[1] < 0 or arena < best[1]:
             best = at, arena
@@ -100,15 +111,27 @@ def _rivals(blocks: list[_Block]) -> dict[_Block, set[_Block]]:
     return rivals
 
 
-def _first_fit(order: list[_Block], rivals: dict[_Block, set[_Block]]) -> dict[_Block, int]:
+def _first_fit(
+    order: list[_Block], rivals: dict[_Block, set[_Block]], slack: Slack
+) -> dict[_Block, int]:
     """Each block at the lowest address where it meets no rival placed before."""
     at: dict[_Block, int] = {}
     for b in order:
-        taken = sorted((at[r], r.size) for r in rivals[b] if r in at)
+        taken = sorted(_taken(b, r, at[r], slack) for r in rivals[b] if r in at)
         here = 0
-        for start, size in taken:
+        for start, end in taken:
             if here + b.size <= start:
                 break
-            here = max(here, start + size)
+            here = max(here, end)
         at[b] = here
     return at
+
+
+def _taken(b: _Block, rival: _Block, start: int, slack: Slack) -> tuple[int, int]:
+    """Block b must end before the first or begin behind the second of these addresses."""
+    end = start + rival.size
+    if (rival, b) in slack:
+        return min(end, start + slack[rival, b] + b.size), end
+    if (b, rival) in slack:
+        return start, start - slack[b, rival]
+    return start, end

@@ -1,15 +1,15 @@
-"""A plan: order and addresses; and its check, which follows the bytes and trusts nothing."""
+"""A plan: order and addresses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from trainlet.errors import PlanError
 from trainlet.ir.graph import Graph, Node
-from trainlet.ops.op import OPS
+from trainlet.plan.replay import Replay
+from trainlet.plan.tile import Tile, moments
 
 Order = tuple[Node, ...]
 
@@ -25,6 +25,8 @@ class Plan:
                the first node)
     arena:     bytes
     lower_bound: the largest sum of live bytes; no placement of this order needs fewer
+    size:      bytes of each buffer: of a map that exists only in part, those of its window
+    tiles:     nodes that run together, some rows at a time
     """
 
     order: Order
@@ -33,6 +35,22 @@ class Plan:
     live: Mapping[Node, tuple[int, int]]
     arena: int
     lower_bound: int
+    size: Mapping[Node, int] = field(default_factory=dict)
+    tiles: tuple[Tile, ...] = ()
+
+    @cached_property
+    def moment(self) -> dict[Node, int]:
+        """When each node runs."""
+        return moments(self.order, self.tiles)
+
+    @cached_property
+    def tile_of(self) -> dict[Node, Tile]:
+        """The tile of each node that is in one."""
+        return {n: tile for tile in self.tiles for n in tile.nodes}
+
+    def steps(self) -> list[Node | Tile]:
+        """The order with each tile in the place of its nodes."""
+        return list(dict.fromkeys(self.tile_of.get(n, n) for n in self.order))
 
     def check(self, graph: Graph | None = None) -> None:
         """Replay the order on an array that remembers who wrote each byte last.
@@ -49,113 +67,4 @@ class Plan:
                 raise PlanError(
                     f"{len(missing)} nodes are in no order, first {next(iter(missing))!r}"
                 )
-        _Replay(self).run()
-
-
-class _Replay:
-    """The independent reading of a plan: no liveness, only bytes and their last writer."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.writer = np.full(plan.arena, -1, np.int64)
-        self.token: dict[Node, int] = {}
-        self.updated: dict[Node, Node] = {}
-
-    def run(self) -> None:
-        for n in self.plan.offset:
-            if n.op == "input":
-                self.write(n)
-        for n in self.plan.order:
-            for i in n.inputs:
-                self.read(i, n)
-            op = OPS[n.op]
-            if op.alias:
-                self.follow(n)
-            elif op.mutates is not None:
-                self.update(n, n.inputs[op.mutates])
-            else:
-                self.apart(n)
-                self.write(n)
-
-    def bytes_of(self, n: Node) -> slice:
-        if n not in self.plan.offset:
-            raise PlanError(f"{n!r} has no address")
-        start = self.plan.offset[n]
-        if start < 0 or start + n.type.nbytes > self.plan.arena:
-            raise PlanError(
-                f"{n!r} takes bytes {start}..{start + n.type.nbytes} of {self.plan.arena}"
-            )
-        if start % np.dtype(n.type.dtype).itemsize:
-            raise PlanError(f"{n!r} lies at {start}, which is not aligned for {n.type.dtype}")
-        return slice(start, start + n.type.nbytes)
-
-    def write(self, n: Node) -> None:
-        self.token[n] = len(self.token)
-        self.writer[self.bytes_of(n)] = self.token[n]
-
-    def stored(self, n: Node) -> Node:
-        """The leaf that holds n's value, or n itself if it lies in the arena."""
-        while not n.is_leaf and (OPS[n.op].alias or OPS[n.op].mutates is not None):
-            n = n.inputs[OPS[n.op].mutates or 0]
-        return n
-
-    def read(self, i: Node, reader: Node) -> None:
-        source = self.stored(i)
-        if source.op in ("param", "state", "const"):
-            self.read_leaf(i, source, reader)
-        elif i not in self.token:
-            raise PlanError(f"{reader!r} reads {i!r} before it is made")
-        elif (self.writer[self.bytes_of(i)] != self.token[i]).any():
-            raise PlanError(f"{reader!r} reads {i!r} after its bytes were overwritten")
-
-    def read_leaf(self, i: Node, leaf: Node, reader: Node) -> None:
-        by = self.updated.get(leaf)
-        wants_new = self.update_of(i)
-        if wants_new is not by:
-            raise PlanError(
-                f"{reader!r} reads {leaf!r} "
-                + ("before its update" if by is None else f"after {by!r} updated it")
-            )
-
-    def update_of(self, i: Node) -> Node | None:
-        while not i.is_leaf and OPS[i.op].alias:
-            i = i.inputs[0]
-        return None if i.is_leaf else i
-
-    def follow(self, n: Node) -> None:
-        source = n.inputs[0]
-        if self.stored(n).op in ("param", "state", "const"):
-            return
-        if self.plan.offset.get(n) != self.plan.offset[source]:
-            raise PlanError(f"{n!r} is not where {source!r} is, whose storage it names")
-        self.token[n] = self.token[source]
-
-    def update(self, n: Node, target: Node) -> None:
-        leaf = self.stored(target)
-        if leaf in self.updated:
-            raise PlanError(f"{leaf!r} is updated twice, by {self.updated[leaf]!r} and {n!r}")
-        self.updated[leaf] = n
-
-    def apart(self, n: Node) -> None:
-        """The result, the work space and the inputs lie apart, but for what may work in place."""
-        op, result = OPS[n.op], self.bytes_of(n)
-        scratch = slice(0, 0)
-        if size := op.workspace(n):
-            start = self.plan.scratch[n]
-            scratch = slice(start, start + size)
-            if start < 0 or scratch.stop > self.plan.arena or _overlap(scratch, result):
-                raise PlanError(f"the work space of {n!r} does not lie free")
-        for position, i in enumerate(n.inputs):
-            if i not in self.token:
-                continue
-            there = self.bytes_of(i)
-            taken = position in op.inplace and there.start == result.start
-            if _overlap(result, there) and not taken:
-                raise PlanError(f"{n!r} writes over its input {i!r}, which it may not")
-            if _overlap(scratch, there):
-                raise PlanError(f"the work space of {n!r} lies on its input {i!r}")
-        self.writer[scratch] = -1
-
-
-def _overlap(a: slice, b: slice) -> bool:
-    return a.start < b.stop and b.start < a.stop
+        Replay(self).run()

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from trainlet.ir.graph import Node
-from trainlet.plan.buffers import aligned
 from trainlet.plan.plan import Plan
 
 KIB = 1024
@@ -51,6 +50,9 @@ class Report:
         within = f" = {self.arena_bytes / max(self.lower_bound_bytes, 1):.3f} x the lower bound"
         table.add_row("RAM", f"{self.ram_bytes:,}", _share(self.ram_bytes, self.ram_limit))
         table.add_row("  arena", f"{self.arena_bytes:,}", f"{self.lower_bound_bytes:,}{within}")
+        if self.plan.tiles:
+            tiled = sum(len(tile.nodes) for tile in self.plan.tiles)
+            table.add_row("", "", f"{tiled} operations run some rows at a time")
         table.add_row("  trained parameters", f"{self.parameter_bytes:,}", "")
         table.add_row("  optimiser's state", f"{self.state_bytes:,}", "")
         table.add_row("  stack", _known(self.stack_bytes), "worst case of the compiled code")
@@ -85,13 +87,13 @@ def _share(value: int | None, limit: int | None) -> str:
 
 def peak(plan: Plan) -> tuple[int, list[Node]]:
     """The moment of most live bytes, and the buffers alive then, largest first."""
-    moments = range(-1, len(plan.order))
+    moments = range(-1, max(plan.moment.values(), default=0) + 1)
 
     def alive(t: int) -> list[Node]:
         return [n for n, (born, dies) in plan.live.items() if born <= t <= dies]
 
-    top = max(moments, key=lambda t: sum(aligned(n.type.nbytes) for n in alive(t)))
-    return top, sorted(alive(top), key=lambda n: -n.type.nbytes)
+    top = max(moments, key=lambda t: sum(plan.size[n] for n in alive(t)))
+    return top, sorted(alive(top), key=lambda n: -plan.size[n])
 
 
 def label(n: Node) -> str:
@@ -106,20 +108,21 @@ def draw_plan(plan: Plan, path: Path, title: str) -> None:
 
     figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.add_subplot()
-    backward = next((t for t, n in enumerate(plan.order) if n.op.endswith("_dz")), len(plan.order))
+    end = max(plan.moment.values(), default=0) + 1
+    backward = next((plan.moment[n] for n in plan.order if n.op.endswith("_dz")), end)
     colours = {"forward": "#9ecae1", "kept": "#fdae6b", "backward": "#a1d99b"}
     for n, (born, dies) in plan.live.items():
         kind = "backward" if born >= backward else "kept" if dies >= backward else "forward"
-        size = n.type.nbytes / KIB
+        size = plan.size[n] / KIB
         corner = (max(born, 0), plan.offset[n] / KIB)
         width = dies - max(born, 0) + 1
         axes.add_patch(Rectangle(corner, width, size, fc=colours[kind], ec="white", lw=0.3))
-        if n.type.nbytes > plan.arena / 12 and width > len(plan.order) / 12:
+        if plan.size[n] > plan.arena / 12 and width > end / 12:
             middle = (corner[0] + width / 2, corner[1] + size / 2)
             axes.annotate(label(n), middle, ha="center", va="center", fontsize=6)
     axes.axvline(backward, color="grey", lw=0.8, ls=":")
     axes.axhline(plan.lower_bound / KIB, color="black", lw=0.8, ls="--")
-    axes.set_xlim(0, max(len(plan.order), 1))
+    axes.set_xlim(0, max(end, 1))
     axes.set_ylim(0, plan.arena / KIB * 1.05)
     axes.set_xlabel("operation (dotted: the backward pass begins)")
     axes.set_ylabel("address, KB (dashed: lower bound)")

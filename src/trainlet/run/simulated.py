@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,8 +13,10 @@ from numpy.typing import ArrayLike
 from trainlet.backends.program import BLOB_HEADER, LOGITS, LOSS, RATE, TARGET, Program, Stage
 from trainlet.errors import DivergedError, StateError
 from trainlet.ir.graph import Graph, Node
+from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import holder, in_arena
+from trainlet.plan.tile import Place, Slide, Tile
 from trainlet.run.device import Closing, Inputs, check_blob, flat_inputs
 from trainlet.run.evaluate import evaluate_graph
 
@@ -129,11 +132,38 @@ class ArenaDevice(SimulatedDevice):
                 view(leaf)[...] = fed[leaf.name]
         needed, names = set(graph.nodes()), {n: k for k, n in graph.outputs.items()}
         results: dict[str, np.ndarray] = {}
-        for n in stage.plan.order:
-            if n not in needed:
+        for step in stage.plan.steps():
+            nodes = step.nodes if isinstance(step, Tile) else (step,)
+            if needed.isdisjoint(nodes):
                 continue
-            if not OPS[n.op].alias:
-                view(n)[...] = OPS[n.op].eval(*(view(i) for i in n.inputs), **n.attrs)
-            if n in names:
-                results[names[n]] = view(n).copy()
+            if isinstance(step, Tile):
+                _run_tile(step, stage, arena, view)
+            elif not OPS[step.op].alias:
+                view(step)[...] = OPS[step.op].eval(*map(view, step.inputs), **step.attrs)
+            for n in nodes:
+                if n in names:
+                    results[names[n]] = view(n).copy()
         return results
+
+
+def _run_tile(
+    tile: Tile, stage: Stage, arena: np.ndarray, view: Callable[[Node], np.ndarray]
+) -> None:
+    """The rows of a tile, window by window."""
+
+    def rows(place: Place, turn: int, type: TensorType) -> np.ndarray:
+        start = stage.plan.offset[place.node] + place.start + turn * place.advance
+        return arena[start : start + type.nbytes].view(type.dtype).reshape(type.shape)
+
+    for loop in tile.loops:
+        for turn in range(loop.times):
+            for step in loop.body:
+                if isinstance(step, Slide):
+                    start = stage.plan.offset[step.node]
+                    moved = arena[start + step.start : start + step.start + step.size].copy()
+                    arena[start : start + step.size] = moved
+                    continue
+                inputs = zip(step.call.inputs, step.inputs, strict=True)
+                values = [rows(p, turn, i.type) if p else view(i) for i, p in inputs]
+                result = OPS[step.call.op].eval(*values, **step.call.attrs)
+                rows(step.result, turn, step.call.type)[...] = result

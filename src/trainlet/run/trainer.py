@@ -17,6 +17,7 @@ from trainlet.backends.program import BLOB_CHECKSUM, BLOB_HEADER, LOGITS, Progra
 from trainlet.errors import DataError, TargetError, TrainletError
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage, to_device, to_user
+from trainlet.passes.split import FROZEN
 from trainlet.run.device import Closing, Device
 from trainlet.run.native import NativeDevice
 from trainlet.run.qemu_device import QemuDevice
@@ -107,7 +108,13 @@ class Trainer(Closing):
     def state(self) -> dict[str, np.ndarray]:
         """The trained parameters, in the layout of the user's model."""
         arrays = split_blob(self.program, self.device.save())
-        return {n.name: to_user(n, arrays[n.name]) for n in self.program.params}
+        frozen = {n.name: n for n in self.program.constants}
+        rest = {
+            p.name: self.program.initial(frozen[p.name + FROZEN])
+            for p in self.program.params
+            if storage(p).part
+        }
+        return {n.name: to_user(n, arrays[n.name], rest.get(n.name)) for n in self.program.params}
 
     def load_state(self, state: Mapping[str, ArrayLike]) -> None:
         """Overwrite trained parameters; those left out, and the optimiser's state, stay.
@@ -126,8 +133,19 @@ class Trainer(Closing):
                 raise DataError(f"{name!r} has shape {array.shape}; allowed: {wanted}")
             if not np.isfinite(array).all():
                 raise DataError(f"{name!r} holds NaN or infinity")
+            self._check_frozen(name, array)
             arrays[name] = to_device(leaves[name], array)
         self.device.load(join_blob(self.program, self.device.save(), arrays))
+
+    def _check_frozen(self, name: str, array: np.ndarray) -> None:
+        """Raise DataError if an array differs from the network where it does not learn."""
+        for n in self.program.constants:
+            if n.name != name + FROZEN:
+                continue
+            if not np.allclose(to_device(n, array), self.program.initial(n), 1e-5, 1e-7):
+                raise DataError(
+                    f"{name!r} learns in part, and differs from the network where it is frozen"
+                )
 
     def save(self) -> bytes:
         """The whole trained state, with the optimiser's, as the device writes it."""

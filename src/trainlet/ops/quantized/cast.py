@@ -16,6 +16,7 @@ from trainlet.ops.quantized.fixed_point import (
 )
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import affine, check_source, int8, masked, result
+from trainlet.ops.rows import own_rows
 
 FAR = 1000.0  # beyond every int8, and small enough for an int
 
@@ -48,6 +49,7 @@ _HALVES = np.array([0.5, -0.5, 1.5, -1.5, 0.49999997, -0.49999997, 1e30, -1e30, 
 register(
     Op(
         "quantize",
+        rows=own_rows,
         infer=_infer_quantize,
         eval=_eval_quantize,
         vjp=lambda n, g: [masked(n, g)],
@@ -76,6 +78,7 @@ def _infer_dequantize(x: TensorType, *, scale: float, zero_point: int) -> Tensor
 register(
     Op(
         "dequantize",
+        rows=own_rows,
         infer=_infer_dequantize,
         eval=lambda x, scale, zero_point: (
             (x.astype(np.int32) - zero_point).astype(np.float32) * np.float32(scale)
@@ -121,6 +124,7 @@ def _eval_requantize(
 register(
     Op(
         "requantize_i8",
+        rows=own_rows,
         infer=_infer_requantize,
         eval=_eval_requantize,
         vjp=lambda n, g: [masked(n, g)],

@@ -19,6 +19,7 @@ from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
+from trainlet.ops.rows import conv_rows
 
 GEOMETRY = ("stride", "padding", "dilation", "groups")
 
@@ -119,6 +120,7 @@ def _sample(x: tuple, w: tuple, geometry: dict, quant: dict) -> Sample:
 register(
     Op(
         "conv2d_i8",
+        rows=conv_rows,
         infer=_infer,
         eval=_eval,
         vjp=_vjp,

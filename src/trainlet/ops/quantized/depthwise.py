@@ -16,6 +16,7 @@ from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
+from trainlet.ops.rows import depthwise_rows
 
 GEOMETRY = ("stride", "padding", "dilation")
 
@@ -96,6 +97,7 @@ def _sample(x: tuple, w: tuple, geometry: dict, quant: dict) -> Sample:
 register(
     Op(
         "depthwise_i8",
+        rows=depthwise_rows,
         infer=_infer,
         eval=_eval,
         vjp=_vjp,

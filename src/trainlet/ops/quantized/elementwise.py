@@ -18,6 +18,7 @@ from trainlet.ops.quantized.cast import dequantized
 from trainlet.ops.quantized.fixed_point import Affine, clamped, quantize_multiplier, rescale
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import check_source, int8, masked, result
+from trainlet.ops.rows import own_rows
 
 Sources = tuple[Affine, Affine]
 LEFT_SHIFT = 20
@@ -143,6 +144,7 @@ for _name, _infer_it, _eval_it, _vjp, _call, _scale in [
     register(
         Op(
             _name,
+            rows=own_rows,
             infer=_infer_it,
             eval=_eval_it,
             vjp=_vjp,

@@ -16,6 +16,7 @@ from trainlet.ops.op import Literal, Op, Sample, build, register, require, typed
 from trainlet.ops.quantized.fixed_point import Affine, clamped, quantize_multiplier, rescale
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import LOWEST, affine, check_source, int8, masked, result
+from trainlet.ops.rows import window_rows
 
 WINDOW = ("kernel", "stride", "padding")
 
@@ -123,6 +124,7 @@ for _name, _meaning, _vjp in [("avg", _eval_avg, _vjp_avg), ("max", _eval_max, _
     register(
         Op(
             f"{_name}_pool_i8",
+            rows=window_rows,
             infer=_infer,
             eval=_meaning,
             vjp=_vjp,
@@ -140,6 +142,7 @@ def _infer_winner(x: TensorType, *, kernel: Pair, stride: Pair, padding: Quad) -
 register(
     Op(
         "max_pool_winner_i8",
+        rows=window_rows,
         infer=_infer_winner,
         eval=lambda x, **a: _windows(x, **a, fill=LOWEST - 1).argmax(0).astype(np.uint8),
         call=_literals,

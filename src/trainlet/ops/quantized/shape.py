@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 import trainlet.ops.shape  # noqa: F401  it registers the float twins
 from trainlet.ir.graph import Node
-from trainlet.ir.types import TensorType
+from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import OPS, Literal, Op, Sample, Thunk, build, kept, register, require
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import affine, int8
@@ -16,16 +17,27 @@ from trainlet.ops.quantized.types import affine, int8
 Padding = tuple[tuple[int, int], ...]
 
 
+def _joined_scales(a: TensorType, b: TensorType, axis: int) -> Quant | None:
+    """The scales of two tensors one behind the other; of weights, along their channels too."""
+    first, second = a.quant, b.quant
+    if first and second and first.axis == second.axis == axis % a.rank:
+        scales, zeros = first.scale + second.scale, first.zero_point + second.zero_point
+        return Quant(scales, zeros, first.axis)
+    require(first == second, f"scales and zero points differ: {first} and {second}")
+    return first
+
+
 def _moves_bytes(name: str, inputs: int, shapes: list[tuple[tuple, dict]]) -> None:
     """The int8 twin of a float op that moves elements: same types, meaning, gradient, literals."""
     twin = OPS[name]
 
     def infer(*types: TensorType, **attrs: Any) -> TensorType:
-        require(
-            all(affine(t) == affine(types[0]) for t in types),
-            f"scales and zero points differ: {[affine(t) for t in types]}",
-        )
-        return twin.infer(*types, **attrs)
+        require(all(t.dtype == "int8" for t in types), f"{types} are not int8")
+        result = twin.infer(*types, **attrs)
+        if name == "concat":
+            return replace(result, quant=_joined_scales(*types, attrs["axis"]))
+        affine(types[0])
+        return result
 
     register(
         Op(
@@ -34,6 +46,7 @@ def _moves_bytes(name: str, inputs: int, shapes: list[tuple[tuple, dict]]) -> No
             eval=twin.eval,
             vjp=twin.vjp,
             call=twin.call,
+            rows=twin.rows,
             samples=[
                 Sample(
                     tuple(int8(*s) for s in given),

@@ -13,6 +13,7 @@ from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.activation import pack
 from trainlet.ops.op import Op, Sample, build, register, require, typed
 from trainlet.ops.quantized.fixed_point import Affine, f32
+from trainlet.ops.rows import own_rows
 
 LOWEST, HIGHEST = -128, 127
 
@@ -78,6 +79,7 @@ def masked(n: Node, g: Node) -> Callable[[], Node]:
 register(
     Op(
         "clamp_mask_i8",
+        rows=own_rows,
         infer=lambda y, low, high: typed("uint8", (y.size + 7) // 8),
         eval=lambda y, low, high: pack((y > low) & (y < high)),
         call=lambda n: (n.inputs[0].type.size, n.attrs["low"], n.attrs["high"]),

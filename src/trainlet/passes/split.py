@@ -1,0 +1,69 @@
+"""A weight that learns in part is two leaves: what learns in RAM, the rest in Flash."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from trainlet.ir.graph import Graph, Node, rewrite
+from trainlet.ir.storage import Part, storage
+from trainlet.ir.types import Quant, TensorType
+from trainlet.ops.op import build, leaf
+from trainlet.passes.update import PREFIX
+
+FROZEN = ".frozen"
+"""What the name of the part in Flash ends with."""
+
+
+class _Halves(NamedTuple):
+    learns: Node
+    frozen: Node
+    axis: int
+
+
+def split_weights(graph: Graph) -> Graph:
+    """Every reader of a weight that learns in part puts its two leaves together first.
+
+    The joined weight lies in the arena only while it is read.  The trained leaf keeps the
+    parameter's name, and the shape of its gradient.
+    """
+    halves: dict[Node, _Halves] = {}
+    values = dict(graph.values)
+    for p in graph.leaves("param"):
+        gradient = graph.outputs.get(f"{PREFIX}{p.name}")
+        if gradient is None or gradient.type.shape == p.type.shape:
+            continue
+        halves[p] = _halves(p, gradient.type.shape)
+        values[p.name + FROZEN] = values[p.name]
+    if not halves:
+        return graph
+
+    def joined(p: Node) -> Node:
+        learns, frozen, axis = halves[p]
+        op = "concat_i8" if p.type.dtype == "int8" else "concat"
+        return build(op, learns, frozen, axis=axis, label=p.name)
+
+    def rule(n: Node) -> Node | None:
+        return n.with_inputs(joined(i) if i in halves else i for i in n.inputs)
+
+    return rewrite(Graph(graph.outputs, values), rule)
+
+
+def _halves(p: Node, shape: tuple[int, ...]) -> _Halves:
+    axis = next(k for k, (a, b) in enumerate(zip(shape, p.type.shape, strict=True)) if a != b)
+    edge, end = shape[axis], p.type.shape[axis]
+    learns, frozen = Part(p.type, axis, 0, edge), Part(p.type, axis, edge, end)
+    return _Halves(_leaf("param", p, p.name, learns), _leaf("const", p, p.name + FROZEN, frozen),
+                   axis)  # fmt: skip
+
+
+def _leaf(kind: str, p: Node, name: str, part: Part) -> Node:
+    shape = list(p.type.shape)
+    shape[part.axis] = part.stop - part.start
+    quant = p.type.quant
+    if quant is not None and quant.axis == part.axis:
+        own = slice(part.start, part.stop)
+        quant = Quant(quant.scale[own], quant.zero_point[own], quant.axis)
+    how = replace(storage(p), part=part)
+    type = TensorType(tuple(shape), p.type.dtype, quant)
+    return leaf(kind, name, type, **{**p.attrs, "storage": how})

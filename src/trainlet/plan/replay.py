@@ -1,0 +1,222 @@
+"""The check of a plan, which follows the bytes and trusts nothing."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trainlet.errors import PlanError
+from trainlet.ir.graph import Node
+from trainlet.ops.op import OPS
+from trainlet.ops.rows import Rows
+from trainlet.plan.tile import Band, Place, Slide, Tile, height, row_bytes, rows_of
+
+if TYPE_CHECKING:
+    from trainlet.plan.plan import Plan
+
+
+class Replay:
+    """The independent reading of a plan: no liveness, only bytes and their last writer."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.writer = np.full(plan.arena, -1, np.int64)
+        self.fresh = count()
+        self.token: dict[Node, int] = {}
+        self.updated: dict[Node, Node] = {}
+
+    def run(self) -> None:
+        for n in self.plan.offset:
+            if n.op == "input":
+                self.write(n)
+        for n in self.plan.steps():
+            if isinstance(n, Tile):
+                TileReplay(self, n).run()
+                continue
+            for i in n.inputs:
+                self.read(i, n)
+            op = OPS[n.op]
+            if op.alias:
+                self.follow(n)
+            elif op.mutates is not None:
+                self.update(n, n.inputs[op.mutates])
+            else:
+                self.apart(n)
+                self.write(n)
+
+    def bytes_of(self, n: Node) -> slice:
+        if n not in self.plan.offset:
+            raise PlanError(f"{n!r} has no address")
+        start = self.plan.offset[n]
+        if start < 0 or start + n.type.nbytes > self.plan.arena:
+            raise PlanError(
+                f"{n!r} takes bytes {start}..{start + n.type.nbytes} of {self.plan.arena}"
+            )
+        if start % np.dtype(n.type.dtype).itemsize:
+            raise PlanError(f"{n!r} lies at {start}, which is not aligned for {n.type.dtype}")
+        return slice(start, start + n.type.nbytes)
+
+    def write(self, n: Node) -> None:
+        self.token[n] = next(self.fresh)
+        self.writer[self.bytes_of(n)] = self.token[n]
+
+    def stored(self, n: Node) -> Node:
+        """The leaf that holds n's value, or n itself if it lies in the arena."""
+        while not n.is_leaf and (OPS[n.op].alias or OPS[n.op].mutates is not None):
+            n = n.inputs[OPS[n.op].mutates or 0]
+        return n
+
+    def read(self, i: Node, reader: Node) -> None:
+        source = self.stored(i)
+        if source.op in ("param", "state", "const"):
+            self.read_leaf(i, source, reader)
+        elif i not in self.token:
+            raise PlanError(f"{reader!r} reads {i!r} before it is made")
+        elif (self.writer[self.bytes_of(i)] != self.token[i]).any():
+            raise PlanError(f"{reader!r} reads {i!r} after its bytes were overwritten")
+
+    def read_leaf(self, i: Node, leaf: Node, reader: Node) -> None:
+        by = self.updated.get(leaf)
+        wants_new = self.update_of(i)
+        if wants_new is not by:
+            raise PlanError(
+                f"{reader!r} reads {leaf!r} "
+                + ("before its update" if by is None else f"after {by!r} updated it")
+            )
+
+    def update_of(self, i: Node) -> Node | None:
+        while not i.is_leaf and OPS[i.op].alias:
+            i = i.inputs[0]
+        return None if i.is_leaf else i
+
+    def follow(self, n: Node) -> None:
+        source = n.inputs[0]
+        if self.stored(n).op in ("param", "state", "const"):
+            return
+        if self.plan.offset.get(n) != self.plan.offset[source]:
+            raise PlanError(f"{n!r} is not where {source!r} is, whose storage it names")
+        self.token[n] = self.token[source]
+
+    def update(self, n: Node, target: Node) -> None:
+        leaf = self.stored(target)
+        if leaf in self.updated:
+            raise PlanError(f"{leaf!r} is updated twice, by {self.updated[leaf]!r} and {n!r}")
+        self.updated[leaf] = n
+
+    def apart(self, n: Node) -> None:
+        """The result, the work space and the inputs lie apart, but for what may work in place."""
+        op, result = OPS[n.op], self.bytes_of(n)
+        scratch = slice(0, 0)
+        if size := op.workspace(n):
+            start = self.plan.scratch[n]
+            scratch = slice(start, start + size)
+            if start < 0 or scratch.stop > self.plan.arena or overlapping(scratch, result):
+                raise PlanError(f"the work space of {n!r} does not lie free")
+        for position, i in enumerate(n.inputs):
+            if i not in self.token:
+                continue
+            there = self.bytes_of(i)
+            taken = position in op.inplace and there.start == result.start
+            if overlapping(result, there) and not taken:
+                raise PlanError(f"{n!r} writes over its input {i!r}, which it may not")
+            if overlapping(scratch, there):
+                raise PlanError(f"the work space of {n!r} lies on its input {i!r}")
+        self.writer[scratch] = -1
+
+
+class TileReplay:
+    """A tile row by row: each row of each map has a writer of its own."""
+
+    def __init__(self, whole: Replay, tile: Tile) -> None:
+        self.whole, self.plan, self.tile = whole, whole.plan, tile
+        self.rows: dict[Node, list[int]] = {n: [] for n in tile.nodes}
+
+    def run(self) -> None:
+        for n in self.tile.nodes:
+            for k, i in enumerate(n.inputs):
+                if k not in self.how(n).maps:
+                    self.whole.read(i, n)
+        for loop in self.tile.loops:
+            for turn in range(loop.times):
+                for step in loop.body:
+                    self.slide(step) if isinstance(step, Slide) else self.band(step, turn)
+        for n in self.tile.nodes:
+            if len(self.rows[n]) != height(n):
+                raise PlanError(f"{n!r} has {len(self.rows[n])} of its {height(n)} rows")
+            if n not in self.tile.windows:
+                self.read_rows(n, 0, height(n), self.whole.bytes_of(n), n)
+                self.whole.write(n)
+
+    def how(self, n: Node) -> Rows:
+        how = rows_of(n)
+        if how is None:
+            raise PlanError(f"{n!r} cannot run on rows")
+        return how
+
+    def room(self, n: Node) -> slice:
+        size = self.tile.windows.get(n, n.type.nbytes)
+        if n not in self.plan.offset:
+            raise PlanError(f"{n!r} has no address")
+        start = self.plan.offset[n]
+        if start < 0 or start + size > self.plan.arena:
+            raise PlanError(f"{n!r} takes bytes {start}..{start + size} of {self.plan.arena}")
+        return slice(start, start + size)
+
+    def place(self, place: Place, turn: int, nbytes: int, reader: Node) -> slice:
+        room = self.room(place.node)
+        start = room.start + place.start + turn * place.advance
+        if start < room.start or start + nbytes > room.stop:
+            raise PlanError(f"{reader!r} leaves the buffer of {place.node!r}")
+        if start % np.dtype(place.node.type.dtype).itemsize:
+            raise PlanError(f"{reader!r} uses {place.node!r} at {start}, which is not aligned")
+        return slice(start, start + nbytes)
+
+    def slide(self, step: Slide) -> None:
+        room, source = (
+            self.room(step.node),
+            self.place(Place(step.node, step.start), 0, step.size, step.node),
+        )
+        self.whole.writer[room.start : room.start + step.size] = self.whole.writer[source].copy()
+
+    def band(self, step: Band, turn: int) -> None:
+        n, how = step.node, self.how(step.node)
+        made, until = len(self.rows[n]), len(self.rows[n]) + height(step.call)
+        low, high, used = how.first(made), how.end(until), []
+        for k in how.maps:
+            m, place, part = n.inputs[k], step.inputs[k], step.call.inputs[k].type
+            first, end = max(low, 0), min(high, height(m))
+            if place is None or place.node is not m or part.shape[1] != end - first:
+                raise PlanError(f"{n!r} does not read rows {first}..{end} of {m!r}")
+            used.append(self.place(place, turn, part.nbytes, n))
+            self.read_rows(m, first, end, used[-1], n)
+        borders = max(-low, 0), max(high - height(n.inputs[how.maps[0]]), 0)
+        padding = step.call.attrs.get("padding")
+        if padding is not None and (padding[0], padding[2]) != borders:
+            raise PlanError(f"{n!r} pads {padding[0]} and {padding[2]} rows, not {borders}")
+        result = self.place(step.result, turn, step.call.type.nbytes, n)
+        if step.result.node is not n or any(overlapping(result, i) for i in used):
+            raise PlanError(f"{n!r} writes over its input")
+        for row in range(made, until):
+            self.rows[n].append(next(self.whole.fresh))
+            start = result.start + (row - made) * row_bytes(n)
+            self.whole.writer[start : start + row_bytes(n)] = self.rows[n][row]
+
+    def read_rows(self, m: Node, first: int, end: int, there: slice, reader: Node) -> None:
+        """Every byte of these rows is as its writer left it."""
+        found = self.whole.writer[there]
+        if m in self.rows:
+            wanted = np.repeat(self.rows[m][first:end], row_bytes(m))
+        else:
+            if m not in self.whole.token:
+                raise PlanError(f"{reader!r} reads {m!r} before it is made")
+            if there.start != self.plan.offset[m] + first * row_bytes(m):
+                raise PlanError(f"{reader!r} does not read row {first} of {m!r}")
+            wanted = np.full(found.shape, self.whole.token[m])
+        if found.shape != wanted.shape or (found != wanted).any():
+            raise PlanError(f"{reader!r} reads rows {first}..{end} of {m!r} that are not there")
+
+
+def overlapping(a: slice, b: slice) -> bool:
+    return a.start < b.stop and b.start < a.stop

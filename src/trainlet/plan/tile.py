@@ -1,0 +1,296 @@
+"""A tile: nodes that run together, a few rows at a time, so that maps between them never exist.
+
+Of a map that only the tile's own nodes read, a window of rows is kept: what the next rows still
+need slides to its beginning before new rows are added, so nothing is computed twice.  Maps that
+others read are whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
+from trainlet.ops.op import OPS, build
+from trainlet.ops.rows import Rows
+from trainlet.plan.buffers import ALIGN, aligned
+
+
+@dataclass(frozen=True)
+class Place:
+    """Bytes of a node's buffer from `start`, which moves by `advance` with every turn of a loop."""
+
+    node: Node
+    start: int
+    advance: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """A node run on some rows: `call` is the same operation with the types of these rows.
+
+    inputs: where the rows of its maps lie; None for an input that is read as a whole.
+    """
+
+    node: Node
+    call: Node
+    result: Place
+    inputs: tuple[Place | None, ...]
+
+
+@dataclass(frozen=True)
+class Slide:
+    """`size` bytes from `start` of a window move to its beginning."""
+
+    node: Node
+    start: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The same bands so many times, each time `advance` bytes further in the whole maps."""
+
+    times: int
+    body: tuple[Slide | Band, ...]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """`result` may begin up to `slack` bytes behind the beginning of `source` (before it, if
+    negative): it is written only where source has been read for the last time."""
+
+    source: Node
+    result: Node
+    slack: int
+
+    @property
+    def saved(self) -> int:
+        """Bytes that both need less together than one by one."""
+        source, result = aligned(self.source.type.nbytes), aligned(self.result.type.nbytes)
+        return source + result - (max(source, self.slack + result) - min(self.slack, 0))
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """nodes: in the order in which they run; windows: bytes kept of each map that is not whole."""
+
+    nodes: tuple[Node, ...]
+    windows: Mapping[Node, int]
+    loops: tuple[Loop, ...]
+    overlaps: tuple[Overlap, ...] = ()
+
+    @property
+    def slides(self) -> bool:
+        """Whether any window keeps rows for the next turn."""
+        return any(isinstance(step, Slide) for loop in self.loops for step in loop.body)
+
+
+def moments(order: Sequence[Node], tiles: Iterable[Tile]) -> dict[Node, int]:
+    """When each node of an order runs: one after the other, but those of a tile together."""
+    tile_of = {n: tile for tile in tiles for n in tile.nodes}
+    table: dict[Node, int] = {}
+    t, before = -1, None
+    for n in order:
+        tile = tile_of.get(n)
+        if tile is None or tile is not before:
+            t += 1
+        table[n], before = t, tile
+    return table
+
+
+def rows_of(n: Node) -> Rows | None:
+    """How n runs on rows; None if it cannot, or if its maps are no single images."""
+    how = None if n.is_leaf else OPS[n.op].rows(n)
+    if how is None:
+        return None
+    maps = [n.inputs[k].type for k in how.maps]
+    if any(t.rank != 4 or t.shape[0] != 1 for t in maps):
+        return None
+    return how if row_bytes(n) else None
+
+
+def height(n: Node) -> int:
+    """Rows of a map; a packed mask has those of what it masks."""
+    return n.type.shape[1] if n.type.rank == 4 else n.inputs[0].type.shape[1]
+
+
+def row_bytes(n: Node) -> int:
+    """Bytes of a row; 0 if rows do not begin at a byte."""
+    if n.type.rank == 4:
+        return n.type.nbytes // n.type.shape[1]
+    elements = n.inputs[0].type.size // height(n)
+    return elements // 8 if elements % 8 == 0 and n.type.nbytes * 8 == n.inputs[0].type.size else 0
+
+
+def make_tile(nodes: Sequence[Node], readers: Mapping[Node, Iterable[Node]], rows: int) -> Tile:
+    """The tile of these nodes, inputs first; `rows` rows of the last of them are made at a time.
+
+    readers: for each node, all that read it; what others than `nodes` read stays whole.
+    """
+    return _Unrolled(nodes, readers, rows).tile()
+
+
+class _Unrolled:
+    """The tile turn by turn: which rows each node makes, and which it still needs."""
+
+    def __init__(
+        self, nodes: Sequence[Node], readers: Mapping[Node, Iterable[Node]], rows: int
+    ) -> None:
+        inside = set(nodes)
+        self.nodes, self.step = tuple(nodes), rows
+        self.how: dict[Node, Rows] = {n: how for n in nodes if (how := rows_of(n))}
+        self.maps = {n: [n.inputs[k] for k in self.how[n].maps] for n in nodes}
+        self.users: dict[Node, list[Node]] = {}
+        for n in nodes:
+            for m in dict.fromkeys(self.maps[n]):
+                self.users.setdefault(m, []).append(n)
+        self.partial = {n for n in nodes if all(r in inside for r in readers[n]) and readers[n]}
+        self.done = dict.fromkeys(nodes, 0)
+        self.base = dict.fromkeys(self.partial, 0)
+        self.capacity = dict.fromkeys(self.partial, 0)
+        self.main = next(n for n in reversed(nodes) if n not in self.users)
+        self.slack: dict[tuple[Node, Node], int] = {}
+
+    def tile(self) -> Tile:
+        turns: list[list[Slide | Band]] = []
+        total = height(self.main)
+        for end in range(self.step, total + self.step, self.step):
+            turns.append(self.turn(min(end, total), end >= total))
+        windows = {n: self.capacity[n] * row_bytes(n) for n in self.nodes if n in self.partial}
+        overlaps = tuple(
+            Overlap(x, y, slack // ALIGN * ALIGN) for (x, y), slack in self.slack.items()
+        )
+        return Tile(self.nodes, windows, _loops(turns), overlaps)
+
+    def turn(self, end: int, last: bool) -> list[Slide | Band]:
+        need, steps = self.demand(end, last), []
+        for n in self.nodes:
+            until = need[n] if n in need else self.ready(n)
+            if until > self.done[n]:
+                steps += self.slide(n, until)
+                steps.append(self.band(n, until))
+                self.done[n] = until
+        return steps
+
+    def demand(self, end: int, last: bool) -> dict[Node, int]:
+        """How many rows of each node the turn needs.  Who has no reader here but is not the main
+        result takes what comes, until the last turn."""
+        need: dict[Node, int] = {self.main: end}
+        for n in reversed(self.nodes):
+            readers = [r for r in self.users.get(n, ()) if r in need]
+            if readers:
+                wanted = max(self.how[r].end(need[r]) for r in readers)
+                need[n] = max(self.done[n], min(height(n), wanted))
+            elif last:
+                need[n] = height(n)
+        return need
+
+    def ready(self, n: Node) -> int:
+        available = min(self.done.get(m, height(m)) for m in self.maps[n])
+        whole = all(self.done.get(m, height(m)) == height(m) for m in self.maps[n])
+        return height(n) if whole else min(height(n), self.how[n].ready(available))
+
+    def still_needed(self, m: Node) -> int:
+        """The first row of m that somebody here has still to read; one past the last if none."""
+        waiting = [u for u in self.users[m] if self.done[u] < height(u)]
+        first = min((self.how[u].first(self.done[u]) for u in waiting), default=height(m))
+        return max(0, first)
+
+    def slide(self, n: Node, until: int) -> list[Slide]:
+        """Room for new rows in a window."""
+        if n not in self.partial:
+            return []
+        keep = min(self.still_needed(n), self.done[n])
+        start, size = keep - self.base[n], self.done[n] - keep
+        self.base[n] = keep
+        self.capacity[n] = max(self.capacity[n], until - keep)
+        move = size > 0 and start > 0
+        return [Slide(n, start * row_bytes(n), size * row_bytes(n))] if move else []
+
+    def band(self, n: Node, until: int) -> Band:
+        how, done = self.how[n], self.done[n]
+        low, high = how.first(done), how.end(until)
+        inputs: list[Node] = list(n.inputs)
+        places: list[Place | None] = [None] * len(inputs)
+        top = bottom = 0
+        for k in how.maps:
+            m = n.inputs[k]
+            top, bottom = max(0, -low), max(0, high - height(m))
+            first, stop = low + top, high - bottom
+            inputs[k] = Node("input", (), _rows(m, stop - first))
+            places[k] = Place(m, (first - self.base.get(m, 0)) * row_bytes(m))
+        attrs = dict(n.attrs)
+        if "padding" in attrs:
+            attrs["padding"] = (top, attrs["padding"][1], bottom, attrs["padding"][3])
+        call = build(n.op, *inputs, label=n.name, **attrs)
+        if n not in self.partial:
+            self.note_overlap(n, until)
+        result = Place(n, (done - self.base.get(n, 0)) * row_bytes(n))
+        return Band(n, call, result, tuple(places))
+
+    def note_overlap(self, n: Node, until: int) -> None:
+        """How far n's new rows must stay behind the rows of outer maps that are still needed."""
+        for m in self.users:
+            if m not in self.done and self.still_needed(m) < height(m):
+                room = self.still_needed(m) * row_bytes(m) - until * row_bytes(n)
+                self.slack[m, n] = min(room, self.slack.get((m, n), room))
+
+
+def _rows(m: Node, rows: int) -> TensorType:
+    return m.type.with_shape((m.type.shape[0], rows, *m.type.shape[2:]))
+
+
+def _loops(turns: list[list[Slide | Band]]) -> tuple[Loop, ...]:
+    """Turns that differ only in where they are become one loop."""
+    loops: list[Loop] = []
+    at = 0
+    while at < len(turns):
+        end = at + 1
+        steady = _advance(turns[at], turns[end]) if end < len(turns) else None
+        while steady is not None and end < len(turns):
+            if _advance(turns[end - 1], turns[end]) != steady:
+                break
+            end += 1
+        body = tuple(turns[at]) if steady is None else _moving(turns[at], steady)
+        loops.append(Loop(end - at, body))
+        at = end
+    return tuple(loops)
+
+
+def _places(step: Slide | Band) -> list[Place]:
+    return [] if isinstance(step, Slide) else [p for p in (step.result, *step.inputs) if p]
+
+
+def _advance(a: list[Slide | Band], b: list[Slide | Band]) -> list[int] | None:
+    """By how much each place moves from turn a to turn b; None if they differ otherwise."""
+    if len(a) != len(b):
+        return None
+    moved: list[int] = []
+    for x, y in zip(a, b, strict=True):
+        if isinstance(x, Slide) or isinstance(y, Slide):
+            if x != y:
+                return None
+            continue
+        same_types = [i.type for i in x.call.inputs] == [i.type for i in y.call.inputs]
+        if x.node is not y.node or x.call.attrs != y.call.attrs or not same_types:
+            return None
+        if x.call.type != y.call.type:
+            return None
+        pairs = zip(_places(x), _places(y), strict=True)
+        moved += [q.start - p.start for p, q in pairs]
+    return moved
+
+
+def _moving(turn: list[Slide | Band], advance: list[int]) -> tuple[Slide | Band, ...]:
+    by = iter(advance)
+    body: list[Slide | Band] = []
+    for step in turn:
+        if isinstance(step, Slide):
+            body.append(step)
+            continue
+        result = replace(step.result, advance=next(by))
+        inputs = tuple(p and replace(p, advance=next(by)) for p in step.inputs)
+        body.append(Band(step.node, step.call, result, inputs))
+    return tuple(body)

@@ -1,0 +1,103 @@
+"""Which nodes run rows at a time: where the arena is highest, the stretch that lowers it most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trainlet.ir.graph import Graph, Node, users
+from trainlet.plan.buffers import in_arena
+from trainlet.plan.liveness import assign_buffers
+from trainlet.plan.tile import Tile, height, make_tile, rows_of
+
+Order = tuple[Node, ...]
+Levels = list[int]
+REACH = 24
+"""A stretch begins and ends at most so many nodes from the highest moment."""
+OUTSIDE = "outside"
+
+
+def choose_tiles(graph: Graph, order: Order) -> tuple[Tile, ...]:
+    """Tiles that lower the largest sum of live bytes of this order, as far as tiles can.
+
+    Rows cost calls and slides, so each tile makes as many rows at a time as memory allows.
+    """
+    return _Search(graph, order).run()
+
+
+class _Search:
+    def __init__(self, graph: Graph, order: Order) -> None:
+        self.graph, self.order = graph, order
+        self.readers = {n: list(r) for n, r in users(graph.nodes()).items()}
+        for n in graph.outputs.values():
+            self.readers[n].append(Node(OUTSIDE, (n,), n.type))
+        self.fit = [in_arena(n) and rows_of(n) is not None for n in order]
+
+    def run(self) -> tuple[Tile, ...]:
+        tiles: tuple[Tile, ...] = ()
+        levels = self.levels(tiles)
+        while True:
+            best = min(self.candidates(tiles), key=self.levels, default=tiles)
+            if (better := self.levels(best)) >= levels:
+                return self.widened(tiles)
+            tiles, levels = best, better
+
+    def levels(self, tiles: tuple[Tile, ...]) -> Levels:
+        """Live bytes of all moments, the most first."""
+        return sorted(assign_buffers(self.graph, self.order, tiles).live_bytes, reverse=True)
+
+    def candidates(self, tiles: tuple[Tile, ...]) -> Iterator[tuple[Tile, ...]]:
+        """Around the highest moment: one tile more, or one in place of those it covers, or one cut
+        in two."""
+        buffers = assign_buffers(self.graph, self.order, tiles)
+        live = buffers.live_bytes
+        top = live.index(max(live))
+        peak = [k for k, n in enumerate(self.order) if buffers.moment[n] == top]
+        first, last = peak[0], peak[-1]
+        if not all(self.fit[first : last + 1]):
+            return
+        spans = [self.span(t) for t in tiles]
+        for start, end in spans:
+            if start <= first and last <= end:
+                others = [t for t, s in zip(tiles, spans, strict=True) if s[0] != start]
+                for cut in range(start + 1, end + 1):
+                    parts = (start, cut - 1), (cut, end)
+                    yield *others, *(self.tile(a, b, 1) for a, b in parts if a < b)
+        for start in self.backwards(first):
+            for end in self.forwards(last):
+                cut = [s for s in spans if not (s[1] < start or s[0] > end)]
+                whole = all(start <= a and b <= end for a, b in cut)
+                if end > start and whole and (start, end) not in spans:
+                    kept = [t for t, s in zip(tiles, spans, strict=True) if s not in cut]
+                    yield *kept, self.tile(start, end, 1)
+
+    def tile(self, start: int, end: int, rows: int) -> Tile:
+        return make_tile(self.order[start : end + 1], self.readers, rows)
+
+    def span(self, tile: Tile) -> tuple[int, int]:
+        start = self.order.index(tile.nodes[0])
+        return start, start + len(tile.nodes) - 1
+
+    def backwards(self, first: int) -> Iterator[int]:
+        for k in range(first, max(first - REACH, -1), -1):
+            if not self.fit[k]:
+                return
+            yield k
+
+    def forwards(self, last: int) -> Iterator[int]:
+        for k in range(last, min(last + REACH, len(self.order))):
+            if not self.fit[k]:
+                return
+            yield k
+
+    def widened(self, tiles: tuple[Tile, ...]) -> tuple[Tile, ...]:
+        """The same tiles with more rows at a time, where the highest moment allows it."""
+        limit = max(self.levels(tiles), default=0)
+        for k, tile in enumerate(tiles):
+            rows = 2
+            while rows < height(tile.nodes[-1]):
+                wide = self.tile(*self.span(tile), rows)
+                tried = (*tiles[:k], wide, *tiles[k + 1 :])
+                if max(self.levels(tried)) > limit:
+                    break
+                tiles, rows = tried, 2 * rows
+        return tiles

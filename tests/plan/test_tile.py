@@ -1,0 +1,182 @@
+"""Tiles change no bit, need fewer bytes, and Plan.check sees when one goes wrong."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from torch import Tensor, nn
+
+import trainlet as tl
+from trainlet.compiler import CompiledProgram
+from trainlet.errors import PlanError
+from trainlet.ir.graph import Node
+from trainlet.plan.plan import Plan
+from trainlet.plan.tile import Band, Slide, Tile
+from trainlet.run.simulated import ArenaDevice, OracleDevice
+from trainlet.run.trainer import Trainer
+from zoo import NETWORKS
+from zoo.case import make_case
+
+
+class Chain(nn.Module):
+    """Convolutions of random shapes with skip connections, and a head."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        draw = random.Random(seed)
+        channels, layers = 3, []
+        for _ in range(draw.randint(3, 6)):
+            wide = draw.choice((4, 6, 8))
+            kernel, stride = draw.choice((1, 2, 3, 5)), draw.choice((1, 1, 2))
+            padding, dilation = draw.randint(0, kernel // 2), draw.choice((1, 1, 2))
+            depthwise = wide == channels and draw.random() < 0.5
+            layers.append(
+                nn.Conv2d(channels, wide, kernel, stride, padding, dilation,
+                          groups=wide if depthwise else 1)
+            )  # fmt: skip
+            channels = wide
+        self.layers, self.act = nn.ModuleList(layers), draw.choice((nn.ReLU, nn.ReLU6))()
+        self.pool = nn.MaxPool2d(2, 1) if draw.random() < 0.5 else nn.Identity()
+        self.fc = nn.Linear(channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            y = self.act(layer(x))
+            x = x + y if x.shape == y.shape else y
+        return self.fc(self.pool(x).mean((2, 3)))
+
+
+def pair(seed: int, precision: str, learns: str) -> tuple[CompiledProgram, CompiledProgram, object]:
+    """A random chain compiled with tiles and without, and its data."""
+    case = make_case(lambda: Chain(seed), (3, 29, 23), 3, batch=1)
+    quantised = {"calibration": [case.x.numpy()]} if precision == "int8" else {}
+    made = [
+        tl.compile(case.model, case.x, learns, target="host", precision=precision, tile=tile,
+                   **quantised)  # type: ignore[arg-type]
+        for tile in (True, False)
+    ]  # fmt: skip
+    return *made, case
+
+
+def step(device: Trainer, case: object) -> tuple[np.ndarray, float, dict[str, np.ndarray]]:
+    x, y = case.x.numpy(), case.y.numpy()  # type: ignore[attr-defined]
+    return device.predict(x), device.step(x, y), device.state()
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("learns", ["last", "bias"])
+@pytest.mark.parametrize("seed", range(6))
+def test_no_bit_changes(seed: int, learns: str, precision: str):
+    """Oracle = arena in tiles (NumPy's float products depend on shapes: closely); C = C."""
+    tiled, whole, case = pair(seed, precision, learns)
+    oracle = step(Trainer(tiled, OracleDevice(tiled)), case)
+    arena = step(Trainer(tiled, ArenaDevice(tiled)), case)
+    c, plain = step(tiled.build("sanitized"), case), step(whole.build("host"), case)
+    for (a, b), close in (((oracle, arena), precision == "float32"), ((c, plain), False)):
+        tolerance = 1e-5 if close else 0
+        for x, y in [(a[0], b[0]), (a[1], b[1]), *((a[2][k], b[2][k]) for k in a[2])]:
+            np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
+
+
+def test_tiles_are_really_used():
+    """Of the chains above, most need fewer bytes in tiles."""
+    fewer = [a.plan.arena < b.plan.arena and bool(a.plan.tiles)
+             for a, b, _ in (pair(seed, "float32", "last") for seed in range(6))]  # fmt: skip
+    assert sum(fewer) >= 4
+
+
+def test_what_it_saves():
+    """A frozen MobileNetV2: three times less; its largest map, 64x64x96 after expansion, is never
+    there as a whole."""
+    case = NETWORKS["mobilenet_v2"](1)
+    arenas = [
+        tl.compile(case.model, case.x, "last", target="host", tile=tile).plan.arena
+        for tile in (True, False)
+    ]
+    assert arenas[0] * 3 <= arenas[1]
+
+
+def test_unlimited_targets_have_no_tiles():
+    case = NETWORKS["mobilenet_v2"](1)
+    assert not tl.compile(case.model, case.x, "last", target="host").plan.tiles
+
+
+def tiled_plan() -> Plan:
+    return pair(0, "float32", "last")[0].plan
+
+
+def with_tile(plan: Plan, change: Callable[[Tile], Tile]) -> Plan:
+    return replace(plan, tiles=(change(plan.tiles[0]), *plan.tiles[1:]))
+
+
+def changed(tile: Tile, rule: Callable[[Slide | Band], list[Slide | Band]]) -> Tile:
+    loops = [
+        replace(loop, body=tuple(s for b in loop.body for s in rule(b))) for loop in tile.loops
+    ]
+    return replace(tile, loops=tuple(loops))
+
+
+def narrower_window(plan: Plan) -> Plan:
+    n, size = max(plan.tiles[0].windows.items(), key=lambda item: item[1])
+    return with_tile(plan, lambda t: replace(t, windows={**t.windows, n: size - 8}))
+
+
+def no_slides(plan: Plan) -> Plan:
+    return with_tile(plan, lambda t: changed(t, lambda s: [] if isinstance(s, Slide) else [s]))
+
+
+def slides_too_little(plan: Plan) -> Plan:
+    def rule(s: Slide | Band) -> list[Slide | Band]:
+        return [replace(s, start=0)] if isinstance(s, Slide) else [s]
+
+    return with_tile(plan, lambda t: changed(t, rule))
+
+
+def one_turn_less(plan: Plan) -> Plan:
+    return with_tile(
+        plan,
+        lambda t: replace(t, loops=tuple(replace(p, times=max(1, p.times - 1)) for p in t.loops)),
+    )
+
+
+def result_over_input(plan: Plan) -> Plan:
+    """The window of the first layer lies on the image."""
+    first = plan.tiles[0].nodes[0]
+    return replace(plan, offset={**plan.offset, first: plan.offset[first.inputs[0]]})
+
+
+def rows_of_another_turn(plan: Plan) -> Plan:
+    def rule(s: Slide | Band) -> list[Slide | Band]:
+        if isinstance(s, Slide):
+            return [s]
+        return [replace(s, inputs=tuple(p and replace(p, advance=0) for p in s.inputs))]
+
+    return with_tile(plan, lambda t: changed(t, rule))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [narrower_window, no_slides, slides_too_little, one_turn_less, result_over_input,
+     rows_of_another_turn],
+)  # fmt: skip
+def test_every_fault_is_seen(fault: Callable[[Plan], Plan]):
+    plan = tiled_plan()
+    plan.check()
+    assert any(isinstance(s, Slide) for loop in plan.tiles[0].loops for s in loop.body)
+    with pytest.raises(PlanError):
+        fault(plan).check()
+
+
+def test_the_image_makes_room_for_what_follows_from_it():
+    """The result of a tile lies on rows of its source that have been read for the last time."""
+    case = NETWORKS["mobilenet_v2"](1)
+    plan = tl.compile(case.model, case.x, "last", target="host", tile=True).plan
+
+    def meet(a: Node, b: Node) -> bool:
+        first, second = sorted((plan.offset[n], plan.size[n]) for n in (a, b))
+        return first[0] + first[1] > second[0]
+
+    pairs = [o for tile in plan.tiles for o in tile.overlaps]
+    assert any(meet(o.source, o.result) for o in pairs)

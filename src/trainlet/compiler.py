@@ -44,8 +44,10 @@ from trainlet.passes.split import split_weights
 from trainlet.passes.training_head import float_head, without_softmax
 from trainlet.passes.update import Training, attach_updates
 from trainlet.plan.place import plan_graph
+from trainlet.plan.plan import Plan
 from trainlet.plan.report import Report, label, peak
 from trainlet.plan.schedule import schedule
+from trainlet.plan.tile import Tile
 from trainlet.plan.tiling import choose_tiles
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import OracleDevice
@@ -179,8 +181,8 @@ def training_graph(
     stages = {
         "load": lambda g: g,
         "freeze": lambda g: freeze(g, _some(chosen)),
-        "layout": channels_last,
-        "fold": lambda g: fold_constants(fold_batch_norm(integer_inputs(g))),
+        "layout": lambda g: channels_last(integer_inputs(g)),
+        "fold": lambda g: fold_constants(fold_batch_norm(g)),
         "differentiate": lambda g: differentiate(_with_loss(g, criterion), gradient=gradient),
         "prune": lambda g: fold_constants(prune(g, chosen)),
         "split": split_weights,
@@ -208,6 +210,7 @@ def compile(
     accumulate: int = 1,
     prefix: str = "trainer",
     tile: bool | None = None,
+    stream: bool = False,
 ) -> CompiledProgram:
     """Compile a pretrained network into a trainer.
 
@@ -221,6 +224,7 @@ def compile(
     accumulate: gradients of so many steps are averaged before the parameters change.
     tile: whether maps too large for the arena exist only a few rows at a time; by default where
     the target's RAM is limited.  The results are the same bit for bit.
+    stream: whether the first input comes in rows through a callback, and is never there as a whole.
 
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
@@ -238,8 +242,8 @@ def compile(
         training = training_graph(
             graph, None, scheme, loss, optimizer, accumulate, precision=integer
         )
-        tiled = place.ram is not None if tile is None else tile
-        return _program(training, place, optimizer, accumulate, prefix, tiled)
+        plan = _step_plan(training.step, place, tile, stream)
+        return _program(training, plan, place, optimizer, accumulate, prefix)
 
     wanted = program(scheme)
     _check_fits(wanted, program)
@@ -297,20 +301,26 @@ def evaluate(
     return loss, logits, trainer.state()
 
 
+def _step_plan(graph: Graph, target: Target, tile: bool | None, stream: bool) -> Plan:
+    order = schedule(graph)
+    streamed = next((n for n in graph.leaves("input") if stream), None)
+    tiles: tuple[Tile, ...] = ()
+    if stream or (target.ram is not None if tile is None else tile):
+        tiles = choose_tiles(graph, order, streamed)
+    return plan_graph(graph, order, tiles)
+
+
 def _program(
     training: Training,
+    plan: Plan,
     target: Target,
     optimizer: Optimizer,
     accumulate: int,
     prefix: str,
-    tile: bool,
 ) -> CompiledProgram:
     apply = None
     if training.apply is not None:
         apply = Stage(verify(training.apply), plan_graph(training.apply))
-    order = schedule(training.step)
-    tiles = choose_tiles(training.step, order) if tile else ()
-    plan = plan_graph(training.step, order, tiles)
     return CompiledProgram(training.step, plan, target, apply, accumulate, optimizer.lr, prefix)
 
 

@@ -1,10 +1,19 @@
 """Ctrl-C during emulation is not lost."""
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from trainlet.run.interrupt import interrupt_afterwards
+
+
+@pytest.fixture(autouse=True)
+def default_handler() -> Iterator[None]:
+    """A shell's background job begins with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_comes_at_the_end_of_the_block():

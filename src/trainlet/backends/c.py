@@ -19,7 +19,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import holder, in_arena
-from trainlet.plan.tile import Band, Place, Slide, Tile
+from trainlet.plan.tile import Fetch, Place, Slide, Step, Tile
 
 _POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8"}
 _RESERVED = frozenset(
@@ -83,9 +83,9 @@ class Emitter:
         return _call(n, [self.pointer(n, stage), *inputs], scratch)
 
     def place(self, place: Place, stage: Stage) -> str:
-        """Where rows of a map lie, in turn t of a tile's loop."""
+        """Where rows of a map lie, in a turn of a tile's loop."""
         start = str(stage.plan.offset[place.node] + place.start)
-        moves = f" + t * {place.advance}" if place.advance else ""
+        moves = f" + turn * {place.advance}" if place.advance else ""
         return f"{_POINTER[place.node.type.dtype]}({start}{moves})"
 
     def tile(self, tile: Tile, stage: Stage) -> list[str]:
@@ -94,18 +94,30 @@ class Emitter:
         for loop in tile.loops:
             body = [self.row_call(step, stage) for step in loop.body]
             many = loop.times > 1
-            lines += [f"for (int t = 0; t < {loop.times}; t++) {{"] if many else []
+            lines += [f"for (int turn = 0; turn < {loop.times}; turn++) {{"] if many else []
             lines += [f"  {line}" if many else line for line in body]
             lines += ["}"] if many else []
         return lines
 
-    def row_call(self, step: Slide | Band, stage: Stage) -> str:
+    def row_call(self, step: Step, stage: Stage) -> str:
         if isinstance(step, Slide):
             return f"slide(arena + {stage.plan.offset[step.node]}, {step.start}, {step.size});"
+        if isinstance(step, Fetch):
+            return self.fetch(step, stage)
         inputs = zip(step.node.inputs, step.inputs, strict=True)
         where = [self.place(p, stage) if p else self.pointer(i, stage) for i, p in inputs]
         scratch = [f"U8({at})"] if (at := stage.plan.scratch.get(step.node)) is not None else []
         return _call(step.call, [self.place(step.result, stage), *where], scratch)
+
+    def fetch(self, step: Fetch, stage: Stage) -> str:
+        """Rows of the streamed input; what is no number ends the call before anything learns."""
+        where = self.place(Place(step.node, step.start), stage)
+        first = str(step.first) + (f" + turn * {step.advance}" if step.advance else "")
+        size = step.rows * step.node.type.size // step.node.type.shape[1]
+        bad = f"{step.node.name}(context, {first}, {step.rows}, {where})"
+        if step.node.type.dtype == "float32":
+            bad += f" || !finite({where}, {size})"
+        return f"if ({bad}) return {self.program.prefix.upper()}_ERROR_INPUT;"
 
     def calls(self, steps: Iterable[Node | Tile], stage: Stage) -> list[str]:
         lines: list[str] = []
@@ -150,7 +162,9 @@ class Emitter:
         """What the templates fill in."""
         p, step = self.program, self.program.stages[0]
         face = p.interface
-        inputs = [self.slot(n) for n in p.inputs]
+        given = [self.slot(n) for n in p.inputs]
+        inputs = [slot for slot in given if not slot["streamed"]]
+        stream = next((slot for slot in given if slot["streamed"]), None)
         logits, target = p.graph.outputs[LOGITS], p.target_leaf
         classes = logits.type.shape[-1] if target.type.dtype == "int32" else 0
         rate = {n.name: n for n in step.graph.leaves("input")}.get(RATE)
@@ -163,10 +177,16 @@ class Emitter:
             "state_bytes": p.state_bytes,
             "blob_bytes": face.blob_bytes,
             "fingerprint": p.fingerprint,
+            "given": given,
             "inputs": inputs,
-            "parameters": ", ".join(f"const {i['ctype']} *{i['name']}" for i in inputs),
-            "arguments": ", ".join(i["name"] for i in inputs),
-            "slots": ", ".join(f"{p.prefix}_{i['name']}()" for i in inputs),
+            "streamed": stream,
+            "parameters": ", ".join(i["parameter"] for i in given),
+            "slot_parameters": ", ".join(i["parameter"] for i in inputs),
+            "slot_arguments": ", ".join(i["name"] for i in inputs),
+            "stream_parameters": f"{stream['parameter']}, " if stream else "",
+            "stream_arguments": f"{stream['name']}, context, " if stream else "",
+            "example_arguments": ", ".join(i["example"] or i["name"] for i in given),
+            "example_slots": ", ".join(i["example"] or f"{p.prefix}_{i['name']}()" for i in given),
             "logits": {
                 "count": logits.type.size,
                 "ctype": CTYPES[logits.type.dtype],
@@ -207,9 +227,15 @@ class Emitter:
         meaning = f", channels last (the model's {_shape(user)})" if moved else ""
         if quant is not None:
             meaning += f"; real value = {quant.scale[0]:.9g} * (x - {quant.zero_point[0]})"
+        streamed, ctype = n is self.program.streamed, CTYPES[n.type.dtype]
+        rows = f"{self.program.prefix}_rows {n.name}, void *context"
         return {
             "name": n.name,
-            "ctype": CTYPES[n.type.dtype],
+            "streamed": streamed,
+            "parameter": rows if streamed else f"const {ctype} *{n.name}",
+            "example": "made_up_rows, 0" if streamed else "",
+            "row": n.type.size // n.type.shape[1] if streamed else 0,
+            "ctype": ctype,
             "count": n.type.size,
             "bytes": n.type.nbytes,
             "shape": _shape(n.type.shape),

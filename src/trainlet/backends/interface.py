@@ -29,6 +29,8 @@ class Argument:
     name: str
     ctype: CType
     count: int
+    rows: int = 0
+    """Not 0: it is streamed, so many rows."""
 
     @property
     def dtype(self) -> np.dtype:

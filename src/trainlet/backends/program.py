@@ -67,6 +67,12 @@ class Program:
         return [n for n in self.graph.leaves("input") if n.name not in (TARGET, RATE)]
 
     @cached_property
+    def streamed(self) -> Node | None:
+        """The input that comes in rows, if one does."""
+        windows = {n for tile in self.plan.tiles for n in tile.windows}
+        return next((n for n in self.inputs if n in windows), None)
+
+    @cached_property
     def target_leaf(self) -> Node:
         return next(n for n in self.graph.leaves("input") if n.name == TARGET)
 
@@ -134,7 +140,15 @@ class Program:
         logits, target = self.graph.outputs[LOGITS].type, self.target_leaf.type
         return Interface(
             self.prefix,
-            tuple(Argument(n.name, CTYPES[n.type.dtype], n.type.size) for n in self.inputs),
+            tuple(
+                Argument(
+                    n.name,
+                    CTYPES[n.type.dtype],
+                    n.type.size,
+                    n.type.shape[1] if n is self.streamed else 0,
+                )
+                for n in self.inputs
+            ),
             Argument(LOGITS, CTYPES[logits.dtype], logits.size),
             Argument(TARGET, CTYPES[target.dtype], target.size),
             BLOB_HEADER + self.state_bytes + BLOB_CHECKSUM,

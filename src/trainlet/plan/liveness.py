@@ -69,9 +69,11 @@ def assign_buffers(graph: Graph, order: tuple[Node, ...], tiles: Sequence[Tile] 
     span: dict[Node, Span] = {}
     size: dict[Node, int] = {}
     workspace: dict[Node, int] = {}
+    windows = {n: nbytes for tile in tiles for n, nbytes in tile.windows.items()}
     for leaf in graph.leaves("input"):
-        owner[leaf], span[leaf] = leaf, (-1, last.get(leaf, -1))
-        size[leaf] = aligned(leaf.type.nbytes)
+        dies = last.get(leaf, -1)
+        owner[leaf], span[leaf] = leaf, (dies if leaf in windows else -1, dies)
+        size[leaf] = aligned(windows.get(leaf, leaf.type.nbytes))
     for n in order:
         t = moment[n]
         if not in_arena(n):
@@ -86,7 +88,6 @@ def assign_buffers(graph: Graph, order: tuple[Node, ...], tiles: Sequence[Tile] 
         born = span[lender][0] if lender else t
         span[owner[n]] = (born, max(t, last.get(n, t)))
         if not lender:
-            windows = tile.windows if tile else {}
             size[n] = aligned(windows.get(n, n.type.nbytes))
         if scratch := op.workspace(n):
             workspace[n] = aligned(scratch)

@@ -11,7 +11,7 @@ from trainlet.errors import PlanError
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
 from trainlet.ops.rows import Rows
-from trainlet.plan.tile import Band, Place, Slide, Tile, height, row_bytes, rows_of
+from trainlet.plan.tile import Band, Fetch, Place, Slide, Tile, height, row_bytes, rows_of
 
 if TYPE_CHECKING:
     from trainlet.plan.plan import Plan
@@ -29,7 +29,7 @@ class Replay:
 
     def run(self) -> None:
         for n in self.plan.offset:
-            if n.op == "input":
+            if n.op == "input" and not any(n in tile.windows for tile in self.plan.tiles):
                 self.write(n)
         for n in self.plan.steps():
             if isinstance(n, Tile):
@@ -131,7 +131,7 @@ class TileReplay:
 
     def __init__(self, whole: Replay, tile: Tile) -> None:
         self.whole, self.plan, self.tile = whole, whole.plan, tile
-        self.rows: dict[Node, list[int]] = {n: [] for n in tile.nodes}
+        self.rows: dict[Node, list[int]] = {n: [] for n in (*tile.nodes, *tile.windows)}
 
     def run(self) -> None:
         for n in self.tile.nodes:
@@ -141,7 +141,12 @@ class TileReplay:
         for loop in self.tile.loops:
             for turn in range(loop.times):
                 for step in loop.body:
-                    self.slide(step) if isinstance(step, Slide) else self.band(step, turn)
+                    if isinstance(step, Slide):
+                        self.slide(step)
+                    elif isinstance(step, Fetch):
+                        self.fetch(step, turn)
+                    else:
+                        self.band(step, turn)
         for n in self.tile.nodes:
             if len(self.rows[n]) != height(n):
                 raise PlanError(f"{n!r} has {len(self.rows[n])} of its {height(n)} rows")
@@ -180,6 +185,19 @@ class TileReplay:
         )
         self.whole.writer[room.start : room.start + step.size] = self.whole.writer[source].copy()
 
+    def fetch(self, step: Fetch, turn: int) -> None:
+        n, first = step.node, step.first + turn * step.advance
+        if first != len(self.rows[n]) or first + step.rows > height(n):
+            raise PlanError(f"rows of {n!r} do not come in order: {first}")
+        there = self.place(Place(n, step.start), 0, step.rows * row_bytes(n), n)
+        self.write_rows(n, step.rows, there.start)
+
+    def write_rows(self, n: Node, rows: int, start: int) -> None:
+        for k in range(rows):
+            self.rows[n].append(next(self.whole.fresh))
+            there = start + k * row_bytes(n)
+            self.whole.writer[there : there + row_bytes(n)] = self.rows[n][-1]
+
     def band(self, step: Band, turn: int) -> None:
         n, how = step.node, self.how(step.node)
         made, until = len(self.rows[n]), len(self.rows[n]) + height(step.call)
@@ -198,10 +216,7 @@ class TileReplay:
         result = self.place(step.result, turn, step.call.type.nbytes, n)
         if step.result.node is not n or any(overlapping(result, i) for i in used):
             raise PlanError(f"{n!r} writes over its input")
-        for row in range(made, until):
-            self.rows[n].append(next(self.whole.fresh))
-            start = result.start + (row - made) * row_bytes(n)
-            self.whole.writer[start : start + row_bytes(n)] = self.rows[n][row]
+        self.write_rows(n, until - made, result.start)
 
     def read_rows(self, m: Node, first: int, end: int, there: slice, reader: Node) -> None:
         """Every byte of these rows is as its writer left it."""

@@ -2,7 +2,7 @@
 
 Of a map that only the tile's own nodes read, a window of rows is kept: what the next rows still
 need slides to its beginning before new rows are added, so nothing is computed twice.  Maps that
-others read are whole.
+others read are whole.  A streamed input is a window too: rows are fetched as they are needed.
 """
 
 from __future__ import annotations
@@ -49,11 +49,26 @@ class Slide:
 
 
 @dataclass(frozen=True)
+class Fetch:
+    """`rows` rows of a streamed input, from row `first` on, which moves by `advance` with every
+    turn, are written to its window from byte `start` on."""
+
+    node: Node
+    first: int
+    rows: int
+    start: int
+    advance: int = 0
+
+
+Step = Slide | Fetch | Band
+
+
+@dataclass(frozen=True)
 class Loop:
-    """The same bands so many times, each time `advance` bytes further in the whole maps."""
+    """The same steps so many times, each time `advance` bytes further in the whole maps."""
 
     times: int
-    body: tuple[Slide | Band, ...]
+    body: tuple[Step, ...]
 
 
 @dataclass(frozen=True)
@@ -124,19 +139,29 @@ def row_bytes(n: Node) -> int:
     return elements // 8 if elements % 8 == 0 and n.type.nbytes * 8 == n.inputs[0].type.size else 0
 
 
-def make_tile(nodes: Sequence[Node], readers: Mapping[Node, Iterable[Node]], rows: int) -> Tile:
+def make_tile(
+    nodes: Sequence[Node],
+    readers: Mapping[Node, Iterable[Node]],
+    rows: int,
+    streamed: Node | None = None,
+) -> Tile:
     """The tile of these nodes, inputs first; `rows` rows of the last of them are made at a time.
 
     readers: for each node, all that read it; what others than `nodes` read stays whole.
+    streamed: an input that comes in rows, if it is not whole.
     """
-    return _Unrolled(nodes, readers, rows).tile()
+    return _Unrolled(nodes, readers, rows, streamed).tile()
 
 
 class _Unrolled:
     """The tile turn by turn: which rows each node makes, and which it still needs."""
 
     def __init__(
-        self, nodes: Sequence[Node], readers: Mapping[Node, Iterable[Node]], rows: int
+        self,
+        nodes: Sequence[Node],
+        readers: Mapping[Node, Iterable[Node]],
+        rows: int,
+        streamed: Node | None,
     ) -> None:
         inside = set(nodes)
         self.nodes, self.step = tuple(nodes), rows
@@ -146,39 +171,46 @@ class _Unrolled:
         for n in nodes:
             for m in dict.fromkeys(self.maps[n]):
                 self.users.setdefault(m, []).append(n)
-        self.partial = {n for n in nodes if all(r in inside for r in readers[n]) and readers[n]}
-        self.done = dict.fromkeys(nodes, 0)
+        self.made = [n for n in (streamed,) if n is not None and n in self.users] + list(nodes)
+        self.partial = {n for n in self.made if all(r in inside for r in readers[n]) and readers[n]}
+        self.made = [n for n in self.made if not n.is_leaf or n in self.partial]
+        self.done = dict.fromkeys(self.made, 0)
         self.base = dict.fromkeys(self.partial, 0)
         self.capacity = dict.fromkeys(self.partial, 0)
         self.main = next(n for n in reversed(nodes) if n not in self.users)
         self.slack: dict[tuple[Node, Node], int] = {}
 
     def tile(self) -> Tile:
-        turns: list[list[Slide | Band]] = []
+        turns: list[list[Step]] = []
         total = height(self.main)
         for end in range(self.step, total + self.step, self.step):
             turns.append(self.turn(min(end, total), end >= total))
-        windows = {n: self.capacity[n] * row_bytes(n) for n in self.nodes if n in self.partial}
+        windows = {n: self.capacity[n] * row_bytes(n) for n in self.made if n in self.partial}
         overlaps = tuple(
             Overlap(x, y, slack // ALIGN * ALIGN) for (x, y), slack in self.slack.items()
         )
         return Tile(self.nodes, windows, _loops(turns), overlaps)
 
-    def turn(self, end: int, last: bool) -> list[Slide | Band]:
-        need, steps = self.demand(end, last), []
-        for n in self.nodes:
+    def turn(self, end: int, last: bool) -> list[Step]:
+        need = self.demand(end, last)
+        steps: list[Step] = []
+        for n in self.made:
             until = need[n] if n in need else self.ready(n)
             if until > self.done[n]:
                 steps += self.slide(n, until)
-                steps.append(self.band(n, until))
+                steps.append(self.fetch(n, until) if n.is_leaf else self.band(n, until))
                 self.done[n] = until
         return steps
+
+    def fetch(self, n: Node, until: int) -> Fetch:
+        first = self.done[n]
+        return Fetch(n, first, until - first, (first - self.base[n]) * row_bytes(n))
 
     def demand(self, end: int, last: bool) -> dict[Node, int]:
         """How many rows of each node the turn needs.  Who has no reader here but is not the main
         result takes what comes, until the last turn."""
         need: dict[Node, int] = {self.main: end}
-        for n in reversed(self.nodes):
+        for n in reversed(self.made):
             readers = [r for r in self.users.get(n, ()) if r in need]
             if readers:
                 wanted = max(self.how[r].end(need[r]) for r in readers)
@@ -242,7 +274,7 @@ def _rows(m: Node, rows: int) -> TensorType:
     return m.type.with_shape((m.type.shape[0], rows, *m.type.shape[2:]))
 
 
-def _loops(turns: list[list[Slide | Band]]) -> tuple[Loop, ...]:
+def _loops(turns: list[list[Step]]) -> tuple[Loop, ...]:
     """Turns that differ only in where they are become one loop."""
     loops: list[Loop] = []
     at = 0
@@ -259,38 +291,42 @@ def _loops(turns: list[list[Slide | Band]]) -> tuple[Loop, ...]:
     return tuple(loops)
 
 
-def _places(step: Slide | Band) -> list[Place]:
-    return [] if isinstance(step, Slide) else [p for p in (step.result, *step.inputs) if p]
-
-
-def _advance(a: list[Slide | Band], b: list[Slide | Band]) -> list[int] | None:
+def _advance(a: list[Step], b: list[Step]) -> list[int] | None:
     """By how much each place moves from turn a to turn b; None if they differ otherwise."""
-    if len(a) != len(b):
+    if len(a) != len(b) or any(_fixed(x) != _fixed(y) for x, y in zip(a, b, strict=True)):
         return None
-    moved: list[int] = []
-    for x, y in zip(a, b, strict=True):
-        if isinstance(x, Slide) or isinstance(y, Slide):
-            if x != y:
-                return None
-            continue
-        same_types = [i.type for i in x.call.inputs] == [i.type for i in y.call.inputs]
-        if x.node is not y.node or x.call.attrs != y.call.attrs or not same_types:
-            return None
-        if x.call.type != y.call.type:
-            return None
-        pairs = zip(_places(x), _places(y), strict=True)
-        moved += [q.start - p.start for p, q in pairs]
-    return moved
+    starts = zip(map(_starts, a), map(_starts, b), strict=True)
+    return [q - p for old, new in starts for p, q in zip(old, new, strict=True)]
 
 
-def _moving(turn: list[Slide | Band], advance: list[int]) -> tuple[Slide | Band, ...]:
+def _fixed(step: Step) -> tuple:
+    """What does not change from turn to turn."""
+    if isinstance(step, Slide):
+        return (step,)
+    if isinstance(step, Fetch):
+        return step.node, step.rows, step.start
+    call = step.call
+    return step.node, call.type, [i.type for i in call.inputs], call.attrs
+
+
+def _starts(step: Step) -> list[int]:
+    """What may move from turn to turn."""
+    if isinstance(step, Slide):
+        return []
+    if isinstance(step, Fetch):
+        return [step.first]
+    return [place.start for place in (step.result, *step.inputs) if place]
+
+
+def _moving(turn: list[Step], advance: list[int]) -> tuple[Step, ...]:
     by = iter(advance)
-    body: list[Slide | Band] = []
+    body: list[Step] = []
     for step in turn:
-        if isinstance(step, Slide):
-            body.append(step)
-            continue
-        result = replace(step.result, advance=next(by))
-        inputs = tuple(p and replace(p, advance=next(by)) for p in step.inputs)
-        body.append(Band(step.node, step.call, result, inputs))
+        if isinstance(step, Band):
+            result = replace(step.result, advance=next(by))
+            inputs = tuple(p and replace(p, advance=next(by)) for p in step.inputs)
+            step = Band(step.node, step.call, result, inputs)
+        elif isinstance(step, Fetch):
+            step = replace(step, advance=next(by))
+        body.append(step)
     return tuple(body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.plan.buffers import in_arena
 from trainlet.plan.liveness import assign_buffers
@@ -16,30 +17,51 @@ REACH = 24
 OUTSIDE = "outside"
 
 
-def choose_tiles(graph: Graph, order: Order) -> tuple[Tile, ...]:
+def choose_tiles(graph: Graph, order: Order, streamed: Node | None = None) -> tuple[Tile, ...]:
     """Tiles that lower the largest sum of live bytes of this order, as far as tiles can.
 
     Rows cost calls and slides, so each tile makes as many rows at a time as memory allows.
+    streamed: an input that comes in rows: one tile holds all that reads it.
+
+    Raises UnsupportedError when a reader of the streamed input cannot run on rows.
     """
-    return _Search(graph, order).run()
+    return _Search(graph, order, streamed).run()
 
 
 class _Search:
-    def __init__(self, graph: Graph, order: Order) -> None:
-        self.graph, self.order = graph, order
+    def __init__(self, graph: Graph, order: Order, streamed: Node | None) -> None:
+        self.graph, self.order, self.streamed = graph, order, streamed
         self.readers = {n: list(r) for n, r in users(graph.nodes()).items()}
         for n in graph.outputs.values():
             self.readers[n].append(Node(OUTSIDE, (n,), n.type))
         self.fit = [in_arena(n) and rows_of(n) is not None for n in order]
 
     def run(self) -> tuple[Tile, ...]:
-        tiles: tuple[Tile, ...] = ()
+        tiles = self.streaming() if self.streamed else ()
         levels = self.levels(tiles)
         while True:
-            best = min(self.candidates(tiles), key=self.levels, default=tiles)
+            found = filter(self.holds, self.candidates(tiles))
+            best = min(found, key=self.levels, default=tiles)
             if (better := self.levels(best)) >= levels:
                 return self.widened(tiles)
             tiles, levels = best, better
+
+    def streaming(self) -> tuple[Tile, ...]:
+        """The tile of all that reads the streamed input, as long as serves best."""
+        assert self.streamed is not None
+        places = [k for k, n in enumerate(self.order) if self.streamed in n.inputs]
+        start, end = min(places), max(places)
+        for k in range(start, end + 1):
+            if not self.fit[k]:
+                raise UnsupportedError(
+                    f"the input {self.streamed.name!r} cannot come in rows: {self.order[k]!r} "
+                    "does not run on rows of one image; compile with batch 1, or without `stream`"
+                )
+        return min((((self.tile(start, k, 1),)) for k in self.forwards(end)), key=self.levels)
+
+    def holds(self, tiles: tuple[Tile, ...]) -> bool:
+        """Whether the streamed input, if there is one, is streamed."""
+        return self.streamed is None or any(self.streamed in tile.windows for tile in tiles)
 
     def levels(self, tiles: tuple[Tile, ...]) -> Levels:
         """Live bytes of all moments, the most first."""
@@ -71,7 +93,7 @@ class _Search:
                     yield *kept, self.tile(start, end, 1)
 
     def tile(self, start: int, end: int, rows: int) -> Tile:
-        return make_tile(self.order[start : end + 1], self.readers, rows)
+        return make_tile(self.order[start : end + 1], self.readers, rows, self.streamed)
 
     def span(self, tile: Tile) -> tuple[int, int]:
         start = self.order.index(tile.nodes[0])

@@ -67,16 +67,16 @@ class CommandDevice(Closing):
         self._reply("init", counted=True)
 
     def predict(self, inputs: Inputs) -> np.ndarray:
-        given = flat_inputs(self.interface, inputs)
+        given = self._given(inputs)
         output = self.interface.output
         self._request(PREDICT, *given)
         self._reply("predict", counted=True)
         return np.frombuffer(self._link.receive(output.size), output.dtype).copy()
 
     def step(self, inputs: Inputs, target: ArrayLike, lr: float) -> float:
-        given = flat_inputs(self.interface, inputs)
+        given = self._given(inputs)
         wanted = self.interface.target.flat(target)
-        self._request(STEP, *given, wanted, rate=learning_rate(lr))
+        self._request(STEP, wanted, *given, rate=learning_rate(lr))
         self._reply("step", counted=True)
         return struct.unpack("<f", self._link.receive(4))[0]
 
@@ -101,6 +101,11 @@ class CommandDevice(Closing):
 
     def close(self) -> None:
         self._link.close()
+
+    def _given(self, inputs: Inputs) -> list[np.ndarray]:
+        """The inputs; the streamed one, which the call itself reads, comes last."""
+        pairs = zip(self.interface.inputs, flat_inputs(self.interface, inputs), strict=True)
+        return [array for _, array in sorted(pairs, key=lambda pair: pair[0].rows > 0)]
 
     def _request(self, command: int, *arrays: np.ndarray, rate: float = 0.0) -> None:
         payload = b"".join(array.tobytes() for array in arrays)

@@ -21,8 +21,16 @@ IO_FAILED = -1
 def declarations(interface: Interface) -> str:
     """The C API as cffi reads it."""
     name = interface.prefix
-    given = ", ".join(f"const {argument.ctype} *{argument.name}" for argument in interface.inputs)
-    slots = "\n".join(f"{slot.ctype} *{name}_{slot.name}(void);" for slot in interface.inputs)
+    given = ", ".join(
+        f"rows {a.name}, void *context" if a.rows else f"const {a.ctype} *{a.name}"
+        for a in interface.inputs
+    )
+    slots = "\n".join(
+        f"typedef int (*rows)(void *, int, int, {a.ctype} *);"
+        if a.rows
+        else f"{a.ctype} *{name}_{a.name}(void);"
+        for a in interface.inputs
+    )
     return f"""
         void {name}_init(void);
         {slots}
@@ -111,8 +119,22 @@ class NativeDevice(Closing):
         for argument, array in zip(
             self.interface.inputs, flat_inputs(self.interface, inputs), strict=True
         ):
-            pointers.append(self._fill(argument, array))
+            if argument.rows:
+                pointers += [self._stream(argument, array), self._ffi.NULL]
+            else:
+                pointers.append(self._fill(argument, array))
         return pointers
+
+    def _stream(self, argument: Argument, array: np.ndarray) -> Any:
+        """A callback that hands over rows of an array."""
+        row = argument.size // argument.rows
+
+        def rows(_: object, first: int, count: int, into: Any) -> int:
+            self._ffi.memmove(into, array.data.cast("B")[first * row : (first + count) * row],
+                              count * row)  # fmt: skip
+            return 0
+
+        return self._ffi.callback("rows", rows, error=IO_FAILED)
 
     def _fill(self, argument: Argument, array: np.ndarray) -> Any:
         slot = self._function(argument.name)()

@@ -16,7 +16,7 @@ from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import holder, in_arena
-from trainlet.plan.tile import Place, Slide, Tile
+from trainlet.plan.tile import Band, Fetch, Place, Slide, Tile
 from trainlet.run.device import Closing, Inputs, check_blob, flat_inputs
 from trainlet.run.evaluate import evaluate_graph
 
@@ -127,8 +127,9 @@ class ArenaDevice(SimulatedDevice):
             part = arena[start : start + n.type.nbytes].view(n.type.dtype)
             return part.reshape(n.type.shape)
 
+        streamed = {n for tile in stage.plan.tiles for n in tile.windows if n.is_leaf}
         for leaf in stage.graph.leaves("input"):
-            if leaf.name in fed:
+            if leaf.name in fed and leaf not in streamed:
                 view(leaf)[...] = fed[leaf.name]
         needed, names = set(graph.nodes()), {n: k for k, n in graph.outputs.items()}
         results: dict[str, np.ndarray] = {}
@@ -137,7 +138,7 @@ class ArenaDevice(SimulatedDevice):
             if needed.isdisjoint(nodes):
                 continue
             if isinstance(step, Tile):
-                _run_tile(step, stage, arena, view)
+                _run_tile(step, stage, arena, view, fed)
             elif not OPS[step.op].alias:
                 view(step)[...] = OPS[step.op].eval(*map(view, step.inputs), **step.attrs)
             for n in nodes:
@@ -147,7 +148,11 @@ class ArenaDevice(SimulatedDevice):
 
 
 def _run_tile(
-    tile: Tile, stage: Stage, arena: np.ndarray, view: Callable[[Node], np.ndarray]
+    tile: Tile,
+    stage: Stage,
+    arena: np.ndarray,
+    view: Callable[[Node], np.ndarray],
+    fed: dict[str, np.ndarray],
 ) -> None:
     """The rows of a tile, window by window."""
 
@@ -155,15 +160,29 @@ def _run_tile(
         start = stage.plan.offset[place.node] + place.start + turn * place.advance
         return arena[start : start + type.nbytes].view(type.dtype).reshape(type.shape)
 
+    def slide(step: Slide) -> None:
+        start = stage.plan.offset[step.node]
+        moved = arena[start + step.start : start + step.start + step.size].copy()
+        arena[start : start + step.size] = moved
+
+    def fetch(step: Fetch, turn: int) -> None:
+        first = step.first + turn * step.advance
+        part = fed[step.node.name][:, first : first + step.rows]
+        type = step.node.type.with_shape(part.shape)
+        rows(Place(step.node, step.start), turn, type)[...] = part
+
+    def band(step: Band, turn: int) -> None:
+        inputs = zip(step.call.inputs, step.inputs, strict=True)
+        values = [rows(p, turn, i.type) if p else view(i) for i, p in inputs]
+        result = OPS[step.call.op].eval(*values, **step.call.attrs)
+        rows(step.result, turn, step.call.type)[...] = result
+
     for loop in tile.loops:
         for turn in range(loop.times):
             for step in loop.body:
                 if isinstance(step, Slide):
-                    start = stage.plan.offset[step.node]
-                    moved = arena[start + step.start : start + step.start + step.size].copy()
-                    arena[start : start + step.size] = moved
-                    continue
-                inputs = zip(step.call.inputs, step.inputs, strict=True)
-                values = [rows(p, turn, i.type) if p else view(i) for i, p in inputs]
-                result = OPS[step.call.op].eval(*values, **step.call.attrs)
-                rows(step.result, turn, step.call.type)[...] = result
+                    slide(step)
+                elif isinstance(step, Fetch):
+                    fetch(step, turn)
+                else:
+                    band(step, turn)

@@ -44,7 +44,9 @@ from trainlet.passes.training_head import float_head, without_softmax
 from trainlet.passes.update import Training, attach_updates
 from trainlet.plan.place import plan_graph
 from trainlet.plan.report import Report, label, peak
+from trainlet.run.counted import Profile
 from trainlet.run.evaluate import evaluate_graph
+from trainlet.run.profile import profile
 from trainlet.run.simulated import OracleDevice
 from trainlet.run.trainer import Trainer, build_trainer, input_arrays
 
@@ -88,6 +90,11 @@ class CompiledProgram(Program):
         """Compile and start it on "host", "sanitized" (host with ASan and UBSan), "unicorn" or
         "qemu"; `count=False` emulates faster and counts no instructions."""
         return build_trainer(self, device, count)
+
+    def profile(self, device: str | None = None) -> Profile:
+        """Where the instructions and the bytes of a step go, counted on "unicorn" or "qemu" (None:
+        the first of them that knows the core)."""
+        return profile(self, self.report, device)
 
     def _measured(self) -> Firmware | None:
         if self.target.cpu is None:

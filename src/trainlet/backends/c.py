@@ -27,6 +27,7 @@ _RESERVED = frozenset(
     "union unsigned void volatile while loss logits target lr state arena header".split()
 )
 INT_MAX = 2**31 - 1
+MARK = "board_mark"  # of the harness
 _PREFIX = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -54,15 +55,17 @@ def literal(value: float) -> str:
 
 
 class Emitter:
-    """The text of one program."""
+    """The text of one program.  With `marks`, the harness is told where one call ends and the
+    next begins, so that it can count between them."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, marks: bool = False) -> None:
         if not _PREFIX.fullmatch(program.prefix) or program.prefix in _RESERVED:
             raise TrainletError(
                 f"prefix {program.prefix!r} is no C name; allowed: a lower-case letter, then "
                 "letters, digits and underscores"
             )
         self.program = program
+        self.mark = ["MARK;"] if marks else []
         self.state = identifiers((*program.params, *program.states))
         self.constants = identifiers(program.constants)
 
@@ -86,13 +89,14 @@ class Emitter:
         return f"k_{n.op}({arguments});" + (f" /* {n.name} */" if n.name else "")
 
     def calls(self, order: Iterable[Node], stage: Stage) -> list[str]:
-        return [self.call(n, stage) for n in order if not OPS[n.op].alias]
+        emitted = [n for n in order if not OPS[n.op].alias]
+        return [line for n in emitted for line in (*self.mark, self.call(n, stage))]
 
     def step(self) -> list[str]:
         """All calls of a step; before anything is updated, the loss is taken and judged."""
         stage = self.program.stages[0]
         loss = self.program.graph.outputs[LOSS]
-        lines: list[str] = []
+        lines: list[str] = [*self.mark]  # two in a row tell what one costs
         for n in self.program.plan.order:
             lines += self.calls([n], stage)
             if n is loss:
@@ -100,7 +104,7 @@ class Emitter:
                 lines.append(
                     f"if (!finite(loss, 1)) return {self.program.prefix.upper()}_ERROR_DIVERGED;"
                 )
-        return lines
+        return lines + self.mark
 
     def weights(self) -> str:
         """Frozen weights, and the values that trained ones start from."""
@@ -129,6 +133,7 @@ class Emitter:
         return {
             "p": p.prefix,
             "P": p.prefix.upper(),
+            "mark": MARK if self.mark else "",
             "title": f"{p.prefix}: {len(p.params)} trained parameters, made by Trainlet",
             "ram": p.arena_bytes + p.state_bytes,
             "arena": max(p.arena_bytes, 1),
@@ -156,7 +161,7 @@ class Emitter:
             "kept": [self.stored(n) for n in p.kept],
             "params": [self.stored(n) for n in p.params],
             "states": [self.stored(n) for n in p.states],
-            "predict": self.calls(p.predict_order, step),
+            "predict": self.calls(p.predict_order, step) + self.mark,
             "step": self.step(),
             "apply": self.applied(),
             "accumulate": p.accumulate,
@@ -169,7 +174,8 @@ class Emitter:
         if stage is None:
             return None
         rate = next(n for n in stage.graph.leaves("input") if n.name == RATE)
-        return {"lr": stage.plan.offset[rate], "calls": self.calls(stage.plan.order, stage)}
+        calls = self.calls(stage.plan.order, stage) + self.mark
+        return {"lr": stage.plan.offset[rate], "calls": calls}
 
     def slot(self, n: Node) -> dict[str, Any]:
         """An input of the model: its place in the arena, and what its numbers mean."""
@@ -212,9 +218,9 @@ def _array(name: str, label: str, values: np.ndarray) -> str:
     return f"/* {label} */\nstatic const {ctype} {name}[{len(flat)}] = {{\n  {body}}};\n"
 
 
-def render(program: Program) -> Mapping[str, str]:
+def render(program: Program, marks: bool = False) -> Mapping[str, str]:
     """The files of the C project by name."""
-    emitter, p = Emitter(program), program.prefix
+    emitter, p = Emitter(program, marks), program.prefix
     loader = PackageLoader("trainlet.backends", "templates")
     templates = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
     context = emitter.context()
@@ -233,15 +239,15 @@ EXAMPLES = ("main.c", "CMakeLists.txt")
 _TEMPLATES = ("trainer.h", "trainer.c", "main.c", "CMakeLists.txt")
 
 
-def write_project(program: Program, folder: Path) -> None:
-    """Write the C project: all of its files, or none.
+def write_project(program: Program, folder: Path, marks: bool = False) -> None:
+    """Write the C project: all of its files, or none.  `marks` is for `run/profile.py`.
 
     The example and its CMakeLists.txt are for their owner to change: once there, they stay.
     Raises TrainletError when the folder cannot be written.
     """
     files = {
         name: text
-        for name, text in render(program).items()
+        for name, text in render(program, marks).items()
         if name not in EXAMPLES or not (folder / name).exists()
     }
     try:

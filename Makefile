@@ -3,6 +3,7 @@
 # make wheel   dist/trainlet-*.whl        make clean   caches and build products
 # make test-slow   the long evidence: integer gradients on every device, torchao's slow conversions
 # make bench-int8   accuracy of int8 training on real data, 40 minutes; DATA=... the data folder
+# make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
 # An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.
 # PYTHON=...   which Python makes .venv   PIP_ARGS=...  more words for pip (a wheel folder, an index)
@@ -13,7 +14,7 @@ BIN  := $(VENV)/bin
 JOBS ?= 2
 DATA ?= ../shared/data
 
-.PHONY: demo test test-slow check wheel clean bench-int8
+.PHONY: demo test test-slow check wheel clean bench-int8 bench-mcu
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
@@ -37,6 +38,12 @@ bench-int8: $(VENV)/.trainlet-test
 	@test -d '$(DATA)' || { echo "no data folder $(DATA); say where: make bench-int8 DATA=FOLDER" \
 	    "(docs/int8-accuracy.md lists its files)" >&2; exit 1; }
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/int8_accuracy.py --data '$(DATA)' $(ARGS)
+
+bench-mcu: $(VENV)/.trainlet-test
+	@test -d '$(DATA)/models/mcunet_int8' || { echo "no backbones in $(DATA)/models/mcunet_int8; say" \
+	    "where: make bench-mcu DATA=FOLDER (docs/kernels.md lists its files)" >&2; exit 1; }
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/cortex_m.py --data '$(DATA)' \
+	    --json build/bench-mcu.json $(ARGS)
 
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis

@@ -9,6 +9,7 @@ from trainlet.ops.loss import Loss
 from trainlet.ops.optimizer import SGD, Adam
 from trainlet.ops.quantized.precision import Int8
 from trainlet.plan.report import Report
+from trainlet.run.counted import Profile
 from trainlet.run.trainer import Trainer
 
 __version__ = "0.1.0"
@@ -19,6 +20,7 @@ __all__ = [
     "CompiledProgram",
     "Int8",
     "Loss",
+    "Profile",
     "Report",
     "Target",
     "Trainer",

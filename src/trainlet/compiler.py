@@ -49,7 +49,9 @@ from trainlet.plan.report import Report, label, peak
 from trainlet.plan.schedule import schedule
 from trainlet.plan.tile import Tile
 from trainlet.plan.tiling import choose_tiles
+from trainlet.run.counted import Profile
 from trainlet.run.evaluate import evaluate_graph
+from trainlet.run.profile import profile
 from trainlet.run.simulated import OracleDevice
 from trainlet.run.trainer import Trainer, build_trainer, input_arrays
 
@@ -93,6 +95,11 @@ class CompiledProgram(Program):
         """Compile and start it on "host", "sanitized" (host with ASan and UBSan), "unicorn" or
         "qemu"; `count=False` emulates faster and counts no instructions."""
         return build_trainer(self, device, count)
+
+    def profile(self, device: str | None = None) -> Profile:
+        """Where the instructions and the bytes of a step go, counted on "unicorn" or "qemu" (None:
+        the first of them that knows the core)."""
+        return profile(self, self.report, device)
 
     def _measured(self) -> Firmware | None:
         if self.target.cpu is None:

@@ -28,6 +28,7 @@ _RESERVED = frozenset(
     "union unsigned void volatile while loss logits target lr state arena header".split()
 )
 INT_MAX = 2**31 - 1
+MARK = "board_mark"  # of the harness
 _PREFIX = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -55,15 +56,17 @@ def literal(value: float) -> str:
 
 
 class Emitter:
-    """The text of one program."""
+    """The text of one program.  With `marks`, the harness is told where one call ends and the
+    next begins, so that it can count between them."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, marks: bool = False) -> None:
         if not _PREFIX.fullmatch(program.prefix) or program.prefix in _RESERVED:
             raise TrainletError(
                 f"prefix {program.prefix!r} is no C name; allowed: a lower-case letter, then "
                 "letters, digits and underscores"
             )
         self.program = program
+        self.mark = ["MARK;"] if marks else []
         self.state = identifiers((*program.params, *program.states))
         self.constants = identifiers(program.constants)
 
@@ -92,7 +95,8 @@ class Emitter:
         """Loops over the rows of a tile."""
         lines: list[str] = []
         for loop in tile.loops:
-            body = [self.row_call(step, stage) for step in loop.body]
+            calls = [self.row_call(step, stage) for step in loop.body]
+            body = [line for call in calls for line in (*self.mark, call)]
             many = loop.times > 1
             lines += [f"for (int turn = 0; turn < {loop.times}; turn++) {{"] if many else []
             lines += [f"  {line}" if many else line for line in body]
@@ -125,14 +129,14 @@ class Emitter:
             if isinstance(step, Tile):
                 lines += self.tile(step, stage)
             elif not OPS[step.op].alias:
-                lines.append(self.call(step, stage))
+                lines += [*self.mark, self.call(step, stage)]
         return lines
 
     def step(self) -> list[str]:
         """All calls of a step; before anything is updated, the loss is taken and judged."""
         stage = self.program.stages[0]
         loss = self.program.graph.outputs[LOSS]
-        lines: list[str] = []
+        lines: list[str] = [*self.mark]  # two in a row tell what one costs
         for step in stage.plan.steps():
             lines += self.calls([step], stage)
             if step is loss:
@@ -140,7 +144,7 @@ class Emitter:
                 lines.append(
                     f"if (!finite(loss, 1)) return {self.program.prefix.upper()}_ERROR_DIVERGED;"
                 )
-        return lines
+        return lines + self.mark
 
     def weights(self) -> str:
         """Frozen weights, and the values that trained ones start from."""
@@ -171,6 +175,7 @@ class Emitter:
         return {
             "p": p.prefix,
             "P": p.prefix.upper(),
+            "mark": MARK if self.mark else "",
             "title": f"{p.prefix}: {len(p.params)} trained parameters, made by Trainlet",
             "ram": p.arena_bytes + p.state_bytes,
             "arena": max(p.arena_bytes, 1),
@@ -205,7 +210,7 @@ class Emitter:
             "params": [self.stored(n) for n in p.params],
             "states": [self.stored(n) for n in p.states],
             "slides": any(tile.slides for stage in p.stages for tile in stage.plan.tiles),
-            "predict": self.calls(p.predict_steps, step),
+            "predict": self.calls(p.predict_steps, step) + self.mark,
             "step": self.step(),
             "apply": self.applied(),
             "accumulate": p.accumulate,
@@ -218,7 +223,8 @@ class Emitter:
         if stage is None:
             return None
         rate = next(n for n in stage.graph.leaves("input") if n.name == RATE)
-        return {"lr": stage.plan.offset[rate], "calls": self.calls(stage.plan.steps(), stage)}
+        calls = self.calls(stage.plan.steps(), stage) + self.mark
+        return {"lr": stage.plan.offset[rate], "calls": calls}
 
     def slot(self, n: Node) -> dict[str, Any]:
         """An input of the model: its place in the arena, and what its numbers mean."""
@@ -275,9 +281,9 @@ def _array(name: str, label: str, values: np.ndarray) -> str:
     return f"/* {label} */\nstatic const {ctype} {name}[{len(flat)}] = {{\n  {body}}};\n"
 
 
-def render(program: Program) -> Mapping[str, str]:
+def render(program: Program, marks: bool = False) -> Mapping[str, str]:
     """The files of the C project by name."""
-    emitter, p = Emitter(program), program.prefix
+    emitter, p = Emitter(program, marks), program.prefix
     loader = PackageLoader("trainlet.backends", "templates")
     templates = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
     context = emitter.context()
@@ -296,15 +302,15 @@ EXAMPLES = ("main.c", "CMakeLists.txt")
 _TEMPLATES = ("trainer.h", "trainer.c", "main.c", "CMakeLists.txt")
 
 
-def write_project(program: Program, folder: Path) -> None:
-    """Write the C project: all of its files, or none.
+def write_project(program: Program, folder: Path, marks: bool = False) -> None:
+    """Write the C project: all of its files, or none.  `marks` is for `run/profile.py`.
 
     The example and its CMakeLists.txt are for their owner to change: once there, they stay.
     Raises TrainletError when the folder cannot be written.
     """
     files = {
         name: text
-        for name, text in render(program).items()
+        for name, text in render(program, marks).items()
         if name not in EXAMPLES or not (folder / name).exists()
     }
     try:

@@ -76,11 +76,13 @@ def build_firmware(
     target: Target,
     folder: Path | str | None = None,
     compiler: str | None = None,
+    marks: int = 0,
 ) -> Firmware:
     """Compile `<prefix>.c` of the project and the harness; objects and ELF go into `folder`.
 
     Without a folder a temporary one is made, for the caller to remove.  `compiler` is "gcc" or
     "zig"; None leaves the choice to the target, then to TRAINLET_CC, then to what is installed.
+    `marks`: how many marks of a call the harness keeps, for a project that was written with them.
     """
     cpu = core(target)
     project = Path(project)
@@ -96,7 +98,9 @@ def build_firmware(
     }
     options = [f"-I{project}", f"-I{SOURCES}", f"-I{SOURCES / 'include'}",
                f"-DHAS_FPU={int(cpu.fpu)}", f"-DMPU_VERSION={cpu.mpu}",
-               f"-DTIMER_BASE={cpu.timer:#x}u"]  # fmt: skip
+               f"-DTIMER_BASE={cpu.timer:#x}u", ]  # fmt: skip
+    if marks:
+        options.append(f"-DMARKS={marks}")
     if toolchain.kind == "gcc":  # it would turn the loop in memcpy into a call of memcpy
         options.append("-fno-tree-loop-distribute-patterns")
     for name, source in sources.items():

@@ -85,6 +85,11 @@ def graph_text(asked: Request, stage: str) -> str:
     return text if training.apply is None else f"{text}\n{print_graph(training.apply)}"
 
 
+def check_picture(path: Path | None) -> None:
+    if path is not None and path.suffix not in PICTURES:
+        raise tl.TrainletError(f"cannot draw {path}; allowed: a name that ends in .svg or .png")
+
+
 def plan_command(
     net: Net,
     scheme: Scheme,
@@ -102,8 +107,7 @@ def plan_command(
     ] = None,
 ) -> None:
     """Show what a trainer would cost, and write no C."""
-    if draw is not None and draw.suffix not in PICTURES:
-        raise tl.TrainletError(f"cannot draw {draw}; allowed: a name that ends in .svg or .png")
+    check_picture(draw)
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration,

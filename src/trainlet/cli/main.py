@@ -9,6 +9,7 @@ import typer
 import trainlet as tl
 from trainlet.cli.compile import compile_command, plan_command
 from trainlet.cli.demo import demo_command
+from trainlet.cli.profile import profile_command
 from trainlet.cli.run import run_command
 from trainlet.cli.scheme import scheme_command
 from trainlet.cli.screen import Commands
@@ -17,6 +18,7 @@ from trainlet.cli.targets import targets_command
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False)
 app.command("compile")(compile_command)
 app.command("plan")(plan_command)
+app.command("profile")(profile_command)
 app.command("run")(run_command)
 app.command("targets")(targets_command)
 app.command("scheme")(scheme_command)

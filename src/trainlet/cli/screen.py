@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     Progress,
@@ -12,6 +13,8 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segments
+from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
@@ -21,6 +24,7 @@ from trainlet.run.fit import Moment
 OUT = Console(highlight=False)
 ERR = Console(highlight=False, stderr=True)
 BAR = 36  # characters
+WIDEST = 1000
 
 
 class Commands(TyperGroup):
@@ -34,6 +38,13 @@ class Commands(TyperGroup):
                 raise
             ERR.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
             ctx.exit(1)
+
+
+def print_whole(table: Table) -> None:
+    """As wide as it needs to be: a narrow terminal wraps its lines, and a pipe loses nothing."""
+    room = OUT.options.update(width=WIDEST)
+    room = room.update(width=Measurement.get(OUT, room, table).maximum)
+    OUT.print(Segments(OUT.render(table, room)), soft_wrap=True)
 
 
 def bars() -> Progress:

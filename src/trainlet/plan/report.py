@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from trainlet.ir.graph import Node
 from trainlet.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.patches import Rectangle
 
 KIB = 1024
 
@@ -104,10 +109,19 @@ def label(n: Node) -> str:
 def draw_plan(plan: Plan, path: Path, title: str) -> None:
     """Each buffer of the arena as a rectangle of time and address."""
     from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
 
     figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.add_subplot()
+    handles, names = plan_axes(axes, plan)
+    axes.set_title(title)
+    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=8)
+    figure.savefig(path, dpi=150)
+
+
+def plan_axes(axes: Axes, plan: Plan) -> tuple[list[Rectangle], list[str]]:
+    """Draw into given axes; returns what a legend needs."""
+    from matplotlib.patches import Rectangle
+
     end = max(plan.moment.values(), default=0) + 1
     backward = next((plan.moment[n] for n in plan.order if n.op.endswith("_dz")), end)
     colours = {"forward": "#9ecae1", "kept": "#fdae6b", "backward": "#a1d99b"}
@@ -126,8 +140,5 @@ def draw_plan(plan: Plan, path: Path, title: str) -> None:
     axes.set_ylim(0, plan.arena / KIB * 1.05)
     axes.set_xlabel("operation (dotted: the backward pass begins)")
     axes.set_ylabel("address, KB (dashed: lower bound)")
-    axes.set_title(title)
     handles = [Rectangle((0, 0), 1, 1, fc=c) for c in colours.values()]
-    names = ["forward", "kept for the backward pass", "backward"]
-    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=8)
-    figure.savefig(path, dpi=150)
+    return handles, ["forward", "kept for the backward pass", "backward"]

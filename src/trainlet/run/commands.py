@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +18,7 @@ from trainlet.backends.interface import Interface
 from trainlet.errors import DeviceFault
 from trainlet.run.device import Closing, Inputs, check, check_blob, flat_inputs, learning_rate
 
-EXIT, IDLE, INIT, PREDICT, STEP, SAVE, LOAD, STACK = range(8)
+EXIT, IDLE, INIT, PREDICT, STEP, SAVE, LOAD, STACK, MARKED = range(9)
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Clock:
         """Exact while an instruction takes over two ticks, or one; `ticks` may have wrapped."""
         wraps = round((seconds * self.hz - ticks) / 2**32)
         return round((ticks + wraps * 2**32) / self.ticks_per_instruction)
+
+    def between(self, start: int, end: int) -> int:
+        """Instructions between two readings of the counter, fewer than 2^32 ticks apart."""
+        return round((end - start) % 2**32 / self.ticks_per_instruction)
 
 
 class Link(Protocol):
@@ -98,6 +103,15 @@ class CommandDevice(Closing):
     def stack_used(self) -> int:
         self._request(STACK)
         return self._read_reply()[0]
+
+    def marked(self) -> list[int]:
+        """Instructions between the marks of the last call, which the firmware was built with."""
+        assert self._link.clock, "marks are times: the device must count"
+        self._request(MARKED)
+        self._read_reply()
+        (count,) = struct.unpack("<I", self._link.receive(4))
+        ticks = np.frombuffer(self._link.receive(4 * count), np.uint32)
+        return [self._link.clock.between(*pair) for pair in pairwise(ticks.tolist())]
 
     def close(self) -> None:
         self._link.close()

@@ -1,0 +1,70 @@
+"""trainlet profile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainlet.cli.compile import check_picture
+from trainlet.cli.files import replacing
+from trainlet.cli.options import (
+    Accumulate,
+    Calibration,
+    Flash,
+    LossName,
+    Lr,
+    Net,
+    OptimizerName,
+    PrecisionName,
+    Ram,
+    Request,
+    Scheme,
+    Target,
+)
+from trainlet.cli.screen import ERR, OUT, print_whole
+from trainlet.run.profile import MACHINES
+
+
+def profile_command(
+    net: Net,
+    scheme: Scheme,
+    target: Target = "cortex-m7",
+    on: Annotated[
+        str | None,
+        typer.Option("--on", help=f"{', '.join(MACHINES)} (default: who knows the core)"),
+    ] = None,
+    nodes: Annotated[bool, typer.Option("--nodes", help="every call instead of every op")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="of instructions and memory, .svg or .png")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+    ram: Ram = None,
+    flash: Flash = None,
+    optimizer: OptimizerName = "sgd",
+    lr: Lr = None,
+    loss: LossName = "cross_entropy",
+    accumulate: Accumulate = 1,
+    precision: PrecisionName = "float32",
+    calibration: Calibration = None,
+) -> None:
+    """Count where the instructions of a training step go, on an emulated microcontroller."""
+    check_picture(picture)
+    asked = Request(
+        net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
+        calibration=calibration,
+    )  # fmt: skip
+    with ERR.status(f"counting {net}"):
+        profile = asked.program().profile(on)
+        if picture is not None:
+            with replacing(picture) as part:
+                profile.draw(part)
+    if as_json:
+        typer.echo(json.dumps(profile.record(), indent=1))
+        return
+    print_whole(profile.table(nodes))
+    OUT.print(profile.report.table())
+    if picture is not None:
+        OUT.print(f"Instructions and memory are drawn in {picture}", markup=False, soft_wrap=True)

@@ -1,0 +1,182 @@
+"""Where the instructions and the bytes of a training step go: counted on an emulator, by node.
+
+The generated C is compiled once more with a mark between the calls, at which the harness notes its
+counter.  Marks keep the compiler from sharing work between calls; how much that adds is measured
+against the program without them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from trainlet.backends.c import write_project
+from trainlet.backends.firmware import build_firmware
+from trainlet.backends.program import Program
+from trainlet.errors import TargetError, TrainletError
+from trainlet.ir.graph import Node
+from trainlet.ir.storage import storage
+from trainlet.ops.op import OPS
+from trainlet.plan.plan import Plan
+from trainlet.plan.report import Report
+from trainlet.plan.tile import Band, Slide, Step, Tile
+from trainlet.run.commands import CommandDevice
+from trainlet.run.counted import AROUND, Profile, Row
+from trainlet.run.qemu_device import QemuDevice
+from trainlet.run.trainer import Trainer, build_trainer
+from trainlet.run.unicorn_device import UnicornDevice
+
+MACHINES = {"unicorn": UnicornDevice, "qemu": QemuDevice}
+HARNESS = 1024  # bytes of Flash that marking takes in the harness, at most
+
+
+def profile(program: Program, report: Report, device: str | None = None) -> Profile:
+    """Count one step and one prediction, on inputs drawn with a fixed seed.
+
+    device: "unicorn" or "qemu"; None for Unicorn where it knows the core, else QEMU.  With summed
+    gradients the step is the last of a sum, the one that also updates.  Raises TargetError for a
+    target that is no microcontroller, or that the emulator does not know.
+    """
+    cpu = program.target.cpu
+    if cpu is None:
+        raise TargetError(
+            f"target {program.target.name!r} is no microcontroller, and only emulated ones count "
+            "instructions; profile for another target (trainlet targets lists them)"
+        )
+    device = device or ("unicorn" if cpu.unicorn else "qemu")
+    if device not in MACHINES:
+        raise TrainletError(f"{device!r} counts no instructions; allowed: {', '.join(MACHINES)}")
+    with build_trainer(program, device) as plain:
+        predict, step = _predict(plain), _step(plain)
+    with _marked(program, device) as marked:
+        whole = _step(marked)
+        assert isinstance(marked.device, CommandDevice)
+        cost, *spent = marked.device.marked()
+    return _profile(program, report, device, predict, step, whole, cost, spent)
+
+
+def _marked(program: Program, device: str) -> Trainer:
+    """The program with marks, and room for them in RAM."""
+    count = 1 + sum(len(_called(stage.plan)) + 1 for stage in program.stages)
+    target = replace(
+        program.target,
+        ram=_roomier(program.target.ram, 4 * count),
+        flash=_roomier(program.target.flash, HARNESS + 4 * count),
+    )
+    with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
+        project = Path(work) / program.prefix
+        write_project(program, project, marks=True)
+        elf = Path(work) / "elf"
+        firmware = build_firmware(project, program.interface, target, elf, marks=count)
+        return Trainer(program, MACHINES[device](firmware))
+
+
+def _roomier(size: int | None, more: int) -> int:
+    """A power of two, which takes one region of the memory protection unit."""
+    return 1 << ((size or 0) + more - 1).bit_length()
+
+
+def _called(plan: Plan) -> list[tuple[str, Node]]:
+    """What runs between two marks, in its order: an op, or what moves rows of a tile."""
+    called: list[tuple[str, Node]] = []
+    for step in plan.steps():
+        if isinstance(step, Tile):
+            for loop in step.loops:
+                called += [_kind(s) for s in loop.body] * loop.times
+        elif not OPS[step.op].alias:
+            called.append((step.op, step))
+    return called
+
+
+def _kind(step: Step) -> tuple[str, Node]:
+    if isinstance(step, Band):
+        return step.node.op, step.node
+    return "slide" if isinstance(step, Slide) else "fetch", step.node
+
+
+def _example(program: Program) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Inputs and a target that are the same each time."""
+    draw = np.random.default_rng(0)
+    inputs = {n.name: draw.uniform(-1, 1, storage(n).shape) for n in program.inputs}
+    leaf = program.target_leaf
+    return inputs, np.zeros(leaf.type.shape, leaf.type.dtype)
+
+
+def _predict(trainer: Trainer) -> int:
+    trainer.predict(_example(trainer.program)[0])
+    return trainer.instructions or 0
+
+
+def _step(trainer: Trainer) -> int:
+    """Instructions of the step that updates."""
+    trainer.reset()
+    for _ in range(trainer.program.accumulate):
+        trainer.step(*_example(trainer.program))
+    return trainer.instructions or 0
+
+
+def _profile(
+    program: Program,
+    report: Report,
+    device: str,
+    predict: int,
+    step: int,
+    whole: int,
+    cost: int,
+    spent: list[int],
+) -> Profile:
+    """Rows of the calls in their order, and one of what is around them.
+
+    `whole` and `spent` are of the program with marks, of which each takes `cost`.
+    """
+    forward = set(program.predict_order)
+    rows, marks = [], len(program.stages) + 1
+    for stage in program.stages:
+        calls, turns = _called(stage.plan), defaultdict[tuple[str, Node], list[int]](list)
+        for call, instructions in zip(calls, spent[: len(calls)], strict=True):
+            turns[call].append(instructions - cost)
+        rows += [_row(op, n, n in forward, sum(t)) for (op, n), t in turns.items()]
+        spent = spent[len(calls) + 1 :]  # what lies between the stages is around them
+        marks += len(calls)
+    around = whole - marks * cost - sum(row.instructions for row in rows)
+    rows.append(Row("", AROUND, "around", "", around, 0, 0, 0))
+    return Profile(
+        target=program.target.name,
+        device=device,
+        rows=tuple(rows),
+        instructions_predict=predict,
+        instructions_step=step,
+        disturbance=whole - marks * cost - step,
+        report=report,
+    )
+
+
+def _row(name: str, n: Node, forward: bool, instructions: int) -> Row:
+    if name != n.op:  # rows that are moved or fetched, for the forward pass
+        return Row(_label(n), name, "forward", _shape(n), instructions, 0, 0, 0)
+    op = OPS[n.op]
+    phase = "forward" if forward else "update" if op.mutates is not None else "backward"
+    return Row(
+        node=_label(n),
+        op=n.op,
+        phase=phase,
+        shapes=f"{' '.join(map(_shape, n.inputs[:2]))} -> {_shape(n)}",
+        instructions=instructions,
+        macs=op.macs(n),
+        result_bytes=0 if op.mutates is not None else n.type.nbytes,
+        workspace_bytes=op.workspace(n),
+    )
+
+
+def _shape(n: Node) -> str:
+    return "x".join(map(str, n.type.shape)) or "1"
+
+
+def _label(n: Node) -> str:
+    """The node's name, or that of the parameter or constant that it reads."""
+    named = (i.name for i in n.inputs if i.op in ("param", "const") and i.name)
+    return n.name or next(named, "")

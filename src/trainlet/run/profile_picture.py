@@ -1,0 +1,63 @@
+"""A profile drawn: where the instructions go, and where the bytes go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from trainlet.plan.report import KIB, plan_axes
+from trainlet.run.counted import PHASES, Profile
+
+COLOURS = ("#9ecae1", "#a1d99b", "#bcbddc", "#bdbdbd")  # of PHASES
+SHOWN = 14  # bars; smaller ones become one
+
+
+def draw_profile(profile: Profile, path: Path) -> None:
+    """Bars of ops, stacked by phase; the plan's buffers over time beside them."""
+    figure = Figure(figsize=(15, 5.5), layout="constrained")
+    bars, memory = figure.subplots(1, 2)
+    instruction_axes(bars, profile)
+    report = profile.report
+    handles, names = plan_axes(memory, report.plan)
+    memory.set_title(
+        f"RAM {report.ram_bytes / KIB:,.1f} KB, of it arena {report.arena_bytes / KIB:,.1f} KB"
+    )
+    memory.legend(handles, names, frameon=False, fontsize=8)
+    figure.savefig(path, dpi=150)
+
+
+def instruction_axes(axes: Axes, profile: Profile) -> None:
+    """A bar an op, the longest on top."""
+    ops = profile.by_op()
+    names = sorted({op.op for op in ops}, key=lambda name: -_spent(profile, {name}))
+    groups = [(name, {name}) for name in names[:SHOWN]]
+    if rest := set(names[SHOWN:]):
+        groups.append((f"{len(rest)} others", rest))
+    start = [0.0] * len(groups)
+    labels = [name for name, _ in groups]
+    for phase, colour in zip(PHASES, COLOURS, strict=True):
+        width = [_spent(profile, of, phase) / 1e6 for _, of in groups]
+        axes.barh(labels, width, left=start, color=colour, label=phase)
+        start = [a + b for a, b in zip(start, width, strict=True)]
+    for k, (_, of) in enumerate(groups):
+        macs = sum(op.macs for op in ops if op.op in of)
+        per_mac = f" ({start[k] * 1e6 / macs:.2f} per MAC)" if macs else ""
+        axes.annotate(f"{start[k]:,.2f}{per_mac}", (start[k], k), (3, 0),
+                      textcoords="offset points", va="center", fontsize=7)  # fmt: skip
+    axes.invert_yaxis()
+    axes.margins(x=0.2)
+    axes.set_xlabel("million instructions of a step")
+    axes.set_title(
+        f"{profile.instructions_step:,} instructions a step, "
+        f"{profile.instructions_predict:,} a prediction ({profile.target})"
+    )
+    axes.tick_params(axis="y", labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right")
+
+
+def _spent(profile: Profile, ops: set[str], phase: str | None = None) -> int:
+    rows = (r for r in profile.rows if r.op in ops and phase in (None, r.phase))
+    return sum(row.instructions for row in rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from trainlet.passes.differentiate import differentiate
 from trainlet.passes.extra_bits import add_extra_bits
 from trainlet.passes.fold import fold_batch_norm
 from trainlet.passes.freeze import fold_constants, freeze
+from trainlet.passes.fuse import copy_weights, fuse_updates
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
 from trainlet.passes.presets import PRESETS, choose, graph_parameters
@@ -187,8 +188,7 @@ def training_graph(
             return Training(graph)
     graph = add_extra_bits(graph, precision.extra_bits if precision else 0)
     training = attach_updates(graph, optimizer or SGD(), accumulate, precision)
-    verify(training.step)
-    return training
+    return replace(training, step=verify(fuse_updates(training.step)))
 
 
 def compile(
@@ -295,8 +295,11 @@ def _program(
     apply = None
     if training.apply is not None:
         apply = Stage(verify(training.apply), plan_graph(training.apply))
-    plan = plan_graph(training.step)
-    return CompiledProgram(training.step, plan, target, apply, accumulate, optimizer.lr, prefix)
+    step, plan = training.step, plan_graph(training.step)
+    copied = copy_weights(step)
+    if copied is not step and (other := plan_graph(verify(copied))).arena < plan.arena:
+        step, plan = copied, other
+    return CompiledProgram(step, plan, target, apply, accumulate, optimizer.lr, prefix)
 
 
 def _some(scheme: UpdateScheme) -> UpdateScheme:

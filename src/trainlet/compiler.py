@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike
 from torch.export import ExportedProgram
 
 from trainlet.backends.c import write_project
+from trainlet.backends.costs import costs
 from trainlet.backends.firmware import Firmware, build_firmware
 from trainlet.backends.program import LOGITS, LOSS, Program, Stage
 from trainlet.backends.target import Target
@@ -30,7 +32,7 @@ from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import to_device
 from trainlet.ops.loss import Loss
 from trainlet.ops.optimizer import SGD, Optimizer
-from trainlet.ops.quantized.precision import Int8
+from trainlet.ops.quantized.precision import EXTRA_BITS, GRADIENTS, Int8
 from trainlet.ops.verify import verify
 from trainlet.passes.differentiate import differentiate
 from trainlet.passes.extra_bits import add_extra_bits
@@ -44,7 +46,7 @@ from trainlet.passes.prune import prune
 from trainlet.passes.training_head import float_head, without_softmax
 from trainlet.passes.update import Training, attach_updates
 from trainlet.plan.place import plan_graph
-from trainlet.plan.report import Report, label, peak
+from trainlet.plan.report import Choice, Report, label, peak
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import OracleDevice
 from trainlet.run.trainer import Trainer, build_trainer, input_arrays
@@ -56,7 +58,13 @@ STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "update"
 
 @dataclass(frozen=True)
 class CompiledProgram(Program):
-    """A program, and what a user does with it."""
+    """A program, and what a user does with it.
+
+    precision: how it computes in int8; None in float32.  variant: the program of another one.
+    """
+
+    precision: Int8 | None = None
+    variant: Callable[[Int8], Program] | None = None
 
     @cached_property
     def report(self) -> Report:
@@ -78,7 +86,23 @@ class CompiledProgram(Program):
             ram_limit=self.target.ram,
             flash_limit=self.target.flash,
             plan=self.plan,
+            costs=costs(self),
+            alternatives=self._choices,
         )
+
+    def _choices(self) -> tuple[Choice, ...]:
+        """What other gradients and extra bits would take; nothing in float32."""
+        own, variant = self.precision, self.variant
+        if own is None or variant is None:
+            return ()
+        found = []
+        for gradient, bits in product(GRADIENTS, EXTRA_BITS):
+            other = replace(own, gradient=gradient, extra_bits=bits)
+            p = variant(other)
+            params, arena = sum(n.type.nbytes for n in p.params), p.arena_bytes
+            ram = arena + p.state_bytes
+            found.append(Choice(gradient, bits, arena, params, ram, other == own))
+        return tuple(found)
 
     def write(self, folder: str | Path) -> Path:
         """Write the C project; all of its files, or none."""
@@ -227,7 +251,7 @@ def compile(
     integer = _integer_precision(precision)
     graph = _forward_graph(model, example_inputs, integer, calibration)
 
-    def program(scheme: Scheme) -> CompiledProgram:
+    def program(scheme: Scheme, integer: Int8 | None = integer) -> CompiledProgram:
         training = training_graph(
             graph, None, scheme, loss, optimizer, accumulate, precision=integer
         )
@@ -235,7 +259,7 @@ def compile(
 
     wanted = program(scheme)
     _check_fits(wanted, program)
-    return wanted
+    return replace(wanted, precision=integer, variant=lambda other: program(scheme, other))
 
 
 def _integer_precision(precision: str | Int8) -> Int8 | None:

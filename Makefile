@@ -50,7 +50,7 @@ clean:
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp a set of requirements; pyproject.toml newer than the stamp installs again.
-$(VENV)/.trainlet-demo: REQUIREMENT := .
+$(VENV)/.trainlet-demo: REQUIREMENT := .[int8]
 $(VENV)/.trainlet-test: REQUIREMENT := .[test]
 $(VENV)/.trainlet-dev: REQUIREMENT := .[dev]
 $(VENV)/.trainlet-%: pyproject.toml | $(BIN)/python

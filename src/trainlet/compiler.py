@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike
 from torch.export import ExportedProgram
 
 from trainlet.backends.c import write_project
+from trainlet.backends.costs import costs
 from trainlet.backends.firmware import Firmware, build_firmware
 from trainlet.backends.program import LOGITS, LOSS, Program, Stage
 from trainlet.backends.target import Target
@@ -30,12 +32,13 @@ from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import to_device
 from trainlet.ops.loss import Loss
 from trainlet.ops.optimizer import SGD, Optimizer
-from trainlet.ops.quantized.precision import Int8
+from trainlet.ops.quantized.precision import EXTRA_BITS, GRADIENTS, Int8
 from trainlet.ops.verify import verify
 from trainlet.passes.differentiate import differentiate
 from trainlet.passes.extra_bits import add_extra_bits
 from trainlet.passes.fold import fold_batch_norm
 from trainlet.passes.freeze import fold_constants, freeze
+from trainlet.passes.fuse import copy_weights, fuse_updates
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
 from trainlet.passes.presets import PRESETS, choose, graph_parameters
@@ -45,7 +48,7 @@ from trainlet.passes.training_head import float_head, without_softmax
 from trainlet.passes.update import Training, attach_updates
 from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
-from trainlet.plan.report import Report, label, peak
+from trainlet.plan.report import Choice, Report, label, peak
 from trainlet.plan.schedule import schedule
 from trainlet.plan.tile import Tile
 from trainlet.plan.tiling import choose_tiles
@@ -62,7 +65,13 @@ STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "split",
 
 @dataclass(frozen=True)
 class CompiledProgram(Program):
-    """A program, and what a user does with it."""
+    """A program, and what a user does with it.
+
+    precision: how it computes in int8; None in float32.  variant: the program of another one.
+    """
+
+    precision: Int8 | None = None
+    variant: Callable[[Int8], Program] | None = None
 
     @cached_property
     def report(self) -> Report:
@@ -84,7 +93,23 @@ class CompiledProgram(Program):
             ram_limit=self.target.ram,
             flash_limit=self.target.flash,
             plan=self.plan,
+            costs=costs(self),
+            alternatives=self._choices,
         )
+
+    def _choices(self) -> tuple[Choice, ...]:
+        """What other gradients and extra bits would take; nothing in float32."""
+        own, variant = self.precision, self.variant
+        if own is None or variant is None:
+            return ()
+        found = []
+        for gradient, bits in product(GRADIENTS, EXTRA_BITS):
+            other = replace(own, gradient=gradient, extra_bits=bits)
+            p = variant(other)
+            params, arena = sum(n.type.nbytes for n in p.params), p.arena_bytes
+            ram = arena + p.state_bytes
+            found.append(Choice(gradient, bits, arena, params, ram, other == own))
+        return tuple(found)
 
     def write(self, folder: str | Path) -> Path:
         """Write the C project; all of its files, or none."""
@@ -200,8 +225,7 @@ def training_graph(
             return Training(graph)
     graph = add_extra_bits(graph, precision.extra_bits if precision else 0)
     training = attach_updates(graph, optimizer or SGD(), accumulate, precision)
-    verify(training.step)
-    return training
+    return replace(training, step=verify(fuse_updates(training.step)))
 
 
 def compile(
@@ -245,16 +269,16 @@ def compile(
     integer = _integer_precision(precision)
     graph = _forward_graph(model, example_inputs, integer, calibration)
 
-    def program(scheme: Scheme) -> CompiledProgram:
+    def program(scheme: Scheme, integer: Int8 | None = integer) -> CompiledProgram:
         training = training_graph(
             graph, None, scheme, loss, optimizer, accumulate, precision=integer
         )
-        plan = _step_plan(training.step, place, tile, stream)
-        return _program(training, plan, place, optimizer, accumulate, prefix)
+        step, plan = _planned(training.step, place, tile, stream)
+        return _program(replace(training, step=step), plan, place, optimizer, accumulate, prefix)
 
     wanted = program(scheme)
     _check_fits(wanted, program)
-    return wanted
+    return replace(wanted, precision=integer, variant=lambda other: program(scheme, other))
 
 
 def _integer_precision(precision: str | Int8) -> Int8 | None:
@@ -306,6 +330,15 @@ def evaluate(
     logits = trainer.predict(x)
     loss = trainer.step(x, y, lr)
     return loss, logits, trainer.state()
+
+
+def _planned(graph: Graph, target: Target, tile: bool | None, stream: bool) -> tuple[Graph, Plan]:
+    """The step and its plan; with copies of weights, if these make the arena smaller."""
+    plan, copied = _step_plan(graph, target, tile, stream), copy_weights(graph)
+    if copied is graph:
+        return graph, plan
+    other = _step_plan(verify(copied), target, tile, stream)
+    return (copied, other) if other.arena < plan.arena else (graph, plan)
 
 
 def _step_plan(graph: Graph, target: Target, tile: bool | None, stream: bool) -> Plan:

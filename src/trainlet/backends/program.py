@@ -182,7 +182,7 @@ class Program:
 def saved_for_backward(graph: Graph) -> int:
     """Bytes of arena tensors that do not depend on the loss's gradient but are read by nodes
     that do.  Inputs count; parameters, constants and the label do not."""
-    backward = _backward_nodes(graph)
+    backward = backward_nodes(graph)
     saved: set[Node] = set()
     for n in backward:
         for i in n.inputs:
@@ -194,7 +194,7 @@ def saved_for_backward(graph: Graph) -> int:
     return sum(n.type.nbytes for n in saved)
 
 
-def _backward_nodes(graph: Graph) -> set[Node]:
+def backward_nodes(graph: Graph) -> set[Node]:
     """The loss's own gradient, and all that follows from it."""
     loss = graph.outputs[LOSS]
     prediction, target = loss.inputs

@@ -12,7 +12,9 @@ from trainlet.cli.files import replacing
 from trainlet.cli.options import (
     Accumulate,
     Calibration,
+    ExtraBits,
     Flash,
+    Gradient,
     LossName,
     Lr,
     Net,
@@ -45,6 +47,8 @@ def compile_command(
     prefix: Prefix = "trainer",
     precision: PrecisionName = "float32",
     calibration: Calibration = None,
+    gradient: Gradient = None,
+    extra_bits: ExtraBits = None,
     stop_after: Annotated[
         str | None,
         typer.Option(metavar="STAGE", help=f"print the graph after {', '.join(STAGES)}; no C"),
@@ -54,6 +58,8 @@ def compile_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
         calibration,
+        gradient,
+        extra_bits,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(graph_text(asked, stop_after), nl=False)
@@ -102,15 +108,22 @@ def plan_command(
     accumulate: Accumulate = 1,
     precision: PrecisionName = "float32",
     calibration: Calibration = None,
+    gradient: Gradient = None,
+    extra_bits: ExtraBits = None,
     draw: Annotated[
         Path | None, typer.Option(metavar="FILE", help="memory over time, .svg or .png")
     ] = None,
+    choices: Annotated[
+        bool, typer.Option("--choices", help="of int8: what other gradients and extra bits cost")
+    ] = False,
 ) -> None:
     """Show what a trainer would cost, and write no C."""
+    if choices and precision != "int8":
+        raise tl.TrainletError("--choices goes with --precision int8; leave it out, or say both")
     check_picture(draw)
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
-        calibration=calibration,
+        calibration=calibration, gradient=gradient, extra_bits=extra_bits,
     )  # fmt: skip
     with ERR.status(f"planning {net}"):
         report = asked.program().report
@@ -118,5 +131,7 @@ def plan_command(
             with replacing(draw) as part:
                 report.draw(part)
     OUT.print(report.table())
+    if choices:
+        OUT.print(report.choices_table())
     if draw is not None:
         OUT.print(f"Memory over time is drawn in {draw}", markup=False, soft_wrap=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from math import prod
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +18,12 @@ from trainlet.cli.options import On
 from trainlet.cli.screen import ERR, OUT
 from trainlet.demo.keyword_spotter import SCHEME
 from trainlet.demo.personalise import (
+    PRECISIONS,
     Learnt,
     Lesson,
     bundled_lesson,
+    calibration_clips,
+    compare,
     compile_spotter,
     exported_spotter,
     lesson,
@@ -28,6 +33,8 @@ from trainlet.demo.personalise import (
 from trainlet.demo.pictures import draw_pictures
 from trainlet.demo.speech import from_folder, from_npz
 from trainlet.errors import DataError
+from trainlet.ir.storage import storage
+from trainlet.plan.report import Report
 
 
 def demo_command(
@@ -42,27 +49,44 @@ def demo_command(
     speaker: Annotated[
         str | None, typer.Option(help="of --data (default: who has the most clips)")
     ] = None,
+    precision: Annotated[
+        str, typer.Option(help="what the device computes in: int8, or float32")
+    ] = "int8",
     on: On = "unicorn",
     out: Annotated[Path, typer.Option("--out", "-o", help="folder for the results")] = Path(
         "build/demo"
     ),
 ) -> None:
     """A keyword spotter learns a new speaker on an emulated microcontroller."""
-    with ERR.status("compiling the keyword spotter's trainer"):
+    with ERR.status(f"compiling the keyword spotter's trainer in {precision}"):
         given = _lesson(data, speaker)
         network = exported_spotter()
-        program = compile_spotter(network)
+        program = compile_spotter(network, precision)
         report = program.report
-    learning = sum(n.type.size for n in program.params)
+    learning = sum(prod(storage(n).shape) for n in program.params)
     parameters = sum(p.numel() for p in network.parameters())
-    OUT.print(screen.opening(given, on, learning, parameters), screen.budget(report), "")
+    OUT.print(screen.opening(given, on, precision, learning, parameters), screen.budget(report), "")
     with filling(out) as part:
         learnt = screen.follow(personalise(program, given, on), phases(program, given), given)
+        beside = _beside(network, precision, given, on)
         with ERR.status("drawing"):
             _fill(part, network, program, given, learnt)
     program.write(out / "trainer")
-    OUT.print(screen.results(given, learnt), screen.written(out))
-    OUT.print(screen.command(out, on), markup=False, soft_wrap=True)
+    columns = {precision: (report, learnt), **beside}
+    OUT.print(screen.results(given, learnt, columns, on), screen.written(out))
+    OUT.print(screen.command(out, on, precision), markup=False, soft_wrap=True)
+
+
+def _beside(
+    network: torch.export.ExportedProgram, precision: str, given: Lesson, on: str
+) -> dict[str, tuple[Report, Learnt]]:
+    """The other precision; nothing if that is int8 and torchao is not installed."""
+    other = next(p for p in PRECISIONS if p != precision)
+    if other == "int8" and find_spec("torchao") is None:
+        return {}
+    with ERR.status(f"the same lesson in {other}, on this machine"):
+        program = compile_spotter(network, other)
+        return {other: (program.report, compare(program, given, on))}
 
 
 def _lesson(data: Path | None, speaker: str | None) -> Lesson:
@@ -85,5 +109,6 @@ def _fill(
     (folder / "learnt.bin").write_bytes(learnt.state)
     tl.UpdateScheme(SCHEME).save(folder / "scheme.toml")
     torch.export.save(network, folder / "keyword_spotter.pt2")
+    np.savez(folder / "calibration.npz", x=calibration_clips())
     for name, speech in (("learn", given.learn), ("test", given.test)):
         np.savez(folder / f"{name}.npz", x=speech.features, y=speech.label)

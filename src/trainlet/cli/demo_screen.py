@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,18 @@ from rich.table import Table
 from rich.text import Text
 
 from trainlet.cli.screen import BAR, add_bar, advance, bars, note
-from trainlet.demo.personalise import Learnt, Lesson
+from trainlet.demo.personalise import INT8, Learnt, Lesson
 from trainlet.plan.report import KIB, Report
 from trainlet.run.fit import Moment
 
 WHERE = {
     "unicorn": "Cortex-M7, emulated by Unicorn with exactly the memory below",
     "qemu": "Cortex-M7, emulated by QEMU with exactly the memory below",
+}
+HERE = ("host", "sanitized")
+ARITHMETIC = {
+    "int8": "int8, quantised just now; gradients in int16, 8 extra bits a weight",
+    "float32": "float32, forward and backward",
 }
 PHASES = {"before": "test first", "learn": "learn", "after": "test again"}
 FILES = {
@@ -32,16 +37,18 @@ FILES = {
     "memory.svg .png": "what lies where in RAM during a step",
     "learnt.bin": "the learnt state, as trainer_save wrote it",
     "learn.npz test.npz": "the speaker's clips",
-    "keyword_spotter.pt2": "the pretrained network",
+    "keyword_spotter.pt2": "the pretrained network, in float32",
+    "calibration.npz": "clips that show int8 the ranges of activations",
     "scheme.toml": "which of its parameters learn",
 }
 
 
-def opening(given: Lesson, on: str, learning: int, parameters: int) -> Group:
+def opening(given: Lesson, on: str, precision: str, learning: int, parameters: int) -> Group:
     """Who learns what from whom, and where."""
     facts = (
         ("network", "DS-CNN for 12 words, pretrained on other speakers"),
         ("learns", f"{learning:,} of its {parameters:,} parameters"),
+        ("computes in", ARITHMETIC[precision]),
         ("speaker", f"{given.speaker}: {len(given.learn)} clips to learn from, "
                     f"{len(given.test)} others as the test"),
         ("device", WHERE.get(on, "this machine: the same C without limits on memory")),
@@ -83,8 +90,10 @@ def follow(
             progress.advance(whole, plan[name][1])
 
 
-def results(given: Lesson, learnt: Learnt) -> RenderableType:
-    """Accuracy before and after, and what it took."""
+def results(
+    given: Lesson, learnt: Learnt, columns: Mapping[str, tuple[Report, Learnt]], on: str
+) -> RenderableType:
+    """Accuracy before and after, and what it took: in the device's precision and the other."""
     title = f"{given.speaker}'s {len(given.test)} test clips, as the device itself heard them"
     shares = (("before", learnt.accuracy_before), ("after", learnt.accuracy_after))
     accuracy = [
@@ -94,12 +103,31 @@ def results(given: Lesson, learnt: Learnt) -> RenderableType:
     means = np.array(learnt.losses).reshape(-1, learnt.steps_per_epoch).mean(1)
     facts = (
         ("loss", ", ".join(f"{m:.2f}" for m in means) + " (mean of each pass)"),
-        ("training step", _instructions(learnt.step_instructions)),
-        ("inference", _instructions(learnt.predict_instructions)),
         ("learnt state", f"{len(learnt.state):,} bytes, loaded again before the second test"),
     )
     return Group("", Text(title, style="bold"), "", _inset(_grid(accuracy)), "",
-                 _inset(_grid(facts)))  # fmt: skip
+                 _inset(_grid(facts)), "", _inset(_columns(columns, on)))  # fmt: skip
+
+
+def _columns(columns: Mapping[str, tuple[Report, Learnt]], on: str) -> Table:
+    """A column for each precision; the second is of this machine's build: the same bits."""
+    where = ("here", "here") if on in HERE else ("on the device", "learnt here, counted there")
+    table = Table("", *(f"{name}\n{place}" for name, place in zip(columns, where, strict=False)))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    rows: dict[str, Callable[[Report, Learnt], str]] = {
+        "right before": lambda report, it: f"{it.accuracy_before:.1%}",
+        "right after": lambda report, it: f"{it.accuracy_after:.1%}",
+        "RAM": lambda report, it: f"{report.ram_bytes / KIB:.1f} KB",
+        "Flash": lambda report, it: f"{(report.flash_bytes or 0) / KIB:.1f} KB",
+        "a training step": lambda report, it: _instructions(it.step_instructions),
+        "an inference": lambda report, it: _instructions(it.predict_instructions),
+    }
+    for name, cell in rows.items():
+        table.add_row(name, *(cell(*column) for column in columns.values()))
+    if len(columns) > 1:
+        table.caption = "The same C computes the same bits on this machine and on the device."
+    return table
 
 
 def written(out: Path) -> Group:
@@ -109,7 +137,7 @@ def written(out: Path) -> Group:
     return Group("", title, "", _inset(_grid(FILES.items())), "", then, "")
 
 
-def command(out: Path, on: str) -> str:
+def command(out: Path, on: str, precision: str) -> str:
     """A line for the shell: another lesson, from the learnt state."""
     program = "trainlet"
     if Path(sys.argv[0]).name == program and not shutil.which(program):
@@ -118,8 +146,11 @@ def command(out: Path, on: str) -> str:
         shlex.quote(str(out / name))
         for name in ("keyword_spotter.pt2", "scheme.toml", "learn.npz", "test.npz", "learnt.bin")
     )
+    shown = shlex.quote(str(out / "calibration.npz"))
+    integer = f"      --precision int8 --gradient {INT8.gradient} --calibration {shown} \\\n"
     return (
         f"  {shlex.quote(program)} run {net} --scheme {scheme} \\\n"
+        f"{integer if precision == 'int8' else ''}"
         f"      --data {learn} --test {test} --load {state} --on {on}\n"
     )
 
@@ -132,7 +163,7 @@ def _share(used: int | None, limit: int | None) -> tuple[RenderableType, str]:
 
 
 def _instructions(count: int | None) -> str:
-    return "not counted on this device" if count is None else f"{count:,} instructions"
+    return "not counted" if count is None else f"{count:,} instructions"
 
 
 def _grid(rows: Iterable[tuple[RenderableType, ...]]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ import trainlet as tl
 from trainlet.errors import SchemeError, TrainletError
 from trainlet.ops.loss import LOSSES
 from trainlet.ops.optimizer import Optimizer
+from trainlet.ops.quantized.precision import GRADIENTS
 from trainlet.passes.presets import PRESETS
 from trainlet.run.dataset import read_arrays
 from trainlet.run.trainer import DEVICES
@@ -54,6 +55,13 @@ Calibration = Annotated[
     Path | None,
     typer.Option(metavar="NPZ", help="for int8: array x, inputs that show the activations' ranges"),
 ]
+Gradient = Annotated[
+    str | None,
+    typer.Option(help=f"of int8: an activation's, {', '.join(GRADIENTS)} (default: float32)"),
+]
+ExtraBits = Annotated[
+    int | None, typer.Option(help="of int8: fractional bits of a trained weight, 0, 4 or 8 (8)")
+]
 Prefix = Annotated[str, typer.Option(help="of all names in C")]
 On = Annotated[str, typer.Option("--on", callback=_known_device, help=", ".join(DEVICES))]
 
@@ -74,6 +82,8 @@ class Request:
     prefix: str = "trainer"
     precision: str = "float32"
     calibration: Path | None = None
+    gradient: str | None = None
+    extra_bits: int | None = None
 
     def update_scheme(self) -> tl.UpdateScheme | str:
         """The preset's name, or the file's scheme."""
@@ -97,6 +107,17 @@ class Request:
             raise TrainletError(f"no optimizer {self.optimizer!r}; allowed: {known}")
         return OPTIMIZERS[self.optimizer](self.lr)
 
+    def arithmetic(self) -> str | tl.Int8:
+        """What `compile` takes as its precision."""
+        choices = {"gradient": self.gradient, "extra_bits": self.extra_bits}
+        given: dict[str, Any] = {k: v for k, v in choices.items() if v is not None}
+        if not given:
+            return self.precision
+        if self.precision != "int8":
+            name = next(iter(given)).replace("_", "-")
+            raise TrainletError(f"--{name} goes with --precision int8; leave it out, or say both")
+        return tl.Int8(**given)
+
     def program(self) -> tl.CompiledProgram:
         shown = self.calibration
         return tl.compile(
@@ -104,7 +125,7 @@ class Request:
             None,
             self.update_scheme(),
             target=self.target_device(),
-            precision=self.precision,
+            precision=self.arithmetic(),
             calibration=None if shown is None else [read_arrays(shown, ("x",))["x"]],
             loss=self.loss,
             optimizer=self.make_optimizer(),

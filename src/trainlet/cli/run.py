@@ -13,7 +13,9 @@ from trainlet.cli.files import replacing
 from trainlet.cli.options import (
     Accumulate,
     Calibration,
+    ExtraBits,
     Flash,
+    Gradient,
     LossName,
     Lr,
     Net,
@@ -54,12 +56,14 @@ def run_command(
     accumulate: Accumulate = 1,
     precision: PrecisionName = "float32",
     calibration: Calibration = None,
+    gradient: Gradient = None,
+    extra_bits: ExtraBits = None,
     seed: Annotated[int, typer.Option(min=0, help="of the order of the examples")] = 0,
 ) -> None:
     """Train and measure on data files, on this machine or an emulated microcontroller."""
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
-        calibration=calibration,
+        calibration=calibration, gradient=gradient, extra_bits=extra_bits,
     )  # fmt: skip
     with ERR.status(f"compiling {net} for {on}"):
         program = asked.program()

@@ -11,9 +11,13 @@ import torch
 import trainlet as tl
 from trainlet.demo.keyword_spotter import EPOCHS, LEARNING_RATE, SCHEME, load_pretrained
 from trainlet.demo.speech import CLIPS_PER_WORD, DEMO_SPEAKER, Speech, bundled, split_new_speaker
+from trainlet.errors import TrainletError
 from trainlet.run.dataset import dataset
 from trainlet.run.fit import Moment, fit, score
 
+PRECISIONS = ("int8", "float32")
+INT8 = tl.Int8(extra_bits=8, gradient="int16")
+CALIBRATION_CLIPS = 128
 BUDGET = replace(tl.Target.preset("cortex-m7"), ram=256 * 1024, flash=1024 * 1024)
 
 
@@ -63,10 +67,31 @@ def exported_spotter() -> torch.export.ExportedProgram:
     return torch.export.export(load_pretrained(), (torch.zeros(1, 1, 49, 10),))
 
 
-def compile_spotter(network: torch.export.ExportedProgram) -> tl.CompiledProgram:
-    """Its trainer, inside 256 KB of RAM and 1 MB of Flash."""
-    scheme, optimizer = tl.UpdateScheme(SCHEME), tl.SGD(lr=LEARNING_RATE)
-    return tl.compile(network, None, scheme, target=BUDGET, optimizer=optimizer)
+def calibration_clips() -> np.ndarray:
+    """Features [128, 1, 49, 10] of pretraining clips: they show the ranges of the activations."""
+    heard = bundled("train").features
+    return heard[np.random.default_rng(0).permutation(len(heard))[:CALIBRATION_CLIPS]]
+
+
+def compile_spotter(
+    network: torch.export.ExportedProgram, precision: str = "int8"
+) -> tl.CompiledProgram:
+    """Its trainer, inside 256 KB of RAM and 1 MB of Flash; in int8 it is quantised here and now.
+
+    Raises TrainletError for an unknown precision, ToolchainError for int8 without torchao.
+    """
+    if precision not in PRECISIONS:
+        raise TrainletError(f"no precision {precision!r}; allowed: {', '.join(PRECISIONS)}")
+    integer = precision == "int8"
+    return tl.compile(
+        network,
+        None,
+        tl.UpdateScheme(SCHEME),
+        target=BUDGET,
+        precision=INT8 if integer else "float32",
+        calibration=[calibration_clips()] if integer else None,
+        optimizer=tl.SGD(lr=LEARNING_RATE),
+    )
 
 
 def personalise(
@@ -98,6 +123,34 @@ def personalise(
         after.instructions,
         state,
     )
+
+
+def compare(
+    program: tl.CompiledProgram, given: Lesson, device: str = "unicorn", seed: int = 0
+) -> Learnt:
+    """The same lesson on this machine, where the same C computes the same bits in a second.
+
+    The instructions are those of the first step and the first prediction on the device.
+    """
+    learnt = _result(personalise(program, given, "host", seed))
+    learn, test = (dataset(program, s.features, s.label) for s in (given.learn, given.test))
+    with program.build(device) as trainer:
+        prediction = next(score(trainer, test))
+        step = next(fit(trainer, learn, EPOCHS, seed=seed))
+    return replace(
+        learnt,
+        step_instructions=step.instructions,
+        predict_instructions=prediction.instructions,
+    )
+
+
+def _result(lesson: Generator[tuple[str, Moment], None, Learnt]) -> Learnt:
+    """What a lesson returns, its moments unseen."""
+    while True:
+        try:
+            next(lesson)
+        except StopIteration as end:
+            return end.value
 
 
 def phases(program: tl.CompiledProgram, given: Lesson) -> dict[str, tuple[int, int]]:

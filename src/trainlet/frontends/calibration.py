@@ -50,7 +50,9 @@ def _checked(at: int, batch: Any, inputs: Batch) -> Batch:
     found = []
     for part, like in zip(parts, inputs, strict=True):
         try:
+            # the strides of dimensions of size 1 choose a float kernel, and so the last bit
             x = torch.as_tensor(np.asarray(part, np.float32))
+            x = x.clone(memory_format=torch.contiguous_format)
         except (TypeError, ValueError, RuntimeError) as error:
             raise DataError(f"{where} is no array of numbers: {error}") from None
         if x.ndim != like.ndim or x.shape[1:] != like.shape[1:] or not x.numel():

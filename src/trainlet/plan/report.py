@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,37 @@ KIB = 1024
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Bytes of one part of `where`."""
+
+    where: str
+    name: str
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What int8 training would take with other gradients and extra bits.
+
+    ram_bytes = arena + parameters + state; the stack is left out, for only the chosen program has
+    been compiled.
+    """
+
+    gradient: str
+    extra_bits: int
+    arena_bytes: int
+    parameter_bytes: int
+    ram_bytes: int
+    chosen: bool
+
+
+@dataclass(frozen=True)
 class Report:
     """Bytes and multiply-accumulates of a program on its target.
 
     ram_bytes = arena + parameters + state + stack.  stack_bytes and flash_bytes are measured on
-    the compiled firmware; they are None where there is none (the host).
+    the compiled firmware; they are None where there is none (the host).  costs: what an int8
+    program's RAM consists of; empty in float32.
     """
 
     target: str
@@ -41,6 +68,27 @@ class Report:
     ram_limit: int | None
     flash_limit: int | None
     plan: Plan
+    costs: tuple[Cost, ...] = ()
+    alternatives: Callable[[], tuple[Choice, ...]] = field(default=tuple, repr=False, compare=False)
+
+    def choices(self) -> tuple[Choice, ...]:
+        """Every gradient precision with every number of extra bits, each planned anew, which takes
+        seconds; nothing for a float32 program."""
+        return self.alternatives()
+
+    def choices_table(self) -> Table:
+        """The choices as a table; the program's own is marked."""
+        table = Table(title="Bytes of RAM, without stack", title_justify="left")
+        for name in ("gradients", "extra bits", "arena", "trained parameters", "in all", "", ""):
+            table.add_column(name, justify="right")
+        rows = self.choices()
+        own = next((c.ram_bytes for c in rows if c.chosen), 0)
+        for c in rows:
+            sizes = (f"{n:,}" for n in (c.arena_bytes, c.parameter_bytes, c.ram_bytes))
+            more = "this one" if c.chosen else f"{c.ram_bytes - own:+,}"
+            share = f"{100 * c.ram_bytes / max(own, 1):.0f} %"
+            table.add_row(c.gradient, str(c.extra_bits), *sizes, more, share)
+        return table
 
     @property
     def ram_bytes(self) -> int:
@@ -58,7 +106,9 @@ class Report:
         if self.plan.tiles:
             tiled = sum(len(tile.nodes) for tile in self.plan.tiles)
             table.add_row("", "", f"{tiled} operations run some rows at a time")
+        self._add_costs(table, "arena at its peak")
         table.add_row("  trained parameters", f"{self.parameter_bytes:,}", "")
+        self._add_costs(table, "trained parameters")
         table.add_row("  optimiser's state", f"{self.state_bytes:,}", "")
         table.add_row("  stack", _known(self.stack_bytes), "worst case of the compiled code")
         table.add_row("kept for the backward pass", f"{self.saved_bytes:,}", "part of the arena")
@@ -68,6 +118,11 @@ class Report:
         table.add_row("multiply-accumulates", f"{self.macs_forward:,}", "forward")
         table.add_row("", f"{self.macs_backward:,}", "backward")
         return table
+
+    def _add_costs(self, table: Table, where: str) -> None:
+        for cost in self.costs:
+            if cost.where == where:
+                table.add_row("", f"{cost.nbytes:,}", cost.name)
 
     def __str__(self) -> str:
         console = Console(width=100, record=True, file=None)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from trainlet.ir.storage import Planes, split_planes
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import Sample, typed
 from trainlet.ops.quantized.fixed_point import Affine, requantization
@@ -21,6 +23,25 @@ def draw_int8(shape: Sequence[int]) -> Draw:
         some = rng.integers(-128, 128, shape)
         ends = rng.choice([-128, 127], shape)
         return np.where(rng.random(shape) < 0.1, ends, some).astype(np.int8)
+
+    return draw
+
+
+def draw_integers(shape: Sequence[int], limit: int) -> Draw:
+    """Integers in -limit..limit."""
+    return lambda rng: rng.integers(-limit, limit + 1, shape)
+
+
+def draw_planes(planes: Planes) -> Draw:
+    """An int8 tensor with fractional bits where it learns."""
+    *outer, size = planes.tensor.shape
+    unit = 1 << planes.bits
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        values = rng.integers(-126 * unit, 126 * unit, (prod(outer), size))
+        whole = values // unit * unit
+        whole[: planes.rows, : planes.columns] = values[: planes.rows, : planes.columns]
+        return split_planes(whole.reshape(planes.tensor.shape), planes)
 
     return draw
 

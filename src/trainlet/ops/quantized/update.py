@@ -19,6 +19,7 @@ from trainlet.ir.storage import Planes, join_planes, split_planes
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import Literal, Op, Sample, float32, register, require, typed
 from trainlet.ops.quantized.random import round_stochastic, uniform24
+from trainlet.ops.quantized.sampling import draw_int8, draw_planes
 
 ROUNDINGS = ("stochastic", "nearest", "truncate")
 LIMIT = {"int8": 127, "int32": 2**31 - 1}
@@ -177,14 +178,7 @@ def _planes_sample(bits: int, rounding: str, columns: int) -> Sample:
     low = (12 * columns * bits + 7) // 8
     types = (typed("int8", 60 + low), float32(4, 3, columns), float32(4), float32(), typed("int32"))
     attrs = {"axis": 0, "seed": 3, "tensor": 99, "rounding": rounding, "planes": planes}
-    unit = 1 << bits
-
-    def wide(rng: np.random.Generator) -> np.ndarray:
-        values = rng.integers(-126 * unit, 126 * unit, (4, 3, 5))
-        values[..., columns:] = values[..., columns:] // unit * unit
-        return split_planes(values, planes)
-
-    return Sample(types, attrs, {0: wide, 4: lambda rng: np.int32(5)})
+    return Sample(types, attrs, {0: draw_planes(planes), 4: lambda rng: np.int32(5)})
 
 
 register(
@@ -210,6 +204,15 @@ register(
         eval=lambda p, tensor: p.reshape(-1)[: tensor.size].reshape(tensor.shape),
         alias=True,
         samples=[Sample((typed("int8", 10),), {"tensor": typed("int8", 2, 3)})],
+    )
+)
+
+register(
+    Op(
+        "copy_i8",
+        infer=lambda w: w,
+        eval=lambda w: w.copy(),
+        samples=[Sample((typed("int8", 3, 5),), {}, {0: draw_int8((3, 5))})],
     )
 )
 

@@ -1,0 +1,97 @@
+"""A gradient straight into its weight: the same bits, and no buffer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import trainlet as tl
+from int8.networks import quantised, scheme_of
+from trainlet.compiler import training_graph
+from trainlet.ir.graph import Graph
+from trainlet.ir.storage import to_device
+from trainlet.ops.quantized.gradient.direct import DIRECT
+from trainlet.ops.verify import verify
+from trainlet.passes.fuse import copy_weights, fuse_updates
+from trainlet.plan.place import plan_graph
+from trainlet.run.evaluate import evaluate_graph
+from trainlet.run.trainer import input_arrays
+
+INT8 = tl.Int8(gradient="int8", extra_bits=4)
+
+
+def step(name: str, fused: bool, monkeypatch: pytest.MonkeyPatch, **options: object) -> Graph:
+    graph, _ = quantised(name)
+    with monkeypatch.context() as patch:
+        if not fused:
+            patch.setattr("trainlet.compiler.fuse_updates", lambda g: g)
+        options = {"precision": INT8, **options}
+        return training_graph(graph, None, scheme_of(graph), **options).step  # type: ignore
+
+
+def ops(graph: Graph) -> set[str]:
+    return {n.op for n in graph.nodes()}
+
+
+def results(graph: Graph, x: np.ndarray) -> dict[str, bytes]:
+    leaves = {n.name: to_device(n, graph.values[n.name])
+              for n in graph.leaves("param", "const", "state")}  # fmt: skip
+    inputs = {n.name: n for n in graph.leaves("input")}
+    rest = {"lr": np.float32(0.05), "target": np.array([2], np.int32)}
+    own = [n for name, n in inputs.items() if name not in rest]
+    leaves |= {name: rest[name] for name in rest if name in inputs}
+    leaves |= input_arrays(own, {own[0].name: x})
+    return {k: np.asarray(v).tobytes() for k, v in evaluate_graph(graph, leaves).items()}
+
+
+@pytest.mark.parametrize("name", ["ds_cnn", "resnet8", "se_hardswish"])
+@pytest.mark.parametrize("bits", [0, 4])
+def test_the_same_bits_without_a_buffer(name, bits, monkeypatch):
+    precision = tl.Int8(gradient="int16", extra_bits=bits)
+    plain, one = (step(name, f, monkeypatch, precision=precision) for f in (False, True))
+    assert ops(plain) & {"conv2d_bfp_dw", "sum_bfp"} and not ops(plain) & set(DIRECT.values())
+    assert not ops(one) & {"conv2d_bfp_dw", "depthwise_bfp_dw", "sum_bfp"}
+    x = quantised(name)[1]
+    expected = results(plain, x)
+    assert results(one, x) == expected
+    assert results(verify(copy_weights(one)), x) == expected
+    assert plan_graph(one).arena <= plan_graph(plain).arena
+
+
+def test_what_somebody_else_reads_keeps_its_buffer(monkeypatch):
+    for options in (
+        {"optimizer": tl.SGD(momentum=0.9)},
+        {"optimizer": tl.Adam()},
+        {"accumulate": 2},
+        {"precision": tl.Int8(gradient="float32")},
+    ):
+        made = step("ds_cnn", True, monkeypatch, **options)
+        assert not ops(made) & set(DIRECT.values()), options
+    plain = step("ds_cnn", False, monkeypatch)
+    gradient = next(n for n in plain.nodes() if n.op == "conv2d_bfp_dw")
+    asked = Graph({**plain.outputs, "gradient": gradient}, plain.values)
+    assert "conv2d_bfp_dw" in ops(fuse_updates(asked))
+
+
+def test_a_weight_is_copied_where_its_layers_input_is_larger(monkeypatch):
+    """features.24 trains half of its weight, from half of its input: 4000 bytes, and 4096 of it."""
+    one = step("ds_cnn", True, monkeypatch)
+    copied = copy_weights(one)
+    assert {n.name for n in copied.nodes() if n.op == "copy_i8"} == {"features.21"}
+    for graph in (one, copied):
+        plan_graph(graph).check(graph)
+
+
+def test_the_compiler_takes_the_smaller_plan():
+    graph, _ = quantised("ds_cnn")
+    made = tl.compile(graph, None, scheme_of(graph), target="host", precision=INT8)
+    step = training_graph(graph, None, scheme_of(graph), precision=INT8).step
+    arenas = [plan_graph(g).arena for g in (step, copy_weights(step))]
+    assert made.arena_bytes == min(arenas)
+
+
+def test_a_float_network_is_left_alone():
+    model = torch.nn.Linear(4, 3)
+    step = training_graph(model, torch.zeros(1, 4), tl.schemes.full(model)).step
+    assert copy_weights(step) is step

@@ -9,6 +9,7 @@ from trainlet.ops.loss import Loss
 from trainlet.ops.optimizer import SGD, Adam
 from trainlet.ops.quantized.precision import Int8
 from trainlet.plan.report import Report
+from trainlet.run.batched.simulation import Simulation, simulate
 from trainlet.run.trainer import Trainer
 
 __version__ = "0.1.0"
@@ -20,6 +21,7 @@ __all__ = [
     "Int8",
     "Loss",
     "Report",
+    "Simulation",
     "Target",
     "Trainer",
     "TrainletError",
@@ -29,4 +31,5 @@ __all__ = [
     "forward",
     "load",
     "schemes",
+    "simulate",
 ]

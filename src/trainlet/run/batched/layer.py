@@ -26,8 +26,8 @@ def _double_power(e: Tensor) -> Tensor:
 
 
 def shift_round(x: Tensor, shift: Tensor) -> Tensor:
-    """x / 2^shift, rounded, halves up; x float64 and overwritten, shift int64."""
-    x *= _double_power(-shift)
+    """x / 2^shift, rounded, halves up; x float64, shift int64."""
+    x = x * _double_power(-shift)
     x += torch.where(shift > 0, 0.5, 0.0).to(x)
     return x.floor_()
 
@@ -49,7 +49,7 @@ def dropped(g: Tensor, r: Tensor, e: Tensor, bound: Tensor) -> Tensor:
 
 
 def rounded(sums: Tensor, r: Tensor, e: Tensor, bound: Tensor, out: Tensor) -> Tensor:
-    """The sums as mantissas; they are overwritten."""
+    """The sums as mantissas."""
     return shift_round(sums, over(shifts(r, e, bound, out)[1], sums))
 
 

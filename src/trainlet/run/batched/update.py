@@ -67,8 +67,13 @@ def count(n: Node, step: Tensor) -> Tensor:
     return step + 1
 
 
+def _sqrt(x: Tensor) -> Tensor:
+    """Correctly rounded, which torch's own float32 root is not everywhere."""
+    return x.double().sqrt().float()
+
+
 def _root(n: Node, v: Tensor, power2: Tensor) -> Tensor:
-    return v.sqrt() / over((1.0 - power2).sqrt(), v) + n.attrs["eps"]
+    return _sqrt(v) / over(_sqrt(1.0 - power2), v) + n.attrs["eps"]
 
 
 @meaning("adam")

@@ -89,7 +89,9 @@ def test_as_eval(case, mode, device):
         values.append(torch.full((EXPERIMENTS,), node.attrs["seed"], dtype=torch.int64))
     made = find_meaning(node)(node, *(value.to(device) for value in values)).cpu().numpy()
     assert made.shape[0] in (1, EXPERIMENTS)
-    assert all(torch.equal(a, b) or a.is_floating_point() for a, b in zip(copies, values, strict=False))
+    assert all(
+        torch.equal(a, b) or a.is_floating_point() for a, b in zip(copies, values, strict=False)
+    )
     for k, want in enumerate(expected):
         got = made[k % len(made)]
         if node.op.endswith("_mask") or node.op == "clamp_mask_i8":

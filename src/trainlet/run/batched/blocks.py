@@ -26,7 +26,10 @@ def moved(x: Tensor, by: Tensor) -> Tensor:
 def masked(n: Node, g: Tensor, mask: Tensor) -> Tensor:
     """g where the mask is set, else 0; a mask has its elements side by side."""
     g, mask = aligned(g, mask)
-    return torch.where(mask.reshape(mask.shape[0], *g.shape[1:]), g, torch.zeros_like(g[:1]))
+    mask = mask.reshape(mask.shape[0], *g.shape[1:])
+    if not g.is_floating_point():
+        return g * mask
+    return (g.view(torch.int32) & -mask.to(torch.int32)).view(torch.float32)
 
 
 @meaning("mask_bfp")

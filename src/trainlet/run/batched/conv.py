@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from trainlet.ir.graph import Node
-from trainlet.run.batched.exact import layer_float
-from trainlet.run.batched.fixed_point import Factor, clamped, rescale
+from trainlet.run.batched.exact import float_for, layer_bound
+from trainlet.run.batched.fixed_point import Factor, biased, rescaled
 from trainlet.run.batched.layer import dropped, exponent_of_sums, gradient_float, real_sums, rounded
 from trainlet.run.batched.lead import aligned, inner_products, prepared, products, taken
 from trainlet.run.batched.sums import rows
-from trainlet.run.batched.table import meaning
+from trainlet.run.batched.table import in_pieces, meaning
 from trainlet.run.batched.windows import Window, folded, real_input
 
 
@@ -50,13 +50,14 @@ def _sums(x: Tensor, w: Tensor, window: Window, groups: int) -> Tensor:
 
 
 @meaning("conv2d_i8")
+@in_pieces
 def conv2d_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
-    zero, terms = n.attrs["source"][1], w[0, 0].numel()
-    exact = layer_float(w, zero, terms, (2, 3, 4))
-    window = _window(n, x.shape[1:], w.shape[1:])
-    total = _sums(real_input(x, zero, exact), w, window, n.attrs["groups"]).to(torch.int32)
-    total, bias = aligned(total, b[:, None])
-    return clamped(rescale(total + bias, Factor.of(q)), n).reshape(-1, *n.type.shape)
+    zero = n.attrs["source"][1]
+    bound = layer_bound(w, zero, w[0, 0].numel(), (2, 3, 4))
+    real, window = real_input(x, zero, float_for(bound)), _window(n, x.shape[1:], w.shape[1:])
+    total, bias = aligned(_sums(real, w, window, n.attrs["groups"]), b[:, None])
+    sums, small = biased(total, bias, bound)
+    return rescaled(sums, Factor.of(q), n, small).reshape(-1, *n.type.shape)
 
 
 @meaning("conv2d")

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from trainlet.ir.graph import Node
-from trainlet.run.batched.exact import layer_float
-from trainlet.run.batched.fixed_point import Factor, clamped, rescale
+from trainlet.run.batched.exact import float_for, layer_bound
+from trainlet.run.batched.fixed_point import Factor, biased, rescaled
 from trainlet.run.batched.layer import dropped, exponent_of_sums, gradient_float, real_sums, rounded
 from trainlet.run.batched.lead import aligned, prepared, taken
-from trainlet.run.batched.table import meaning
+from trainlet.run.batched.table import in_pieces, meaning
 from trainlet.run.batched.windows import Window, folded, real_input, unfolded
 
 
@@ -31,12 +31,14 @@ def _sums(n: Node, x: Tensor, w: Tensor) -> Tensor:
 
 
 @meaning("depthwise_i8")
+@in_pieces
 def depthwise_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
     zero = n.attrs["source"][1]
-    exact = layer_float(w, zero, w[0, ..., 0].numel(), (1, 2))
-    total = _sums(n, real_input(x, zero, exact), w).to(torch.int32)
-    total, bias = aligned(total, b[:, None, None, None])
-    return clamped(rescale(total + bias, Factor.of(q)), n)
+    bound = layer_bound(w, zero, w[0, ..., 0].numel(), (1, 2))
+    real = real_input(x, zero, float_for(bound))
+    total, bias = aligned(_sums(n, real, w), b[:, None, None, None])
+    sums, small = biased(total, bias, bound)
+    return rescaled(sums, Factor.of(q), n, small)
 
 
 @meaning("depthwise")

@@ -21,12 +21,12 @@ def float_for(bound: int) -> torch.dtype:
     return torch.float32 if bound <= FLOAT32_INTEGERS else torch.float64
 
 
-def layer_float(w: Tensor, zero: int, terms: int, axes: tuple[int, ...]) -> torch.dtype:
-    """Of a layer's sums of products x - zero times w [lead, ...]; `axes` are summed over.
+def layer_bound(w: Tensor, zero: int, terms: int, axes: tuple[int, ...]) -> int:
+    """Of a layer's sums of `terms` products of x - zero and w [lead, ...]; `axes` are summed over.
 
     A shared weight, looked at once, tells a smaller bound than its shape does.
     """
-    if w.shape[0] > 1 or terms * HIGHEST_WEIGHT * farthest(zero) <= FLOAT32_INTEGERS:
-        return float_for(terms * HIGHEST_WEIGHT * farthest(zero))
+    if w.shape[0] > 1:
+        return terms * HIGHEST_WEIGHT * farthest(zero)
     gain = prepared(w, ("gain", axes), lambda w: int(w.long().abs().sum(axes).max()))
-    return float_for(gain * farthest(zero))
+    return gain * farthest(zero)

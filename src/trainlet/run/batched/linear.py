@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from trainlet.ir.graph import Node
-from trainlet.run.batched.exact import layer_float
+from trainlet.run.batched.exact import float_for, layer_bound
 from trainlet.run.batched.fixed_point import Factor, clamped, rescale_once
 from trainlet.run.batched.layer import dropped, exponent_of_sums, gradient_float, real_sums, rounded
 from trainlet.run.batched.lead import aligned, inner_products, prepared, products, spread
@@ -26,7 +26,7 @@ def _float(w: Tensor, dtype: torch.dtype) -> Tensor:
 @meaning("linear_i8")
 def linear_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
     zero = n.attrs["source"][1]
-    exact = layer_float(w, zero, w.shape[2], (2,))
+    exact = float_for(layer_bound(w, zero, w.shape[2], (2,)))
     total = products(rows(real_input(x, zero, exact)), _transposed(w, exact)).to(torch.int32)
     total, bias = aligned(total, b[:, None])
     y = clamped(rescale_once(total + bias, Factor.of(q)), n)

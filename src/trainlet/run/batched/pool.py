@@ -11,7 +11,7 @@ from trainlet.ir.graph import Node
 from trainlet.ops.quantized.pool import mean_factor
 from trainlet.ops.quantized.types import LOWEST
 from trainlet.run.batched.blocks import shift_even
-from trainlet.run.batched.fixed_point import Factor, clamped, rescale
+from trainlet.run.batched.fixed_point import Factor, rescaled
 from trainlet.run.batched.lead import aligned, over
 from trainlet.run.batched.table import meaning
 from trainlet.run.batched.windows import Window, folded, unfolded
@@ -65,8 +65,8 @@ def mean_i8(n: Node, x: Tensor) -> Tensor:
     count = prod(x.shape[k] for k in axes)
     source, zero = n.attrs["source"]
     total = x.sum(axes, dtype=torch.int64, keepdim=n.attrs["keep"]) - zero * count
-    factor = Factor.scalar(*mean_factor(source, n.attrs["scale"], count))
-    return clamped(rescale(total, factor), n)
+    factor = Factor.scalar(*mean_factor(source, n.attrs["scale"], count), x.device)
+    return rescaled(total.double(), factor, n)
 
 
 def _shares(n: Node, g: Tensor, share: Tensor, winner: Tensor | None = None) -> Tensor:

@@ -139,9 +139,12 @@ def sgd_integers(
 ) -> Tensor:
     index, move = _moves(n, g, inverse, lr, step, seed, p.shape[1:], 1)
     limit = LIMIT[str(p.dtype).removeprefix("torch.")]
-    flat = p.reshape(p.shape[0], -1).expand(move.shape[0], -1).clone()
-    flat[:, index] = (flat[:, index].long() + move).clamp(-limit, limit).to(p.dtype)
-    return flat.reshape(-1, *p.shape[1:])
+    flat = p.reshape(p.shape[0], -1).expand(move.shape[0], -1)
+    if move.shape[1] == flat.shape[1]:
+        return (flat.long() + move).clamp_(-limit, limit).to(p.dtype).reshape(-1, *p.shape[1:])
+    made = flat.clone()
+    made[:, index] = (flat[:, index].long() + move).clamp_(-limit, limit).to(p.dtype)
+    return made.reshape(-1, *p.shape[1:])
 
 
 @meaning("sgd_planes")

@@ -82,7 +82,7 @@ def biased(total: Tensor, bias: Tensor, bound: int) -> tuple[Tensor, bool]:
     if total.device.type == "cpu":  # elsewhere, to ask would be to wait
         bound += int(bias.abs().amax())
         if 0 <= bound <= SMALL:
-            return total.double().add_(bias), True
+            return total.double() + bias, True
     return (total.to(torch.int32) + bias).double(), False
 
 

@@ -152,8 +152,9 @@ class Simulation:
     def load(self, experiment: int, blob: bytes) -> None:
         """Take a device's saved state; StateError for a damaged one or another program's."""
         self._one.load(blob)
-        for name in self._values:
-            self._values[name][experiment] = torch.from_numpy(self._one.values[name])
+        with torch.inference_mode():
+            for name, value in self._values.items():
+                value[experiment] = torch.from_numpy(self._one.values[name])
         self._pending[experiment] = self._one.pending
 
     def _trainers(self) -> Iterator[Trainer]:

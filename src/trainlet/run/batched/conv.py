@@ -15,7 +15,7 @@ from trainlet.run.batched.layer import dropped, exponent_of_sums, gradient_float
 from trainlet.run.batched.lead import aligned, inner_products, prepared, products, taken
 from trainlet.run.batched.sums import rows
 from trainlet.run.batched.table import in_pieces, meaning
-from trainlet.run.batched.windows import Window, folded, real_input
+from trainlet.run.batched.windows import Window, convolves, folded, real_input
 
 
 def _window(n: Node, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Window:
@@ -44,6 +44,10 @@ def _matrix(w: Tensor, dtype: torch.dtype, groups: int) -> Tensor:
 
 def _sums(x: Tensor, w: Tensor, window: Window, groups: int) -> Tensor:
     """[lead, rows, O]; x in the float type in which it is computed."""
+    if convolves(x, w) and not window.is_point:
+        kernels = prepared(w, torch.float32, lambda w: w[0].float())
+        y = window.convolved(window.padded(folded(x)), kernels, groups)
+        return y.reshape(x.shape[0], -1, y.shape[3])
     pairs = zip(_patches(x, window, groups), _matrix(w, x.dtype, groups), strict=True)
     parts = [products(patches, weights) for patches, weights in pairs]
     return torch.cat(parts, 2) if groups > 1 else parts[0]

@@ -11,7 +11,7 @@ from trainlet.run.batched.fixed_point import Factor, biased, rescaled
 from trainlet.run.batched.layer import dropped, exponent_of_sums, gradient_float, real_sums, rounded
 from trainlet.run.batched.lead import aligned, prepared, taken
 from trainlet.run.batched.table import in_pieces, meaning
-from trainlet.run.batched.windows import Window, folded, real_input, unfolded
+from trainlet.run.batched.windows import Window, convolves, folded, real_input, unfolded
 
 
 def _float(w: Tensor, dtype: torch.dtype) -> Tensor:
@@ -22,6 +22,9 @@ def _sums(n: Node, x: Tensor, w: Tensor) -> Tensor:
     """[lead,N,OH,OW,C]; x in the float type in which it is computed."""
     window = Window.of(n, (x.shape[2], x.shape[3]), (w.shape[1], w.shape[2]))
     padded = window.padded(folded(x))
+    if convolves(x, w):
+        kernels = prepared(w, "kernels", lambda w: w[0].permute(2, 0, 1)[..., None].float())
+        return unfolded(window.convolved(padded, kernels, x.shape[4]), x.shape[0])
     x, weights = aligned(unfolded(padded, x.shape[0]), _float(w, x.dtype))
     lead = max(x.shape[0], weights.shape[0])
     total = x.new_zeros((lead, x.shape[1], *window.out, x.shape[4]))

@@ -61,10 +61,22 @@ class Window:
         height, width = self.size[0] + top + bottom, self.size[1] + left + right
         return like.new_zeros((maps, height, width, channels))
 
+    def convolved(self, padded: Tensor, w: Tensor, groups: int) -> Tensor:
+        """torch's own convolution of padded maps and one weight [O,KH,KW,C/groups]."""
+        maps, weight = padded.permute(0, 3, 1, 2), w.permute(0, 3, 1, 2)
+        y = F.conv2d(maps, weight, None, self.stride, 0, self.dilation, groups)
+        return y.permute(0, 2, 3, 1)
+
     def inside(self, padded: Tensor) -> Tensor:
         """The maps without their border."""
         top, left, *_ = self.padding
         return padded[:, top : top + self.size[0], left : left + self.size[1]]
+
+
+def convolves(x: Tensor, w: Tensor) -> bool:
+    """Whether torch's convolution serves: of a shared weight w, and on a CPU, where it is a direct
+    one, so exact for integers; a GPU's may go through transforms."""
+    return w.shape[0] == 1 and x.dtype == torch.float32 and x.device.type == "cpu"
 
 
 def folded(x: Tensor) -> Tensor:

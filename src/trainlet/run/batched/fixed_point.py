@@ -19,8 +19,6 @@ SMALL = 1 << 22
 AWAY = 1 + 2.0**-38
 """Moves a half away from zero, and no other 32-bit integer / 2^shift across a half."""
 
-Numbers = Tensor | float
-
 
 @dataclass(frozen=True)
 class Factor:
@@ -31,14 +29,14 @@ class Factor:
     down:      2^-right
     """
 
-    multiplier: Tensor | int
-    left: Tensor | int
-    right: Tensor | int
+    multiplier: Tensor
+    left: Tensor
+    right: Tensor
     shifts_left: bool
-    whole: Numbers
-    high: Numbers
-    low: Numbers
-    down: Numbers
+    whole: Tensor
+    high: Tensor
+    low: Tensor
+    down: Tensor
 
     @staticmethod
     def of(q: Tensor) -> Factor:
@@ -91,7 +89,7 @@ def rescale_once(x: Tensor, by: Factor) -> Tensor:
     total = 31 - by.left + by.right
     product = x.long() * by.multiplier
     product += product >> 63
-    product += 1 << (total - 1)  # type: ignore[operator]
+    product += 1 << (total - 1)
     product >>= total
     return product
 

@@ -13,7 +13,7 @@ from trainlet.ops.quantized.gradient.block import LIMIT
 from trainlet.ops.quantized.gradient.exponent import ACCUMULATED, SMALLEST
 from trainlet.run.batched.blocks import moved
 from trainlet.run.batched.layer import MOST_SHIFTS, first_shift
-from trainlet.run.batched.lead import aligned, largest, prepared
+from trainlet.run.batched.lead import aligned, largest
 from trainlet.run.batched.table import meaning
 
 
@@ -61,21 +61,23 @@ def exponent_add(n: Node, a: Tensor, b: Tensor, ea: Tensor, eb: Tensor) -> Tenso
 def weight_gain(n: Node, w: Tensor) -> Tensor:
     """One place of the input meets only the taps that leave the same rest by the stride."""
     a = n.attrs
-    size = prepared(w, "size", lambda w: w.long().abs())
-    size = size.reshape(w.shape[0], a["groups"], -1, *a["view"][1:])
+    size = w.to(torch.int32).abs_().reshape(w.shape[0], a["groups"], -1, *a["view"][1:])
     rests = [
         [d * k % s for k in range(many)]
         for many, d, s in zip(a["view"][1:3], a["dilation"], a["stride"], strict=True)
     ]
     sums = [
         size[:, :, :, _equal(rests[0], y)][:, :, :, :, _equal(rests[1], x)]
-        .sum((2, 3, 4))
+        .sum((2, 3, 4), dtype=torch.int32)
         .amax((1, 2))
         for y in set(rests[0])
         for x in set(rests[1])
     ]
-    return torch.stack(sums).amax(0).clamp(min=1).to(torch.int32)
+    return torch.stack(sums).amax(0).clamp(min=1)
 
 
-def _equal(rests: list[int], rest: int) -> list[int]:
+def _equal(rests: list[int], rest: int) -> list[int] | slice:
+    """Where the rest is this one."""
+    if set(rests) == {rest}:
+        return slice(None)
     return [k for k, r in enumerate(rests) if r == rest]

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Planes
-from trainlet.ops.quantized.random import GOLDEN, MASK
+from trainlet.ops.quantized.random import GOLDEN
 from trainlet.ops.quantized.update import FARTHEST, LIMIT
-from trainlet.run.batched.lead import aligned, over
-from trainlet.run.batched.table import meaning
+from trainlet.run.batched.lead import aligned, over, prepared
+from trainlet.run.batched.table import in_pieces, meaning
 
 
 def _less(p: Tensor, step: Tensor) -> Tensor:
@@ -89,87 +89,95 @@ def adam_direction(n: Node, m: Tensor, v: Tensor, power1: Tensor, power2: Tensor
 
 
 def _mix(x: Tensor) -> Tensor:
-    """Scramble uint32 values, held in int64: products wrap, and their low 32 bits are right."""
-    x = x ^ (x >> 16)
-    x = (x * 0x7FEB352D) & MASK
-    x = x ^ (x >> 15)
-    x = (x * (0x846CA68B - (1 << 32))) & MASK
-    return x ^ (x >> 16)
+    """Scramble uint32 values, held in int32: products wrap, shifts are made logical."""
+    x = x ^ ((x >> 16) & 0xFFFF)
+    x *= 0x7FEB352D
+    x ^= (x >> 15) & 0x1FFFF
+    x *= 0x846CA68B - (1 << 32)
+    x ^= (x >> 16) & 0xFFFF
+    return x
 
 
-def uniform24(seed: Tensor, step: Tensor, tensor: int, element: Tensor) -> Tensor:
-    """seed, step int64 [lead], element int64 [many]: integers in 0..2^24-1, [lead, many]."""
-    key = _mix(_mix((seed + step * GOLDEN) & MASK) ^ tensor)
-    counter = (element * GOLDEN) & MASK
-    return _mix((key[:, None] + counter) & MASK) >> 8
+def uniform24(seed: Tensor, step: Tensor, tensor: int, counter: Tensor) -> Tensor:
+    """For seeds and steps int64 [lead] and counters int32 [many]: 0..2^24-1, int32 [lead, many]."""
+    start = _mix((seed + step * GOLDEN).to(torch.int32))
+    key = _mix((start.long() ^ tensor).to(torch.int32))
+    return (_mix(key[:, None] + counter) >> 8) & 0xFFFFFF
 
 
-def _to_integer(n: Node, value: Tensor, step: Tensor, element: Tensor, seed: Tensor) -> Tensor:
-    """value float32 [lead, many] rounded as the node says, int64."""
+def counters(shape: tuple[int, ...], gradient: tuple[int, ...], device: torch.device) -> Tensor:
+    """What an element of the gradient adds to the key, by its index in the whole parameter."""
+    index = torch.arange(prod(shape), device=device).reshape(shape)
+    trained = index[tuple(slice(k) for k in gradient)].reshape(-1)
+    return (trained * GOLDEN).to(torch.int32)
+
+
+def _to_integer(n: Node, value: Tensor, step: Tensor, counter: Tensor, seed: Tensor) -> Tensor:
+    """value float32 [lead, many], overwritten, rounded as the node says, int32."""
     far = float(FARTHEST)
-    value = value.nan_to_num(0.0, far, -far).clamp(-far, far)
+    value = value.nan_to_num_(0.0, far, -far).clamp_(-far, far)
     if n.attrs["rounding"] == "truncate":
-        return value.trunc().long()
+        return value.to(torch.int32)
     if n.attrs["rounding"] == "nearest":
-        return (value + 0.5).floor().long()
+        return value.add_(0.5).floor_().to(torch.int32)
     below = value.floor()
-    draw = uniform24(seed, step.long(), n.attrs["tensor"], element)
-    return below.long() + (draw.float() * 2.0**-24 < value - below)
+    draw = uniform24(seed, step.long(), n.attrs["tensor"], counter)
+    up = draw.float().mul_(2.0**-24) < value.sub_(below)
+    return below.to(torch.int32).add_(up)
 
 
 def _moves(
     n: Node, g: Tensor, inverse: Tensor, lr: Tensor, step: Tensor, seed: Tensor,
     shape: tuple[int, ...], unit: int,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """(index in the parameter, integer steps [lead, many]) of all trained elements."""
-    index = torch.arange(prod(shape), device=g.device).reshape(shape)
-    index = index[tuple(slice(k) for k in g.shape[1:])].reshape(-1)
+) -> Tensor:  # fmt: skip
+    """Integer steps int32 [lead, *gradient] in 1 / unit of a parameter of this shape."""
     axis = n.attrs["axis"] + 1
     factor = lr[:, None] * inverse[:, : g.shape[axis]] * unit
     channels = (factor.shape[1] if k == axis else 1 for k in range(1, g.ndim))
-    factor = factor.reshape(factor.shape[0], *channels)
-    g, factor = aligned(g, factor)
-    value = -(g * factor)
-    return index, _to_integer(n, value.reshape(value.shape[0], -1), step, index, seed)
+    g, factor = aligned(g, factor.reshape(factor.shape[0], *channels))
+    counter = prepared(inverse, g.shape[1:], lambda i: counters(shape, g.shape[1:], i.device))
+    value = (g * factor).neg_()
+    return _to_integer(n, value.flatten(1), step, counter, seed).reshape(value.shape)
 
 
 @meaning("sgd_i8", "sgd_i32")
+@in_pieces
 def sgd_integers(
     n: Node, p: Tensor, g: Tensor, inverse: Tensor, lr: Tensor, step: Tensor, seed: Tensor
 ) -> Tensor:
-    index, move = _moves(n, g, inverse, lr, step, seed, p.shape[1:], 1)
+    move = _moves(n, g, inverse, lr, step, seed, p.shape[1:], 1)
     limit = LIMIT[str(p.dtype).removeprefix("torch.")]
-    flat = p.reshape(p.shape[0], -1).expand(move.shape[0], -1)
-    if move.shape[1] == flat.shape[1]:
-        return (flat.long() + move).clamp_(-limit, limit).to(p.dtype).reshape(-1, *p.shape[1:])
-    made = flat.clone()
-    made[:, index] = (flat[:, index].long() + move).clamp_(-limit, limit).to(p.dtype)
-    return made.reshape(-1, *p.shape[1:])
+    made = p.expand(move.shape[0], *p.shape[1:]).clone()
+    part = made[:, *(slice(k) for k in g.shape[1:])]
+    part.copy_((part.long() + move).clamp_(-limit, limit))
+    return made
 
 
 @meaning("sgd_planes")
+@in_pieces
 def sgd_planes(
     n: Node, p: Tensor, g: Tensor, inverse: Tensor, lr: Tensor, step: Tensor, seed: Tensor
 ) -> Tensor:
     planes: Planes = n.attrs["planes"]
-    unit = 1 << planes.bits
-    index, move = _moves(n, g, inverse, lr, step, seed, planes.tensor.shape, unit)
-    size = planes.tensor.size
+    unit, shape, size = 1 << planes.bits, planes.tensor.shape, planes.tensor.size
+    move = _moves(n, g, inverse, lr, step, seed, shape, unit)
     made = p.expand(move.shape[0], -1).clone()
-    wide = made[:, index].long() * unit + _fractions(made[:, size:], planes)
-    wide = (wide + move).clamp(-127 * unit, 127 * unit)
+    part = made[:, :size].unflatten(1, shape)[:, *(slice(k) for k in g.shape[1:])]
+    wide = move.add_(part.to(torch.int32) * unit)
+    wide += _fractions(made[:, size:], planes).reshape(wide.shape)
+    wide.clamp_(-127 * unit, 127 * unit)
     high = (wide + unit // 2) >> planes.bits
-    made[:, index] = high.to(torch.int8)
-    made[:, size:] = _packed(wide - high * unit, planes)
+    part.copy_(high)
+    made[:, size:] = _packed((wide - high * unit).flatten(1), planes)
     return made
 
 
 def _fractions(low: Tensor, planes: Planes) -> Tensor:
-    """The fractional bits of the trained elements, int64 [lead, many]."""
+    """The fractional bits of the trained elements, [lead, many]."""
     if planes.bits == 4:
-        low = low.view(torch.uint8).long()
+        low = low.view(torch.uint8).to(torch.int32)
         low = (torch.stack([low & 15, low >> 4], 2).flatten(1) ^ 8) - 8
-    return low[:, : planes.rows * planes.columns].long()
+    return low[:, : planes.rows * planes.columns]
 
 
 def _packed(low: Tensor, planes: Planes) -> Tensor:

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import trainlet as tl
-from int8.networks import program
+from int8.networks import program, scheme_of
 from trainlet.errors import DataError, ExperimentsDiverged, StateError
+from trainlet.frontends.pt2e import quantize_module
 from trainlet.run.trainer import split_blob
 from zoo import NETWORKS
 
@@ -22,6 +23,7 @@ ON_CUDA = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
 ]
+SLOW_MOBILENET = pytest.param("mobilenet_v1", marks=pytest.mark.slow)
 DEVICES = ["cpu", pytest.param("cuda", marks=ON_CUDA)]
 
 
@@ -80,7 +82,7 @@ def check_equal(
 
 
 @pytest.mark.parametrize("gradient", INTEGERS)
-@pytest.mark.parametrize("name", ["ds_cnn", "resnet8", "mobilenet_v1", "mcunet"])
+@pytest.mark.parametrize("name", ["ds_cnn", "resnet8", SLOW_MOBILENET, "mcunet"])
 def test_integer_gradients_have_the_bits_of_the_host(name, gradient):
     check_equal(name, tl.Int8(gradient=gradient), 3)
 
@@ -115,6 +117,24 @@ CHOICES = {
 def test_every_choice_has_the_bits_of_the_host(choice):
     precision, options = CHOICES[choice]
     check_equal("ds_cnn", precision, 4, **options)
+
+
+@pytest.mark.parametrize("gradient", INTEGERS)
+def test_a_batch_of_four_has_the_bits_of_the_host(gradient):
+    case = NETWORKS["lenet5"](4)
+    graph = quantize_module(case.model, case.x, [NETWORKS["lenet5"](8).x.numpy()])
+    precision = tl.Int8(gradient=gradient)
+    made = tl.compile(graph, None, scheme_of(graph), target="host", precision=precision)
+    data = draw(made, case.x.numpy(), 3)
+    simulation = tl.simulate(made, EXPERIMENTS)
+    losses = [simulation.step(*batch, RATES) for batch in zip(data.x, data.y, strict=True)]
+    with made.build("host") as trainer:
+        for k in range(EXPERIMENTS):
+            trainer.reset()
+            for step in range(3):
+                loss = trainer.step(data.x[step, k], data.y[step, k], float(RATES[k]))
+                assert losses[step][k] == np.float32(loss)
+            assert simulation.save(k) == trainer.save()
 
 
 @pytest.mark.parametrize("loss", ["mse", "bce_with_logits"])

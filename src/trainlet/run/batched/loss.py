@@ -6,57 +6,10 @@ import torch
 from torch import Tensor
 
 from trainlet.ir.graph import Node
+from trainlet.run.batched.functions import exp_f32, log_f32, sigmoid_f32
 from trainlet.run.batched.lead import aligned
 from trainlet.run.batched.sums import added
 from trainlet.run.batched.table import meaning
-
-_EXP = (1.98412698e-4, 1.38888889e-3, 8.33333333e-3, 4.16666667e-2, 1.66666667e-1, 0.5, 1.0, 1.0)
-_LOG = (0.222222222, 0.285714286, 0.4, 0.666666667)
-LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4
-
-
-def _horner(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
-    p = torch.full_like(x, coefficients[0])
-    for c in coefficients[1:]:
-        p = p * x + c
-    return p
-
-
-def exp_f32(x: Tensor) -> Tensor:
-    """kernels/reference/exp.h."""
-    bounded = x.nan_to_num(0.0, float("inf"), -float("inf")).clamp(-104.0, 89.0)
-    scaled = bounded * 1.44269504
-    n = torch.where(scaled < 0, scaled - 0.5, scaled + 0.5).trunc()
-    r = bounded - n * LN2_HIGH
-    r = r - n * LN2_LOW
-    n = n.to(torch.int32)
-    half = torch.div(n, 2, rounding_mode="trunc")
-    one, two = (((k + 127) << 23).view(torch.float32) for k in (half, n - half))
-    made = torch.where(x < -104.0, 0.0, _horner(r, _EXP) * one * two)
-    return torch.where(x.isnan(), x, made)
-
-
-def log_f32(x: Tensor) -> Tensor:
-    """kernels/reference/log.h."""
-    tiny = (x > 0) & (x < 1.17549435e-38)
-    bits = torch.where(tiny, x * 8388608.0, x).view(torch.int32)
-    e = (bits >> 23) - torch.where(tiny, 127 + 23, 127)
-    m = ((bits & 0x007FFFFF) | 0x3F800000).view(torch.float32)
-    large = m > 1.41421356
-    m, e = torch.where(large, m * 0.5, m), (e + large).float()
-    s = (m - 1.0) / (m + 1.0)
-    q = s * s
-    r = _horner(q, _LOG) * q * s + 2.0 * s
-    made = e * LN2_HIGH + (r + e * LN2_LOW)
-    made = torch.where(x == 0, -float("inf"), made)
-    made = torch.where(x > 0, made, torch.where(x == 0, made, float("nan")))
-    return torch.where(x == float("inf"), x, made)
-
-
-def sigmoid_f32(x: Tensor) -> Tensor:
-    """kernels/reference/sigmoid.h."""
-    e = exp_f32(torch.where(x < 0, x, -x))
-    return torch.where(x < 0, e, torch.ones_like(e)) / (1.0 + e)
 
 
 def _total(terms: Tensor) -> Tensor:

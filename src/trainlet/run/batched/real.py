@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import pi, sqrt
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from trainlet.ir.graph import Node
 from trainlet.run.batched.blocks import masked
+from trainlet.run.batched.functions import (
+    gelu_slope_f32,
+    gelu_tanh_f32,
+    gelu_tanh_slope_f32,
+    normal_cdf_f32,
+    sigmoid_f32,
+    tanh_f32,
+)
 from trainlet.run.batched.lead import aligned, fitted
-from trainlet.run.batched.loss import sigmoid_f32
 from trainlet.run.batched.pool import areas, winner
 from trainlet.run.batched.sums import sum_to
 from trainlet.run.batched.table import MEANINGS, meaning
@@ -73,15 +78,6 @@ CLIPPED: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
 """The function, and where it stops to rise."""
 
 
-def _gelu_tanh_slope(x: Tensor) -> Tensor:
-    t = torch.tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))
-    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * sqrt(2 / pi) * (1 + 3 * 0.044715 * x * x)
-
-
-def _gelu_slope(x: Tensor) -> Tensor:
-    return 0.5 * (1 + torch.erf(x / sqrt(2))) + x * torch.exp(-0.5 * x * x) / sqrt(2 * pi)
-
-
 def _hard_swish_slope(x: Tensor) -> Tensor:
     return torch.where(x <= -3, 0.0, torch.where(x < 3, x * (1 / 3) + 0.5, 1.0))
 
@@ -93,10 +89,10 @@ def _silu_slope(x: Tensor) -> Tensor:
 
 SMOOTH: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
     "sigmoid": (sigmoid_f32, lambda y: y * (1 - y)),
-    "tanh": (torch.tanh, lambda y: 1 - y * y),
+    "tanh": (tanh_f32, lambda y: 1 - y * y),
     "silu": (lambda x: x * sigmoid_f32(x), _silu_slope),
-    "gelu": (F.gelu, _gelu_slope),
-    "gelu_tanh": (lambda x: F.gelu(x, approximate="tanh"), _gelu_tanh_slope),
+    "gelu": (lambda x: x * normal_cdf_f32(x), gelu_slope_f32),
+    "gelu_tanh": (gelu_tanh_f32, gelu_tanh_slope_f32),
     "hard_swish": (lambda x: x * (x + 3.0).clamp(0, 6) * (1 / 6), _hard_swish_slope),
 }
 """The function, and its slope: of the result for sigmoid and tanh, else of the input."""

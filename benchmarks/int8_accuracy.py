@@ -58,7 +58,7 @@ def main() -> None:
             if (task.name, method) in done:
                 continue
             front = fronts[METHODS[method].precision is not None]
-            measured = list(rows(task, METHODS[method], front, args.runs))
+            measured = list(rows(task, METHODS[method], front, args.runs, args.simulate))
             result["rows"] += measured
             _save(path, result)
             tested = [100 * row["accuracy"] for row in measured if row["part"] == "test"]
@@ -82,6 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="seeds of each method")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--simulate", action="store_true", help="many runs at once, in torch")
     parser.add_argument("--add", action="store_true", help="keep the rows that are there")
     return parser.parse_args()
 

@@ -12,10 +12,9 @@ import torch
 import trainlet as tl
 from trainlet.compiler import CompiledProgram
 from trainlet.run.dataset import Dataset
-from trainlet.run.fit import score
-from trainlet.run.trainer import Trainer
 
 from .front import Front, check, quantised, without_front
+from .learning import Run, learner
 from .methods import Method
 from .task import Episode, Task
 
@@ -39,53 +38,50 @@ def compiled(task: Task, method: Method, front: Front) -> CompiledProgram:
     return tl.compile(graph, None, scheme, target=ROOM, precision=precision, optimizer=optimizer)
 
 
-def rows(task: Task, method: Method, front: Front, runs: int) -> Iterator[dict]:
-    """One row a measurement: part, seed, lr, accuracy; part "before" is without training."""
+def rows(
+    task: Task, method: Method, front: Front, runs: int, simulated: bool = False
+) -> Iterator[dict]:
+    """One row a measurement: part, seed, lr, accuracy; part "before" is without training.
+
+    simulated: many runs at once, in torch; else one after another, by the host's C.
+    """
     start = time.monotonic()
     shared = {"task": task.name, "method": method.name}
+    fronts: dict[int, tuple[Dataset, Dataset]] = {}
 
-    def episodes(part: str, seed: int) -> list[Episode]:
-        return [Episode(front(e.learn), front(e.test)) for e in task.episodes(part, seed)]
+    def behind(data: Dataset) -> Dataset:
+        """One object for one test part, so that it is predicted once for all."""
+        if id(data) not in fronts:
+            fronts[id(data)] = data, front(data)
+        return fronts[id(data)][1]
 
-    with compiled(task, method, front).build("host") as trainer:
-        accuracy = _mean(trainer, episodes("test", 0), 0, 0.0, 0)
+    def measured(part: str, keys: list[tuple[float, int]], epochs: int) -> list[float]:
+        """The mean accuracy over the episodes of each (rate, seed), each from the pretrained
+        state."""
+        seen = {seed: task.episodes(part, seed) for seed in {seed for _, seed in keys}}
+        made = {
+            seed: [Episode(behind(e.learn), behind(e.test)) for e in every]
+            for seed, every in seen.items()
+        }
+        every = [Run(e, epochs, lr, seed) for lr, seed in keys for e in made[seed]]
+        found = iter(accuracies(every))
+        return [float(np.mean([next(found) for _ in made[seed]])) for _, seed in keys]
+
+    with learner(compiled(task, method, front), simulated) as accuracies:
+        [accuracy] = measured("test", [(0.0, 0)], 0)
         yield {**shared, "part": "before", "seed": 0, "lr": None, "accuracy": accuracy}
-        found = {}
         grid = [round(lr * task.rate_factor, 9) for lr in method.rates]
-        for lr in grid:
-            for seed in range(task.validation_runs):
-                accuracy = _mean(trainer, episodes("validation", seed), task.epochs, lr, seed)
-                found.setdefault(lr, []).append(accuracy)
-                row = {"part": "validation", "seed": seed, "lr": lr, "accuracy": accuracy}
-                yield {**shared, **row}
+        tried = [(lr, seed) for lr in grid for seed in range(task.validation_runs)]
+        found: dict[float, list[float]] = {}
+        for (lr, seed), accuracy in zip(
+            tried, measured("validation", tried, task.epochs), strict=True
+        ):
+            found.setdefault(lr, []).append(accuracy)
+            row = {"part": "validation", "seed": seed, "lr": lr, "accuracy": accuracy}
+            yield {**shared, **row}
         best = max(grid, key=lambda lr: np.mean(found[lr]))
-        for seed in range(runs):
-            accuracy = _mean(trainer, episodes("test", seed), task.epochs, best, seed)
+        tested = measured("test", [(best, seed) for seed in range(runs)], task.epochs)
+        for seed, accuracy in enumerate(tested):
             seconds = round(time.monotonic() - start, 1)
             row = {"part": "test", "seed": seed, "lr": best, "accuracy": accuracy}
             yield {**shared, **row, "seconds": seconds}
-
-
-def _mean(trainer: Trainer, episodes: list[Episode], epochs: int, lr: float, seed: int) -> float:
-    """The accuracy over a run's episodes, each from the pretrained state."""
-    return float(np.mean([_accuracy(trainer, e, epochs, lr, seed) for e in episodes]))
-
-
-def _learn(trainer: Trainer, data: Dataset, epochs: int, lr: float, seed: int) -> None:
-    """Batch 1, another order in each epoch, the rate falling to zero along a line."""
-    rng = np.random.default_rng(seed)
-    order = [k for _ in range(epochs) for k in rng.permutation(len(data)).tolist()]
-    for at, k in enumerate(order):
-        trainer.step(data.x[k : k + 1], data.y[k : k + 1], lr * (1 - at / len(order)))
-
-
-def _accuracy(trainer: Trainer, episode: Episode, epochs: int, lr: float, seed: int) -> float:
-    """0 for a run that diverges."""
-    trainer.reset()
-    try:
-        _learn(trainer, episode.learn, epochs, lr, seed)
-    except tl.errors.DivergedError:
-        return 0.0
-    *_, last = score(trainer, episode.test)
-    assert last.accuracy is not None
-    return last.accuracy

@@ -9,6 +9,7 @@ from trainlet.ops.loss import Loss
 from trainlet.ops.optimizer import SGD, Adam
 from trainlet.ops.quantized.precision import Int8
 from trainlet.plan.report import Report
+from trainlet.run.batched.simulation import Simulation, simulate
 from trainlet.run.counted import Profile
 from trainlet.run.trainer import Trainer
 
@@ -22,6 +23,7 @@ __all__ = [
     "Loss",
     "Profile",
     "Report",
+    "Simulation",
     "Target",
     "Trainer",
     "TrainletError",
@@ -31,4 +33,5 @@ __all__ = [
     "forward",
     "load",
     "schemes",
+    "simulate",
 ]

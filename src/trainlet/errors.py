@@ -11,11 +11,14 @@ TrainletError
 ├── DataError             inputs, labels or weights that cannot be used
 ├── StateError            a saved state that is damaged or belongs to another program
 ├── DivergedError         the loss stopped being a finite number; nothing was updated
+│   └── ExperimentsDiverged   the same of some of a simulation's experiments; the others went on
 ├── ToolchainError        a compiler or an emulator that is absent or failed
 └── DeviceFault           the program broke the rules of its (emulated) device
 
 A message tells which node or file, what was found, what is allowed and what to do next.
 """
+
+from typing import Any
 
 
 class TrainletError(Exception):
@@ -60,6 +63,21 @@ class StateError(TrainletError):
 
 class DivergedError(TrainletError):
     """The loss is no longer a finite number; the step changed nothing."""
+
+
+class ExperimentsDiverged(DivergedError):
+    """The losses of some experiments are not finite; these are as they were, the others went on.
+
+    experiments: the numbers of these; losses: float32 [E] of all
+    """
+
+    def __init__(self, experiments: list[int], losses: Any) -> None:
+        self.experiments, self.losses = experiments, losses
+        numbers = ", ".join(map(str, experiments))
+        super().__init__(
+            f"the loss of experiments {numbers} is not finite; they are as they were, the other "
+            "experiments took their step; use a smaller learning rate"
+        )
 
 
 class ToolchainError(TrainletError):

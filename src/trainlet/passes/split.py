@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
-from trainlet.ir.graph import Graph, Node, rewrite
+from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import Part, storage
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import build, leaf
 from trainlet.passes.update import PREFIX
 
+LOGITS = "logits"
 FROZEN = ".frozen"
 """What the name of the part in Flash ends with."""
 
@@ -22,10 +24,10 @@ class _Halves(NamedTuple):
 
 
 def split_weights(graph: Graph) -> Graph:
-    """Every reader of a weight that learns in part puts its two leaves together first.
+    """A weight that learns in part is put together from its two leaves where it is read.
 
-    The joined weight lies in the arena only while it is read.  The trained leaf keeps the
-    parameter's name, and the shape of its gradient.
+    The joined weight lies in the arena only while it is read: once for what predicts, once for the
+    backward pass.  The trained leaf keeps the parameter's name, and the shape of its gradient.
     """
     halves: dict[Node, _Halves] = {}
     values = dict(graph.values)
@@ -38,15 +40,18 @@ def split_weights(graph: Graph) -> Graph:
     if not halves:
         return graph
 
-    def joined(p: Node) -> Node:
+    @cache
+    def joined(p: Node, predicts: bool) -> Node:
         learns, frozen, axis = halves[p]
         op = "concat_i8" if p.type.dtype == "int8" else "concat"
         return build(op, learns, frozen, axis=axis, label=p.name)
 
-    def rule(n: Node) -> Node | None:
-        return n.with_inputs(joined(i) if i in halves else i for i in n.inputs)
-
-    return rewrite(Graph(graph.outputs, values), rule)
+    forward = set(Graph({LOGITS: graph.outputs[LOGITS]}).nodes())
+    new: dict[Node, Node] = {}
+    for n in graph.nodes():
+        inputs = [joined(i, n in forward) if i in halves else new[i] for i in n.inputs]
+        new[n] = n.with_inputs(inputs)
+    return Graph({name: new[n] for name, n in graph.outputs.items()}, values)
 
 
 def _halves(p: Node, shape: tuple[int, ...]) -> _Halves:

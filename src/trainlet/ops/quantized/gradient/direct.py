@@ -46,6 +46,16 @@ def applied_at_once(update: Node) -> Node | None:
     return build(DIRECT[gradient.op], p, *gradient.inputs, *rest, label=update.name, **attrs)
 
 
+def taken_apart(n: Node) -> tuple[Node, Node]:
+    """The gradient and the update that n is in one."""
+    of = next(gradient for gradient, direct in DIRECT.items() if direct == n.op)
+    inputs = len(OPS[of].samples[0].types)
+    how, update = _parted(n.attrs)
+    g = build(of, *n.inputs[1 : 1 + inputs], label=n.name, **how)
+    name = _update_op(n.inputs[0].type.dtype, update).name
+    return g, build(name, n.inputs[0], g, *n.inputs[1 + inputs :], label=n.name, **update)
+
+
 def trains_weight(n: Node) -> bool:
     """Whether n applies the gradient of an int8 weight: inputs p, gradient, x, .."""
     return n.op in DIRECT.values() and n.type.dtype == "int8"
@@ -64,10 +74,6 @@ def _update_op(p: str, update: Mapping[str, Any]) -> Op:
 def _register(of: str) -> None:
     first, inputs = OPS[of], len(OPS[of].samples[0].types)
 
-    def gradient(n: Node) -> Node:
-        attrs, _ = _parted(n.attrs)
-        return build(of, *n.inputs[1 : 1 + inputs], **attrs)
-
     def infer(p: TensorType, *others: TensorType, **attrs: Any) -> TensorType:
         how, update = _parted(attrs)
         g = first.infer(*others[:inputs], **how)
@@ -79,7 +85,7 @@ def _register(of: str) -> None:
         return _update_op(str(p.dtype), update).eval(p, g, *others[inputs:], **update)
 
     def literals(n: Node) -> tuple[Literal, ...]:
-        g, (_, update) = gradient(n), _parted(n.attrs)
+        (g, _), (_, update) = taken_apart(n), _parted(n.attrs)
         drawn = update["seed"], update["tensor"], ROUNDINGS.index(update["rounding"])
         if n.type.dtype == "int32":
             return *first.call(g), *drawn
@@ -94,7 +100,7 @@ def _register(of: str) -> None:
             eval=meaning,
             call=literals,
             mutates=0,
-            macs=lambda n: first.macs(gradient(n)),
+            macs=lambda n: first.macs(taken_apart(n)[0]),
             samples=[made for sample in first.samples for made in _samples(of, sample)],
         )
     )

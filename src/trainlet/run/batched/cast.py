@@ -1,0 +1,43 @@
+"""Between real and quantised values, and the clamp's mask."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainlet.ir.graph import Node
+from trainlet.ops.op import OPS
+from trainlet.ops.quantized.cast import FAR
+from trainlet.run.batched.fixed_point import clamped
+from trainlet.run.batched.table import meaning
+
+ALL_BYTES = np.arange(-128, 128).astype(np.int8)
+
+
+@meaning("quantize")
+def quantize(n: Node, x: Tensor) -> Tensor:
+    """The nearest integer, halves away from zero; NaN becomes the lowest value."""
+    v = x / x.new_tensor(n.attrs["scale"])
+    v = torch.where(v > -FAR, v, -FAR).clamp(max=FAR)
+    whole = v.trunc()
+    away = torch.where((v - whole).abs() >= 0.5, v.sign(), 0.0)
+    return clamped((whole + away).long(), n)
+
+
+@meaning("dequantize")
+def dequantize(n: Node, x: Tensor) -> Tensor:
+    return (x.to(torch.int32) - n.attrs["zero_point"]).float() * n.attrs["scale"]
+
+
+@meaning("requantize_i8")
+def requantize_i8(n: Node, x: Tensor) -> Tensor:
+    """A byte has 256 values: the op itself makes the table."""
+    table = torch.from_numpy(OPS[n.op].eval(ALL_BYTES, **n.attrs)).to(x.device)
+    return table[x.to(torch.int32) + 128]
+
+
+@meaning("clamp_mask_i8")
+def clamp_mask_i8(n: Node, y: Tensor) -> Tensor:
+    """A bit an element, not packed."""
+    return (y > n.attrs["low"]) & (y < n.attrs["high"])

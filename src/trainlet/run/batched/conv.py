@@ -1,0 +1,147 @@
+"""Grouped convolution and its gradients, in int8, block floating point and float32.
+
+x [lead,N,H,W,C], w [lead,O,KH,KW,C/groups], channels last.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainlet.ir.graph import Node
+from trainlet.run.batched.exact import float_for, layer_bound
+from trainlet.run.batched.fixed_point import Factor, biased, rescaled
+from trainlet.run.batched.layer import dropped, exponent_of_sums, gradient_float, real_sums, rounded
+from trainlet.run.batched.lead import aligned, inner_products, prepared, products, taken
+from trainlet.run.batched.sums import rows
+from trainlet.run.batched.table import in_pieces, meaning
+from trainlet.run.batched.windows import Window, convolves, folded, real_input
+
+
+def _window(n: Node, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Window:
+    """Of maps [N,H,W,C] and a weight [O,KH,KW,..]."""
+    return Window.of(n, (x_shape[1], x_shape[2]), (w_shape[1], w_shape[2]))
+
+
+def _patches(x: Tensor, window: Window, groups: int) -> Tensor:
+    """x [lead,N,H,W,C]: every window as a row, [groups, lead, rows, KH KW C/groups]."""
+    if window.is_point and groups == 1:
+        return rows(x)[None]
+    views = window.patches(window.padded(folded(x)))
+    split = views.unflatten(5, (groups, -1)).permute(5, 0, 1, 2, 3, 4, 6)
+    return split.reshape(groups, x.shape[0], -1, split.shape[4:].numel())
+
+
+def _matrix(w: Tensor, dtype: torch.dtype, groups: int) -> Tensor:
+    """[groups, lead, KH KW C/groups, O/groups]."""
+    return prepared(
+        w,
+        ("matrix", dtype, groups),
+        lambda w: w.to(dtype).reshape(w.shape[0], groups, w.shape[1] // groups, -1)
+        .permute(1, 0, 3, 2).contiguous(),
+    )  # fmt: skip
+
+
+def _sums(x: Tensor, w: Tensor, window: Window, groups: int) -> Tensor:
+    """[lead, rows, O]; x in the float type in which it is computed."""
+    if convolves(x, w) and not window.is_point:
+        kernels = prepared(w, torch.float32, lambda w: w[0].float())
+        y = window.convolved(window.padded(folded(x)), kernels, groups)
+        return y.reshape(x.shape[0], -1, y.shape[3])
+    pairs = zip(_patches(x, window, groups), _matrix(w, x.dtype, groups), strict=True)
+    parts = [products(patches, weights) for patches, weights in pairs]
+    return torch.cat(parts, 2) if groups > 1 else parts[0]
+
+
+@meaning("conv2d_i8")
+@in_pieces
+def conv2d_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
+    zero = n.attrs["source"][1]
+    bound = layer_bound(w, zero, w[0, 0].numel(), (2, 3, 4))
+    real, window = real_input(x, zero, float_for(bound)), _window(n, x.shape[1:], w.shape[1:])
+    total, bias = aligned(_sums(real, w, window, n.attrs["groups"]), b[:, None])
+    sums, small = biased(total, bias, bound)
+    return rescaled(sums, Factor.of(q), n, small).reshape(-1, *n.type.shape)
+
+
+@meaning("conv2d")
+def conv2d(n: Node, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    total = _sums(x, w, _window(n, x.shape[1:], w.shape[1:]), n.attrs["groups"])
+    if b is not None:
+        total, bias = aligned(total, b[:, None])
+        total = total + bias
+    return total.reshape(-1, *n.type.shape)
+
+
+def _transposed_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
+    """What every element of the input gets from the windows it lies in: [lead,N,H,W,C]."""
+    groups, maps = n.attrs["groups"], g.shape[1]
+    window = Window.of(n, n.attrs["size"], (w.shape[2], w.shape[3]))
+    matrix = _matrix(w, g.dtype, groups).transpose(2, 3)
+    per_group = rows(g).unflatten(2, (groups, -1)).permute(2, 0, 1, 3)
+    parts = [products(own, weights) for own, weights in zip(per_group, matrix, strict=True)]
+    lead = parts[0].shape[0]
+    shape = (lead * maps, *window.out, *window.kernel, w.shape[4])
+    if window.is_point:
+        made = torch.cat(parts, 2) if groups > 1 else parts[0]
+        return made.reshape(lead, maps, *window.size, -1)
+    padded = window.empty(lead * maps, groups * w.shape[4], g)
+    for k, part in enumerate(parts):
+        columns = part.reshape(shape)
+        own = padded[..., k * w.shape[4] : (k + 1) * w.shape[4]]
+        for ky, kx, met in window.taps():
+            own[met] += columns[:, :, :, ky, kx]
+    return window.inside(padded).unflatten(0, (lead, maps))
+
+
+@meaning("conv2d_dx")
+def conv2d_dx(n: Node, g: Tensor, w: Tensor) -> Tensor:
+    return _transposed_sums(n, g, w)
+
+
+@meaning("conv2d_i8_dx")
+def conv2d_i8_dx(n: Node, g: Tensor, w: Tensor, s: Tensor) -> Tensor:
+    return _transposed_sums(n, g * s.reshape(-1, 1, 1, 1, s.shape[1]), w)
+
+
+@meaning("conv2d_bfp_exponent")
+def conv2d_bfp_exponent(
+    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, bound: Tensor
+) -> Tensor:
+    sums = prepared(g, n.inputs[1], lambda g: _transposed_sums(n, dropped(g, r, e, bound), w))
+    return exponent_of_sums(sums, r, e, bound)
+
+
+@meaning("conv2d_bfp_dx")
+def conv2d_bfp_dx(
+    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, bound: Tensor, out: Tensor
+) -> Tensor:
+    sums = taken(g, n.inputs[1], lambda g: _transposed_sums(n, dropped(g, r, e, bound), w))
+    return rounded(sums, r, e, bound, out).to(g.dtype)
+
+
+def _weight_sums(n: Node, g: Tensor, x: Tensor) -> Tensor:
+    """[lead,O,KH,KW,C/groups]; both in the float type in which they are computed."""
+    groups, kernel = n.attrs["groups"], n.attrs["kernel"]
+    window = Window.of(n, (x.shape[2], x.shape[3]), kernel)
+    gradients = rows(g).unflatten(2, (groups, -1)).permute(2, 0, 1, 3)
+    pairs = zip(gradients, _patches(x, window, groups), strict=True)
+    made = torch.cat([inner_products(own, patches) for own, patches in pairs], 1)
+    return made.reshape(made.shape[0], *n.type.shape)
+
+
+@meaning("conv2d_dw")
+def conv2d_dw(n: Node, g: Tensor, x: Tensor) -> Tensor:
+    return _weight_sums(n, g, x)
+
+
+@meaning("conv2d_i8_dw")
+def conv2d_i8_dw(n: Node, g: Tensor, x: Tensor) -> Tensor:
+    return _weight_sums(n, g, real_input(x, n.attrs["zero"], torch.float32)) * n.attrs["scale"]
+
+
+@meaning("conv2d_bfp_dw")
+def conv2d_bfp_dw(n: Node, g: Tensor, x: Tensor, e: Tensor) -> Tensor:
+    exact = gradient_float(g, n.attrs["zero"], g[0, ..., 0].numel())
+    sums = _weight_sums(n, g.to(exact), real_input(x, n.attrs["zero"], exact))
+    return real_sums(sums, e, n.attrs["scale"])

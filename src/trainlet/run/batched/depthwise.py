@@ -1,0 +1,115 @@
+"""Depthwise convolution and its gradients: w [lead,KH,KW,C], channels last."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainlet.ir.graph import Node
+from trainlet.run.batched.exact import float_for, layer_bound
+from trainlet.run.batched.fixed_point import Factor, biased, rescaled
+from trainlet.run.batched.layer import dropped, exponent_of_sums, gradient_float, real_sums, rounded
+from trainlet.run.batched.lead import aligned, prepared, taken
+from trainlet.run.batched.table import in_pieces, meaning
+from trainlet.run.batched.windows import Window, convolves, folded, real_input, unfolded
+
+
+def _float(w: Tensor, dtype: torch.dtype) -> Tensor:
+    return prepared(w, dtype, lambda w: w.to(dtype))
+
+
+def _sums(n: Node, x: Tensor, w: Tensor) -> Tensor:
+    """[lead,N,OH,OW,C]; x in the float type in which it is computed."""
+    window = Window.of(n, (x.shape[2], x.shape[3]), (w.shape[1], w.shape[2]))
+    padded = window.padded(folded(x))
+    if convolves(x, w):
+        kernels = prepared(w, "kernels", lambda w: w[0].permute(2, 0, 1)[..., None].float())
+        return unfolded(window.convolved(padded, kernels, x.shape[4]), x.shape[0])
+    x, weights = aligned(unfolded(padded, x.shape[0]), _float(w, x.dtype))
+    lead = max(x.shape[0], weights.shape[0])
+    total = x.new_zeros((lead, x.shape[1], *window.out, x.shape[4]))
+    for ky, kx, met in window.taps():
+        total.addcmul_(x[:, *met], weights[:, None, None, None, ky, kx])
+    return total
+
+
+@meaning("depthwise_i8")
+@in_pieces
+def depthwise_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
+    zero = n.attrs["source"][1]
+    bound = layer_bound(w, zero, w[0, ..., 0].numel(), (1, 2))
+    real = real_input(x, zero, float_for(bound))
+    total, bias = aligned(_sums(n, real, w), b[:, None, None, None])
+    sums, small = biased(total, bias, bound)
+    return rescaled(sums, Factor.of(q), n, small)
+
+
+@meaning("depthwise")
+def depthwise(n: Node, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    total = _sums(n, x, w)
+    if b is None:
+        return total
+    total, bias = aligned(total, b[:, None, None, None])
+    return total + bias
+
+
+def _transposed_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
+    """[lead,N,H,W,C]."""
+    g, weights = aligned(g, _float(w, g.dtype))
+    lead, maps = max(g.shape[0], weights.shape[0]), g.shape[1]
+    window = Window.of(n, n.attrs["size"], (w.shape[1], w.shape[2]))
+    padded = unfolded(window.empty(lead * maps, g.shape[4], g), lead)
+    for ky, kx, met in window.taps():
+        padded[:, *met].addcmul_(g, weights[:, None, None, None, ky, kx])
+    return unfolded(window.inside(folded(padded)), lead)
+
+
+@meaning("depthwise_dx")
+def depthwise_dx(n: Node, g: Tensor, w: Tensor) -> Tensor:
+    return _transposed_sums(n, g, w)
+
+
+@meaning("depthwise_i8_dx")
+def depthwise_i8_dx(n: Node, g: Tensor, w: Tensor, s: Tensor) -> Tensor:
+    return _transposed_sums(n, g * s.reshape(-1, 1, 1, 1, s.shape[1]), w)
+
+
+@meaning("depthwise_bfp_exponent")
+def depthwise_bfp_exponent(
+    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, bound: Tensor
+) -> Tensor:
+    sums = prepared(g, n.inputs[1], lambda g: _transposed_sums(n, dropped(g, r, e, bound), w))
+    return exponent_of_sums(sums, r, e, bound)
+
+
+@meaning("depthwise_bfp_dx")
+def depthwise_bfp_dx(
+    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, bound: Tensor, out: Tensor
+) -> Tensor:
+    sums = taken(g, n.inputs[1], lambda g: _transposed_sums(n, dropped(g, r, e, bound), w))
+    return rounded(sums, r, e, bound, out).to(g.dtype)
+
+
+def _weight_sums(n: Node, g: Tensor, x: Tensor) -> Tensor:
+    """[lead,KH,KW,C]."""
+    window = Window.of(n, (x.shape[2], x.shape[3]), n.attrs["kernel"])
+    g, x = aligned(g, unfolded(window.padded(folded(x)), x.shape[0]))
+    made = [(g * x[:, *met]).sum((1, 2, 3)) for _, _, met in window.taps()]
+    return torch.stack(made, 1).unflatten(1, window.kernel)
+
+
+@meaning("depthwise_dw")
+def depthwise_dw(n: Node, g: Tensor, x: Tensor) -> Tensor:
+    return _weight_sums(n, g, x)
+
+
+@meaning("depthwise_i8_dw")
+def depthwise_i8_dw(n: Node, g: Tensor, x: Tensor) -> Tensor:
+    return _weight_sums(n, g, real_input(x, n.attrs["zero"], torch.float32)) * n.attrs["scale"]
+
+
+@meaning("depthwise_bfp_dw")
+def depthwise_bfp_dw(n: Node, g: Tensor, x: Tensor, e: Tensor) -> Tensor:
+    exact = gradient_float(g, n.attrs["zero"], g[0, ..., 0].numel())
+    sums = _weight_sums(n, g.to(exact), real_input(x, n.attrs["zero"], exact))
+    return real_sums(sums, e, n.attrs["scale"])

@@ -1,0 +1,37 @@
+"""Quantised addition and multiplication with broadcasting."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainlet.ir.graph import Node
+from trainlet.ops.quantized import fixed_point
+from trainlet.ops.quantized.elementwise import LEFT_SHIFT, add_factors, mul_factor
+from trainlet.run.batched.cast import ALL_BYTES
+from trainlet.run.batched.fixed_point import Factor, rescaled
+from trainlet.run.batched.lead import fitted
+from trainlet.run.batched.table import in_pieces, meaning
+
+
+@meaning("add_i8")
+@in_pieces
+def add_i8(n: Node, a: Tensor, b: Tensor) -> Tensor:
+    """The rescaled terms come from tables of 256."""
+    sources = n.attrs["sources"]
+    *factors, last = add_factors(sources, n.attrs["scale"])
+    terms = []
+    for x, (_, zero), factor in zip(fitted(a, b), sources, factors, strict=True):
+        wide = (ALL_BYTES.astype(np.int64) - zero) << LEFT_SHIFT
+        table = torch.from_numpy(fixed_point.rescale(wide, *factor)).double().to(x.device)
+        terms.append(table[x.to(torch.int32) + 128])
+    return rescaled(terms[0] + terms[1], Factor.scalar(*last, a.device), n)
+
+
+@meaning("mul_i8")
+@in_pieces
+def mul_i8(n: Node, a: Tensor, b: Tensor) -> Tensor:
+    sources = n.attrs["sources"]
+    a, b = (x.double() - zero for x, (_, zero) in zip(fitted(a, b), sources, strict=True))
+    return rescaled(a * b, Factor.scalar(*mul_factor(sources, n.attrs["scale"]), a.device), n)

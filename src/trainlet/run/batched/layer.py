@@ -1,0 +1,78 @@
+"""What the input gradients of layers in block floating point share, as their ops have it.
+
+Integers up to 2^53 lie in float64: a shift to the right is a product with 2^-shift, rounded down.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainlet.ops.quantized.gradient.block import LIMIT
+from trainlet.ops.quantized.gradient.exponent import ACCUMULATED
+from trainlet.run.batched.exact import farthest, float_for
+from trainlet.run.batched.lead import aligned, largest, over, prepared
+
+MOST_SHIFTS = 48
+
+
+def power_of_two(e: Tensor) -> Tensor:
+    """2^e float32, within what a normal one can say; e of integers."""
+    return ((e.clamp(-126, 127) + 127) << 23).to(torch.int32).view(torch.float32)
+
+
+def _double_power(e: Tensor) -> Tensor:
+    return ((e.long() + 1023) << 52).view(torch.float64)
+
+
+def shift_round(x: Tensor, shift: Tensor) -> Tensor:
+    """x / 2^shift, rounded, halves up; x float64, shift int64."""
+    x = x * _double_power(-shift)
+    x += torch.where(shift > 0, 0.5, 0.0).to(x)
+    return x.floor_()
+
+
+def shifts(r: Tensor, e: Tensor, bound: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
+    """The shifts of a layer's factors and of its sums, int64 [lead]."""
+    e, bound, out = aligned(e.long(), bound.long(), out.long())
+    own = e + r[:, -1].long() - 15
+    before = (bound - own - ACCUMULATED).clamp(min=0)
+    return before, out - own - before
+
+
+def dropped(g: Tensor, r: Tensor, e: Tensor, bound: Tensor) -> Tensor:
+    """The factors of a layer's sums, float64: mantissas times scales, less the bits that 31-bit
+    sums cannot hold."""
+    scales = prepared(r, "scales", lambda r: r[:, :-1].to(torch.float64))
+    scaled = g.to(torch.float64) * scales.reshape(1, *[1] * (g.ndim - 2), -1)
+    return shift_round(scaled, over(shifts(r, e, bound, bound)[0], scaled))
+
+
+def rounded(sums: Tensor, r: Tensor, e: Tensor, bound: Tensor, out: Tensor) -> Tensor:
+    """The sums as mantissas."""
+    return shift_round(sums, over(shifts(r, e, bound, out)[1], sums))
+
+
+def first_shift(fits: Tensor) -> Tensor:
+    """fits bool [lead, shifts]: the first shift that fits, int64 [lead]."""
+    return fits.to(torch.int8).argmax(1)
+
+
+def exponent_of_sums(sums: Tensor, r: Tensor, e: Tensor, bound: Tensor) -> Tensor:
+    """What the largest of a layer's sums needs in int8 mantissas."""
+    top = largest(sums)[:, None]
+    s = torch.arange(MOST_SHIFTS, device=sums.device)
+    fits = (top + ((1 << s) >> 1)) >> s <= LIMIT["int8"]
+    before = shifts(r, e, bound, bound)[0]
+    return (e.long() + r[:, -1].long() - 15 + before + first_shift(fits)).to(torch.int32)
+
+
+def gradient_float(g: Tensor, zero: int, terms: int) -> torch.dtype:
+    """Of sums of `terms` products of a mantissa and x - zero."""
+    return float_for(terms * LIMIT[str(g.dtype).removeprefix("torch.")] * farthest(zero))
+
+
+def real_sums(total: Tensor, e: Tensor, scale: float) -> Tensor:
+    """Exact sums of mantissas times integers of `scale`, in real units, rounded to float32."""
+    power = power_of_two(e)
+    return total.float() * over(power * torch.full_like(power, scale), total)

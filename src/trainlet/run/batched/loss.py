@@ -1,0 +1,109 @@
+"""Losses and their gradients, in the operations and the order of the C kernels: the same bits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainlet.ir.graph import Node
+from trainlet.run.batched.functions import exp_f32, log_f32, sigmoid_f32
+from trainlet.run.batched.lead import aligned
+from trainlet.run.batched.sums import added
+from trainlet.run.batched.table import meaning
+
+
+def _total(terms: Tensor) -> Tensor:
+    """The sum over the last axis, in order."""
+    moved = terms.movedim(-1, 0)
+    return added(torch.zeros_like(moved[0]), moved)
+
+
+def _divisor(value: float, like: Tensor) -> Tensor:
+    """A divisor on the device: on a GPU torch would multiply by the reciprocal of a number."""
+    return torch.full((1,), value, dtype=torch.float32, device=like.device)
+
+
+def _shifted(z: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """z less its largest, both of one lead; where the label is."""
+    lead = max(len(z), len(label))
+    z, label = (t.expand(lead, *t.shape[1:]) for t in aligned(z, label))
+    return z - z.amax(2, keepdim=True), label.long()[..., None], z
+
+
+@meaning("cross_entropy")
+def cross_entropy(n: Node, z: Tensor, label: Tensor) -> Tensor:
+    smoothing = n.attrs.get("smoothing", 0)
+    shifted, label, _ = _shifted(z, label)
+    mean = _total(shifted) / _divisor(z.shape[2], z)
+    own = shifted.gather(2, label)[..., 0]
+    smooth = torch.full_like(mean, smoothing)
+    terms = log_f32(_total(exp_f32(shifted))) - (1.0 - smooth) * own - smooth * mean
+    return (_total(terms) / _divisor(z.shape[1], z)).reshape(-1)
+
+
+@meaning("cross_entropy_dz")
+def cross_entropy_dz(n: Node, z: Tensor, label: Tensor) -> Tensor:
+    shifted, label, _ = _shifted(z, label)
+    e = exp_f32(shifted)
+    smoothing = torch.full_like(e, n.attrs.get("smoothing", 0))
+    right = torch.zeros_like(e).scatter_(2, label, 1.0) * (1.0 - smoothing)
+    t = smoothing / _divisor(z.shape[2], z) + right
+    return (e / _total(e)[..., None] - t) / _divisor(z.shape[1], z)
+
+
+def _mean(terms: Tensor) -> Tensor:
+    flat = terms.reshape(terms.shape[0], -1)
+    return _total(flat) / _divisor(flat.shape[1], flat)
+
+
+@meaning("mse")
+def mse(n: Node, z: Tensor, t: Tensor) -> Tensor:
+    z, t = aligned(z, t)
+    return _mean((z - t) * (z - t))
+
+
+@meaning("mse_dz")
+def mse_dz(n: Node, z: Tensor, t: Tensor) -> Tensor:
+    z, t = aligned(z, t)
+    return 2.0 * (z - t) / _divisor(z[0].numel(), z)
+
+
+@meaning("bce_with_logits")
+def bce_with_logits(n: Node, z: Tensor, t: Tensor) -> Tensor:
+    z, t = aligned(z, t)
+    a = torch.where(z > 0, z, -z)
+    return _mean(torch.where(z > 0, z, 0.0) - z * t + log_f32(1.0 + exp_f32(-a)))
+
+
+@meaning("bce_with_logits_dz")
+def bce_with_logits_dz(n: Node, z: Tensor, t: Tensor) -> Tensor:
+    z, t = aligned(z, t)
+    return (sigmoid_f32(z) - t) / _divisor(z[0].numel(), z)
+
+
+@meaning("bce")
+def bce(n: Node, p: Tensor, t: Tensor) -> Tensor:
+    p, t = aligned(p, t)
+    logs = [log_f32(v) for v in (p, 1.0 - p)]
+    one, zero = (torch.where(v < -100.0, -100.0, v) for v in logs)
+    return _mean(-(t * one + (1.0 - t) * zero))
+
+
+@meaning("bce_dz")
+def bce_dz(n: Node, p: Tensor, t: Tensor) -> Tensor:
+    p, t = aligned(p, t)
+    spread = p * (1.0 - p)
+    spread = torch.where(spread > 1e-12, spread, 1e-12)
+    return (p - t) / spread / _divisor(p[0].numel(), p)
+
+
+@meaning("softmax")
+def softmax(n: Node, x: Tensor) -> Tensor:
+    e = exp_f32(x - x.amax(-1, keepdim=True))
+    return e / _total(e)[..., None]
+
+
+@meaning("softmax_dx")
+def softmax_dx(n: Node, g: Tensor, y: Tensor) -> Tensor:
+    g, y = aligned(g, y)
+    return y * (g - _total(g * y)[..., None])

@@ -1,0 +1,234 @@
+"""Many experiments with one program, each with its own parameters, data and learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from trainlet.backends.program import LOGITS, LOSS, RATE, TARGET, Program
+from trainlet.errors import DataError, ExperimentsDiverged, TrainletError
+from trainlet.ir.graph import Graph, Node
+from trainlet.run.batched.evaluate import Recipe
+from trainlet.run.batched.feed import input_values, learning_rates, target_values
+from trainlet.run.simulated import NEW, OracleDevice
+from trainlet.run.trainer import Trainer
+
+Inputs = ArrayLike | Mapping[str, ArrayLike]
+
+
+class Simulation:
+    """The program's exact arithmetic for all experiments at once; arrays have a leading axis of
+    experiments.  Constants, and what depends on nothing else, exist once."""
+
+    def __init__(
+        self,
+        program: Program,
+        experiments: int,
+        device: str | torch.device = "cpu",
+        seeds: Sequence[int] | None = None,
+    ) -> None:
+        """seeds: of the stochastic rounding, one for each experiment; None: the program's own.
+
+        Raises UnsupportedError for an operator without a batched meaning.
+        """
+        if experiments < 1:
+            raise TrainletError(f"experiments={experiments}; allowed: a whole number, at least 1")
+        self.program, self.experiments = program, experiments
+        self.device = torch.device(device)
+        self._seeds = self._checked_seeds(seeds)
+        forward = Graph({LOGITS: program.graph.outputs[LOGITS]})
+        order = program.plan.order
+        self._step = Recipe.of(program.graph, order)
+        self._predict = Recipe.of(forward, order)
+        boundary = _boundary(forward)
+        self._front = Recipe.of(Graph({str(k): n for k, n in enumerate(boundary)}), order)
+        self._rest = Recipe.of(forward, order, frozenset(boundary))
+        self._boundary = boundary
+        apply = program.apply
+        self._apply = None if apply is None else Recipe.of(apply.graph, apply.plan.order)
+        self._one = OracleDevice(program)
+        constants = {n.name: program.initial(n)[None] for n in program.constants}
+        self._constants = {name: self._tensor(array) for name, array in constants.items()}
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the pretrained parameters."""
+        self._one.init()
+        self._values = {
+            n.name: self._tensor(np.stack([self._one.values[n.name]] * self.experiments))
+            for n in self.program.kept
+        }
+        self._pending = torch.zeros(self.experiments, dtype=torch.int64)
+
+    def step(self, x: Inputs, y: ArrayLike, lr: ArrayLike | None = None) -> np.ndarray:
+        """One step of every experiment on its own batch; the losses before it, float32 [E].
+
+        x: [E, *input] in the layout of the user's model, y: [E, *target]; a leading axis of 1 is
+        shared by all.  lr: one number, or [E].
+
+        Raises DataError as Trainer.step does; ExperimentsDiverged where a loss is not finite:
+        these experiments are then as they were, the others have taken their step.
+        """
+        leads = 1, self.experiments
+        rates = learning_rates(self.program.lr if lr is None else lr, self.experiments)
+        fed = input_values(self.program, x, leads)
+        fed |= {TARGET: target_values(self.program, y, leads), RATE: rates}
+        leaves = {name: value.to(self.device) for name, value in fed.items()}
+        results = self._step({**self._constants, **self._values, **leaves}, self._seeds)
+        losses = results[LOSS].expand(self.experiments).cpu()
+        learns = losses.isfinite()
+        self._take(results, learns)
+        self._pending += learns
+        if self._apply is not None:
+            self._run_apply(leaves[RATE])
+        self._pending %= self.program.accumulate
+        if not learns.all():
+            raise ExperimentsDiverged(torch.nonzero(~learns).flatten().tolist(), losses.numpy())
+        return losses.numpy()
+
+    def predict(self, x: Inputs) -> np.ndarray:
+        """Logits [E, samples, ...] of any number of samples of each experiment.
+
+        x: [E, samples, *sample], or [1, samples, *sample]: the same for all, and then what the
+        frozen layers make of them is computed once.
+        """
+        given = x if isinstance(x, Mapping) else {self.program.inputs[0].name: x}
+        arrays = {name: np.asarray(array) for name, array in given.items()}
+        samples = _samples(arrays)
+        batch = self.program.inputs[0].type.shape[0]
+        batches = -(-samples // batch)
+        lead = next(iter(arrays.values())).shape[0]
+        rows = np.minimum(np.arange(batches * batch), samples - 1)
+        cut = {
+            name: array[:, rows].reshape(lead * batches, batch, *array.shape[2:])
+            for name, array in arrays.items()
+        }
+        allowed = batches, batches * self.experiments
+        fed = input_values(self.program, cut, allowed)
+        leaves = {name: value.to(self.device) for name, value in fed.items()}
+        every = {**self._constants, **self._values, **leaves}
+        if lead == 1 and self.experiments > 1:
+            made = self._front(every)
+            boundary = ((n, made[str(k)]) for k, n in enumerate(self._boundary))
+            known = {n: v if len(v) == 1 else _tiled(v, self.experiments) for n, v in boundary}
+            logits = self._rest(every, given=known)[LOGITS]
+        else:
+            logits = self._predict(every)[LOGITS]
+        shape = self.program.graph.outputs[LOGITS].type.shape
+        flat = logits.expand(batches * self.experiments, *shape).cpu().numpy()
+        return flat.reshape(self.experiments, batches * batch, *shape[1:])[:, :samples]
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The trained parameters [E, ...], in the layout of the user's model."""
+        every = [trainer.state() for trainer in self._trainers()]
+        return {name: np.stack([one[name] for one in every]) for name in every[0]}
+
+    def load_state(self, state: Mapping[str, ArrayLike]) -> None:
+        """Overwrite trained parameters, [E, ...]; those left out, and the optimiser's state, stay.
+
+        Raises DataError for an unknown parameter, a wrong shape, NaN or infinity; nothing is
+        changed then.
+        """
+        arrays = {name: np.asarray(value) for name, value in state.items()}
+        for name, array in arrays.items():
+            if array.shape[:1] != (self.experiments,):
+                raise DataError(f"{name!r} has shape {array.shape}; allowed: {self.experiments} "
+                                "parameters, one for each experiment")  # fmt: skip
+        blobs = []
+        for k, trainer in enumerate(self._trainers()):
+            trainer.load_state({name: array[k] for name, array in arrays.items()})
+            blobs.append(trainer.save())
+        for k, blob in enumerate(blobs):
+            self.load(k, blob)
+
+    def save(self, experiment: int) -> bytes:
+        """One experiment's whole trained state, as a device writes it: Trainer.load takes it."""
+        return self._trainer(experiment).save()
+
+    def load(self, experiment: int, blob: bytes) -> None:
+        """Take a device's saved state; StateError for a damaged one or another program's."""
+        self._one.load(blob)
+        with torch.inference_mode():
+            for name, value in self._values.items():
+                value[experiment] = torch.from_numpy(self._one.values[name])
+        self._pending[experiment] = self._one.pending
+
+    def _trainers(self) -> Iterator[Trainer]:
+        return (self._trainer(k) for k in range(self.experiments))
+
+    def _trainer(self, experiment: int) -> Trainer:
+        """The oracle with one experiment's state."""
+        for name, value in self._values.items():
+            self._one.values[name] = value[experiment].cpu().numpy()
+        self._one.pending = int(self._pending[experiment])
+        return Trainer(self.program, self._one)
+
+    def _run_apply(self, rate: Tensor) -> None:
+        due = self._pending == self.program.accumulate
+        if due.any():
+            assert self._apply is not None
+            leaves = {**self._constants, **self._values, RATE: rate}
+            self._take(self._apply(leaves, self._seeds), due)
+
+    def _take(self, results: Mapping[str, Tensor], learns: Tensor) -> None:
+        """New values of the experiments that learn."""
+        chosen = learns.to(self.device)
+        for key, value in results.items():
+            if key.startswith(NEW):
+                name = key.removeprefix(NEW)
+                if not learns.all():
+                    mask = chosen.reshape(-1, *[1] * (value.ndim - 1))
+                    value = torch.where(mask, value, self._values[name])
+                self._values[name] = value
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.array(array, order="C")).to(self.device)
+
+    def _checked_seeds(self, seeds: Sequence[int] | None) -> Tensor | None:
+        if seeds is None:
+            return None
+        if len(seeds) != self.experiments or not all(0 <= s < 2**32 for s in seeds):
+            raise TrainletError(f"seeds={list(seeds)}; allowed: {self.experiments} of 0..2^32-1")
+        return torch.tensor([int(s) for s in seeds], dtype=torch.int64, device=self.device)
+
+
+def simulate(
+    program: Program,
+    experiments: int,
+    device: str | torch.device = "cpu",
+    seeds: Sequence[int] | None = None,
+) -> Simulation:
+    """Train `experiments` copies of a compiled program at once, in torch: its integers bit for
+    bit, float32 gradients within 1e-5.
+
+    device: where torch computes, "cpu" or "cuda"; seeds: one for each experiment.
+    """
+    return Simulation(program, experiments, device, seeds)
+
+
+def _boundary(graph: Graph) -> list[Node]:
+    """Nodes that depend on an input but on no parameter, and are read by one that does."""
+    trained: set[Node] = set()
+    for n in graph.nodes():
+        if n.op in ("param", "state") or any(i in trained for i in n.inputs):
+            trained.add(n)
+    read = {i for n in trained for i in n.inputs if i not in trained and i.op != "const"}
+    read |= {n for n in graph.outputs.values() if n not in trained}
+    return [n for n in graph.nodes() if n in read]
+
+
+def _tiled(value: Tensor, experiments: int) -> Tensor:
+    """[batches, ...] for every experiment."""
+    return value.repeat(experiments, *[1] * (value.ndim - 1))
+
+
+def _samples(arrays: Mapping[str, np.ndarray]) -> int:
+    counts = {array.shape[1] if array.ndim > 1 else 0 for array in arrays.values()}
+    if len(counts) != 1 or 0 in counts:
+        raise DataError(f"predict takes [experiments, samples, ...] with at least one sample; "
+                        f"found {[array.shape for array in arrays.values()]}")  # fmt: skip
+    return counts.pop()

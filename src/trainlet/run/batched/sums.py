@@ -1,0 +1,38 @@
+"""Sums of float32 values in the order in which the C kernels add."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LONGEST = 2048
+"""A longer sum is added in whatever order is fast."""
+
+
+def rows(x: Tensor) -> Tensor:
+    """[lead, ..., C] as [lead, rows, C]."""
+    return x.reshape(x.shape[0], -1, x.shape[-1])
+
+
+def added(start: Tensor, terms: Tensor) -> Tensor:
+    """((start + terms[0]) + terms[1]) + ...; terms [many, ...]."""
+    if len(terms) > LONGEST:
+        return start + terms.sum(0)
+    total = start.expand(terms.shape[1:]).clone()
+    for term in terms.unbind(0):
+        total += term
+    return total
+
+
+def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Sums over the dimensions that broadcasting `shape` to that of x [lead, ...] repeats."""
+    padded = (1,) * (x.ndim - 1 - len(shape)) + tuple(shape)
+    axes = [k + 1 for k, (n, m) in enumerate(zip(x.shape[1:], padded, strict=True)) if n != m]
+    if not axes:
+        return x.reshape(x.shape[0], *shape)
+    kept = [k for k in range(x.ndim) if k not in axes]
+    moved = x.permute(*axes, *kept)
+    terms = moved.reshape(-1, *moved.shape[len(axes) :]).contiguous()
+    if x.ndim > 3:
+        return terms.sum(0).reshape(x.shape[0], *shape)
+    return added(torch.zeros_like(terms[0]), terms).reshape(x.shape[0], *shape)

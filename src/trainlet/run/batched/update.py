@@ -1,0 +1,189 @@
+"""Updates: each makes the new value of the leaf that is its first input.
+
+Real values descend in the C kernels' order of operations; quantised ones with quantisation-aware
+scaling in their own integer units, with a seed for each experiment.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+from torch import Tensor
+
+from trainlet.ir.graph import Node
+from trainlet.ir.storage import Planes
+from trainlet.ops.quantized.random import GOLDEN
+from trainlet.ops.quantized.update import FARTHEST, LIMIT
+from trainlet.run.batched.lead import aligned, over, prepared
+from trainlet.run.batched.table import in_pieces, meaning
+
+
+def _less(p: Tensor, step: Tensor) -> Tensor:
+    """p - step, which may be narrower."""
+    p, step = aligned(p, step)
+    made = p.expand(max(len(p), len(step)), *p.shape[1:]).clone()
+    made[:, *(slice(n) for n in step.shape[1:])] -= step
+    return made
+
+
+@meaning("sgd")
+def sgd(n: Node, p: Tensor, g: Tensor, lr: Tensor) -> Tensor:
+    return _less(p, over(lr, g) * g)
+
+
+@meaning("momentum")
+def momentum(n: Node, m: Tensor, g: Tensor) -> Tensor:
+    return m * n.attrs["factor"] + g
+
+
+@meaning("moment1")
+def moment1(n: Node, m: Tensor, g: Tensor) -> Tensor:
+    return m + (g - m) * (1 - n.attrs["beta"])
+
+
+@meaning("moment2")
+def moment2(n: Node, v: Tensor, g: Tensor) -> Tensor:
+    return v * n.attrs["beta"] + g * (1 - n.attrs["beta"]) * g
+
+
+@meaning("decay")
+def decay(n: Node, power: Tensor) -> Tensor:
+    return power * n.attrs["factor"]
+
+
+@meaning("accumulate")
+def accumulate(n: Node, total: Tensor, g: Tensor) -> Tensor:
+    return total + g * n.attrs["factor"]
+
+
+@meaning("clear")
+def clear(n: Node, total: Tensor) -> Tensor:
+    return torch.zeros_like(total)
+
+
+@meaning("count")
+def count(n: Node, step: Tensor) -> Tensor:
+    return step + 1
+
+
+def _sqrt(x: Tensor) -> Tensor:
+    """Correctly rounded, which torch's own float32 root is not everywhere."""
+    return x.double().sqrt().float()
+
+
+def _root(n: Node, v: Tensor, power2: Tensor) -> Tensor:
+    return _sqrt(v) / over(_sqrt(1.0 - power2), v) + n.attrs["eps"]
+
+
+@meaning("adam")
+def adam(
+    n: Node, p: Tensor, m: Tensor, v: Tensor, power1: Tensor, power2: Tensor, lr: Tensor
+) -> Tensor:
+    return _less(p, over(lr / (1.0 - power1), m) * m / _root(n, v, power2))
+
+
+@meaning("adam_direction")
+def adam_direction(n: Node, m: Tensor, v: Tensor, power1: Tensor, power2: Tensor) -> Tensor:
+    return m / over(1.0 - power1, m) / _root(n, v, power2)
+
+
+def _mix(x: Tensor) -> Tensor:
+    """Scramble uint32 values, held in int32: products wrap, shifts are made logical."""
+    x = x ^ ((x >> 16) & 0xFFFF)
+    x *= 0x7FEB352D
+    x ^= (x >> 15) & 0x1FFFF
+    x *= 0x846CA68B - (1 << 32)
+    x ^= (x >> 16) & 0xFFFF
+    return x
+
+
+def uniform24(seed: Tensor, step: Tensor, tensor: int, counter: Tensor) -> Tensor:
+    """For seeds and steps int64 [lead] and counters int32 [many]: 0..2^24-1, int32 [lead, many]."""
+    start = _mix((seed + step * GOLDEN).to(torch.int32))
+    key = _mix((start.long() ^ tensor).to(torch.int32))
+    return (_mix(key[:, None] + counter) >> 8) & 0xFFFFFF
+
+
+def counters(shape: tuple[int, ...], gradient: tuple[int, ...], device: torch.device) -> Tensor:
+    """What an element of the gradient adds to the key, by its index in the whole parameter."""
+    index = torch.arange(prod(shape), device=device).reshape(shape)
+    trained = index[tuple(slice(k) for k in gradient)].reshape(-1)
+    return (trained * GOLDEN).to(torch.int32)
+
+
+def _to_integer(n: Node, value: Tensor, step: Tensor, counter: Tensor, seed: Tensor) -> Tensor:
+    """value float32 [lead, many], overwritten, rounded as the node says, int32."""
+    far = float(FARTHEST)
+    value = value.nan_to_num_(0.0, far, -far).clamp_(-far, far)
+    if n.attrs["rounding"] == "truncate":
+        return value.to(torch.int32)
+    if n.attrs["rounding"] == "nearest":
+        return value.add_(0.5).floor_().to(torch.int32)
+    below = value.floor()
+    draw = uniform24(seed, step.long(), n.attrs["tensor"], counter)
+    up = draw.float().mul_(2.0**-24) < value.sub_(below)
+    return below.to(torch.int32).add_(up)
+
+
+def _moves(
+    n: Node, g: Tensor, inverse: Tensor, lr: Tensor, step: Tensor, seed: Tensor,
+    shape: tuple[int, ...], unit: int,
+) -> Tensor:  # fmt: skip
+    """Integer steps int32 [lead, *gradient] in 1 / unit of a parameter of this shape."""
+    axis = n.attrs["axis"] + 1
+    factor = lr[:, None] * inverse[:, : g.shape[axis]] * unit
+    channels = (factor.shape[1] if k == axis else 1 for k in range(1, g.ndim))
+    g, factor = aligned(g, factor.reshape(factor.shape[0], *channels))
+    counter = prepared(inverse, g.shape[1:], lambda i: counters(shape, g.shape[1:], i.device))
+    value = (g * factor).neg_()
+    return _to_integer(n, value.flatten(1), step, counter, seed).reshape(value.shape)
+
+
+@meaning("sgd_i8", "sgd_i32")
+@in_pieces
+def sgd_integers(
+    n: Node, p: Tensor, g: Tensor, inverse: Tensor, lr: Tensor, step: Tensor, seed: Tensor
+) -> Tensor:
+    move = _moves(n, g, inverse, lr, step, seed, p.shape[1:], 1)
+    limit = LIMIT[str(p.dtype).removeprefix("torch.")]
+    made = p.expand(move.shape[0], *p.shape[1:]).clone()
+    part = made[:, *(slice(k) for k in g.shape[1:])]
+    part.copy_((part.long() + move).clamp_(-limit, limit))
+    return made
+
+
+@meaning("sgd_planes")
+@in_pieces
+def sgd_planes(
+    n: Node, p: Tensor, g: Tensor, inverse: Tensor, lr: Tensor, step: Tensor, seed: Tensor
+) -> Tensor:
+    planes: Planes = n.attrs["planes"]
+    unit, shape, size = 1 << planes.bits, planes.tensor.shape, planes.tensor.size
+    move = _moves(n, g, inverse, lr, step, seed, shape, unit)
+    made = p.expand(move.shape[0], -1).clone()
+    part = made[:, :size].unflatten(1, shape)[:, *(slice(k) for k in g.shape[1:])]
+    wide = move.add_(part.to(torch.int32) * unit)
+    wide += _fractions(made[:, size:], planes).reshape(wide.shape)
+    wide.clamp_(-127 * unit, 127 * unit)
+    high = (wide + unit // 2) >> planes.bits
+    part.copy_(high)
+    made[:, size:] = _packed((wide - high * unit).flatten(1), planes)
+    return made
+
+
+def _fractions(low: Tensor, planes: Planes) -> Tensor:
+    """The fractional bits of the trained elements, [lead, many]."""
+    if planes.bits == 4:
+        low = low.view(torch.uint8).to(torch.int32)
+        low = (torch.stack([low & 15, low >> 4], 2).flatten(1) ^ 8) - 8
+    return low[:, : planes.rows * planes.columns]
+
+
+def _packed(low: Tensor, planes: Planes) -> Tensor:
+    """The inverse of `_fractions`, int8 bytes."""
+    if planes.bits == 8:
+        return low.to(torch.int8)
+    nibbles = low.new_zeros((low.shape[0], 2 * planes.low_bytes))
+    nibbles[:, : low.shape[1]] = low & 15
+    return (nibbles[:, ::2] | nibbles[:, 1::2] << 4).to(torch.uint8).view(torch.int8)

@@ -1,24 +1,60 @@
 /* What `rescale` and `clamp_i8` of requantize.h give, in five instructions, for sums that are kept
- * doubled.  It is exact where `fast_channels` says so; elsewhere kernels take the plain way. */
+ * doubled: where the shift is to the right and the bias leaves room.  Other channels, marked by
+ * right = 0, take the plain way. */
 #ifndef TRAINLET_RESCALE_FAST_H
 #define TRAINLET_RESCALE_FAST_H
 #include "dsp.h"
+#include "requantize.h"
 #include <stdint.h>
+enum { MOST_TERMS = 1 << 13 }; /* of a sum of products of bytes: below 2^28 */
 
-/* whether every shift is to the right, and no sum of `terms` products of bytes and a bias
- * leaves 30 bits, so that it may be doubled; q[2,O] holds the multipliers, then the shifts */
-static inline int fast_channels(const int32_t *b, const int32_t *q, int O, int terms) {
-  if (terms > 1 << 13) return 0;
-  for (int o = 0; o < O; o++)
-    if ((uint32_t)b[o] + (1u << 29) > 1u << 30 || q[O + o] >= 0) return 0;
-  return 1;
+/* what a layer does to the sums of one output channel; `bias` is doubled */
+typedef struct {
+  int32_t bias, multiplier, right;
+  int32_t plain_bias, shift;
+} Channel;
+
+/* q[2,O] holds the multipliers, then the shifts */
+static inline Channel channel(const int32_t *b, const int32_t *q, int O, int o) {
+  int32_t shift = q[O + o], bias = b[o];
+  int fast = shift < 0 && (uint32_t)bias + (1u << 29) <= 1u << 30;
+  return (Channel){fast ? 2 * bias : 0, q[o], fast ? -shift : 0, bias, shift};
 }
 
-/* saturated to a byte; `right` in 1..31 */
+/* saturated to a byte */
 static inline int32_t rescale_doubled(int32_t twice, int32_t multiplier, int32_t right,
                                       int32_t zero) {
   int32_t x = smmulr(twice, multiplier);
   return ssat8(shift_round_add(x + (x >> 31), right, zero));
+}
+static ONE_COPY int32_t rescale_plainly(int32_t twice, const Channel *c, int32_t zero) {
+  return clamp_i8(rescale(wrap_add(twice / 2, c->plain_bias), c->multiplier, c->shift), zero, -128, 127);
+}
+
+/* sums of pixels whose results lie `row` bytes apart */
+static inline void store2(int8_t *y, int row, int32_t s0, int32_t s1, const Channel *c, int32_t zero) {
+  if (c->right) {
+    y[0] = (int8_t)rescale_doubled(s0, c->multiplier, c->right, zero);
+    y[row] = (int8_t)rescale_doubled(s1, c->multiplier, c->right, zero);
+  } else {
+    y[0] = (int8_t)rescale_plainly(s0, c, zero);
+    y[row] = (int8_t)rescale_plainly(s1, c, zero);
+  }
+}
+static inline void store4(int8_t *y, int row, int32_t s0, int32_t s1, int32_t s2, int32_t s3, const Channel *c,
+                          int32_t zero) {
+  if (c->right) {
+    int32_t m = c->multiplier, right = c->right;
+    y[0] = (int8_t)rescale_doubled(s0, m, right, zero), y += row;
+    y[0] = (int8_t)rescale_doubled(s1, m, right, zero), y += row;
+    y[0] = (int8_t)rescale_doubled(s2, m, right, zero), y += row;
+    y[0] = (int8_t)rescale_doubled(s3, m, right, zero);
+  } else {
+    y[0] = (int8_t)rescale_plainly(s0, c, zero), y += row;
+    y[0] = (int8_t)rescale_plainly(s1, c, zero), y += row;
+    y[0] = (int8_t)rescale_plainly(s2, c, zero), y += row;
+    y[0] = (int8_t)rescale_plainly(s3, c, zero);
+  }
 }
 
 /* a narrower clamp than that of a byte, once the bytes are there */

@@ -20,27 +20,35 @@ static inline int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
   return to;
 }
 
+/* where windows lie; y0 and x0 are those of one */
+typedef struct {
+  const int8_t *x;
+  int H, W, C, KH, KW, DH, DW, ZX;
+} Windows;
+
 /* a window as contiguous bytes, zero points outside the map */
-static inline void copy_window(int8_t *to, const int8_t *x, int H, int W, int C, int KH, int KW,
-                               int y0, int x0, int DH, int DW, int ZX) {
+static ONE_COPY void copy_window(int8_t *to, const Windows *k, int n, int y0, int x0) {
+  int C = k->C, W = k->W, KW = k->KW, DW = k->DW;
   int kx0 = first_tap(x0, DW), kx1 = end_tap(x0, DW, W, KW);
-  for (int ky = 0; ky < KH; ky++, y0 += DH) {
-    if (y0 < 0 || y0 >= H || kx1 <= kx0) {
-      to = fill_bytes(to, KW * C, ZX);
+  const int8_t *from = k->x + ((n * k->H + y0) * W + x0 + kx0 * DW) * C;
+  for (int ky = 0; ky < k->KH; ky++, y0 += k->DH, from += k->DH * W * C) {
+    if (y0 < 0 || y0 >= k->H || kx1 <= kx0) {
+      to = fill_bytes(to, KW * C, k->ZX);
       continue;
     }
-    const int8_t *from = x + (y0 * W + x0 + kx0 * DW) * C;
-    int run = DW == 1 ? kx1 - kx0 : 1;
-    to = fill_bytes(to, kx0 * C, ZX);
-    for (int kx = kx0; kx < kx1; kx += run, from += DW * C) to = copy_bytes(to, from, run * C);
-    to = fill_bytes(to, (KW - kx1) * C, ZX);
+    to = fill_bytes(to, kx0 * C, k->ZX);
+    if (DW == 1)
+      to = copy_bytes(to, from, (kx1 - kx0) * C);
+    else
+      for (int kx = 0; kx < kx1 - kx0; kx++) to = copy_bytes(to, from + kx * DW * C, C);
+    to = fill_bytes(to, (KW - kx1) * C, k->ZX);
   }
 }
 
 /* as the reference kernel: blocks of pixels are widened on the stack, then meet all of w */
 KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
   int K = KH * KW * C, groups = (K + AT_ONCE - 1) / AT_ONCE * 2, pixels = N * OH * OW;
-  int copies = KH * KW > 1 || PT > 0 || PL > 0 || (OH - 1) * SH >= H || (OW - 1) * SW >= W;
+  int copies = KH * KW * SH * SW > 1 || PT > 0 || PL > 0 || OH > H || OW > W;
   int room = WORDS - (copies ? groups : 0);
   if (G > 1 || 4 * groups > room || K > MOST_TERMS) {
     conv2d_i8_anywhere(CONV2D_I8_ARGUMENTS);
@@ -48,28 +56,25 @@ KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
   }
   uint32_t words[WORDS];
   int8_t *taps = (int8_t *)(words + room);
+  Windows windows = {x, H, W, C, KH, KW, DH, DW, ZX};
   int lanes = pixels < 4 || 12 * groups > room ? 2 : 4; /* pixels side by side */
-  int quads = 36 * groups <= room ? 4 : 20 * groups <= room ? 2 : 1;
+  int quads = lanes == 2 || 20 * groups > room ? 1 : 36 * groups > room ? 2 : 4;
   uint32_t *rows = words + 8 * groups * quads;
   for (int start = 0; start < pixels;) {
-    int blocks = (pixels - start) / lanes;
-    blocks = blocks == 0 ? 1 : lanes == 2 ? 1 : blocks < quads ? blocks : quads;
     int first = start + lanes <= pixels ? start : pixels > lanes ? pixels - lanes : 0;
-    for (int k = 0; k < blocks * lanes; k++) {
-      int p = first + k < pixels ? first + k : pixels - 1;
-      uint32_t *to = words + k / lanes * 8 * groups + k % lanes;
-      const int8_t *bytes = x + p * C;
-      if (copies || SH * SW > 1) {
-        int n = p / (OH * OW), oy = p / OW % OH, ox = p % OW;
-        const int8_t *map = x + n * H * W * C;
-        bytes = map + (oy * SH * W + ox * SW) * C;
-        if (copies) {
-          copy_window(taps, map, H, W, C, KH, KW, oy * SH - PT, ox * SW - PL, DH, DW, ZX);
-          bytes = taps;
+    int blocks = (pixels - first) / lanes < quads ? (pixels - first) / lanes : quads;
+    blocks = blocks > 0 ? blocks : 1;
+    uint32_t *to = words;
+    for (int k = 0; k < blocks * lanes; k += lanes, to += 2 * lanes * groups)
+      if (!copies) {
+        widen_doubled(to, x + (first + k) * C, C, lanes, ZX, lanes, pixels > 1 ? C : 0);
+      } else {
+        for (int lane = 0; lane < lanes; lane++) {
+          int p = pixels > 1 ? first + k + lane : 0, oy = p / OW, ox = p % OW;
+          copy_window(taps, &windows, oy / OH, oy % OH * SH - PT, ox * SW - PL);
+          widen_doubled(to + lane, taps, K, lanes, ZX, 1, 0);
         }
       }
-      widen_doubled(to, bytes, K, lanes, ZX);
-    }
     for (int o = 0; o < O; o += 2) {
       int next = o + 1 < O;
       const int8_t *w0 = w + o * K, *w1 = w0 + next * K;

@@ -15,18 +15,22 @@ static inline void put_doubled(uint32_t *to, uint32_t bytes, int lanes, uint32_t
   to[lanes] = sadd16(odd, odd);
 }
 
-/* 2 (x - zero) of n bytes as words, each `lanes` after the one before */
-static inline void widen_doubled(uint32_t *to, const int8_t *x, int n, int lanes, int zero) {
+/* 2 (x - zero) of n bytes of each of `count` pixels, `step` bytes apart: words `lanes` apart */
+static ONE_COPY void widen_doubled(uint32_t *to, const int8_t *x, int n, int lanes, int zero,
+                                   int count, int step) {
   uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
-  const int8_t *end = x + (n & -AT_ONCE);
-  for (; x != end; x += 8, to += 4 * lanes) {
-    put_doubled(to, load_bytes(x), lanes, zeros);
-    put_doubled(to + 2 * lanes, load_bytes(x + 4), lanes, zeros);
-  }
-  n &= AT_ONCE - 1;
-  if (n) {
-    put_doubled(to, load_some(x, n < 4 ? n : 4), lanes, zeros);
-    put_doubled(to + 2 * lanes, load_some(x + 4, n < 4 ? 0 : n - 4), lanes, zeros);
+  for (; count > 0; count--, x += step, to++) {
+    uint32_t *word = to;
+    const int8_t *at = x, *end = x + (n & -AT_ONCE);
+    for (; at != end; at += 8, word += 4 * lanes) {
+      put_doubled(word, load_bytes(at), lanes, zeros);
+      put_doubled(word + 2 * lanes, load_bytes(at + 4), lanes, zeros);
+    }
+    int rest = n & (AT_ONCE - 1), head = rest < 4 ? rest : 4;
+    if (rest) {
+      put_doubled(word, head < 4 ? load_some(at, head) : load_bytes(at), lanes, zeros);
+      put_doubled(word + 2 * lanes, load_some(at + 4, rest - head), lanes, zeros);
+    }
   }
 }
 

@@ -28,11 +28,13 @@ static inline int32_t rescale_doubled(int32_t twice, int32_t multiplier, int32_t
   return ssat8(shift_round_add(x + (x >> 31), right, zero));
 }
 static ONE_COPY int32_t rescale_plainly(int32_t twice, const Channel *c, int32_t zero) {
-  return clamp_i8(rescale(wrap_add(twice / 2, c->plain_bias), c->multiplier, c->shift), zero, -128, 127);
+  int32_t sum = wrap_add(twice / 2, c->plain_bias);
+  return clamp_i8(rescale(sum, c->multiplier, c->shift), zero, -128, 127);
 }
 
 /* sums of pixels whose results lie `row` bytes apart */
-static inline void store2(int8_t *y, int row, int32_t s0, int32_t s1, const Channel *c, int32_t zero) {
+static inline void store2(int8_t *y, int row, int32_t s0, int32_t s1, const Channel *c,
+                          int32_t zero) {
   if (c->right) {
     y[0] = (int8_t)rescale_doubled(s0, c->multiplier, c->right, zero);
     y[row] = (int8_t)rescale_doubled(s1, c->multiplier, c->right, zero);
@@ -41,8 +43,8 @@ static inline void store2(int8_t *y, int row, int32_t s0, int32_t s1, const Chan
     y[row] = (int8_t)rescale_plainly(s1, c, zero);
   }
 }
-static inline void store4(int8_t *y, int row, int32_t s0, int32_t s1, int32_t s2, int32_t s3, const Channel *c,
-                          int32_t zero) {
+static inline void store4(int8_t *y, int row, int32_t s0, int32_t s1, int32_t s2, int32_t s3,
+                          const Channel *c, int32_t zero) {
   if (c->right) {
     int32_t m = c->multiplier, right = c->right;
     y[0] = (int8_t)rescale_doubled(s0, m, right, zero), y += row;

@@ -2,172 +2,143 @@
 #include "dsp.h"
 #include "kernel.h"
 #include "rescale_fast.h"
-enum { BAND = 576 }; /* words on the stack: weights of four channels, and rows of the map */
+enum { WORDS_OF_BAND = 640 }; /* on the stack: weights of four channels, and rows of the map */
 
 static ONE_COPY void depthwise_i8_anyhow(DEPTHWISE_I8_PARAMETERS) {
   depthwise_i8_plain(DEPTHWISE_I8_ARGUMENTS);
 }
 
 /* columns j and j+1 of four channels as four pairs, of channels 0, 2, 1 and 3 */
-static inline void put_columns(uint32_t *to, uint32_t even0, uint32_t odd0, uint32_t even1,
-                               uint32_t odd1) {
-  to[0] = pkhbt(even0, even1), to[1] = pkhtb(even1, even0);
-  to[2] = pkhbt(odd0, odd1), to[3] = pkhtb(odd1, odd0);
+INLINED void pair_columns(uint32_t pair[4], uint32_t first, uint32_t second, uint32_t zeros) {
+  uint32_t even0 = ssub16(sxtb16(first), zeros), odd0 = ssub16(sxtb16_ror8(first), zeros);
+  uint32_t even1 = ssub16(sxtb16(second), zeros), odd1 = ssub16(sxtb16_ror8(second), zeros);
+  pair[0] = pkhbt(even0, even1), pair[1] = pkhtb(even1, even0);
+  pair[2] = pkhbt(odd0, odd1), pair[3] = pkhtb(odd1, odd0);
 }
 
-/* one tap of four channels, doubled; nothing outside the row */
-static inline void load_tap(uint32_t *even, uint32_t *odd, const int8_t *row, int kx, int KW,
-                            int C) {
-  uint32_t bytes = kx < 0 || kx >= KW ? 0 : load_bytes(row + kx * C);
-  *even = sxtb16(bytes), *odd = sxtb16_ror8(bytes);
-  *even = sadd16(*even, *even), *odd = sadd16(*odd, *odd);
+/* twice the weights of two taps; none outside the row */
+static inline void pair_taps(uint32_t pair[4], const int8_t *row, int kx, int KW, int C) {
+  uint32_t first = kx < 0 || kx >= KW ? 0 : load_bytes(row + kx * C);
+  uint32_t second = kx + 1 < 0 || kx + 1 >= KW ? 0 : load_bytes(row + kx * C + C);
+  pair_columns(pair, first, second, 0);
+  for (int k = 0; k < 4; k++) pair[k] = sadd16(pair[k], pair[k]);
 }
 
-/* weights of four channels in pairs of columns; for odd strides also moved by a column, for the
- * second of two outputs */
-static ONE_COPY void pair_weights(uint32_t *to, const int8_t *w, int C, int KH, int KW, int pairs,
-                                  int both) {
-  for (int ky = 0; ky < KH; ky++, w += KW * C)
-    for (int p = 0; p < pairs; p++) {
-      uint32_t e0, o0, e1, o1, e2, o2, a[4], b[4];
-      load_tap(&e0, &o0, w, 2 * p - 1, KW, C);
-      load_tap(&e1, &o1, w, 2 * p, KW, C);
-      load_tap(&e2, &o2, w, 2 * p + 1, KW, C);
-      put_columns(a, e1, o1, e2, o2);
-      put_columns(b, e0, o0, e1, o1);
+/* weights of four channels, column pair by column pair, for an output and for the next one, whose
+ * window starts SW columns later; an odd last row of them is followed by zeros */
+static ONE_COPY void pair_weights(uint32_t *to, const int8_t *w, int C, int KH, int KW, int SW,
+                                  int pairs) {
+  for (int p = 0; p < pairs; p++)
+    for (int ky = 0; ky < KH; ky++) {
+      uint32_t a[4], b[4];
+      pair_taps(a, w + ky * KW * C, 2 * p, KW, C);
+      pair_taps(b, w + ky * KW * C, 2 * p - SW, KW, C);
       for (int half = 0; half < 4; half += 2) {
         *to++ = a[half], *to++ = a[half + 1];
-        if (both) *to++ = b[half], *to++ = b[half + 1];
+        *to++ = b[half], *to++ = b[half + 1];
       }
     }
+  for (int k = 0; k < 8; k++) *to++ = 0;
 }
 
-/* x - zero of four channels of a row in pairs of columns; `left` columns before the map and those
- * from `right` on are zero */
-static ONE_COPY void widen_row(uint32_t *to, const int8_t *x, int C, int pairs, int left,
-                               int right, int zero) {
+/* x - zero of four channels of a row, column pair by column pair, `apart` words between them;
+ * columns before `left` and from `right` on are zero */
+static ONE_COPY void widen_row(uint32_t *to, int apart, const int8_t *x, int C, int pairs,
+                               int left, int right, int zero) {
   uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
   uint32_t nothing = ((uint32_t)zero & 0xFFu) * 0x01010101u;
-  for (int j = 0; j < 2 * pairs; j += 2, x += 2 * C, to += 4) {
+  unsigned inside = right > left ? (unsigned)(right - left - 1) : 0;
+  for (int j = 0; j < 2 * pairs; j += 2, x += 2 * C, to += apart) {
     uint32_t first = nothing, second = nothing;
-    if ((unsigned)(j - left) < (unsigned)(right - 1 - left)) {
+    if ((unsigned)(j - left) < inside) {
       first = load_bytes(x), second = load_bytes(x + C);
     } else {
       if (j >= left && j < right) first = load_bytes(x);
       if (j + 1 >= left && j + 1 < right) second = load_bytes(x + C);
     }
-    put_columns(to, ssub16(sxtb16(first), zeros), ssub16(sxtb16_ror8(first), zeros),
-                ssub16(sxtb16(second), zeros), ssub16(sxtb16_ror8(second), zeros));
+    pair_columns(to, first, second, zeros);
   }
 }
 
 /* four channels of a row of outputs */
 typedef struct {
-  const uint32_t *band, *end; /* rows of the map, one after another around a ring */
-  int pitch, pairs;           /* words of a row, pairs of columns of a window */
-  int advance, second;        /* words to the next two windows, and between two windows */
   int C, zero;
+  int window, advance; /* words of a window, a multiple of 8; words to the next two outputs' */
   Channel c[4];
 } Quad;
 
-#define FOUR_SUMS(a, b)                                                                     \
-  int32_t a##0 = q->c[0].bias, a##1 = q->c[1].bias, a##2 = q->c[2].bias, a##3 = q->c[3].bias; \
-  int32_t b##0 = a##0, b##1 = a##1, b##2 = a##2, b##3 = a##3
-#define STORE_BOTH                                                                          \
-  int step = outputs > 1 ? q->C : 0;                                                        \
-  store2(y + step, -step, b0, a0, &q->c[0], q->zero);                                       \
-  store2(y + step + 1, -step, b1, a1, &q->c[1], q->zero);                                   \
-  store2(y + step + 2, -step, b2, a2, &q->c[2], q->zero);                                   \
-  store2(y + step + 3, -step, b3, a3, &q->c[3], q->zero)
+/* one row of a column pair, for two outputs */
+#define TWO_WINDOWS_MEET                                                                    \
+  LOAD_PAIR(s, t, x);                                                                       \
+  LOAD_PAIR(u, v, weights);                                                                 \
+  a0 = smlad(s, u, a0), a2 = smlad(t, v, a2);                                               \
+  LOAD_PAIR(u, v, weights);                                                                 \
+  b0 = smlad(s, u, b0), b2 = smlad(t, v, b2);                                               \
+  LOAD_PAIR(s, t, x);                                                                       \
+  LOAD_PAIR(u, v, weights);                                                                 \
+  a1 = smlad(s, u, a1), a3 = smlad(t, v, a3);                                               \
+  LOAD_PAIR(u, v, weights);                                                                 \
+  b1 = smlad(s, u, b1), b3 = smlad(t, v, b3)
 
-/* stride 1: two outputs read the same columns, the second with the moved weights */
-static ONE_COPY void outputs_apart_by_one(const Quad *q, int8_t *y, int outputs,
-                                          const uint32_t *first, const uint32_t *w, int rows) {
-  for (int at = 0; outputs > 0; outputs -= 2, y += 2 * q->C, at += q->advance) {
-    FOUR_SUMS(a, b);
-    const uint32_t *row = first, *weights = w;
-    for (int k = rows; k > 0; k--) {
-      const uint32_t *x = row + at;
-      for (int p = q->pairs; p > 0; p--) {
-        uint32_t s, t, u, v;
-        LOAD_PAIR(s, t, x);
-        LOAD_PAIR(u, v, weights);
-        a0 = smlad(s, u, a0), a2 = smlad(t, v, a2);
-        LOAD_PAIR(u, v, weights);
-        b0 = smlad(s, u, b0), b2 = smlad(t, v, b2);
-        LOAD_PAIR(s, t, x);
-        LOAD_PAIR(u, v, weights);
-        a1 = smlad(s, u, a1), a3 = smlad(t, v, a3);
-        LOAD_PAIR(u, v, weights);
-        b1 = smlad(s, u, b1), b3 = smlad(t, v, b3);
-      }
-      row += q->pitch;
-      row = row == q->end ? q->band : row;
-    }
-    STORE_BOTH;
+static ONE_COPY void row_of_outputs(const Quad *q, int8_t *y, int outputs,
+                                    const uint32_t *first, const uint32_t *w) {
+  for (; outputs > 0; outputs -= 2, first += q->advance) {
+    int32_t a0 = q->c[0].bias, a1 = q->c[1].bias, a2 = q->c[2].bias, a3 = q->c[3].bias;
+    int32_t b0 = a0, b1 = a1, b2 = a2, b3 = a3;
+    const uint32_t *x = first, *weights = w, *end = first + q->window;
+    do {
+      uint32_t s, t, u, v;
+      TWO_WINDOWS_MEET;
+      TWO_WINDOWS_MEET;
+    } while (x != end);
+    int step = outputs > 1 ? q->C : 0;
+    y += step; /* a second output that is none is overwritten by the first */
+    store2(y, -step, b0, a0, &q->c[0], q->zero);
+    store2(y + 1, -step, b1, a1, &q->c[1], q->zero);
+    store2(y + 2, -step, b2, a2, &q->c[2], q->zero);
+    store2(y + 3, -step, b3, a3, &q->c[3], q->zero);
+    y += step;
   }
 }
+#undef TWO_WINDOWS_MEET
 
-/* even strides: two outputs read their own columns with the same weights */
-static ONE_COPY void outputs_apart_by_two(const Quad *q, int8_t *y, int outputs,
-                                          const uint32_t *first, const uint32_t *w, int rows) {
-  for (int at = 0; outputs > 0; outputs -= 2, y += 2 * q->C, at += q->advance) {
-    FOUR_SUMS(a, b);
-    const uint32_t *row = first, *weights = w;
-    for (int k = rows; k > 0; k--) {
-      const uint32_t *x = row + at, *other = x + q->second;
-      for (int p = q->pairs; p > 0; p--) {
-        uint32_t s, t, u, v;
-        LOAD_PAIR(u, v, weights);
-        LOAD_PAIR(s, t, x);
-        a0 = smlad(s, u, a0), a2 = smlad(t, v, a2);
-        LOAD_PAIR(s, t, other);
-        b0 = smlad(s, u, b0), b2 = smlad(t, v, b2);
-        LOAD_PAIR(u, v, weights);
-        LOAD_PAIR(s, t, x);
-        a1 = smlad(s, u, a1), a3 = smlad(t, v, a3);
-        LOAD_PAIR(s, t, other);
-        b1 = smlad(s, u, b1), b3 = smlad(t, v, b3);
-      }
-      row += q->pitch;
-      row = row == q->end ? q->band : row;
-    }
-    STORE_BOTH;
-  }
-}
-
-/* as the reference kernel: rows of four channels are widened on the stack, each once */
+/* as the reference kernel, four channels at a time.  Each row of the map is widened once, into a
+ * band of KH rows that interlace: a step down is a step of the band's start. */
 KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
-  int odd = SW == 1, pairs = odd ? KW / 2 + 1 : (KW + 1) / 2;
-  int kept = KH * pairs * (odd ? 8 : 4), wide = KH > 0 && kept < BAND ? (BAND - kept) / KH / 4 : 0;
-  int tile = (2 * wide - KW) / SW & ~1; /* outputs of a row at once, one less than fit */
-  if (C < 4 || DH * DW > 1 || (SW > 1 && SW % 2) || 2 * wide < KW + SW || KH * KW > MOST_TERMS) {
+  int pairs = (KW + SW + 1) / 2, fresh = SH < KH ? SH : KH, kept = 8 * (KH * pairs + 1);
+  int most = (WORDS_OF_BAND - kept - 4 - 4 * KH) / (4 * KH); /* column pairs that fit */
+  int tile = (2 * most - KW) / SW + 1; /* outputs of a row at once */
+  if (C < 4 || DH * DW > 1 || kept > WORDS_OF_BAND || most < pairs) {
     depthwise_i8_anyhow(DEPTHWISE_I8_ARGUMENTS);
     return;
   }
-  uint32_t words[BAND];
-  uint32_t *band = words + kept;
-  tile = tile > 2 ? tile : 2;
+  uint32_t words[WORDS_OF_BAND];
+  Quad four = {C, ZY, (KH * pairs + 1) / 2 * 8, 4 * KH * SW, {{0}}};
+  tile = tile < OW ? tile & ~1 : OW;
   for (int quad = 0; quad < C; quad += 4) {
     int c = quad + 4 <= C ? quad : C - 4;
-    pair_weights(words, w + c, C, KH, KW, pairs, odd);
-    Quad four = {.pairs = pairs, .advance = 4 * SW, .second = 2 * SW, .C = C, .zero = ZY};
+    pair_weights(words, w + c, C, KH, KW, SW, pairs);
     for (int k = 0; k < 4; k++) four.c[k] = channel(b, q, C, c + k);
     for (int n = 0; n < N; n++)
       for (int start = 0; start < OW; start += tile) {
-        int outputs = OW - start < tile ? OW - start : tile, x0 = start * SW - PL, have = 0;
-        int columns = ((outputs + 1) / 2 * 2 - 1) * SW + KW, across = (columns + 1) / 2;
-        int left = x0 < 0 ? -x0 : 0, right = W - x0 < 2 * across ? W - x0 : 2 * across;
-        four.pitch = 4 * across, four.band = band, four.end = band + KH * four.pitch;
+        int outputs = OW - start < tile ? OW - start : tile, x0 = start * SW - PL;
+        int across = (outputs - 1) / 2 * SW + pairs, size = 4 * (across * KH + 1);
+        int left = x0 < 0 ? -x0 : 0, right = W - x0;
+        uint32_t *band = words + kept;
         for (int oy = 0; oy < OH; oy++) {
-          int y0 = oy * SH - PT, top = y0 < 0 ? 0 : y0, end = y0 + KH < H ? y0 + KH : H;
-          for (have = have > top ? have : top; have < end; have++)
-            widen_row(band + have % KH * four.pitch, x + ((n * H + have) * W + x0) * C + c, C,
-                      across, left, right, ZX);
-          (odd ? outputs_apart_by_one : outputs_apart_by_two)(
-              &four, y + ((n * OH + oy) * OW + start) * C + c, outputs,
-              band + top % KH * four.pitch, words + (top - y0) * pairs * (odd ? 8 : 4),
-              end - top);
+          int rows = oy ? fresh : KH; /* that the row above did not see */
+          if (oy) band += 4 * SH;
+          if (band + size > words + WORDS_OF_BAND) {
+            for (int k = 0; k < size && band + k < words + WORDS_OF_BAND; k++)
+              words[kept + k] = band[k];
+            band = words + kept;
+          }
+          for (int ky = KH - rows; ky < KH; ky++) {
+            int iy = oy * SH - PT + ky, inside = iy >= 0 && iy < H;
+            const int8_t *row = x + (((inside ? n * H + iy : 0) * W + x0) * C + c);
+            widen_row(band + 4 * ky, 4 * KH, row, C, across, left, inside ? right : left, ZX);
+          }
+          row_of_outputs(&four, y + ((n * OH + oy) * OW + start) * C + c, outputs, band, words);
         }
       }
   }

@@ -4,10 +4,13 @@
 #ifndef TRAINLET_DSP_H
 #define TRAINLET_DSP_H
 #include <stdint.h>
+#define INLINED static inline __attribute__((always_inline))
 #ifdef __clang__
 #define ONE_COPY __attribute__((noinline))
+#define UNROLLED _Pragma("clang loop unroll(full)")
 #else
 #define ONE_COPY __attribute__((noinline, noclone)) /* a clone a call would fill the Flash */
+#define UNROLLED _Pragma("GCC unroll 4") /* loops of a constant length of at most 4 */
 #endif
 
 /* four bytes from anywhere, with no promise of alignment */

@@ -27,35 +27,35 @@ static inline int32_t rescale_doubled(int32_t twice, int32_t multiplier, int32_t
   int32_t x = smmulr(twice, multiplier);
   return ssat8(shift_round_add(x + (x >> 31), right, zero));
 }
-static ONE_COPY int32_t rescale_plainly(int32_t twice, const Channel *c, int32_t zero) {
+static ONE_COPY void store_plainly(int8_t *y, int32_t twice, const Channel *c, int32_t zero) {
   int32_t sum = wrap_add(twice / 2, c->plain_bias);
-  return clamp_i8(rescale(sum, c->multiplier, c->shift), zero, -128, 127);
+  *y = clamp_i8(rescale(sum, c->multiplier, c->shift), zero, -128, 127);
 }
 
 /* sums of pixels whose results lie `row` bytes apart */
-static inline void store2(int8_t *y, int row, int32_t s0, int32_t s1, const Channel *c,
-                          int32_t zero) {
-  if (c->right) {
-    y[0] = (int8_t)rescale_doubled(s0, c->multiplier, c->right, zero);
-    y[row] = (int8_t)rescale_doubled(s1, c->multiplier, c->right, zero);
+INLINED void store2(int8_t *y, int row, int32_t s0, int32_t s1, const Channel *c, int32_t zero) {
+  int32_t m = c->multiplier, right = c->right;
+  if (right) {
+    y[0] = (int8_t)rescale_doubled(s0, m, right, zero);
+    y[row] = (int8_t)rescale_doubled(s1, m, right, zero);
   } else {
-    y[0] = (int8_t)rescale_plainly(s0, c, zero);
-    y[row] = (int8_t)rescale_plainly(s1, c, zero);
+    store_plainly(y, s0, c, zero);
+    store_plainly(y + row, s1, c, zero);
   }
 }
-static inline void store4(int8_t *y, int row, int32_t s0, int32_t s1, int32_t s2, int32_t s3,
-                          const Channel *c, int32_t zero) {
-  if (c->right) {
-    int32_t m = c->multiplier, right = c->right;
+INLINED void store4(int8_t *y, int row, int32_t s0, int32_t s1, int32_t s2, int32_t s3,
+                    const Channel *c, int32_t zero) {
+  int32_t m = c->multiplier, right = c->right;
+  if (right) {
     y[0] = (int8_t)rescale_doubled(s0, m, right, zero), y += row;
     y[0] = (int8_t)rescale_doubled(s1, m, right, zero), y += row;
     y[0] = (int8_t)rescale_doubled(s2, m, right, zero), y += row;
     y[0] = (int8_t)rescale_doubled(s3, m, right, zero);
   } else {
-    y[0] = (int8_t)rescale_plainly(s0, c, zero), y += row;
-    y[0] = (int8_t)rescale_plainly(s1, c, zero), y += row;
-    y[0] = (int8_t)rescale_plainly(s2, c, zero), y += row;
-    y[0] = (int8_t)rescale_plainly(s3, c, zero);
+    store_plainly(y, s0, c, zero), y += row;
+    store_plainly(y, s1, c, zero), y += row;
+    store_plainly(y, s2, c, zero), y += row;
+    store_plainly(y, s3, c, zero);
   }
 }
 

@@ -13,7 +13,7 @@ import numpy as np
 import unicorn
 from unicorn import Uc, arm_const  # pyright: ignore[reportPrivateImportUsage]
 
-from kernels.shadows import REFERENCE, folder, sources
+from kernels.shadows import folder, sources
 from trainlet.backends.cpu import CPUS
 from trainlet.backends.firmware import SOURCES as FIRMWARE
 from trainlet.backends.image import read_image
@@ -120,6 +120,3 @@ def room(array: np.ndarray) -> int:
 def register_model(name: str | None) -> int:
     assert name is not None
     return getattr(arm_const, name)
-
-
-__all__ = ["REFERENCE", "Emulated"]

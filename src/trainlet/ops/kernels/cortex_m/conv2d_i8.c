@@ -14,12 +14,6 @@ static inline int8_t *fill_bytes(int8_t *to, int n, int value) {
   return to;
 }
 
-static inline int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
-  for (; n >= 4; n -= 4, from += 4, to += 4) store_bytes(to, load_bytes(from));
-  for (; n > 0; n--) *to++ = *from++;
-  return to;
-}
-
 /* where windows lie; y0 and x0 are those of one */
 typedef struct {
   const int8_t *x;

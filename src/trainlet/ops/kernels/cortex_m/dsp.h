@@ -28,6 +28,13 @@ static inline uint32_t load_some(const int8_t *p, int n) {
   return word;
 }
 
+/* n bytes; returns what follows them */
+static inline int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
+  for (; n >= 4; n -= 4, from += 4, to += 4) store_bytes(to, load_bytes(from));
+  for (; n > 0; n--) *to++ = *from++;
+  return to;
+}
+
 #ifdef __ARM_FEATURE_DSP
 #define DSP_ONE(name, text)                                                                 \
   static inline uint32_t name(uint32_t a) {                                                 \
@@ -51,6 +58,12 @@ static inline uint32_t load_some(const int8_t *p, int n) {
 static inline int32_t ssat8(int32_t x) {
   int32_t y;
   __asm__("ssat %0, #8, %1" : "=r"(y) : "r"(x) : "cc");
+  return y;
+}
+/* each byte of `kept` where the signed bytes have a >= b, else zero */
+static inline uint32_t if_not_below(uint32_t a, uint32_t b, uint32_t kept) {
+  uint32_t y;
+  __asm__("ssub8 %0, %1, %2\n\tsel %0, %3, %4" : "=&r"(y) : "r"(a), "r"(b), "r"(kept), "r"(0));
   return y;
 }
 static inline int32_t smmulr(int32_t a, int32_t b) {
@@ -95,6 +108,12 @@ static inline int32_t plain_smlad(uint32_t a, uint32_t b) {
 }
 static inline int32_t plain_smlabb(uint32_t a, uint32_t b) { return low_half(a) * low_half(b); }
 static inline int32_t plain_smlatt(uint32_t a, uint32_t b) { return high_half(a) * high_half(b); }
+static inline uint32_t if_not_below(uint32_t a, uint32_t b, uint32_t kept) {
+  uint32_t y = 0;
+  for (int k = 0; k < 32; k += 8)
+    if ((int8_t)(a >> k & 0xFFu) >= (int8_t)(b >> k & 0xFFu)) y |= kept & 0xFFu << k;
+  return y;
+}
 static inline int32_t ssat8(int32_t x) { return x < -128 ? -128 : x > 127 ? 127 : x; }
 static inline int32_t smmulr(int32_t a, int32_t b) {
   return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);

@@ -7,10 +7,10 @@
 #define INLINED static inline __attribute__((always_inline))
 #ifdef __clang__
 #define ONE_COPY __attribute__((noinline))
-#define UNROLLED _Pragma("clang loop unroll(full)")
+#define IN_ORDER __asm__ volatile /* else it moves loads ahead until the registers run out */
 #else
 #define ONE_COPY __attribute__((noinline, noclone)) /* a clone a call would fill the Flash */
-#define UNROLLED _Pragma("GCC unroll 4") /* loops of a constant length of at most 4 */
+#define IN_ORDER __asm__
 #endif
 
 /* four bytes from anywhere, with no promise of alignment */
@@ -50,11 +50,12 @@ static inline int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
   }
 #define DSP_SUM(name, text)                                                                 \
   static inline int32_t name(uint32_t a, uint32_t b, int32_t sum) {                         \
-    __asm__(text : "+r"(sum) : "r"(a), "r"(b));                                             \
+    IN_ORDER(text : "+r"(sum) : "r"(a), "r"(b));                                             \
     return sum;                                                                             \
   }
 /* two words in one load: from p on, which moves past them */
-#define LOAD_PAIR(a, b, p) __asm__("ldrd %0, %1, [%2], #8" : "=&r"(a), "=&r"(b), "+r"(p) : : "memory")
+#define LOAD_PAIR(a, b, p)                                                                  \
+  IN_ORDER("ldrd %0, %1, [%2], #8" : "=&r"(a), "=&r"(b), "+r"(p) : : "memory")
 static inline int32_t ssat8(int32_t x) {
   int32_t y;
   __asm__("ssat %0, #8, %1" : "=r"(y) : "r"(x) : "cc");

@@ -14,29 +14,26 @@ static inline int8_t *fill_bytes(int8_t *to, int n, int value) {
   return to;
 }
 
-/* where windows lie; y0 and x0 are those of one */
+/* where windows lie */
 typedef struct {
   const int8_t *x;
   int H, W, C, KH, KW, DH, DW, ZX;
 } Windows;
 
-/* a window as contiguous bytes, zero points outside the map */
+/* the window of map n at y0 and x0 as contiguous bytes, zero points outside the map */
 static ONE_COPY void copy_window(int8_t *to, const Windows *k, int n, int y0, int x0) {
   int C = k->C, W = k->W, KW = k->KW, DW = k->DW;
-  int kx0 = first_tap(x0, DW), kx1 = end_tap(x0, DW, W, KW);
-  const int8_t *from = k->x + ((n * k->H + y0) * W + x0 + kx0 * DW) * C;
-  for (int ky = 0; ky < k->KH; ky++, y0 += k->DH, from += k->DH * W * C) {
-    if (y0 < 0 || y0 >= k->H || kx1 <= kx0) {
-      to = fill_bytes(to, KW * C, k->ZX);
-      continue;
-    }
-    to = fill_bytes(to, kx0 * C, k->ZX);
-    if (DW == 1)
-      to = copy_bytes(to, from, (kx1 - kx0) * C);
-    else
-      for (int kx = 0; kx < kx1 - kx0; kx++) to = copy_bytes(to, from + kx * DW * C, C);
-    to = fill_bytes(to, (KW - kx1) * C, k->ZX);
+  const int8_t *from = k->x + ((n * k->H + y0) * W + x0) * C;
+  int below = k->DH * W * C;
+  if (y0 >= 0 && x0 >= 0 && y0 + k->KH <= k->H && x0 + KW <= W && DW * k->DH == 1) {
+    for (int ky = k->KH; ky > 0; ky--, from += below) to = copy_bytes(to, from, KW * C);
+    return;
   }
+  for (int ky = 0; ky < k->KH; ky++, y0 += k->DH, from += below)
+    for (int kx = 0; kx < KW; kx++) {
+      int ix = x0 + kx * DW, inside = y0 >= 0 && y0 < k->H && ix >= 0 && ix < W;
+      to = inside ? copy_bytes(to, from + kx * DW * C, C) : fill_bytes(to, C, k->ZX);
+    }
 }
 
 /* as the reference kernel: blocks of pixels are widened on the stack, then meet all of w */
@@ -44,13 +41,14 @@ KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
   int K = KH * KW * C, groups = (K + AT_ONCE - 1) / AT_ONCE * 2, pixels = N * OH * OW;
   int copies = KH * KW * SH * SW > 1 || PT > 0 || PL > 0 || OH > H || OW > W;
   int room = WORDS - (copies ? groups : 0);
-  if (G > 1 || 4 * groups > room || K > MOST_TERMS) {
+  if (G > 1 || O < 2 || 4 * groups > room || K > MOST_TERMS) {
     conv2d_i8_anywhere(CONV2D_I8_ARGUMENTS);
     return;
   }
   uint32_t words[WORDS];
   int8_t *taps = (int8_t *)(words + room);
   Windows windows = {x, H, W, C, KH, KW, DH, DW, ZX};
+  if (copies) fill_bytes(taps + K, 4 * groups - K, ZX);
   int lanes = pixels < 4 || 12 * groups > room ? 2 : 4; /* pixels side by side */
   int quads = lanes == 2 || 20 * groups > room ? 1 : 36 * groups > room ? 2 : 4;
   uint32_t *rows = words + 8 * groups * quads;
@@ -66,14 +64,15 @@ KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
         for (int lane = 0; lane < lanes; lane++) {
           int p = pixels > 1 ? first + k + lane : 0, oy = p / OW, ox = p % OW;
           copy_window(taps, &windows, oy / OH, oy % OH * SH - PT, ox * SW - PL);
-          widen_doubled(to + lane, taps, K, lanes, ZX, 1, 0);
+          widen_doubled(to + lane, taps, 4 * groups, lanes, ZX, 1, 0);
         }
       }
-    for (int o = 0; o < O; o += 2) {
-      int next = o + 1 < O;
-      const int8_t *w0 = w + o * K, *w1 = w0 + next * K;
-      Results r = {y + first * O + o, next, pixels > 1 ? O : 0, ZY, channel(b, q, O, o),
-                   channel(b, q, O, o + next)};
+    for (int pair = 0; pair < O; pair += 2) {
+      int o = pair + 2 <= O ? pair : O - 2;
+      const int8_t *w0 = w + o * K, *w1 = w0 + K;
+      Results r = {y + first * O + o, pixels > 1 ? O : 0, 0, ZY,
+                   {channel(b, q, O, o), channel(b, q, O, o + 1)}};
+      r.fast = r.c[0].right && r.c[1].right;
       if (lanes == 2) {
         two_by_two(&r, words, w0, w1, K);
       } else {

@@ -62,10 +62,23 @@ static ONE_COPY void widen_row(uint32_t *to, int apart, const int8_t *x, int C, 
 
 /* four channels of a row of outputs */
 typedef struct {
-  int C, zero;
+  int C, zero, fast; /* fast: all four are rescaled the short way */
   int window, advance; /* words of a window, a multiple of 8; words to the next two outputs' */
   Channel c[4];
 } Quad;
+
+/* the sums of a channel of two outputs, first the second */
+INLINED void store_two(int8_t *y, int8_t *next, int32_t a, int32_t b, const Channel *c,
+                       int32_t zero, int fast) {
+  int32_t m = c->multiplier, right = c->right;
+  if (fast) {
+    *next = (int8_t)rescale_doubled(b, m, right, zero);
+    *y = (int8_t)rescale_doubled(a, m, right, zero);
+  } else {
+    store(next, b, c, zero);
+    store(y, a, c, zero);
+  }
+}
 
 /* one row of a column pair, for two outputs */
 #define TWO_WINDOWS_MEET                                                                    \
@@ -91,13 +104,19 @@ static ONE_COPY void row_of_outputs(const Quad *q, int8_t *y, int outputs,
       TWO_WINDOWS_MEET;
       TWO_WINDOWS_MEET;
     } while (x != end);
-    int step = outputs > 1 ? q->C : 0;
-    y += step; /* a second output that is none is overwritten by the first */
-    store2(y, -step, b0, a0, &q->c[0], q->zero);
-    store2(y + 1, -step, b1, a1, &q->c[1], q->zero);
-    store2(y + 2, -step, b2, a2, &q->c[2], q->zero);
-    store2(y + 3, -step, b3, a3, &q->c[3], q->zero);
-    y += step;
+    int8_t *next = y + (outputs > 1 ? q->C : 0); /* one that is none is overwritten */
+    if (q->fast) {
+      store_two(y, next, a0, b0, &q->c[0], q->zero, 1);
+      store_two(y + 1, next + 1, a1, b1, &q->c[1], q->zero, 1);
+      store_two(y + 2, next + 2, a2, b2, &q->c[2], q->zero, 1);
+      store_two(y + 3, next + 3, a3, b3, &q->c[3], q->zero, 1);
+    } else {
+      store_two(y, next, a0, b0, &q->c[0], q->zero, 0);
+      store_two(y + 1, next + 1, a1, b1, &q->c[1], q->zero, 0);
+      store_two(y + 2, next + 2, a2, b2, &q->c[2], q->zero, 0);
+      store_two(y + 3, next + 3, a3, b3, &q->c[3], q->zero, 0);
+    }
+    y = next + q->C;
   }
 }
 #undef TWO_WINDOWS_MEET
@@ -113,12 +132,13 @@ KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
     return;
   }
   uint32_t words[WORDS_OF_BAND];
-  Quad four = {C, ZY, (KH * pairs + 1) / 2 * 8, 4 * KH * SW, {{0}}};
+  Quad four = {C, ZY, 0, (KH * pairs + 1) / 2 * 8, 4 * KH * SW, {{0}}};
   tile = tile < OW ? tile & ~1 : OW;
   for (int quad = 0; quad < C; quad += 4) {
     int c = quad + 4 <= C ? quad : C - 4;
     pair_weights(words, w + c, C, KH, KW, SW, pairs);
     for (int k = 0; k < 4; k++) four.c[k] = channel(b, q, C, c + k);
+    four.fast = four.c[0].right && four.c[1].right && four.c[2].right && four.c[3].right;
     for (int n = 0; n < N; n++)
       for (int start = 0; start < OW; start += tile) {
         int outputs = OW - start < tile ? OW - start : tile, x0 = start * SW - PL;

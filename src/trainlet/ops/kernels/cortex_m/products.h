@@ -54,14 +54,31 @@ static ONE_COPY void widen_two(uint32_t *to, const int8_t *w0, const int8_t *w1,
   }
 }
 
-/* two output channels of some pixels: where the first lies, bytes to the next channel (0 if
- * there is none) and to the next pixel */
+/* two output channels of some pixels: where the first lies, bytes to the next pixel, and whether
+ * both are rescaled the short way */
 typedef struct {
   int8_t *y;
-  int next, row;
+  int row, fast;
   int32_t zero;
-  Channel c0, c1;
+  Channel c[2];
 } Results;
+
+/* the sums of one channel of four pixels */
+INLINED void store_four(int8_t *y, int row, int32_t s0, int32_t s1, int32_t s2, int32_t s3,
+                        const Channel *c, int32_t zero, int fast) {
+  int32_t m = c->multiplier, right = c->right;
+  if (fast) {
+    y[0] = (int8_t)rescale_doubled(s0, m, right, zero);
+    y[row] = (int8_t)rescale_doubled(s1, m, right, zero), y += 2 * row;
+    y[0] = (int8_t)rescale_doubled(s2, m, right, zero);
+    y[row] = (int8_t)rescale_doubled(s3, m, right, zero);
+  } else {
+    store(y, s0, c, zero), y += row;
+    store(y, s1, c, zero), y += row;
+    store(y, s2, c, zero), y += row;
+    store(y, s3, c, zero);
+  }
+}
 
 /* two words of w meet four pixels' words of x */
 #define TWO_MEET_FOUR                                                                       \
@@ -76,8 +93,8 @@ static ONE_COPY void quads_by_two(const Results *r, const uint32_t *x, const uin
                                   int words, int quads) {
   int8_t *y = r->y;
   for (; quads > 0; quads--) {
-    int32_t p0 = r->c0.bias, p1 = p0, p2 = p0, p3 = p0;
-    int32_t q0 = r->c1.bias, q1 = q0, q2 = q0, q3 = q0;
+    int32_t p0 = r->c[0].bias, p1 = p0, p2 = p0, p3 = p0;
+    int32_t q0 = r->c[1].bias, q1 = q0, q2 = q0, q3 = q0;
     const uint32_t *rows = w, *end = x + words;
     do {
       uint32_t u, v, s, t;
@@ -86,8 +103,13 @@ static ONE_COPY void quads_by_two(const Results *r, const uint32_t *x, const uin
       TWO_MEET_FOUR;
       TWO_MEET_FOUR;
     } while (x != end);
-    store4(y, r->row, p0, p1, p2, p3, &r->c0, r->zero);
-    store4(y + r->next, r->row, q0, q1, q2, q3, &r->c1, r->zero);
+    if (r->fast) {
+      store_four(y, r->row, p0, p1, p2, p3, &r->c[0], r->zero, 1);
+      store_four(y + 1, r->row, q0, q1, q2, q3, &r->c[1], r->zero, 1);
+    } else {
+      store_four(y, r->row, p0, p1, p2, p3, &r->c[0], r->zero, 0);
+      store_four(y + 1, r->row, q0, q1, q2, q3, &r->c[1], r->zero, 0);
+    }
     y += 4 * r->row;
   }
 }
@@ -106,7 +128,7 @@ static ONE_COPY void quads_by_two(const Results *r, const uint32_t *x, const uin
 /* of two pixels, from words of x and the n bytes of each row of w as they are */
 static ONE_COPY void two_by_two(const Results *r, const uint32_t *x, const int8_t *w0,
                                 const int8_t *w1, int n) {
-  int32_t p0 = r->c0.bias, p1 = p0, q0 = r->c1.bias, q1 = q0;
+  int32_t p0 = r->c[0].bias, p1 = p0, q0 = r->c[1].bias, q1 = q0;
   uint32_t u, v, s, t, even;
   for (const int8_t *end = w0 + (n & -AT_ONCE); w0 != end; w0 += 8, w1 += 8) {
     TWO_MEET_TWO(load_bytes(w0), load_bytes(w1));
@@ -116,8 +138,10 @@ static ONE_COPY void two_by_two(const Results *r, const uint32_t *x, const int8_
     int some = n < 4 ? n : 4;
     TWO_MEET_TWO(load_some(w0, some), load_some(w1, some));
   }
-  store2(r->y, r->row, p0, p1, &r->c0, r->zero);
-  store2(r->y + r->next, r->row, q0, q1, &r->c1, r->zero);
+  store(r->y, p0, &r->c[0], r->zero);
+  store(r->y + 1, q0, &r->c[1], r->zero);
+  store(r->y + r->row, p1, &r->c[0], r->zero);
+  store(r->y + r->row + 1, q1, &r->c[1], r->zero);
 }
 #undef TWO_MEET_TWO
 #endif

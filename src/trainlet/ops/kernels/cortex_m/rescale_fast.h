@@ -32,31 +32,11 @@ static ONE_COPY void store_plainly(int8_t *y, int32_t twice, const Channel *c, i
   *y = clamp_i8(rescale(sum, c->multiplier, c->shift), zero, -128, 127);
 }
 
-/* sums of pixels whose results lie `row` bytes apart */
-INLINED void store2(int8_t *y, int row, int32_t s0, int32_t s1, const Channel *c, int32_t zero) {
-  int32_t m = c->multiplier, right = c->right;
-  if (right) {
-    y[0] = (int8_t)rescale_doubled(s0, m, right, zero);
-    y[row] = (int8_t)rescale_doubled(s1, m, right, zero);
-  } else {
-    store_plainly(y, s0, c, zero);
-    store_plainly(y + row, s1, c, zero);
-  }
-}
-INLINED void store4(int8_t *y, int row, int32_t s0, int32_t s1, int32_t s2, int32_t s3,
-                    const Channel *c, int32_t zero) {
-  int32_t m = c->multiplier, right = c->right;
-  if (right) {
-    y[0] = (int8_t)rescale_doubled(s0, m, right, zero), y += row;
-    y[0] = (int8_t)rescale_doubled(s1, m, right, zero), y += row;
-    y[0] = (int8_t)rescale_doubled(s2, m, right, zero), y += row;
-    y[0] = (int8_t)rescale_doubled(s3, m, right, zero);
-  } else {
-    store_plainly(y, s0, c, zero), y += row;
-    store_plainly(y, s1, c, zero), y += row;
-    store_plainly(y, s2, c, zero), y += row;
-    store_plainly(y, s3, c, zero);
-  }
+INLINED void store(int8_t *y, int32_t twice, const Channel *c, int32_t zero) {
+  if (c->right)
+    *y = (int8_t)rescale_doubled(twice, c->multiplier, c->right, zero);
+  else
+    store_plainly(y, twice, c, zero);
 }
 
 /* a narrower clamp than that of a byte, once the bytes are there */

@@ -41,12 +41,13 @@ KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
   int K = KH * KW * C, groups = (K + AT_ONCE - 1) / AT_ONCE * 2, pixels = N * OH * OW;
   int copies = KH * KW * SH * SW > 1 || PT > 0 || PL > 0 || OH > H || OW > W;
   int room = WORDS - (copies ? groups : 0);
-  if (G > 1 || O < 2 || 4 * groups > room || K > MOST_TERMS) {
+  if (G > 1 || O < 2 || 4 * groups > room) {
     conv2d_i8_anywhere(CONV2D_I8_ARGUMENTS);
     return;
   }
   uint32_t words[WORDS];
   int8_t *taps = (int8_t *)(words + room);
+  Layer layer = {w, b, q, O, K, ZY};
   Windows windows = {x, H, W, C, KH, KW, DH, DW, ZX};
   if (copies) fill_bytes(taps + K, 4 * groups - K, ZX);
   int lanes = pixels < 4 || 12 * groups > room ? 2 : 4; /* pixels side by side */
@@ -59,25 +60,22 @@ KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
     uint32_t *to = words;
     for (int k = 0; k < blocks * lanes; k += lanes, to += 2 * lanes * groups)
       if (!copies) {
-        widen_doubled(to, x + (first + k) * C, C, lanes, ZX, lanes, pixels > 1 ? C : 0);
+        widen_pixels(to, x + (first + k) * C, C, lanes, ZX, lanes, pixels > 1 ? C : 0);
       } else {
         for (int lane = 0; lane < lanes; lane++) {
           int p = pixels > 1 ? first + k + lane : 0, oy = p / OW, ox = p % OW;
           copy_window(taps, &windows, oy / OH, oy % OH * SH - PT, ox * SW - PL);
-          widen_doubled(to + lane, taps, 4 * groups, lanes, ZX, 1, 0);
+          widen_pixels(to + lane, taps, 4 * groups, lanes, ZX, 1, 0);
         }
       }
+    int8_t *to_first = y + first * O;
     for (int pair = 0; pair < O; pair += 2) {
       int o = pair + 2 <= O ? pair : O - 2;
-      const int8_t *w0 = w + o * K, *w1 = w0 + K;
-      Results r = {y + first * O + o, pixels > 1 ? O : 0, 0, ZY,
-                   {channel(b, q, O, o), channel(b, q, O, o + 1)}};
-      r.fast = r.c[0].right && r.c[1].right;
       if (lanes == 2) {
-        two_by_two(&r, words, w0, w1, K);
+        two_by_two(&layer, to_first, pixels > 1 ? O : 0, o, words);
       } else {
-        widen_two(rows, w0, w1, K);
-        quads_by_two(&r, words, rows, 8 * groups, blocks);
+        widen_two(rows, w + o * K, w + o * K + K, K);
+        quads_by_two(&layer, to_first, o, words, rows, 8 * groups, blocks);
       }
     }
     start = first + blocks * lanes;

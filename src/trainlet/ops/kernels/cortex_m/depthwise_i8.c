@@ -8,20 +8,18 @@ static ONE_COPY void depthwise_i8_anyhow(DEPTHWISE_I8_PARAMETERS) {
   depthwise_i8_plain(DEPTHWISE_I8_ARGUMENTS);
 }
 
-/* columns j and j+1 of four channels as four pairs, of channels 0, 2, 1 and 3 */
-INLINED void pair_columns(uint32_t pair[4], uint32_t first, uint32_t second, uint32_t zeros) {
-  uint32_t even0 = ssub16(sxtb16(first), zeros), odd0 = ssub16(sxtb16_ror8(first), zeros);
-  uint32_t even1 = ssub16(sxtb16(second), zeros), odd1 = ssub16(sxtb16_ror8(second), zeros);
+/* columns j and j+1 of four channels, widened, as four pairs, of channels 0, 2, 1 and 3 */
+INLINED void pair_columns(uint32_t pair[4], uint32_t even0, uint32_t odd0, uint32_t even1,
+                          uint32_t odd1) {
   pair[0] = pkhbt(even0, even1), pair[1] = pkhtb(even1, even0);
   pair[2] = pkhbt(odd0, odd1), pair[3] = pkhtb(odd1, odd0);
 }
 
-/* twice the weights of two taps; none outside the row */
+/* two taps of four channels; none outside the row */
 static inline void pair_taps(uint32_t pair[4], const int8_t *row, int kx, int KW, int C) {
   uint32_t first = kx < 0 || kx >= KW ? 0 : load_bytes(row + kx * C);
   uint32_t second = kx + 1 < 0 || kx + 1 >= KW ? 0 : load_bytes(row + kx * C + C);
-  pair_columns(pair, first, second, 0);
-  for (int k = 0; k < 4; k++) pair[k] = sadd16(pair[k], pair[k]);
+  pair_columns(pair, sxtb16(first), sxtb16_ror8(first), sxtb16(second), sxtb16_ror8(second));
 }
 
 /* weights of four channels, column pair by column pair, for an output and for the next one, whose
@@ -56,7 +54,8 @@ static ONE_COPY void widen_row(uint32_t *to, int apart, const int8_t *x, int C, 
       if (j >= left && j < right) first = load_bytes(x);
       if (j + 1 >= left && j + 1 < right) second = load_bytes(x + C);
     }
-    pair_columns(to, first, second, zeros);
+    pair_columns(to, ssub16(sxtb16(first), zeros), ssub16(sxtb16_ror8(first), zeros),
+                 ssub16(sxtb16(second), zeros), ssub16(sxtb16_ror8(second), zeros));
   }
 }
 
@@ -70,10 +69,10 @@ typedef struct {
 /* the sums of a channel of two outputs, first the second */
 INLINED void store_two(int8_t *y, int8_t *next, int32_t a, int32_t b, const Channel *c,
                        int32_t zero, int fast) {
-  int32_t m = c->multiplier, right = c->right;
+  int32_t twice = c->twice, right = c->right;
   if (fast) {
-    *next = (int8_t)rescale_doubled(b, m, right, zero);
-    *y = (int8_t)rescale_doubled(a, m, right, zero);
+    *next = rescale_fast(b, twice, right, zero);
+    *y = rescale_fast(a, twice, right, zero);
   } else {
     store(next, b, c, zero);
     store(y, a, c, zero);
@@ -138,7 +137,8 @@ KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
     int c = quad + 4 <= C ? quad : C - 4;
     pair_weights(words, w + c, C, KH, KW, SW, pairs);
     for (int k = 0; k < 4; k++) four.c[k] = channel(b, q, C, c + k);
-    four.fast = four.c[0].right && four.c[1].right && four.c[2].right && four.c[3].right;
+    four.fast = is_fast(four.c) && is_fast(four.c + 1) && is_fast(four.c + 2) &&
+                is_fast(four.c + 3);
     for (int n = 0; n < N; n++)
       for (int start = 0; start < OW; start += tile) {
         int outputs = OW - start < tile ? OW - start : tile, x0 = start * SW - PL;

@@ -67,9 +67,10 @@ static inline uint32_t if_not_below(uint32_t a, uint32_t b, uint32_t kept) {
   __asm__("ssub8 %0, %1, %2\n\tsel %0, %3, %4" : "=&r"(y) : "r"(a), "r"(b), "r"(kept), "r"(0));
   return y;
 }
-static inline int32_t smmulr(int32_t a, int32_t b) {
+/* (a * b + plus * 2^32) / 2^32, rounded */
+static inline int32_t smmlar(int32_t a, int32_t b, int32_t plus) {
   int32_t y;
-  __asm__("smmulr %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
+  __asm__("smmlar %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(plus));
   return y;
 }
 /* the last bit that leaves on the right is the carry: adding it rounds halves up */
@@ -116,8 +117,8 @@ static inline uint32_t if_not_below(uint32_t a, uint32_t b, uint32_t kept) {
   return y;
 }
 static inline int32_t ssat8(int32_t x) { return x < -128 ? -128 : x > 127 ? 127 : x; }
-static inline int32_t smmulr(int32_t a, int32_t b) {
-  return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
+static inline int32_t smmlar(int32_t a, int32_t b, int32_t plus) {
+  return (int32_t)((uint32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32) + (uint32_t)plus);
 }
 static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
   return (x >> right) + (x >> (right - 1) & 1) + plus;

@@ -9,27 +9,26 @@
 
 enum { AT_ONCE = 8 }; /* products of a sum; rows are filled up with zeros to a multiple */
 
-static inline void put_doubled(uint32_t *to, uint32_t bytes, int lanes, uint32_t zeros) {
-  uint32_t even = ssub16(sxtb16(bytes), zeros), odd = ssub16(sxtb16_ror8(bytes), zeros);
-  to[0] = sadd16(even, even);
-  to[lanes] = sadd16(odd, odd);
+static inline void put_less(uint32_t *to, uint32_t bytes, int lanes, uint32_t zeros) {
+  to[0] = ssub16(sxtb16(bytes), zeros);
+  to[lanes] = ssub16(sxtb16_ror8(bytes), zeros);
 }
 
-/* 2 (x - zero) of n bytes of each of `count` pixels, `step` bytes apart: words `lanes` apart */
-static ONE_COPY void widen_doubled(uint32_t *to, const int8_t *x, int n, int lanes, int zero,
-                                   int count, int step) {
+/* x - zero of n bytes of each of `count` pixels, `step` bytes apart: words `lanes` apart */
+static ONE_COPY void widen_pixels(uint32_t *to, const int8_t *x, int n, int lanes, int zero,
+                                  int count, int step) {
   uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
-  for (; count > 0; count--, x += step, to++) {
+  int rest = n & (AT_ONCE - 1), head = rest < 4 ? rest : 4;
+  for (n -= rest; count > 0; count--, x += step, to++) {
     uint32_t *word = to;
-    const int8_t *at = x, *end = x + (n & -AT_ONCE);
+    const int8_t *at = x, *end = x + n;
     for (; at != end; at += 8, word += 4 * lanes) {
-      put_doubled(word, load_bytes(at), lanes, zeros);
-      put_doubled(word + 2 * lanes, load_bytes(at + 4), lanes, zeros);
+      put_less(word, load_bytes(at), lanes, zeros);
+      put_less(word + 2 * lanes, load_bytes(at + 4), lanes, zeros);
     }
-    int rest = n & (AT_ONCE - 1), head = rest < 4 ? rest : 4;
     if (rest) {
-      put_doubled(word, head < 4 ? load_some(at, head) : load_bytes(at), lanes, zeros);
-      put_doubled(word + 2 * lanes, load_some(at + 4, rest - head), lanes, zeros);
+      put_less(word, load_some(at, head), lanes, zeros);
+      put_less(word + 2 * lanes, load_some(at + 4, rest - head), lanes, zeros);
     }
   }
 }
@@ -54,24 +53,23 @@ static ONE_COPY void widen_two(uint32_t *to, const int8_t *w0, const int8_t *w1,
   }
 }
 
-/* two output channels of some pixels: where the first lies, bytes to the next pixel, and whether
- * both are rescaled the short way */
+/* what is the same for all of a layer */
 typedef struct {
-  int8_t *y;
-  int row, fast;
+  const int8_t *w;
+  const int32_t *b, *q;
+  int O, K;
   int32_t zero;
-  Channel c[2];
-} Results;
+} Layer;
 
-/* the sums of one channel of four pixels */
+/* the sums of one channel of four pixels whose results lie `row` bytes apart */
 INLINED void store_four(int8_t *y, int row, int32_t s0, int32_t s1, int32_t s2, int32_t s3,
                         const Channel *c, int32_t zero, int fast) {
-  int32_t m = c->multiplier, right = c->right;
+  int32_t twice = c->twice, right = c->right;
   if (fast) {
-    y[0] = (int8_t)rescale_doubled(s0, m, right, zero);
-    y[row] = (int8_t)rescale_doubled(s1, m, right, zero), y += 2 * row;
-    y[0] = (int8_t)rescale_doubled(s2, m, right, zero);
-    y[row] = (int8_t)rescale_doubled(s3, m, right, zero);
+    y[0] = rescale_fast(s0, twice, right, zero);
+    y[row] = rescale_fast(s1, twice, right, zero), y += 2 * row;
+    y[0] = rescale_fast(s2, twice, right, zero);
+    y[row] = rescale_fast(s3, twice, right, zero);
   } else {
     store(y, s0, c, zero), y += row;
     store(y, s1, c, zero), y += row;
@@ -88,13 +86,16 @@ INLINED void store_four(int8_t *y, int row, int32_t s0, int32_t s1, int32_t s2, 
   LOAD_PAIR(s, t, x);                                                                       \
   p2 = smlad(s, u, p2), q2 = smlad(s, v, q2), p3 = smlad(t, u, p3), q3 = smlad(t, v, q3)
 
-/* of four pixels at a time, from words of x and w */
-static ONE_COPY void quads_by_two(const Results *r, const uint32_t *x, const uint32_t *w,
-                                  int words, int quads) {
-  int8_t *y = r->y;
-  for (; quads > 0; quads--) {
-    int32_t p0 = r->c[0].bias, p1 = p0, p2 = p0, p3 = p0;
-    int32_t q0 = r->c[1].bias, q1 = q0, q2 = q0, q3 = q0;
+/* channels o and o+1 of four pixels at a time, from words of x and of the rows of w; y of the
+ * first pixel */
+static ONE_COPY void quads_by_two(const Layer *layer, int8_t *y, int o, const uint32_t *x,
+                                  const uint32_t *w, int words, int quads) {
+  Channel c0 = channel(layer->b, layer->q, layer->O, o);
+  Channel c1 = channel(layer->b, layer->q, layer->O, o + 1);
+  int row = layer->O, fast = is_fast(&c0) && is_fast(&c1);
+  int32_t zero = layer->zero;
+  for (y += o; quads > 0; quads--, y += 4 * row) {
+    int32_t p0 = c0.bias, p1 = p0, p2 = p0, p3 = p0, q0 = c1.bias, q1 = q0, q2 = q0, q3 = q0;
     const uint32_t *rows = w, *end = x + words;
     do {
       uint32_t u, v, s, t;
@@ -103,14 +104,13 @@ static ONE_COPY void quads_by_two(const Results *r, const uint32_t *x, const uin
       TWO_MEET_FOUR;
       TWO_MEET_FOUR;
     } while (x != end);
-    if (r->fast) {
-      store_four(y, r->row, p0, p1, p2, p3, &r->c[0], r->zero, 1);
-      store_four(y + 1, r->row, q0, q1, q2, q3, &r->c[1], r->zero, 1);
+    if (fast) {
+      store_four(y, row, p0, p1, p2, p3, &c0, zero, 1);
+      store_four(y + 1, row, q0, q1, q2, q3, &c1, zero, 1);
     } else {
-      store_four(y, r->row, p0, p1, p2, p3, &r->c[0], r->zero, 0);
-      store_four(y + 1, r->row, q0, q1, q2, q3, &r->c[1], r->zero, 0);
+      store_four(y, row, p0, p1, p2, p3, &c0, zero, 0);
+      store_four(y + 1, row, q0, q1, q2, q3, &c1, zero, 0);
     }
-    y += 4 * r->row;
   }
 }
 #undef TWO_MEET_FOUR
@@ -125,10 +125,14 @@ static ONE_COPY void quads_by_two(const Results *r, const uint32_t *x, const uin
   LOAD_PAIR(s, t, x);                                                                       \
   p0 = smlad(s, u, p0), p1 = smlad(t, u, p1), q0 = smlad(s, v, q0), q1 = smlad(t, v, q1)
 
-/* of two pixels, from words of x and the n bytes of each row of w as they are */
-static ONE_COPY void two_by_two(const Results *r, const uint32_t *x, const int8_t *w0,
-                                const int8_t *w1, int n) {
-  int32_t p0 = r->c[0].bias, p1 = p0, q0 = r->c[1].bias, q1 = q0;
+/* channels o and o+1 of two pixels, `row` bytes apart, from words of x and the bytes of w */
+static ONE_COPY void two_by_two(const Layer *layer, int8_t *y, int row, int o,
+                                const uint32_t *x) {
+  Channel c0 = channel(layer->b, layer->q, layer->O, o);
+  Channel c1 = channel(layer->b, layer->q, layer->O, o + 1);
+  int32_t p0 = c0.bias, p1 = p0, q0 = c1.bias, q1 = q0, zero = layer->zero;
+  int n = layer->K;
+  const int8_t *w0 = layer->w + o * n, *w1 = w0 + n;
   uint32_t u, v, s, t, even;
   for (const int8_t *end = w0 + (n & -AT_ONCE); w0 != end; w0 += 8, w1 += 8) {
     TWO_MEET_TWO(load_bytes(w0), load_bytes(w1));
@@ -138,10 +142,9 @@ static ONE_COPY void two_by_two(const Results *r, const uint32_t *x, const int8_
     int some = n < 4 ? n : 4;
     TWO_MEET_TWO(load_some(w0, some), load_some(w1, some));
   }
-  store(r->y, p0, &r->c[0], r->zero);
-  store(r->y + 1, q0, &r->c[1], r->zero);
-  store(r->y + r->row, p1, &r->c[0], r->zero);
-  store(r->y + r->row + 1, q1, &r->c[1], r->zero);
+  y += o;
+  store(y, p0, &c0, zero), store(y + 1, q0, &c1, zero), y += row;
+  store(y, p1, &c0, zero), store(y + 1, q1, &c1, zero);
 }
 #undef TWO_MEET_TWO
 #endif

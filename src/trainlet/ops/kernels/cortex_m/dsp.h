@@ -4,6 +4,7 @@
 #ifndef TRAINLET_DSP_H
 #define TRAINLET_DSP_H
 #include <stdint.h>
+#define HIDE(x) __asm__("" : "+r"(x)) /* so that no sums with x are carried through a loop */
 #define INLINED static inline __attribute__((always_inline))
 #ifdef __clang__
 #define ONE_COPY __attribute__((noinline))
@@ -70,12 +71,12 @@ static inline uint32_t if_not_below(uint32_t a, uint32_t b, uint32_t kept) {
 /* (a * b + plus * 2^32) / 2^32, rounded */
 static inline int32_t smmlar(int32_t a, int32_t b, int32_t plus) {
   int32_t y;
-  __asm__("smmlar %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(plus));
+  __asm__ volatile("smmlar %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(plus));
   return y;
 }
 /* the last bit that leaves on the right is the carry: adding it rounds halves up */
 static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
-  __asm__("asrs %0, %0, %1\n\tadc %0, %0, %2" : "+r"(x) : "r"(right), "r"(plus) : "cc");
+  __asm__ volatile("asrs %0, %0, %1\n\tadc %0, %0, %2" : "+r"(x) : "r"(right), "r"(plus) : "cc");
   return x;
 }
 #else

@@ -104,6 +104,7 @@ static ONE_COPY void quads_by_two(const Layer *layer, int8_t *y, int o, const ui
       TWO_MEET_FOUR;
       TWO_MEET_FOUR;
     } while (x != end);
+    HIDE(row);
     if (fast) {
       store_four(y, row, p0, p1, p2, p3, &c0, zero, 1);
       store_four(y + 1, row, q0, q1, q2, q3, &c1, zero, 1);

@@ -2,7 +2,10 @@
 #include "dsp.h"
 #include "kernel.h"
 #include "rescale_fast.h"
-enum { WORDS_OF_BAND = 640 }; /* on the stack: weights of four channels, and rows of the map */
+enum {
+  WORDS_OF_BAND = 640, /* on the stack: weights of four channels, and rows of the map */
+  ROWS_AT_ONCE = 3          /* rows of a column pair */
+};
 
 static ONE_COPY void depthwise_i8_anyhow(DEPTHWISE_I8_PARAMETERS) {
   depthwise_i8_plain(DEPTHWISE_I8_ARGUMENTS);
@@ -23,7 +26,7 @@ static inline void pair_taps(uint32_t pair[4], const int8_t *row, int kx, int KW
 }
 
 /* weights of four channels, column pair by column pair, for an output and for the next one, whose
- * window starts SW columns later; an odd last row of them is followed by zeros */
+ * window starts SW columns later; zeros fill up the last ROWS_AT_ONCE */
 static ONE_COPY void pair_weights(uint32_t *to, const int8_t *w, int C, int KH, int KW, int SW,
                                   int pairs) {
   for (int p = 0; p < pairs; p++)
@@ -36,7 +39,12 @@ static ONE_COPY void pair_weights(uint32_t *to, const int8_t *w, int C, int KH, 
         *to++ = b[half], *to++ = b[half + 1];
       }
     }
-  for (int k = 0; k < 8; k++) *to++ = 0;
+  for (int k = 0; k < 8 * (ROWS_AT_ONCE - 1); k++) *to++ = 0;
+}
+
+INLINED void put_columns(uint32_t *to, uint32_t first, uint32_t second, uint32_t zeros) {
+  pair_columns(to, ssub16(sxtb16(first), zeros), ssub16(sxtb16_ror8(first), zeros),
+               ssub16(sxtb16(second), zeros), ssub16(sxtb16_ror8(second), zeros));
 }
 
 /* x - zero of four channels of a row, column pair by column pair, `apart` words between them;
@@ -45,24 +53,27 @@ static ONE_COPY void widen_row(uint32_t *to, int apart, const int8_t *x, int C, 
                                int left, int right, int zero) {
   uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
   uint32_t nothing = ((uint32_t)zero & 0xFFu) * 0x01010101u;
-  unsigned inside = right > left ? (unsigned)(right - left - 1) : 0;
-  for (int j = 0; j < 2 * pairs; j += 2, x += 2 * C, to += apart) {
-    uint32_t first = nothing, second = nothing;
-    if ((unsigned)(j - left) < inside) {
-      first = load_bytes(x), second = load_bytes(x + C);
-    } else {
-      if (j >= left && j < right) first = load_bytes(x);
-      if (j + 1 >= left && j + 1 < right) second = load_bytes(x + C);
+  uint32_t *end = to + pairs * apart;
+  int whole = right / 2 < pairs ? right / 2 : pairs; /* pairs before it have both columns */
+  for (int p = 0; to != end; p++, x += 2 * C, to += apart) {
+    if (2 * p >= left && p < whole) {
+      uint32_t *stop = to + (whole - p) * apart;
+      for (p = whole; to != stop; x += 2 * C, to += apart)
+        put_columns(to, load_bytes(x), load_bytes(x + C), zeros);
+      if (to == end) return;
     }
-    pair_columns(to, ssub16(sxtb16(first), zeros), ssub16(sxtb16_ror8(first), zeros),
-                 ssub16(sxtb16(second), zeros), ssub16(sxtb16_ror8(second), zeros));
+    int first = 2 * p >= left && 2 * p < right, second = 2 * p + 1 >= left && 2 * p + 1 < right;
+    if (first || second)
+      put_columns(to, first ? load_bytes(x) : nothing, second ? load_bytes(x + C) : nothing, zeros);
+    else
+      to[0] = to[1] = to[2] = to[3] = 0;
   }
 }
 
 /* four channels of a row of outputs */
 typedef struct {
   int C, zero, fast; /* fast: all four are rescaled the short way */
-  int window, advance; /* words of a window, a multiple of 8; words to the next two outputs' */
+  int window, advance; /* words of a window; words to the next two outputs' */
   Channel c[4];
 } Quad;
 
@@ -102,6 +113,7 @@ static ONE_COPY void row_of_outputs(const Quad *q, int8_t *y, int outputs,
       uint32_t s, t, u, v;
       TWO_WINDOWS_MEET;
       TWO_WINDOWS_MEET;
+      TWO_WINDOWS_MEET;
     } while (x != end);
     int8_t *next = y + (outputs > 1 ? q->C : 0); /* one that is none is overwritten */
     if (q->fast) {
@@ -123,15 +135,15 @@ static ONE_COPY void row_of_outputs(const Quad *q, int8_t *y, int outputs,
 /* as the reference kernel, four channels at a time.  Each row of the map is widened once, into a
  * band of KH rows that interlace: a step down is a step of the band's start. */
 KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
-  int pairs = (KW + SW + 1) / 2, fresh = SH < KH ? SH : KH, kept = 8 * (KH * pairs + 1);
-  int most = (WORDS_OF_BAND - kept - 4 - 4 * KH) / (4 * KH); /* column pairs that fit */
+  int pairs = (KW + SW + 1) / 2, fresh = SH < KH ? SH : KH, kept = 8 * (KH * pairs + ROWS_AT_ONCE - 1);
+  int most = (WORDS_OF_BAND - kept - 4 * (ROWS_AT_ONCE - 1) - 4 * KH) / (4 * KH); /* column pairs that fit */
   int tile = (2 * most - KW) / SW + 1; /* outputs of a row at once */
   if (C < 4 || DH * DW > 1 || kept > WORDS_OF_BAND || most < pairs) {
     depthwise_i8_anyhow(DEPTHWISE_I8_ARGUMENTS);
     return;
   }
   uint32_t words[WORDS_OF_BAND];
-  Quad four = {C, ZY, 0, (KH * pairs + 1) / 2 * 8, 4 * KH * SW, {{0}}};
+  Quad four = {C, ZY, 0, (KH * pairs + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE * ROWS_AT_ONCE * 4, 4 * KH * SW, {{0}}};
   tile = tile < OW ? tile & ~1 : OW;
   for (int quad = 0; quad < C; quad += 4) {
     int c = quad + 4 <= C ? quad : C - 4;
@@ -142,7 +154,7 @@ KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
     for (int n = 0; n < N; n++)
       for (int start = 0; start < OW; start += tile) {
         int outputs = OW - start < tile ? OW - start : tile, x0 = start * SW - PL;
-        int across = (outputs - 1) / 2 * SW + pairs, size = 4 * (across * KH + 1);
+        int across = (outputs - 1) / 2 * SW + pairs, size = 4 * (across * KH + ROWS_AT_ONCE - 1);
         int left = x0 < 0 ? -x0 : 0, right = W - x0;
         uint32_t *band = words + kept;
         for (int oy = 0; oy < OH; oy++) {

@@ -3,7 +3,7 @@
 #include "kernel.h"
 #include "products.h"
 #include "rescale_fast.h"
-enum { WORDS = 576 }; /* on the stack: two pixels of 576 inputs, or 16 of 64 and two rows of w */
+enum { WORDS = 640 }; /* on the stack: two pixels of 640 inputs, or 16 of 64 and two rows of w */
 
 static ONE_COPY void conv2d_i8_anywhere(CONV2D_I8_PARAMETERS) {
   conv2d_i8_plain(CONV2D_I8_ARGUMENTS);
@@ -51,7 +51,7 @@ KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
   Windows windows = {x, H, W, C, KH, KW, DH, DW, ZX};
   if (copies) fill_bytes(taps + K, 4 * groups - K, ZX);
   int lanes = pixels < 4 || 12 * groups > room ? 2 : 4; /* pixels side by side */
-  int quads = lanes == 2 || 20 * groups > room ? 1 : 36 * groups > room ? 2 : 4;
+  int quads = lanes == 2 ? 1 : (room / groups - 4) / 8;
   uint32_t *rows = words + 8 * groups * quads;
   for (int start = 0; start < pixels;) {
     int first = start + lanes <= pixels ? start : pixels > lanes ? pixels - lanes : 0;

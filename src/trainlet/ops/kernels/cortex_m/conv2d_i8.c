@@ -1,12 +1,20 @@
-#include "conv2d_i8.h"
 #include "dsp.h"
 #include "kernel.h"
 #include "products.h"
 #include "rescale_fast.h"
+#include "window.h"
 enum { WORDS = 640 }; /* on the stack: two pixels of 640 inputs, or 16 of 64 and two rows of w */
 
-static ONE_COPY void conv2d_i8_anywhere(CONV2D_I8_PARAMETERS) {
-  conv2d_i8_plain(CONV2D_I8_ARGUMENTS);
+/* sum of (x - zero) * w over n bytes */
+static ONE_COPY int32_t dot_bytes(int32_t sum, const int8_t *x, const int8_t *w, int n, int zero) {
+  uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
+  for (; n > 0; n -= 4, x += 4, w += 4) {
+    uint32_t u = n < 4 ? load_some(x, n) : load_bytes(x);
+    uint32_t v = n < 4 ? load_some(w, n) : load_bytes(w);
+    sum = smlad(ssub16(sxtb16(u), zeros), sxtb16(v), sum);
+    sum = smlad(ssub16(sxtb16_ror8(u), zeros), sxtb16_ror8(v), sum);
+  }
+  return sum;
 }
 
 static inline int8_t *fill_bytes(int8_t *to, int n, int value) {
@@ -36,13 +44,35 @@ static ONE_COPY void copy_window(int8_t *to, const Windows *k, int n, int y0, in
     }
 }
 
-/* as the reference kernel: blocks of pixels are widened on the stack, then meet all of w */
-KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
+/* as the reference kernel: blocks of pixels are widened on the stack, then meet all of w; but
+ * one output at a time for groups, and for windows that are too large */
+KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8_t *w,
+                                 const int32_t *b, const int32_t *q, int N, int H, int W, int C,
+                                 int OH, int OW, int O, int KH, int KW, int SH, int SW, int PT,
+                                 int PL, int DH, int DW, int G, int ZX, int ZY, int low,
+                                 int high) {
   int K = KH * KW * C, groups = (K + AT_ONCE - 1) / AT_ONCE * 2, pixels = N * OH * OW;
   int copies = KH * KW * SH * SW > 1 || PT > 0 || PL > 0 || OH > H || OW > W;
   int room = WORDS - (copies ? groups : 0);
   if (G > 1 || O < 2 || 4 * groups > room) {
-    conv2d_i8_anywhere(CONV2D_I8_ARGUMENTS);
+    int8_t *to = y;
+    for (int p = 0; p < pixels; p++) {
+      int y0 = p / OW % OH * SH - PT, x0 = p % OW * SW - PL;
+      int ky0 = first_tap(y0, DH), ky1 = end_tap(y0, DH, H, KH);
+      int kx0 = first_tap(x0, DW), kx1 = end_tap(x0, DW, W, KW);
+      for (int o = 0; o < O; o++) {
+        Channel c = channel(b, q, O, o);
+        int32_t sum = c.bias;
+        for (int ky = ky0; ky < ky1; ky++)
+          for (int kx = kx0; kx < kx1; kx++) {
+            int at = ((p / OW / OH * H + y0 + ky * DH) * W + x0 + kx * DW) * G + o / (O / G);
+            sum = dot_bytes(sum, x + at * (C / G), w + ((o * KH + ky) * KW + kx) * (C / G),
+                            C / G, ZX);
+          }
+        store(to++, sum, &c, ZY);
+      }
+    }
+    clamp_bytes(y, pixels * O, low, high);
     return;
   }
   uint32_t words[WORDS];

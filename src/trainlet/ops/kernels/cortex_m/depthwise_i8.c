@@ -1,14 +1,21 @@
-#include "depthwise_i8.h"
 #include "dsp.h"
 #include "kernel.h"
 #include "rescale_fast.h"
+#include "window.h"
 enum {
   WORDS_OF_BAND = 640, /* on the stack: weights of four channels, and rows of the map */
   ROWS_AT_ONCE = 3          /* rows of a column pair */
 };
 
-static ONE_COPY void depthwise_i8_anyhow(DEPTHWISE_I8_PARAMETERS) {
-  depthwise_i8_plain(DEPTHWISE_I8_ARGUMENTS);
+/* sum of (x - zero) * w over taps C weights apart, in rows; steps of x to the next tap and row */
+static ONE_COPY int32_t dot_taps(const int8_t *x, int column, int row, const int8_t *w, int C,
+                                 int w_row, int rows, int columns, int zero) {
+  int32_t sum = 0;
+  for (; rows > 0; rows--, x += row, w += w_row) {
+    const int8_t *xp = x, *wp = w;
+    for (int k = columns; k > 0; k--, xp += column, wp += C) sum += (*xp - zero) * *wp;
+  }
+  return sum;
 }
 
 /* columns j and j+1 of four channels, widened, as four pairs, of channels 0, 2, 1 and 3 */
@@ -133,13 +140,32 @@ static ONE_COPY void row_of_outputs(const Quad *q, int8_t *y, int outputs,
 #undef TWO_WINDOWS_MEET
 
 /* as the reference kernel, four channels at a time.  Each row of the map is widened once, into a
- * band of KH rows that interlace: a step down is a step of the band's start. */
-KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
+ * band of KH rows that interlace: a step down is a step of the band's start.  One output at a
+ * time for dilated windows, for fewer channels, and for windows that are too large. */
+KERNEL ONE_COPY void k_depthwise_i8(int8_t *restrict y, const int8_t *x, const int8_t *w,
+                                    const int32_t *b, const int32_t *q, int N, int H, int W,
+                                    int C, int OH, int OW, int KH, int KW, int SH, int SW,
+                                    int PT, int PL, int DH, int DW, int ZX, int ZY, int low,
+                                    int high) {
   int pairs = (KW + SW + 1) / 2, fresh = SH < KH ? SH : KH, kept = 8 * (KH * pairs + ROWS_AT_ONCE - 1);
   int most = (WORDS_OF_BAND - kept - 4 * (ROWS_AT_ONCE - 1) - 4 * KH) / (4 * KH); /* column pairs that fit */
   int tile = (2 * most - KW) / SW + 1; /* outputs of a row at once */
   if (C < 4 || DH * DW > 1 || kept > WORDS_OF_BAND || most < pairs) {
-    depthwise_i8_anyhow(DEPTHWISE_I8_ARGUMENTS);
+    int8_t *to = y;
+    for (int p = 0; p < N * OH * OW; p++) {
+      int y0 = p / OW % OH * SH - PT, x0 = p % OW * SW - PL;
+      int ky0 = first_tap(y0, DH), ky1 = end_tap(y0, DH, H, KH);
+      int kx0 = first_tap(x0, DW), kx1 = end_tap(x0, DW, W, KW);
+      for (int c = 0; c < C; c++) {
+        Channel k = channel(b, q, C, c);
+        int at = (p / OW / OH * H + y0 + ky0 * DH) * W + x0 + kx0 * DW;
+        const int8_t *taps = w + (ky0 * KW + kx0) * C + c;
+        int32_t sum = dot_taps(x + at * C + c, DW * C, DH * W * C, taps, C, KW * C, ky1 - ky0,
+                               kx1 - kx0, ZX);
+        store(to++, wrap_add(sum, k.bias), &k, ZY);
+      }
+    }
+    clamp_bytes(y, N * OH * OW * C, low, high);
     return;
   }
   uint32_t words[WORDS_OF_BAND];

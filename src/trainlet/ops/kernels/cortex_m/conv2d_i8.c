@@ -3,7 +3,7 @@
 #include "products.h"
 #include "rescale_fast.h"
 #include "window.h"
-enum { WORDS = 640 }; /* on the stack: two pixels of 640 inputs, or 16 of 64 and two rows of w */
+enum { CONV_WORDS = 640 }; /* on the stack: two pixels of 640 inputs; 16 of 64, two rows of w */
 
 /* sum of (x - zero) * w over n bytes */
 static ONE_COPY int32_t dot_bytes(int32_t sum, const int8_t *x, const int8_t *w, int n, int zero) {
@@ -53,7 +53,7 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
                                  int high) {
   int K = KH * KW * C, groups = (K + AT_ONCE - 1) / AT_ONCE * 2, pixels = N * OH * OW;
   int copies = KH * KW * SH * SW > 1 || PT > 0 || PL > 0 || OH > H || OW > W;
-  int room = WORDS - (copies ? groups : 0);
+  int room = CONV_WORDS - (copies ? groups : 0);
   if (G > 1 || O < 2 || 4 * groups > room) {
     int8_t *to = y;
     for (int p = 0; p < pixels; p++) {
@@ -75,7 +75,7 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
     clamp_bytes(y, pixels * O, low, high);
     return;
   }
-  uint32_t words[WORDS];
+  uint32_t words[CONV_WORDS];
   int8_t *taps = (int8_t *)(words + room);
   Layer layer = {w, b, q, O, K, ZY};
   Windows windows = {x, H, W, C, KH, KW, DH, DW, ZX};

@@ -3,7 +3,7 @@
 #include "rescale_fast.h"
 #include "window.h"
 enum {
-  WORDS_OF_BAND = 640, /* on the stack: weights of four channels, and rows of the map */
+  BAND_WORDS = 640, /* on the stack: weights of four channels, and rows of the map */
   ROWS_AT_ONCE = 3          /* rows of a column pair */
 };
 
@@ -25,11 +25,12 @@ INLINED void pair_columns(uint32_t pair[4], uint32_t even0, uint32_t odd0, uint3
   pair[2] = pkhbt(odd0, odd1), pair[3] = pkhtb(odd1, odd0);
 }
 
-/* two taps of four channels; none outside the row */
-static inline void pair_taps(uint32_t pair[4], const int8_t *row, int kx, int KW, int C) {
-  uint32_t first = kx < 0 || kx >= KW ? 0 : load_bytes(row + kx * C);
+/* two taps of four channels, in two halves; none outside the row */
+static ONE_COPY void put_taps(uint32_t *to, const int8_t *row, int kx, int KW, int C) {
+  uint32_t first = kx < 0 || kx >= KW ? 0 : load_bytes(row + kx * C), pair[4];
   uint32_t second = kx + 1 < 0 || kx + 1 >= KW ? 0 : load_bytes(row + kx * C + C);
   pair_columns(pair, sxtb16(first), sxtb16_ror8(first), sxtb16(second), sxtb16_ror8(second));
+  to[0] = pair[0], to[1] = pair[1], to[4] = pair[2], to[5] = pair[3];
 }
 
 /* weights of four channels, column pair by column pair, for an output and for the next one, whose
@@ -37,16 +38,11 @@ static inline void pair_taps(uint32_t pair[4], const int8_t *row, int kx, int KW
 static ONE_COPY void pair_weights(uint32_t *to, const int8_t *w, int C, int KH, int KW, int SW,
                                   int pairs) {
   for (int p = 0; p < pairs; p++)
-    for (int ky = 0; ky < KH; ky++) {
-      uint32_t a[4], b[4];
-      pair_taps(a, w + ky * KW * C, 2 * p, KW, C);
-      pair_taps(b, w + ky * KW * C, 2 * p - SW, KW, C);
-      for (int half = 0; half < 4; half += 2) {
-        *to++ = a[half], *to++ = a[half + 1];
-        *to++ = b[half], *to++ = b[half + 1];
-      }
+    for (int ky = 0; ky < KH; ky++, to += 8) {
+      put_taps(to, w + ky * KW * C, 2 * p, KW, C);
+      put_taps(to + 2, w + ky * KW * C, 2 * p - SW, KW, C);
     }
-  for (int k = 0; k < 8 * (ROWS_AT_ONCE - 1); k++) *to++ = 0;
+  for (int k = 0; k < 8 * (ROWS_AT_ONCE - 1); k++) to[k] = 0;
 }
 
 INLINED void put_columns(uint32_t *to, uint32_t first, uint32_t second, uint32_t zeros) {
@@ -147,10 +143,11 @@ KERNEL ONE_COPY void k_depthwise_i8(int8_t *restrict y, const int8_t *x, const i
                                     int C, int OH, int OW, int KH, int KW, int SH, int SW,
                                     int PT, int PL, int DH, int DW, int ZX, int ZY, int low,
                                     int high) {
-  int pairs = (KW + SW + 1) / 2, fresh = SH < KH ? SH : KH, kept = 8 * (KH * pairs + ROWS_AT_ONCE - 1);
-  int most = (WORDS_OF_BAND - kept - 4 * (ROWS_AT_ONCE - 1) - 4 * KH) / (4 * KH); /* column pairs that fit */
+  int pairs = (KW + SW + 1) / 2, fresh = SH < KH ? SH : KH, more = ROWS_AT_ONCE - 1;
+  int kept = 8 * (KH * pairs + more); /* words of the weights of four channels */
+  int most = (BAND_WORDS - kept - 4 * (KH + more)) / (4 * KH); /* pairs of columns that fit */
   int tile = (2 * most - KW) / SW + 1; /* outputs of a row at once */
-  if (C < 4 || DH * DW > 1 || kept > WORDS_OF_BAND || most < pairs) {
+  if (C < 4 || DH * DW > 1 || kept > BAND_WORDS || most < pairs) {
     int8_t *to = y;
     for (int p = 0; p < N * OH * OW; p++) {
       int y0 = p / OW % OH * SH - PT, x0 = p % OW * SW - PL;
@@ -168,8 +165,9 @@ KERNEL ONE_COPY void k_depthwise_i8(int8_t *restrict y, const int8_t *x, const i
     clamp_bytes(y, N * OH * OW * C, low, high);
     return;
   }
-  uint32_t words[WORDS_OF_BAND];
-  Quad four = {C, ZY, 0, (KH * pairs + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE * ROWS_AT_ONCE * 4, 4 * KH * SW, {{0}}};
+  uint32_t words[BAND_WORDS];
+  Quad four = {.C = C, .zero = ZY, .advance = 4 * KH * SW};
+  four.window = (KH * pairs + more) / ROWS_AT_ONCE * ROWS_AT_ONCE * 4;
   tile = tile < OW ? tile & ~1 : OW;
   for (int quad = 0; quad < C; quad += 4) {
     int c = quad + 4 <= C ? quad : C - 4;
@@ -180,23 +178,24 @@ KERNEL ONE_COPY void k_depthwise_i8(int8_t *restrict y, const int8_t *x, const i
     for (int n = 0; n < N; n++)
       for (int start = 0; start < OW; start += tile) {
         int outputs = OW - start < tile ? OW - start : tile, x0 = start * SW - PL;
-        int across = (outputs - 1) / 2 * SW + pairs, size = 4 * (across * KH + ROWS_AT_ONCE - 1);
-        int left = x0 < 0 ? -x0 : 0, right = W - x0;
-        uint32_t *band = words + kept;
+        int across = (outputs - 1) / 2 * SW + pairs, size = 4 * (across * KH + more);
+        int left = x0 < 0 ? -x0 : 0, right = W - x0, band = kept;
         for (int oy = 0; oy < OH; oy++) {
-          int rows = oy ? fresh : KH; /* that the row above did not see */
+          int rows = oy ? fresh : KH; /* that the outputs above did not see */
           if (oy) band += 4 * SH;
-          if (band + size > words + WORDS_OF_BAND) {
-            for (int k = 0; k < size && band + k < words + WORDS_OF_BAND; k++)
-              words[kept + k] = band[k];
-            band = words + kept;
+          if (band + size > BAND_WORDS) {
+            for (int k = 0; k < size && band + k < BAND_WORDS; k++)
+              words[kept + k] = words[band + k];
+            band = kept;
           }
           for (int ky = KH - rows; ky < KH; ky++) {
             int iy = oy * SH - PT + ky, inside = iy >= 0 && iy < H;
             const int8_t *row = x + (((inside ? n * H + iy : 0) * W + x0) * C + c);
-            widen_row(band + 4 * ky, 4 * KH, row, C, across, left, inside ? right : left, ZX);
+            widen_row(words + band + 4 * ky, 4 * KH, row, C, across, left, inside ? right : left,
+                      ZX);
           }
-          row_of_outputs(&four, y + ((n * OH + oy) * OW + start) * C + c, outputs, band, words);
+          row_of_outputs(&four, y + ((n * OH + oy) * OW + start) * C + c, outputs, words + band,
+                         words);
         }
       }
   }

@@ -110,11 +110,18 @@ def convolution(rng: Random) -> Given:
 def depthwise(rng: Random) -> Given:
     kernel, where, size = window(rng)
     channels = int(rng.integers(1, 14))
-    if rng.random() < 0.1:
-        size = (size[0], 150)
     x_kind = int8(int(rng.integers(1, 3)), *size, channels, zero_point=zero(rng))
     return layered(rng, "depthwise_i8", x_kind, weight(*kernel, channels, axis=2), channels,
                    **where)  # fmt: skip
+
+
+def wide_depthwise(rng: Random) -> Iterator[Given]:
+    """Rows about as wide as a kernel can hold at once, and wider."""
+    for width in (*range(82, 98), 150, 200):
+        for stride in (1, 2, 4):
+            where = {"stride": (1, stride), "padding": (1, 1, 1, 1), "dilation": (1, 1)}
+            x, w = int8(1, 3, width, 4, zero_point=zero(rng)), weight(3, 3, 4, axis=2)
+            yield layered(rng, "depthwise_i8", x, w, 4, **where)
 
 
 def zero(rng: Random) -> int:
@@ -202,3 +209,5 @@ def given(op: str) -> Iterator[Given]:
         rng = np.random.default_rng(7)
         for _ in range(ROUNDS):
             yield RANDOM[op](rng)
+    if op == "depthwise_i8":
+        yield from wide_depthwise(np.random.default_rng(8))

@@ -168,7 +168,7 @@ KERNEL ONE_COPY void k_depthwise_i8(int8_t *restrict y, const int8_t *x, const i
   uint32_t words[BAND_WORDS];
   Quad four = {.C = C, .zero = ZY, .advance = 4 * KH * SW};
   four.window = (KH * pairs + more) / ROWS_AT_ONCE * ROWS_AT_ONCE * 4;
-  tile = tile < OW ? tile & ~1 : OW;
+  tile = tile < OW + (OW & 1) ? tile & ~1 : OW;
   for (int quad = 0; quad < C; quad += 4) {
     int c = quad + 4 <= C ? quad : C - 4;
     pair_weights(words, w + c, C, KH, KW, SW, pairs);

@@ -124,6 +124,12 @@ def wide_depthwise(rng: Random) -> Iterator[Given]:
             yield layered(rng, "depthwise_i8", x, w, 4, **where)
 
 
+def linear(rng: Random) -> Given:
+    rows, inputs, outputs = (int(rng.integers(1, top)) for top in (4, 40, 8))
+    x = int8(rows, inputs, zero_point=zero(rng))
+    return layered(rng, "linear_i8", x, weight(outputs, inputs), outputs)
+
+
 def zero(rng: Random) -> int:
     return int(rng.choice([-128, 127, 0, rng.integers(-128, 128)]))
 
@@ -194,6 +200,7 @@ RANDOM: dict[str, Callable[[Random], Given]] = {
     "concat_i8": concat,
     "conv2d_i8": convolution,
     "depthwise_i8": depthwise,
+    "linear_i8": linear,
     "mul_i8": two_operands("mul_i8"),
     "requantize_i8": requantize,
     "slice_i8": slice_,

@@ -1,21 +1,10 @@
+#include "dot_bytes.h"
 #include "dsp.h"
 #include "kernel.h"
 #include "products.h"
 #include "rescale_fast.h"
 #include "window.h"
 enum { CONV_WORDS = 640 }; /* on the stack: two pixels of 640 inputs; 16 of 64, two rows of w */
-
-/* sum of (x - zero) * w over n bytes */
-static ONE_COPY int32_t dot_bytes(int32_t sum, const int8_t *x, const int8_t *w, int n, int zero) {
-  uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
-  for (; n > 0; n -= 4, x += 4, w += 4) {
-    uint32_t u = n < 4 ? load_some(x, n) : load_bytes(x);
-    uint32_t v = n < 4 ? load_some(w, n) : load_bytes(w);
-    sum = smlad(ssub16(sxtb16(u), zeros), sxtb16(v), sum);
-    sum = smlad(ssub16(sxtb16_ror8(u), zeros), sxtb16_ror8(v), sum);
-  }
-  return sum;
-}
 
 static inline int8_t *fill_bytes(int8_t *to, int n, int value) {
   for (; n > 0; n--) *to++ = (int8_t)value;

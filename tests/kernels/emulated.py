@@ -37,6 +37,7 @@ UNUSED = 0xA5
 
 
 def register(name: str) -> int:
+    """Unicorn's number of a register."""
     return getattr(arm_const, f"UC_ARM_REG_{name}")
 
 
@@ -58,9 +59,8 @@ class Emulated:
         toolchain.compile(cpu, FIRMWARE / "memory.c", objects[1], *options)
         toolchain.link(cpu, objects, script, elf, "-Wl,-e,0", "-Wl,--no-gc-sections")
         self.image = read_image(elf)
-        self.sizes = self.image.sections
         self._core: Any = Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-        self._core.ctl_set_cpu_model(register_model(cpu.unicorn))
+        self._core.ctl_set_cpu_model(getattr(arm_const, str(cpu.unicorn)))
         self._core.mem_map(FLASH, FLASH_SIZE)
         self._core.mem_map(RAM, STACK)
         for address, content in self.image.segments:
@@ -73,10 +73,10 @@ class Emulated:
         result = np.full(node.type.nbytes, UNUSED, np.uint8).view(node.type.dtype)
         tensors = [result, *arrays]
         places = [self._place(k, a) for k, a in enumerate(tensors)]
-        words: list[int] = [*places, *[0] * (OPS[node.op].pointers - len(arrays))]
-        floats = []
-        for value in OPS[node.op].call(node):
-            (floats if isinstance(value, float) else words).append(value)
+        literals = OPS[node.op].call(node)
+        words = [*places, *[0] * (OPS[node.op].pointers - len(arrays))]
+        words += [value for value in literals if not isinstance(value, float)]
+        floats = [value for value in literals if isinstance(value, float)]
         self._call(f"k_{node.op}", words, floats)
         for k, (place, array) in enumerate(zip(places, tensors, strict=True)):
             start = RAM + (k + 1) * APART
@@ -114,9 +114,5 @@ class Emulated:
 
 
 def room(array: np.ndarray) -> int:
+    """Whole pages for an array, and at least a byte before it."""
     return (array.nbytes // PAGE + 1) * PAGE
-
-
-def register_model(name: str | None) -> int:
-    assert name is not None
-    return getattr(arm_const, name)

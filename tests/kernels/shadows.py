@@ -131,7 +131,7 @@ def linear(rng: Random) -> Given:
 
 
 def zero(rng: Random) -> int:
-    return int(rng.choice([-128, 127, 0, rng.integers(-128, 128)]))
+    return int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))]))
 
 
 def layered(

@@ -33,6 +33,29 @@ static ONE_COPY void copy_window(int8_t *to, const Windows *k, int n, int y0, in
     }
 }
 
+static inline uint32_t *clear_lane(uint32_t *to, int words, int lanes) {
+  for (; words > 0; words--, to += lanes) *to = 0;
+  return to;
+}
+
+/* x - zero of the same window as words `lanes` apart, where a tap fills whole words */
+static ONE_COPY void widen_window(uint32_t *to, int lanes, const Windows *k, int n, int y0,
+                                  int x0) {
+  int C = k->C, DW = k->DW, kx0 = first_tap(x0, DW), kx1 = end_tap(x0, DW, k->W, k->KW);
+  int run = DW == 1 ? kx1 - kx0 : 1; /* taps that lie side by side */
+  for (int ky = 0; ky < k->KH; ky++, y0 += k->DH) {
+    if (y0 < 0 || y0 >= k->H || kx1 <= kx0) {
+      to = clear_lane(to, k->KW * C / 2, lanes);
+      continue;
+    }
+    const int8_t *from = k->x + ((n * k->H + y0) * k->W + x0 + kx0 * DW) * C;
+    to = clear_lane(to, kx0 * C / 2, lanes);
+    for (int kx = kx0; kx < kx1; kx += run, from += DW * C, to += run * C / 2 * lanes)
+      widen_pixels(to, from, run * C, lanes, k->ZX, 1, 0);
+    to = clear_lane(to, (k->KW - kx1) * C / 2, lanes);
+  }
+}
+
 /* as the reference kernel: blocks of pixels are widened on the stack, then meet all of w; but
  * one output at a time for groups, and for windows that are too large */
 KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8_t *w,
@@ -41,8 +64,8 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
                                  int PL, int DH, int DW, int G, int ZX, int ZY, int low,
                                  int high) {
   int K = KH * KW * C, groups = (K + AT_ONCE - 1) / AT_ONCE * 2, pixels = N * OH * OW;
-  int copies = KH * KW * SH * SW > 1 || PT > 0 || PL > 0 || OH > H || OW > W;
-  int room = CONV_WORDS - (copies ? groups : 0);
+  int plain = KH * KW * SH * SW == 1 && PT == 0 && PL == 0 && OH <= H && OW <= W;
+  int copies = !plain && C % AT_ONCE > 0, room = CONV_WORDS - (copies ? groups : 0);
   if (G > 1 || O < 2 || 4 * groups > room) {
     int8_t *to = y;
     for (int p = 0; p < pixels; p++) {
@@ -78,13 +101,18 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
     blocks = blocks > 0 ? blocks : 1;
     uint32_t *to = words;
     for (int k = 0; k < blocks * lanes; k += lanes, to += 2 * lanes * groups)
-      if (!copies) {
+      if (plain) {
         widen_pixels(to, x + (first + k) * C, C, lanes, ZX, lanes, pixels > 1 ? C : 0);
       } else {
         for (int lane = 0; lane < lanes; lane++) {
-          int p = pixels > 1 ? first + k + lane : 0, oy = p / OW, ox = p % OW;
-          copy_window(taps, &windows, oy / OH, oy % OH * SH - PT, ox * SW - PL);
-          widen_pixels(to + lane, taps, 4 * groups, lanes, ZX, 1, 0);
+          int p = pixels > 1 ? first + k + lane : 0, oy = p / OW, n = oy / OH;
+          int y0 = oy % OH * SH - PT, x0 = p % OW * SW - PL;
+          if (copies) {
+            copy_window(taps, &windows, n, y0, x0);
+            widen_pixels(to + lane, taps, 4 * groups, lanes, ZX, 1, 0);
+          } else {
+            widen_window(to + lane, lanes, &windows, n, y0, x0);
+          }
         }
       }
     int8_t *to_first = y + first * O;

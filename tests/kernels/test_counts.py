@@ -8,7 +8,7 @@ from int8.networks import program, roomy
 from kernels.emulated import Emulated
 from kernels.shadows import layered, node, some_bytes
 from trainlet.ops.op import OPS
-from trainlet.ops.quantized.types import int8, weight
+from trainlet.ops.quantized.types import affine, int8, weight
 
 pytestmark = pytest.mark.skipif(not HAS_GCC, reason="arm-none-eabi-gcc is not installed")
 PLAIN = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
@@ -51,7 +51,7 @@ def test_layers(name, core):
 
 def test_elements(core):
     rng, kind = np.random.default_rng(0), int8(8192)
-    source = (kind.quant.scale[0], kind.quant.zero_point[0])
+    source = affine(kind)
     rest = {"scale": 0.06, "zero_point": 3, "low": -128, "high": 127}
     operands = [some_bytes(rng, kind.shape) for _ in range(2)]
     core.run(node("add_i8", kind, kind, sources=(source, source), **rest), operands)

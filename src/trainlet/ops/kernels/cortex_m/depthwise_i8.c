@@ -1,0 +1,203 @@
+#include "dsp.h"
+#include "kernel.h"
+#include "rescale_fast.h"
+#include "window.h"
+enum {
+  BAND_WORDS = 640, /* on the stack: weights of four channels, and rows of the map */
+  ROWS_AT_ONCE = 3          /* rows of a column pair */
+};
+
+/* sum of (x - zero) * w over taps C weights apart, in rows; steps of x to the next tap and row */
+static ONE_COPY int32_t dot_taps(const int8_t *x, int column, int row, const int8_t *w, int C,
+                                 int w_row, int rows, int columns, int zero) {
+  int32_t sum = 0;
+  for (; rows > 0; rows--, x += row, w += w_row) {
+    const int8_t *xp = x, *wp = w;
+    for (int k = columns; k > 0; k--, xp += column, wp += C) sum += (*xp - zero) * *wp;
+  }
+  return sum;
+}
+
+/* columns j and j+1 of four channels, widened, as four pairs, of channels 0, 2, 1 and 3 */
+INLINED void pair_columns(uint32_t pair[4], uint32_t even0, uint32_t odd0, uint32_t even1,
+                          uint32_t odd1) {
+  pair[0] = pkhbt(even0, even1), pair[1] = pkhtb(even1, even0);
+  pair[2] = pkhbt(odd0, odd1), pair[3] = pkhtb(odd1, odd0);
+}
+
+/* two taps of four channels, in two halves; none outside the row */
+static ONE_COPY void put_taps(uint32_t *to, const int8_t *row, int kx, int KW, int C) {
+  uint32_t first = kx < 0 || kx >= KW ? 0 : load_bytes(row + kx * C), pair[4];
+  uint32_t second = kx + 1 < 0 || kx + 1 >= KW ? 0 : load_bytes(row + kx * C + C);
+  pair_columns(pair, sxtb16(first), sxtb16_ror8(first), sxtb16(second), sxtb16_ror8(second));
+  to[0] = pair[0], to[1] = pair[1], to[4] = pair[2], to[5] = pair[3];
+}
+
+/* weights of four channels, column pair by column pair, for an output and for the next one, whose
+ * window starts SW columns later; zeros fill up the last ROWS_AT_ONCE */
+static ONE_COPY void pair_weights(uint32_t *to, const int8_t *w, int C, int KH, int KW, int SW,
+                                  int pairs) {
+  for (int p = 0; p < pairs; p++)
+    for (int ky = 0; ky < KH; ky++, to += 8) {
+      put_taps(to, w + ky * KW * C, 2 * p, KW, C);
+      put_taps(to + 2, w + ky * KW * C, 2 * p - SW, KW, C);
+    }
+  for (int k = 0; k < 8 * (ROWS_AT_ONCE - 1); k++) to[k] = 0;
+}
+
+INLINED void put_columns(uint32_t *to, uint32_t first, uint32_t second, uint32_t zeros) {
+  pair_columns(to, ssub16(sxtb16(first), zeros), ssub16(sxtb16_ror8(first), zeros),
+               ssub16(sxtb16(second), zeros), ssub16(sxtb16_ror8(second), zeros));
+}
+
+/* x - zero of four channels of a row, column pair by column pair, `apart` words between them;
+ * columns before `left` and from `right` on are zero */
+static ONE_COPY void widen_row(uint32_t *to, int apart, const int8_t *x, int C, int pairs,
+                               int left, int right, int zero) {
+  uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
+  uint32_t nothing = ((uint32_t)zero & 0xFFu) * 0x01010101u;
+  uint32_t *end = to + pairs * apart;
+  int whole = right / 2 < pairs ? right / 2 : pairs; /* pairs before it have both columns */
+  for (int p = 0; to != end; p++, x += 2 * C, to += apart) {
+    if (2 * p >= left && p < whole) {
+      uint32_t *stop = to + (whole - p) * apart;
+      for (p = whole; to != stop; x += 2 * C, to += apart)
+        put_columns(to, load_bytes(x), load_bytes(x + C), zeros);
+      if (to == end) return;
+    }
+    int first = 2 * p >= left && 2 * p < right, second = 2 * p + 1 >= left && 2 * p + 1 < right;
+    if (first || second)
+      put_columns(to, first ? load_bytes(x) : nothing, second ? load_bytes(x + C) : nothing, zeros);
+    else
+      to[0] = to[1] = to[2] = to[3] = 0;
+  }
+}
+
+/* four channels of a row of outputs */
+typedef struct {
+  int C, zero, fast; /* fast: all four are rescaled the short way */
+  int window, advance; /* words of a window; words to the next two outputs' */
+  Channel c[4];
+} Quad;
+
+/* the sums of a channel of two outputs, first the second */
+INLINED void store_two(int8_t *y, int8_t *next, int32_t a, int32_t b, const Channel *c,
+                       int32_t zero, int fast) {
+  int32_t twice = c->twice, right = c->right;
+  if (fast) {
+    *next = rescale_fast(b, twice, right, zero);
+    *y = rescale_fast(a, twice, right, zero);
+  } else {
+    store(next, b, c, zero);
+    store(y, a, c, zero);
+  }
+}
+
+/* one row of a column pair, for two outputs */
+#define TWO_WINDOWS_MEET                                                                    \
+  LOAD_PAIR(s, t, x);                                                                       \
+  LOAD_PAIR(u, v, weights);                                                                 \
+  a0 = smlad(s, u, a0), a2 = smlad(t, v, a2);                                               \
+  LOAD_PAIR(u, v, weights);                                                                 \
+  b0 = smlad(s, u, b0), b2 = smlad(t, v, b2);                                               \
+  LOAD_PAIR(s, t, x);                                                                       \
+  LOAD_PAIR(u, v, weights);                                                                 \
+  a1 = smlad(s, u, a1), a3 = smlad(t, v, a3);                                               \
+  LOAD_PAIR(u, v, weights);                                                                 \
+  b1 = smlad(s, u, b1), b3 = smlad(t, v, b3)
+
+static ONE_COPY void row_of_outputs(const Quad *q, int8_t *y, int outputs,
+                                    const uint32_t *first, const uint32_t *w) {
+  for (; outputs > 0; outputs -= 2, first += q->advance) {
+    int32_t a0 = q->c[0].bias, a1 = q->c[1].bias, a2 = q->c[2].bias, a3 = q->c[3].bias;
+    int32_t b0 = a0, b1 = a1, b2 = a2, b3 = a3;
+    const uint32_t *x = first, *weights = w, *end = first + q->window;
+    do {
+      uint32_t s, t, u, v;
+      TWO_WINDOWS_MEET;
+      TWO_WINDOWS_MEET;
+      TWO_WINDOWS_MEET;
+    } while (x != end);
+    int8_t *next = y + (outputs > 1 ? q->C : 0); /* one that is none is overwritten */
+    if (q->fast) {
+      store_two(y, next, a0, b0, &q->c[0], q->zero, 1);
+      store_two(y + 1, next + 1, a1, b1, &q->c[1], q->zero, 1);
+      store_two(y + 2, next + 2, a2, b2, &q->c[2], q->zero, 1);
+      store_two(y + 3, next + 3, a3, b3, &q->c[3], q->zero, 1);
+    } else {
+      store_two(y, next, a0, b0, &q->c[0], q->zero, 0);
+      store_two(y + 1, next + 1, a1, b1, &q->c[1], q->zero, 0);
+      store_two(y + 2, next + 2, a2, b2, &q->c[2], q->zero, 0);
+      store_two(y + 3, next + 3, a3, b3, &q->c[3], q->zero, 0);
+    }
+    y = next + q->C;
+  }
+}
+#undef TWO_WINDOWS_MEET
+
+/* as the reference kernel, four channels at a time.  Each row of the map is widened once, into a
+ * band of KH rows that interlace: a step down is a step of the band's start.  One output at a
+ * time for dilated windows, for fewer channels, and for windows that are too large. */
+KERNEL ONE_COPY void k_depthwise_i8(int8_t *restrict y, const int8_t *x, const int8_t *w,
+                                    const int32_t *b, const int32_t *q, int N, int H, int W,
+                                    int C, int OH, int OW, int KH, int KW, int SH, int SW,
+                                    int PT, int PL, int DH, int DW, int ZX, int ZY, int low,
+                                    int high) {
+  int pairs = (KW + SW + 1) / 2, fresh = SH < KH ? SH : KH, more = ROWS_AT_ONCE - 1;
+  int kept = 8 * (KH * pairs + more); /* words of the weights of four channels */
+  int most = (BAND_WORDS - kept - 4 * (KH + more)) / (4 * KH); /* pairs of columns that fit */
+  int tile = (2 * most - KW) / SW + 1; /* outputs of a row at once */
+  if (C < 4 || DH * DW > 1 || kept > BAND_WORDS || most < pairs) {
+    int8_t *to = y;
+    for (int p = 0; p < N * OH * OW; p++) {
+      int y0 = p / OW % OH * SH - PT, x0 = p % OW * SW - PL;
+      int ky0 = first_tap(y0, DH), ky1 = end_tap(y0, DH, H, KH);
+      int kx0 = first_tap(x0, DW), kx1 = end_tap(x0, DW, W, KW);
+      for (int c = 0; c < C; c++) {
+        Channel k = channel(b, q, C, c);
+        int at = (p / OW / OH * H + y0 + ky0 * DH) * W + x0 + kx0 * DW;
+        const int8_t *taps = w + (ky0 * KW + kx0) * C + c;
+        int32_t sum = dot_taps(x + at * C + c, DW * C, DH * W * C, taps, C, KW * C, ky1 - ky0,
+                               kx1 - kx0, ZX);
+        store(to++, wrap_add(sum, k.bias), &k, ZY);
+      }
+    }
+    clamp_bytes(y, N * OH * OW * C, low, high);
+    return;
+  }
+  uint32_t words[BAND_WORDS];
+  Quad four = {.C = C, .zero = ZY, .advance = 4 * KH * SW};
+  four.window = (KH * pairs + more) / ROWS_AT_ONCE * ROWS_AT_ONCE * 4;
+  tile = tile < OW + (OW & 1) ? tile & ~1 : OW;
+  for (int quad = 0; quad < C; quad += 4) {
+    int c = quad + 4 <= C ? quad : C - 4;
+    pair_weights(words, w + c, C, KH, KW, SW, pairs);
+    for (int k = 0; k < 4; k++) four.c[k] = channel(b, q, C, c + k);
+    four.fast = is_fast(four.c) && is_fast(four.c + 1) && is_fast(four.c + 2) &&
+                is_fast(four.c + 3);
+    for (int n = 0; n < N; n++)
+      for (int start = 0; start < OW; start += tile) {
+        int outputs = OW - start < tile ? OW - start : tile, x0 = start * SW - PL;
+        int across = (outputs - 1) / 2 * SW + pairs, size = 4 * (across * KH + more);
+        int left = x0 < 0 ? -x0 : 0, right = W - x0, band = kept;
+        for (int oy = 0; oy < OH; oy++) {
+          int rows = oy ? fresh : KH; /* that the outputs above did not see */
+          if (oy) band += 4 * SH;
+          if (band + size > BAND_WORDS) {
+            for (int k = 0; k < size && band + k < BAND_WORDS; k++)
+              words[kept + k] = words[band + k];
+            band = kept;
+          }
+          for (int ky = KH - rows; ky < KH; ky++) {
+            int iy = oy * SH - PT + ky, inside = iy >= 0 && iy < H;
+            const int8_t *row = x + (((inside ? n * H + iy : 0) * W + x0) * C + c);
+            widen_row(words + band + 4 * ky, 4 * KH, row, C, across, left, inside ? right : left,
+                      ZX);
+          }
+          row_of_outputs(&four, y + ((n * OH + oy) * OW + start) * C + c, outputs, words + band,
+                         words);
+        }
+      }
+  }
+  clamp_bytes(y, N * OH * OW * C, low, high);
+}

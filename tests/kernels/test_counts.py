@@ -1,0 +1,68 @@
+"""What the fast kernels cost: instructions, of gcc for a Cortex-M7, that no change may exceed."""
+
+import numpy as np
+import pytest
+
+from emulator.project import HAS_GCC
+from int8.networks import program, roomy
+from kernels.emulated import Emulated
+from kernels.shadows import layered, node, some_bytes
+from trainlet.ops.op import OPS
+from trainlet.ops.quantized.types import affine, int8, weight
+
+pytestmark = pytest.mark.skipif(not HAS_GCC, reason="arm-none-eabi-gcc is not installed")
+PLAIN = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
+
+
+def same(kernel, stride=1):
+    edge = kernel // 2
+    return {"stride": (stride, stride), "padding": (edge,) * 4, "dilation": (1, 1)}
+
+
+LAYERS = {
+    "pointwise 8 to 32": ((16, 16, 8), (32, 1, 1, 8), PLAIN, 2.7),
+    "pointwise 48 to 192": ((8, 8, 48), (192, 1, 1, 48), PLAIN, 1.15),
+    "pointwise 384 to 96": ((4, 4, 384), (96, 1, 1, 384), PLAIN, 1.3),
+    "first of a network": ((32, 32, 3), (16, 3, 3, 3), same(3, 2), 2.4),
+    "depthwise 3x3": ((32, 32, 16), (3, 3, 16), same(3), 3.4),
+    "depthwise 3x3 stride 2": ((32, 32, 16), (3, 3, 16), same(3, 2), 5.3),
+    "depthwise 7x7": ((16, 16, 16), (7, 7, 16), same(7), 1.9),
+}
+"""Map, weight, geometry, and instructions for each multiply-accumulate."""
+
+
+@pytest.fixture(scope="module")
+def core(tmp_path_factory):
+    return Emulated("cortex-m7", "gcc", tmp_path_factory.mktemp("m7"))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name, core):
+    size, w, where, most = LAYERS[name]
+    rng = np.random.default_rng(0)
+    x, depthwise = int8(1, *size, zero_point=-128), len(w) == 3
+    op, axis = ("depthwise_i8", 2) if depthwise else ("conv2d_i8", 0)
+    kind, groups = weight(*w, axis=axis), {} if depthwise else {"groups": 1}
+    made, arrays = layered(rng, op, x, kind, w[axis], **where, **groups)
+    arrays[3] = np.array([[2**30 + 5] * w[axis], [-8] * w[axis]], np.int32)
+    core.run(made, arrays)
+    assert core.instructions <= most * OPS[op].macs(made)
+
+
+def test_elements(core):
+    rng, kind = np.random.default_rng(0), int8(8192)
+    source = affine(kind)
+    rest = {"scale": 0.06, "zero_point": 3, "low": -128, "high": 127}
+    operands = [some_bytes(rng, kind.shape) for _ in range(2)]
+    core.run(node("add_i8", kind, kind, sources=(source, source), **rest), operands)
+    assert core.instructions <= 17 * 8192
+    core.run(node("clamp_mask_i8", kind, low=-128, high=127), operands[:1])
+    assert core.instructions <= 2.5 * 8192
+
+
+def test_a_whole_network():
+    """MCUNet-5FPS: the reference engine takes 65.0 M instructions on the same core."""
+    made, x = program("mcunet", roomy("cortex-m7"))
+    with made.build("unicorn") as device:
+        device.predict(x)
+        assert device.instructions is not None and device.instructions <= 40_000_000

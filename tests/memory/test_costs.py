@@ -21,7 +21,7 @@ def test_the_parts_make_up_the_whole(gradient):
     aligned = 8 * len(made.plan.live)
     assert made.arena_bytes - aligned <= sum(arena.values()) <= made.arena_bytes
     assert (arena["gradients of parameters"] > 0) == (gradient == "float32")
-    assert arena["gradients of activations"] > 0 and arena["kept from the forward pass"] > 0
+    assert arena["gradients of activations"] > 0 and arena["made by the forward pass"] > 0
 
 
 def test_extra_bits_are_counted_by_hand():

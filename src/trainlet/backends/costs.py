@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from trainlet.backends.program import Program, backward_nodes
+from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
+from trainlet.plan.plan import Plan
 from trainlet.plan.report import Cost, peak
 
 
@@ -42,9 +44,18 @@ def _arena(program: Program) -> list[Cost]:
     sums = {i for n in updates for i in n.inputs if i.type.dtype == "float32"}
     _, alive = peak(program.plan)
     parts = {
-        "kept from the forward pass": [n for n in alive if n not in backward],
+        "made by the forward pass": [n for n in alive if n not in backward],
         "gradients of activations": [n for n in alive if n in backward and n not in sums],
         "gradients of parameters": [n for n in alive if n in backward and n in sums],
     }
-    size, where = program.plan.size, "arena at its peak"
-    return [Cost(where, name, sum(size[n] for n in part)) for name, part in parts.items()]
+    where = "arena at its peak"
+    return [Cost(where, name, _covered(program.plan, part)) for name, part in parts.items()]
+
+
+def _covered(plan: Plan, nodes: list[Node]) -> int:
+    """Bytes under these buffers; two of them may lie on each other in part."""
+    total = end = 0
+    for start, size in sorted((plan.offset[n], plan.size[n]) for n in nodes):
+        total += max(0, start + size - max(end, start))
+        end = max(end, start + size)
+    return total

@@ -181,17 +181,27 @@ class Program:
 
 def saved_for_backward(graph: Graph) -> int:
     """Bytes of arena tensors that do not depend on the loss's gradient but are read by nodes
-    that do.  Inputs count; parameters, constants and the label do not."""
-    backward = backward_nodes(graph)
+    that do.  Inputs count; parameters, constants and the label do not, nor what is made of them
+    alone: that is made again whenever it is read."""
+    backward, fed = backward_nodes(graph), _fed_nodes(graph)
     saved: set[Node] = set()
     for n in backward:
         for i in n.inputs:
             while not i.is_leaf and OPS[i.op].alias:
                 i = i.inputs[0]
-            kept = i.op == "input" and i.name not in (TARGET, RATE)
-            if i not in backward and (kept or not i.is_leaf):
+            if i not in backward and i in fed:
                 saved.add(i)
     return sum(n.type.nbytes for n in saved)
+
+
+def _fed_nodes(graph: Graph) -> set[Node]:
+    """The model's inputs, and all that follows from them."""
+    fed: set[Node] = set()
+    for n in graph.nodes():
+        own = n.op == "input" and n.name not in (TARGET, RATE)
+        if own or any(i in fed for i in n.inputs):
+            fed.add(n)
+    return fed
 
 
 def backward_nodes(graph: Graph) -> set[Node]:

@@ -13,10 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from published_schemes import SCHEMES
 from rich.console import Console
@@ -46,12 +46,27 @@ REFERENCE = {
 
 
 @dataclass(frozen=True)
+class Choices:
+    """Of the int8 trainer: its gradients, bits behind each trained weight, whether the image comes
+    in rows."""
+
+    gradient: Literal["float32", "int16", "int8"] = "int16"
+    extra_bits: int = 8
+    stream: bool = False
+
+
+SMALLEST = Choices("int8", 4, True)
+"""What takes the least RAM of what learns as well as float32 (docs/int8-accuracy.md)."""
+
+
+@dataclass(frozen=True)
 class Measured:
     """A trainer's figures; `fits`: within 256 KB of RAM and 1 MB of Flash."""
 
     network: str
     scheme: str
     target: str
+    choices: Choices
     fits: bool
     profile: Profile
 
@@ -62,6 +77,7 @@ class Measured:
             "network": self.network,
             "scheme": self.scheme,
             "target": self.target,
+            **asdict(self.choices),
             "fits": self.fits,
             "ram_bytes": report.ram_bytes,
             "flash_bytes": report.flash_bytes,
@@ -84,26 +100,31 @@ class Measured:
         }
 
 
-def measure(network: str, scheme: str, core: str, asked: argparse.Namespace) -> Measured:
+def measure(
+    network: str, scheme: str, core: str, choices: Choices, asked: argparse.Namespace
+) -> Measured:
     """Compile and count one trainer."""
     graph = tl.load(asked.data / "models" / "mcunet_int8" / f"{network}.npz", classes=10)
     target = replace(tl.Target.preset(core), compiler=asked.compiler)
-    precision = tl.Int8(gradient=asked.gradient, extra_bits=asked.extra_bits)
+    precision = tl.Int8(gradient=choices.gradient, extra_bits=choices.extra_bits)
 
     def counted(target: tl.Target) -> Profile:
         update = SCHEMES[network][scheme].of(graph)
-        program = tl.compile(graph, None, update, target=target, precision=precision)
+        program = tl.compile(
+            graph, None, update, target=target, precision=precision, stream=choices.stream
+        )
         return program.profile()
 
     try:
-        return Measured(network, scheme, core, True, counted(target))
+        return Measured(network, scheme, core, choices, True, counted(target))
     except TargetError:
-        return Measured(network, scheme, core, False, counted(replace(target, **ROOMY)))
+        roomy = replace(target, **ROOMY)
+        return Measured(network, scheme, core, choices, False, counted(roomy))
 
 
-COLUMNS = ("network", "scheme", "target", "RAM", "Flash", "stack", "forward MACs", "backward MACs",
-           "forward instr.", "per MAC", "step instr.", "per MAC", "reference: RAM", "Flash",
-           "forward", "step")  # fmt: skip
+COLUMNS = ("network", "scheme", "target", "gradient", "extra bits", "image", "RAM", "Flash",
+           "stack", "forward MACs", "backward MACs", "forward instr.", "per MAC", "step instr.",
+           "per MAC", "reference: RAM", "Flash", "forward", "step")  # fmt: skip
 
 
 def cells(measured: Measured) -> list[str]:
@@ -112,7 +133,9 @@ def cells(measured: Measured) -> list[str]:
     key = (measured.network, measured.scheme, measured.target)
     forward, step = row["instructions_forward"], row["instructions_step"]
     macs, more = row["macs_forward"], row["macs_backward"]
-    line = [*key, f"{row['ram_bytes']:,}{'' if measured.fits else ' (does not fit)'}",
+    chosen = measured.choices
+    how = chosen.gradient, str(chosen.extra_bits), "in rows" if chosen.stream else "whole"
+    line = [*key, *how, f"{row['ram_bytes']:,}{'' if measured.fits else ' (does not fit)'}",
             f"{row['flash_bytes']:,}", f"{row['stack_bytes']:,}", f"{macs:,}", f"{more:,}",
             f"{forward / 1e6:.2f} M", f"{forward / macs:.2f}",
             f"{step / 1e6:.2f} M", f"{step / (macs + more):.2f}"]  # fmt: skip
@@ -150,13 +173,17 @@ def _cell(op: Row | None) -> str:
     return f"{op.instructions / 1e6:.3f}" + (f" ({per_mac:.2f})" if per_mac else "")
 
 
-def wanted(asked: argparse.Namespace) -> Iterator[tuple[str, str, str]]:
-    """What was asked for; the M7 first, and MCUNet first."""
+def wanted(asked: argparse.Namespace) -> Iterator[tuple[str, str, str, Choices]]:
+    """What was asked for; the M7 first, and MCUNet first; in the end the smallest trainers."""
+    choices = Choices(asked.gradient, asked.extra_bits, asked.stream)
     for core in asked.target or TARGETS:
         for network in asked.network or SCHEMES:
             for scheme in asked.scheme or SCHEMES[network]:
                 if scheme in SCHEMES[network]:
-                    yield network, scheme, core
+                    yield network, scheme, core, choices
+    if asked.smallest:
+        for network in SCHEMES:
+            yield network, "49KB", "cortex-m7", SMALLEST
 
 
 def arguments() -> argparse.Namespace:
@@ -169,6 +196,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--per-node", action="store_true", help="a table of calls for each")
     parser.add_argument("--gradient", default="int16", choices=["float32", "int16", "int8"])
     parser.add_argument("--extra-bits", type=int, default=8, choices=[0, 4, 8])
+    parser.add_argument("--stream", action="store_true", help="the image comes in rows")
+    parser.add_argument(
+        "--smallest", action="store_true", help="then 49KB on the M7 with the least RAM"
+    )
     parser.add_argument("--compiler", choices=["gcc", "zig"])
     parser.add_argument("--picture", type=Path, help="of the last one: .svg or .png")
     parser.add_argument("--json", type=Path, help="also write the rows here")
@@ -179,9 +210,9 @@ def main() -> None:
     """Measure, print Markdown as the figures come, write."""
     asked, found, console = arguments(), [], Console(width=180)
     print("|", " | ".join(COLUMNS), "|")
-    print("|", " | ".join(["---"] * 3 + ["---:"] * (len(COLUMNS) - 3)), "|", flush=True)
-    for network, scheme, core in wanted(asked):
-        found.append(measure(network, scheme, core, asked))
+    print("|", " | ".join(["---"] * 6 + ["---:"] * (len(COLUMNS) - 6)), "|", flush=True)
+    for network, scheme, core, choices in wanted(asked):
+        found.append(measure(network, scheme, core, choices, asked))
         print("|", " | ".join(cells(found[-1])), "|", flush=True)
         if asked.json:
             asked.json.parent.mkdir(parents=True, exist_ok=True)

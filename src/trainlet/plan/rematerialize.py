@@ -1,0 +1,185 @@
+"""Which values to make again, exactly: a mixed-integer program, solved by OR-Tools' CP-SAT.
+
+The constraints are those of Checkmate (Jain et al., MLSys 2020, section 4): R[t,v], value v is
+made in stage t; S[t,v], it is there when stage t begins; what is made needs its inputs; memory is
+followed through the values made within a stage, and freed with the last reader.  Three choices make
+it small: gradients run once, in a given order; a value is kept, or made once more; and it is made
+again in the stage that first needs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from trainlet.errors import ToolchainError
+from trainlet.plan.stages import Problem
+
+MISSING = "the optimal choice of what to recompute needs OR-Tools: pip install 'trainlet[planning]'"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """values: to make again; work: of making them, at least `bound` for any other choice; peak:
+    bytes that the model needs."""
+
+    values: frozenset[int]
+    work: int
+    bound: int
+    peak: int
+
+    @property
+    def gap(self) -> float:
+        """How much of the work might be saved at most; 0 for a proven optimum."""
+        return 1 - self.bound / self.work if self.work else 0.0
+
+
+def have_solver() -> bool:
+    """Whether OR-Tools is installed."""
+    try:
+        import ortools.sat.python.cp_model  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def cheapest_choice(
+    problem: Problem, budget: int, macs: int, seconds: float = 30.0
+) -> Choice | None:
+    """The least work whose bytes are within `budget`, with at most `macs` extra multiply-
+    accumulates; None where there is none, or none was found in time.
+
+    Raises ToolchainError without OR-Tools.
+    """
+    return _Model(problem, macs, budget).solve(seconds)
+
+
+def smallest_choice(problem: Problem, macs: int, seconds: float = 30.0) -> Choice | None:
+    """The fewest bytes with at most `macs` extra multiply-accumulates; then the work of that."""
+    return _Model(problem, macs, None).solve(seconds)
+
+
+class _Model:
+    """R[t][v] and S[t][v] are variables, or the constants 0 and 1."""
+
+    def __init__(self, problem: Problem, macs: int, budget: int | None) -> None:
+        try:
+            from ortools.sat.python import cp_model
+        except ImportError:
+            raise ToolchainError(MISSING) from None
+        self.cp: Any = cp_model
+        self.model: Any = cp_model.CpModel()
+        self.problem, self.minimise = problem, budget is None
+        self.budget: Any = budget
+        values, count = problem.values, len(problem.moments)
+        if budget is None:
+            self.budget = self.model.new_int_var(0, _everything(problem), "peak")
+        readers: list[list[int]] = [[] for _ in values]
+        for k, v in enumerate(values):
+            for i in v.inputs:
+                readers[i].append(k)
+        self.readers = readers
+        self.reads = [
+            [t for t, m in enumerate(problem.moments) if k in m.reads] for k in range(len(values))
+        ]
+        self.S = [[self._there(t, k) for k in range(len(values))] for t in range(count)]
+        self.S.append([0] * len(values))
+        self.R = [[self._made(t, k) for k in range(len(values))] for t in range(count)]
+        for k in range(len(values)):
+            self.model.add(sum(row[k] for row in self.R) + self.S[0][k] <= 1)
+        for t in range(count):
+            self._links(t)
+            self._memory(t)
+        self._forward()
+        self.model.add(self._total([v.macs for v in values]) <= macs)
+        self.work = self._total([v.work for v in values])
+        self.model.minimize(self.budget if self.minimise else self.work)
+
+    def _window(self, k: int) -> tuple[int, int]:
+        """The stages from the first to the last that value k, or what is made of it, may serve."""
+        seen, stack, found = {k}, [k], []
+        while stack:
+            v = stack.pop()
+            found += self.reads[v]
+            for r in self.readers[v]:
+                if r not in seen:
+                    seen.add(r)
+                    stack.append(r)
+        return min(found), max(found)
+
+    def _there(self, t: int, k: int) -> Any:
+        return self.model.new_bool_var(f"S{t},{k}") if t <= self._window(k)[1] else 0
+
+    def _made(self, t: int, k: int) -> Any:
+        first, last = self._window(k)
+        makes = self.problem.values[k].nodes and first <= t <= last
+        return self.model.new_bool_var(f"R{t},{k}") if makes else 0
+
+    def _links(self, t: int) -> None:
+        """What is there was there or was made; what is made has its inputs and is needed."""
+        R, S, reads = self.R[t], self.S[t], self.problem.moments[t].reads
+        for k, value in enumerate(self.problem.values):
+            self.model.add(self.S[t + 1][k] <= S[k] + R[k])
+            for i in value.inputs:
+                self.model.add(R[k] <= R[i] + S[i])
+            if k in reads:
+                self.model.add(S[k] + R[k] >= 1)
+            else:
+                self.model.add(R[k] <= sum(R[r] for r in self.readers[k]))
+
+    def _memory(self, t: int) -> None:
+        moment, values = self.problem.moments[t], self.problem.values
+        R, S = self.R[t], self.S[t]
+        held = sum(v.size * s for v, s in zip(values, S, strict=True))
+        self.model.add(moment.before + held <= self.budget)
+        for k, value in enumerate(values):
+            if isinstance(R[k], int):
+                continue
+            need = (value.size + value.transient) * R[k]
+            self.model.add(moment.between + held + need <= self.budget)
+            held = held + value.size * R[k]
+            for i in value.inputs:
+                if i not in moment.reads:
+                    held = held - values[i].size * self._freed(t, i, k)
+        self.model.add(moment.during + held <= self.budget)
+
+    def _freed(self, t: int, i: int, k: int) -> Any:
+        """Whether value i goes when k has been made of it in stage t."""
+        free = self.model.new_bool_var(f"F{t},{i},{k}")
+        self.model.add(free <= self.R[t][k])
+        self.model.add(free + self.S[t + 1][i] <= 1)
+        for later in self.readers[i]:
+            if later > k:
+                self.model.add(free + self.R[t][later] <= 1)
+        return free
+
+    def _forward(self) -> None:
+        """What is kept lies beside all that the forward pass needs."""
+        values, levels = self.problem.values, self.problem.forward
+        for t, level in enumerate(levels):
+            kept = [v.size * self.S[0][k] for k, v in enumerate(values) if v.leaves <= t]
+            self.model.add(level + sum(kept) <= self.budget)
+
+    def _total(self, weights: list[int]) -> Any:
+        return sum(w * row[k] for row in self.R for k, w in enumerate(weights) if w)
+
+    def solve(self, seconds: float) -> Choice | None:
+        solver = self.cp.CpSolver()
+        solver.parameters.max_time_in_seconds = seconds
+        solver.parameters.num_workers = 1
+        solver.parameters.random_seed = 0
+        status = solver.solve(self.model)
+        if status not in (self.cp.OPTIMAL, self.cp.FEASIBLE):
+            return None
+        chosen = frozenset(k for row in self.R for k, made in enumerate(row) if solver.value(made))
+        work = sum(self.problem.values[k].work for k in chosen)
+        bound = work if self.minimise else round(solver.best_objective_bound)
+        peak = solver.value(self.budget) if self.minimise else self.budget
+        return Choice(chosen, work, bound, peak)
+
+
+def _everything(problem: Problem) -> int:
+    """More bytes than any choice needs."""
+    most = max((m.before + m.between + m.during for m in problem.moments), default=0)
+    values = sum(v.size + v.transient for v in problem.values)
+    return values + max(most, *problem.forward)

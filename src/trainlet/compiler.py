@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,10 @@ from torch.export import ExportedProgram
 
 from trainlet.backends.c import write_project
 from trainlet.backends.firmware import Firmware, build_firmware
+from trainlet.backends.limits import Limits, check_fits, fit_program
 from trainlet.backends.program import LOGITS, LOSS, Program, Stage
 from trainlet.backends.target import Target
-from trainlet.errors import DataError, FileError, SchemeError, TargetError, TrainletError
+from trainlet.errors import DataError, FileError, SchemeError, TrainletError
 from trainlet.frontends.archive import read_archive
 from trainlet.frontends.mcunet import load_mcunet
 from trainlet.frontends.pt2e import quantize_module
@@ -38,12 +39,12 @@ from trainlet.passes.fold import fold_batch_norm
 from trainlet.passes.freeze import fold_constants, freeze
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
-from trainlet.passes.presets import PRESETS, choose, graph_parameters
+from trainlet.passes.presets import choose, graph_parameters
 from trainlet.passes.prune import prune
 from trainlet.passes.training_head import float_head, without_softmax
 from trainlet.passes.update import Training, attach_updates
 from trainlet.plan.place import plan_graph
-from trainlet.plan.report import Report, label, peak
+from trainlet.plan.report import Report
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import OracleDevice
 from trainlet.run.trainer import Trainer, build_trainer, input_arrays
@@ -72,6 +73,8 @@ class CompiledProgram(Program):
             constant_bytes=self.constant_bytes,
             macs_forward=self.macs_forward,
             macs_backward=self.macs_backward,
+            macs_recomputed=self.macs_recomputed,
+            recompute_won_bytes=self._won(),
             stack_bytes=firmware.stack_bytes if firmware else None,
             flash_bytes=firmware.flash_bytes if firmware else None,
             ram_limit=self.target.ram,
@@ -88,6 +91,9 @@ class CompiledProgram(Program):
         """Compile and start it on "host", "sanitized" (host with ASan and UBSan), "unicorn" or
         "qemu"; `count=False` emulates faster and counts no instructions."""
         return build_trainer(self, device, count)
+
+    def _won(self) -> int:
+        return self.recomputation.arena_without - self.plan.arena if self.recomputation else 0
 
     def _measured(self) -> Firmware | None:
         if self.target.cpu is None:
@@ -203,6 +209,8 @@ def compile(
     optimizer: Optimizer | None = None,
     accumulate: int = 1,
     prefix: str = "trainer",
+    max_ram: int | None = None,
+    max_recompute: float | None = 1.33,
 ) -> CompiledProgram:
     """Compile a pretrained network into a trainer.
 
@@ -214,12 +222,21 @@ def compile(
     quantisation-aware scaling; `calibration` batches show a float network's ranges.
     loss: "cross_entropy" (int labels), "mse", "bce", "bce_with_logits", or a Loss.
     accumulate: gradients of so many steps are averaged before the parameters change.
+    max_ram: bytes that the program may use, at most the target's RAM (the default).  Where it needs
+    more, parts of the forward pass run again in the backward pass instead of being kept; the
+    results are the same bit for bit.
+    max_recompute: a step may then have so many times the multiply-accumulates; None never
+    recomputes.
 
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
     """
     if accumulate < 1:
         raise TrainletError(f"accumulate={accumulate}; allowed: a whole number, at least 1")
+    if max_recompute is not None and not 1 <= max_recompute <= 2:
+        raise TrainletError(f"max_recompute={max_recompute}; allowed: None, or between 1 and 2")
+    if max_ram is not None and max_ram < 1:
+        raise TrainletError(f"max_ram={max_ram}; allowed: None, or a number of bytes above 0")
     if scheme is None:
         raise SchemeError("no scheme; trainlet.schemes.bias(model) is a good one to begin with")
     optimizer = optimizer or SGD()
@@ -233,8 +250,9 @@ def compile(
         )
         return _program(training, place, optimizer, accumulate, prefix)
 
-    wanted = program(scheme)
-    _check_fits(wanted, program)
+    limits = Limits.of(place, max_ram)
+    wanted = fit_program(program(scheme), limits, max_recompute)
+    check_fits(wanted, limits, program)
     return wanted
 
 
@@ -314,46 +332,3 @@ def _examples(example_inputs: Any) -> list[torch.Tensor]:
         raise DataError("a torch.nn.Module needs example_inputs: one tensor, or a tuple of them")
     given = example_inputs if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
     return [torch.as_tensor(np.asarray(x)) if not isinstance(x, torch.Tensor) else x for x in given]
-
-
-def _needed(program: Program) -> tuple[int, int]:
-    """RAM with the reserved stack, and Flash without code, in bytes."""
-    initial = sum(n.type.nbytes for n in program.params)
-    ram = program.arena_bytes + program.state_bytes + program.target.stack
-    return ram, program.constant_bytes + initial
-
-
-def _fits(program: Program) -> bool:
-    limits = program.target.ram, program.target.flash
-    return all(
-        limit is None or need <= limit for need, limit in zip(_needed(program), limits, strict=True)
-    )
-
-
-def _check_fits(program: Program, preset: Callable[[str], Program]) -> None:
-    """Raise TargetError unless the program fits; it says what is large and what would fit."""
-    if _fits(program):
-        return
-    (ram, flash), target = _needed(program), program.target
-    over = [
-        f"{what} needs {need:,} bytes, {need - limit:,} more than its {limit:,}"
-        for what, need, limit in (("RAM", ram, target.ram), ("Flash", flash, target.flash))
-        if limit is not None and need > limit
-    ]
-    _, alive = peak(program.plan)
-    largest = ", ".join(f"{label(n)} {n.type} {n.type.nbytes:,}" for n in alive[:4])
-    fitting = [name for name in PRESETS if _preset_fits(name, preset)]
-    raise TargetError(
-        f"the program does not fit {target.name}: {'; '.join(over)} "
-        f"(arena {program.arena_bytes:,}, trained parameters and state {program.state_bytes:,}, "
-        f"reserved stack {target.stack:,}). "
-        f"Largest at the peak: {largest}. Presets that would fit: {', '.join(fitting) or 'none'}"
-        + ("" if fitting else "; take a smaller input, batch or network, or a larger target")
-    )
-
-
-def _preset_fits(name: str, preset: Callable[[str], Program]) -> bool:
-    try:
-        return _fits(preset(name))
-    except TrainletError:
-        return False

@@ -15,6 +15,8 @@ from trainlet.cli.options import (
     Flash,
     LossName,
     Lr,
+    MaxRam,
+    MaxRecompute,
     Net,
     OptimizerName,
     PrecisionName,
@@ -45,6 +47,8 @@ def compile_command(
     prefix: Prefix = "trainer",
     precision: PrecisionName = "float32",
     calibration: Calibration = None,
+    max_ram: MaxRam = None,
+    max_recompute: MaxRecompute = 1.33,
     stop_after: Annotated[
         str | None,
         typer.Option(metavar="STAGE", help=f"print the graph after {', '.join(STAGES)}; no C"),
@@ -53,7 +57,7 @@ def compile_command(
     """Compile a network into a C project that trains it."""
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
-        calibration,
+        calibration, max_ram, max_recompute,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(graph_text(asked, stop_after), nl=False)
@@ -97,6 +101,8 @@ def plan_command(
     accumulate: Accumulate = 1,
     precision: PrecisionName = "float32",
     calibration: Calibration = None,
+    max_ram: MaxRam = None,
+    max_recompute: MaxRecompute = 1.33,
     draw: Annotated[
         Path | None, typer.Option(metavar="FILE", help="memory over time, .svg or .png")
     ] = None,
@@ -106,7 +112,7 @@ def plan_command(
         raise tl.TrainletError(f"cannot draw {draw}; allowed: a name that ends in .svg or .png")
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
-        calibration=calibration,
+        calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
     )  # fmt: skip
     with ERR.status(f"planning {net}"):
         report = asked.program().report

@@ -1,4 +1,4 @@
-"""Make a value of the forward pass a second time for the backward pass, so that it need not stay."""
+"""Make values of the forward pass again for the backward pass, so that they need not stay."""
 
 from __future__ import annotations
 

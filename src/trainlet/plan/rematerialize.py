@@ -20,17 +20,19 @@ MISSING = "the optimal choice of what to recompute needs OR-Tools: pip install '
 
 @dataclass(frozen=True)
 class Choice:
-    """values: to make again; work: of making them, at least `bound` for any other choice; peak:
-    bytes that the model needs."""
+    """values: to make again; work: of making them, at least `bound` for any other choice (None:
+    nothing is proven); peak: bytes that the model needs."""
 
     values: frozenset[int]
     work: int
-    bound: int
+    bound: int | None
     peak: int
 
     @property
-    def gap(self) -> float:
-        """How much of the work might be saved at most; 0 for a proven optimum."""
+    def gap(self) -> float | None:
+        """The share of the work that might be saved; 0 for a proven optimum, None for a guess."""
+        if self.bound is None:
+            return None
         return 1 - self.bound / self.work if self.work else 0.0
 
 
@@ -44,19 +46,21 @@ def have_solver() -> bool:
 
 
 def cheapest_choice(
-    problem: Problem, budget: int, macs: int, seconds: float = 30.0
+    problem: Problem, budget: int, macs: int, effort: float = 20.0
 ) -> Choice | None:
     """The least work whose bytes are within `budget`, with at most `macs` extra multiply-
-    accumulates; None where there is none, or none was found in time.
+    accumulates; None where there is none, or none was found with this effort (about seconds, but
+    the same on every machine).
 
     Raises ToolchainError without OR-Tools.
     """
-    return _Model(problem, macs, budget).solve(seconds)
+    return _Model(problem, macs, budget).solve(effort)
 
 
-def smallest_choice(problem: Problem, macs: int, seconds: float = 30.0) -> Choice | None:
-    """The fewest bytes with at most `macs` extra multiply-accumulates; then the work of that."""
-    return _Model(problem, macs, None).solve(seconds)
+def smallest_choice(problem: Problem, macs: int, effort: float = 20.0) -> Choice | None:
+    """The fewest bytes with at most `macs` extra multiply-accumulates, with the least work."""
+    found = _Model(problem, macs, None).solve(effort)
+    return found and (_Model(problem, macs, found.peak).solve(effort) or found)
 
 
 class _Model:
@@ -163,9 +167,9 @@ class _Model:
     def _total(self, weights: list[int]) -> Any:
         return sum(w * row[k] for row in self.R for k, w in enumerate(weights) if w)
 
-    def solve(self, seconds: float) -> Choice | None:
+    def solve(self, effort: float) -> Choice | None:
         solver = self.cp.CpSolver()
-        solver.parameters.max_time_in_seconds = seconds
+        solver.parameters.max_deterministic_time = effort
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = 0
         status = solver.solve(self.model)
@@ -173,7 +177,9 @@ class _Model:
             return None
         chosen = frozenset(k for row in self.R for k, made in enumerate(row) if solver.value(made))
         work = sum(self.problem.values[k].work for k in chosen)
-        bound = work if self.minimise else round(solver.best_objective_bound)
+        bound = round(solver.best_objective_bound)
+        if self.minimise:
+            bound = None
         peak = solver.value(self.budget) if self.minimise else self.budget
         return Choice(chosen, work, bound, peak)
 

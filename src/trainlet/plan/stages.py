@@ -138,7 +138,13 @@ class _Builder:
             self._value(h, members, number, buffers) for h, members in self.groups.items()
         )
         macs = sum(OPS[n.op].macs(n) for n in self.order)
-        return Problem(values, self._moments(number), tuple(buffers.live_bytes), macs)
+        waiting = sum(
+            aligned(n.type.nbytes)
+            for n in self.graph.leaves("input")
+            if n not in buffers.owner and n not in self.groups
+        )
+        forward = tuple(level + waiting for level in buffers.live_bytes)
+        return Problem(values, self._moments(number), forward, macs)
 
     def _part(self) -> Graph:
         return Graph({k: n for k, n in self.graph.outputs.items() if n not in self.backward})

@@ -15,12 +15,15 @@ from trainlet.errors import GraphError, PlanError, TargetError, ToolchainError, 
 from trainlet.ops.op import OPS
 from trainlet.passes.recompute import recompute
 from trainlet.plan import budget
-from trainlet.plan.greedy_choice import greedy_choice, peak_bytes
+from trainlet.plan.chain_choice import as_chain
+from trainlet.plan.checkpoint import cheapest, smallest
+from trainlet.plan.greedy_choice import greedy_choice
 from trainlet.plan.late_order import late_order
 from trainlet.plan.liveness import assign_buffers
 from trainlet.plan.rematerialize import cheapest_choice, smallest_choice
 from trainlet.plan.schedule import schedule
 from trainlet.plan.stages import Problem, forward_first, stages
+from trainlet.plan.walk import peak_bytes
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from zoo import NETWORKS, Case
 from zoo.case import make_case
@@ -122,7 +125,8 @@ def learned(made: CompiledProgram, device: str, name: str, steps: int = 2) -> li
 
 
 REAL = pytest.mark.parametrize(
-    ("name", "arena_share", "times"), [("resnet8", 0.66, 1.1), ("cct2", 0.66, 1.08)]
+    ("name", "arena_share", "times"),
+    [("resnet8", 0.66, 1.1), pytest.param("cct2", 0.66, 1.08, marks=pytest.mark.slow)],
 )
 
 
@@ -232,6 +236,25 @@ def test_the_message_without_the_solver(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ortools.sat.python", None)
     with pytest.raises(ToolchainError, match=r"pip install 'trainlet\[planning\]'"):
         smallest_choice(choices("mlp").problem, 0)
+
+
+@pytest.mark.parametrize("name", ["deep", "mlp"])
+def test_a_chain_without_the_solver(name):
+    """The chain's optimum never claims less than the walk through the step finds."""
+    problem = choices(name).problem
+    chain = as_chain(problem)
+    assert chain is not None
+    for limit in range(2 * peak_bytes(problem, frozenset()), 0, -400):
+        found = cheapest(chain.links, limit)
+        assert found is None or peak_bytes(problem, chain.values(found)) <= found.peak <= limit
+        if found is None:
+            break
+    least = smallest(chain.links, 10**9)
+    assert least.segments and peak_bytes(problem, chain.values(least)) <= least.peak
+
+
+def test_a_residual_network_is_no_chain():
+    assert as_chain(choices("residual").problem) is None
 
 
 @pytest.mark.parametrize("name", SMALL)

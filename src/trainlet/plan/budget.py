@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.passes.recompute import recompute
-from trainlet.plan.greedy_choice import greedy_choice, peak_bytes
+from trainlet.plan.greedy_choice import greedy_choice
 from trainlet.plan.late_order import late_order
 from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
-from trainlet.plan.rematerialize import Choice, cheapest_choice, have_solver, smallest_choice
+from trainlet.plan.rematerialize import cheapest_choice, have_solver, smallest_choice
 from trainlet.plan.schedule import Order
 from trainlet.plan.stages import Problem, forward_first, stages
+from trainlet.plan.walk import Choice, peak_bytes
 
-TRIES = 6
+TRIES = 4
+"""So often a budget is lowered because the plan needs more than the model thought."""
 Planner = Callable[[Graph, Order], Plan]
 
 
@@ -60,10 +62,11 @@ def fit(
         choice = _cheapest(task.problem, budget, extra)
         if choice is None:
             break
-        best = _smaller(best, task.planned(choice))
-        if best.plan.arena <= arena:
-            return best
-        budget -= best.plan.arena - arena
+        tried = task.planned(choice)
+        if tried.plan.arena <= arena:
+            return tried
+        best = _smaller(best, tried)
+        budget -= tried.plan.arena - arena
     best = _smaller(best, task.planned(_smallest(task.problem, extra)))
     return best if best.plan.arena < plan.arena else None
 
@@ -73,17 +76,16 @@ def _smaller(known: Fitted | None, new: Fitted) -> Fitted:
 
 
 def _cheapest(problem: Problem, budget: int, extra: int) -> Choice | None:
-    """By the solver; greedily where there is none, or it found nothing in time."""
-    found = cheapest_choice(problem, budget, extra) if have_solver() else None
-    if found is not None:
-        return found
+    """By the solver, from the greedy choice on; the greedy choice where there is no solver."""
     greedy = greedy_choice(problem, budget, extra)
-    return greedy if greedy.peak <= budget else None
+    known = greedy if greedy.peak <= budget else None
+    found = cheapest_choice(problem, budget, extra, known) if have_solver() else None
+    return min((c for c in (found, known) if c), key=lambda c: c.work, default=None)
 
 
 def _smallest(problem: Problem, extra: int) -> Choice:
-    found = smallest_choice(problem, extra) if have_solver() else None
-    return found or greedy_choice(problem, 0, extra)
+    greedy = greedy_choice(problem, 0, extra)
+    return (smallest_choice(problem, extra, greedy) if have_solver() else None) or greedy
 
 
 class _Task:

@@ -1,22 +1,32 @@
-"""What a choice of values to make again needs; and a greedy choice, where there is no solver."""
+"""A choice of values to make again without a solver: greedy, and where the network is a chain, by
+the chain's optimum."""
 
 from __future__ import annotations
 
-from trainlet.plan.rematerialize import Choice
+from trainlet.plan.chain_choice import as_chain, cheapest_in_chain, smallest_in_chain
 from trainlet.plan.stages import Problem
+from trainlet.plan.walk import Choice, peak_bytes
 
-REACH = 12
-"""So many neighbouring values are tried together at most."""
-
-
-def peak_bytes(problem: Problem, chosen: frozenset[int]) -> int:
-    """Bytes of the worst moment of a step that makes these values again."""
-    return _Walk(problem, chosen).peak()
+LENGTHS = (1, 2, 3, 4, 6, 8, 12)
+"""So many neighbouring values are tried together."""
 
 
 def greedy_choice(problem: Problem, budget: int, macs: int) -> Choice:
-    """Neighbouring values are added, most bytes won for their work first, until the peak is within
-    `budget` or nothing helps; at most `macs` extra multiply-accumulates."""
+    """A choice within `budget` bytes, or as close as this comes, with at most `macs` extra
+    multiply-accumulates."""
+    found = [_grown(problem, budget, macs)]
+    chain = as_chain(problem)
+    if chain is not None:
+        optimum = cheapest_in_chain(chain, budget)
+        for values in (optimum, smallest_in_chain(problem, chain, macs)):
+            if values is not None and _macs(problem, values) <= macs:
+                found.append(values)
+    choices = [_pruned(problem, values, budget) for values in found]
+    return min(choices, key=lambda c: (max(c.peak, budget), c.work))
+
+
+def _grown(problem: Problem, budget: int, macs: int) -> frozenset[int]:
+    """Neighbouring values are added, most bytes won for their work first, while it helps."""
     chosen: frozenset[int] = frozenset()
     peak = peak_bytes(problem, chosen)
     while peak > budget:
@@ -24,12 +34,23 @@ def greedy_choice(problem: Problem, budget: int, macs: int) -> Choice:
             ((peak - lower) / (1 + _work(problem, more)), sorted(more), lower)
             for more in _runs(problem, chosen)
             if _macs(problem, chosen | more) <= macs
-            and (lower := peak_bytes(problem, chosen | more)) < peak
+            and (lower := peak_bytes(problem, chosen | more, peak)) < peak
         ]
         if not better:
             break
         _, more, peak = max(better)
         chosen |= frozenset(more)
+    return chosen
+
+
+def _pruned(problem: Problem, chosen: frozenset[int], budget: int) -> Choice:
+    """Without what need not be made again, most work first."""
+    peak = peak_bytes(problem, chosen)
+    enough = max(peak, budget)
+    for k in sorted(chosen, key=lambda k: -problem.values[k].work):
+        lower = peak_bytes(problem, chosen - {k}, enough + 1)
+        if lower <= enough:
+            chosen, peak = chosen - {k}, lower
     return Choice(chosen, _work(problem, chosen), None, peak)
 
 
@@ -37,9 +58,7 @@ def _runs(problem: Problem, chosen: frozenset[int]) -> list[frozenset[int]]:
     """What may be added at once: values that stand next to each other."""
     free = [k for k, v in enumerate(problem.values) if v.nodes and k not in chosen]
     return [
-        frozenset(free[a : a + length])
-        for length in range(1, min(REACH, len(free)) + 1)
-        for a in range(len(free) - length + 1)
+        frozenset(free[a : a + length]) for length in LENGTHS for a in range(len(free) - length + 1)
     ]
 
 
@@ -49,51 +68,3 @@ def _work(problem: Problem, chosen: frozenset[int]) -> int:
 
 def _macs(problem: Problem, chosen: frozenset[int]) -> int:
     return sum(problem.values[k].macs for k in chosen)
-
-
-class _Walk:
-    """A step, moment by moment."""
-
-    def __init__(self, problem: Problem, chosen: frozenset[int]) -> None:
-        self.problem = problem
-        values, count = problem.values, len(problem.moments)
-        first, last = [count] * len(values), [-1] * len(values)
-        for t, moment in enumerate(problem.moments):
-            for k in moment.reads:
-                first[k], last[k] = min(first[k], t), t
-        for k in reversed(range(len(values))):
-            if k in chosen and first[k] < count:
-                for i in values[k].inputs:
-                    first[i], last[i] = min(first[i], first[k]), max(last[i], first[k])
-        self.last = last
-        self.made = {k: first[k] for k in chosen if first[k] < count}
-        self.kept = [k for k in range(len(values)) if k not in chosen and last[k] >= 0]
-
-    def peak(self) -> int:
-        values = self.problem.values
-        levels = [
-            level + sum(values[k].size for k in self.kept if values[k].leaves <= t)
-            for t, level in enumerate(self.problem.forward)
-        ]
-        alive = set(self.kept)
-        for t in range(len(self.problem.moments)):
-            levels.append(self._stage(t, alive))
-            alive = {k for k in alive if self.last[k] > t}
-        return max(levels)
-
-    def _stage(self, t: int, alive: set[int]) -> int:
-        """The worst moment of a stage; `alive` gains what is made in it."""
-        values, moment = self.problem.values, self.problem.moments[t]
-        held = sum(values[k].size for k in alive)
-        worst = moment.before + held
-        making = sorted(k for k, at in self.made.items() if at == t)
-        for k in making:
-            worst = max(worst, moment.between + held + values[k].size + values[k].transient)
-            held += values[k].size
-            alive.add(k)
-            for i in values[k].inputs:
-                awaited = i in moment.reads or any(i in values[j].inputs for j in making if j > k)
-                if self.last[i] == t and not awaited:
-                    held -= values[i].size
-                    alive.discard(i)
-        return max(worst, moment.during + held)

@@ -9,31 +9,14 @@ again in the stage that first needs it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from trainlet.errors import ToolchainError
 from trainlet.plan.stages import Problem
+from trainlet.plan.walk import Choice, Walk
 
+EFFORT = 10.0
 MISSING = "the optimal choice of what to recompute needs OR-Tools: pip install 'trainlet[planning]'"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """values: to make again; work: of making them, at least `bound` for any other choice (None:
-    nothing is proven); peak: bytes that the model needs."""
-
-    values: frozenset[int]
-    work: int
-    bound: int | None
-    peak: int
-
-    @property
-    def gap(self) -> float | None:
-        """The share of the work that might be saved; 0 for a proven optimum, None for a guess."""
-        if self.bound is None:
-            return None
-        return 1 - self.bound / self.work if self.work else 0.0
 
 
 def have_solver() -> bool:
@@ -46,21 +29,29 @@ def have_solver() -> bool:
 
 
 def cheapest_choice(
-    problem: Problem, budget: int, macs: int, effort: float = 20.0
+    problem: Problem,
+    budget: int,
+    macs: int,
+    known: Choice | None = None,
+    effort: float = EFFORT,
 ) -> Choice | None:
     """The least work whose bytes are within `budget`, with at most `macs` extra multiply-
     accumulates; None where there is none, or none was found with this effort (about seconds, but
-    the same on every machine).
+    the same on every machine).  `known` is a choice to begin with.
 
     Raises ToolchainError without OR-Tools.
     """
-    return _Model(problem, macs, budget).solve(effort)
+    return _Model(problem, macs, budget).solve(effort, known)
 
 
-def smallest_choice(problem: Problem, macs: int, effort: float = 20.0) -> Choice | None:
+def smallest_choice(
+    problem: Problem, macs: int, known: Choice | None = None, effort: float = EFFORT
+) -> Choice | None:
     """The fewest bytes with at most `macs` extra multiply-accumulates, with the least work."""
-    found = _Model(problem, macs, None).solve(effort)
-    return found and (_Model(problem, macs, found.peak).solve(effort) or found)
+    found = _Model(problem, macs, None).solve(effort, known)
+    if found is None:
+        return None
+    return _Model(problem, macs, found.peak).solve(effort, found) or found
 
 
 class _Model:
@@ -78,6 +69,7 @@ class _Model:
         values, count = problem.values, len(problem.moments)
         if budget is None:
             self.budget = self.model.new_int_var(0, _everything(problem), "peak")
+        self.free: dict[tuple[int, int, int], Any] = {}
         readers: list[list[int]] = [[] for _ in values]
         for k, v in enumerate(values):
             for i in v.inputs:
@@ -150,6 +142,7 @@ class _Model:
     def _freed(self, t: int, i: int, k: int) -> Any:
         """Whether value i goes when k has been made of it in stage t."""
         free = self.model.new_bool_var(f"F{t},{i},{k}")
+        self.free[t, i, k] = free
         self.model.add(free <= self.R[t][k])
         self.model.add(free + self.S[t + 1][i] <= 1)
         for later in self.readers[i]:
@@ -167,7 +160,26 @@ class _Model:
     def _total(self, weights: list[int]) -> Any:
         return sum(w * row[k] for row in self.R for k, w in enumerate(weights) if w)
 
-    def solve(self, effort: float) -> Choice | None:
+    def _suggest(self, known: Choice) -> None:
+        """Begin with a choice."""
+        walk = Walk(self.problem, known.values)
+        there, freed = [*walk.kept, *walk.made], set[tuple[int, int, int]]()
+        for t, (S, R) in enumerate(zip(self.S, self.R, strict=False)):
+            making = sorted(k for k, at in walk.made.items() if at == t)
+            alive = {k for k in there if walk.made.get(k, -1) < t <= walk.last[k]}
+            for k in range(len(S)):
+                for row, set_to in ((S, k in alive), (R, k in making)):
+                    if not isinstance(row[k], int):
+                        self.model.add_hint(row[k], set_to)
+            for at, k in enumerate(making):
+                freed.update((t, i, k) for i in walk.freed(t, k, making[at + 1 :]))
+        for key, free in self.free.items():
+            self.model.add_hint(free, key in freed)
+
+    def solve(self, effort: float, known: Choice | None = None) -> Choice | None:
+        """The best choice found with this effort, or None."""
+        if known is not None:
+            self._suggest(known)
         solver = self.cp.CpSolver()
         solver.parameters.max_deterministic_time = effort
         solver.parameters.num_workers = 1

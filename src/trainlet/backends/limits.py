@@ -10,7 +10,7 @@ from trainlet.backends.program import Program
 from trainlet.backends.target import Target
 from trainlet.errors import TargetError, TrainletError
 from trainlet.passes.presets import PRESETS
-from trainlet.plan.budget import Planner, fit
+from trainlet.plan.budget import Planner, fit, least_arena
 from trainlet.plan.place import plan_graph
 from trainlet.plan.rematerialize import have_solver
 from trainlet.plan.report import label, peak
@@ -71,23 +71,26 @@ def check_fits(program: Program, limits: Limits, preset: Callable[[str], Program
         for what, need, limit in (("RAM", ram, limits.ram), ("Flash", flash, limits.flash))
         if limit is not None and need > limit
     ]
+    arena = None if limits.ram is None else limits.ram - (ram - program.arena_bytes)
     _, alive = peak(program.plan)
     largest = ", ".join(f"{label(n)} {n.type} {n.type.nbytes:,}" for n in alive[:4])
     fitting = [name for name in PRESETS if _preset_fits(name, limits, preset)]
     raise TargetError(
         f"the program does not fit {target.name}: {'; '.join(over)} "
         f"(arena {program.arena_bytes:,}, trained parameters and state {program.state_bytes:,}, "
-        f"reserved stack {target.stack:,}). {_recomputing(program)}"
+        f"reserved stack {target.stack:,}). {_recomputing(program, arena)}"
         f"Largest at the peak: {largest}. Presets that would fit: {', '.join(fitting) or 'none'}"
         + ("" if fitting else "; take a smaller input, batch or network, or a larger target")
     )
 
 
-def _recomputing(program: Program) -> str:
-    """What recomputation has done for a program that is still too large."""
+def _recomputing(program: Program, arena: int | None) -> str:
+    """What recomputation did, or cannot do, for a program whose arena may have so many bytes."""
     done = program.recomputation
     if done is None:
-        return ""
+        least = least_arena(program.graph, program.plan)
+        hopeless = arena is not None and arena < least <= program.arena_bytes
+        return f"Recomputation gets no arena below {least:,}. " if hopeless else ""
     total = program.macs_forward + program.macs_backward
     times = (total + program.macs_recomputed) / max(total, 1)
     better = "" if have_solver() else "; pip install 'trainlet[planning]' may find a better one"

@@ -71,6 +71,12 @@ def fit(
     return best if best.plan.arena < plan.arena else None
 
 
+def least_arena(graph: Graph, plan: Plan) -> int:
+    """Bytes that no recomputation gets below: each layer with what it reads, alone."""
+    task = _Task(graph, plan, plan_graph)
+    return task.floor - task.relief
+
+
 def _smaller(known: Fitted | None, new: Fitted) -> Fitted:
     return new if known is None or new.plan.arena < known.plan.arena else known
 

@@ -54,7 +54,7 @@ def fit(
     """
     extra = int((max_recompute - 1) * sum(OPS[n.op].macs(n) for n in plan.order))
     task = _Task(graph, plan, planner)
-    budget = arena + task.relief
+    budget = arena if task.floor <= arena else arena + task.relief
     best: Fitted | None = None
     if task.floor > budget:
         return None

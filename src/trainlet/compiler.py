@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from torch.export import ExportedProgram
 from trainlet.backends.c import write_project
 from trainlet.backends.costs import costs
 from trainlet.backends.firmware import Firmware, build_firmware
+from trainlet.backends.limits import Limits, check_fits, fit_program
 from trainlet.backends.program import LOGITS, LOSS, Program, Stage
 from trainlet.backends.target import Target
-from trainlet.errors import DataError, FileError, SchemeError, TargetError, TrainletError
+from trainlet.errors import DataError, FileError, SchemeError, TrainletError
 from trainlet.frontends.archive import read_archive
 from trainlet.frontends.mcunet import load_mcunet
 from trainlet.frontends.pt2e import quantize_module
@@ -41,15 +42,15 @@ from trainlet.passes.freeze import fold_constants, freeze
 from trainlet.passes.fuse import copy_weights, fuse_updates
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
-from trainlet.passes.presets import PRESETS, choose, graph_parameters
+from trainlet.passes.presets import choose, graph_parameters
 from trainlet.passes.prune import prune
 from trainlet.passes.split import split_weights
 from trainlet.passes.training_head import float_head, without_softmax
 from trainlet.passes.update import Training, attach_updates
 from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
-from trainlet.plan.report import Choice, Report, label, peak
-from trainlet.plan.schedule import schedule
+from trainlet.plan.report import Choice, Report
+from trainlet.plan.schedule import Order, schedule
 from trainlet.plan.tile import Tile
 from trainlet.plan.tiling import choose_tiles
 from trainlet.run.counted import Profile
@@ -88,6 +89,8 @@ class CompiledProgram(Program):
             constant_bytes=self.constant_bytes,
             macs_forward=self.macs_forward,
             macs_backward=self.macs_backward,
+            macs_recomputed=self.macs_recomputed,
+            recompute_won_bytes=self._won(),
             stack_bytes=firmware.stack_bytes if firmware else None,
             flash_bytes=firmware.flash_bytes if firmware else None,
             ram_limit=self.target.ram,
@@ -125,6 +128,9 @@ class CompiledProgram(Program):
         """Where the instructions and the bytes of a step go, counted on "unicorn" or "qemu" (None:
         the first of them that knows the core)."""
         return profile(self, self.report, device)
+
+    def _won(self) -> int:
+        return self.recomputation.arena_without - self.plan.arena if self.recomputation else 0
 
     def _measured(self) -> Firmware | None:
         if self.target.cpu is None:
@@ -242,6 +248,8 @@ def compile(
     prefix: str = "trainer",
     tile: bool | None = None,
     stream: bool = False,
+    max_ram: int | None = None,
+    max_recompute: float | None = 1.33,
 ) -> CompiledProgram:
     """Compile a pretrained network into a trainer.
 
@@ -256,12 +264,21 @@ def compile(
     tile: whether maps too large for the arena exist only a few rows at a time; by default where
     the target's RAM is limited.  The results are the same bit for bit.
     stream: whether the first input comes in rows through a callback, and is never there as a whole.
+    max_ram: bytes that the program may use, at most the target's RAM (the default).  Where it needs
+    more, parts of the forward pass run again in the backward pass instead of being kept; the
+    results are the same bit for bit.
+    max_recompute: a step may then have so many times the multiply-accumulates; None never
+    recomputes.
 
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
     """
     if accumulate < 1:
         raise TrainletError(f"accumulate={accumulate}; allowed: a whole number, at least 1")
+    if max_recompute is not None and not 1 <= max_recompute <= 2:
+        raise TrainletError(f"max_recompute={max_recompute}; allowed: None, or between 1 and 2")
+    if max_ram is not None and max_ram < 1:
+        raise TrainletError(f"max_ram={max_ram}; allowed: None, or a number of bytes above 0")
     if scheme is None:
         raise SchemeError("no scheme; trainlet.schemes.bias(model) is a good one to begin with")
     optimizer = optimizer or SGD()
@@ -269,15 +286,18 @@ def compile(
     integer = _integer_precision(precision)
     graph = _forward_graph(model, example_inputs, integer, calibration)
 
+    planner = partial(_plan, target=place, tile=tile, stream=stream)
+
     def program(scheme: Scheme, integer: Int8 | None = integer) -> CompiledProgram:
         training = training_graph(
             graph, None, scheme, loss, optimizer, accumulate, precision=integer
         )
-        step, plan = _planned(training.step, place, tile, stream)
+        step, plan = _planned(training.step, planner)
         return _program(replace(training, step=step), plan, place, optimizer, accumulate, prefix)
 
-    wanted = program(scheme)
-    _check_fits(wanted, program)
+    limits = Limits.of(place, max_ram)
+    wanted = fit_program(program(scheme), limits, max_recompute, planner)
+    check_fits(wanted, limits, program)
     return replace(wanted, precision=integer, variant=lambda other: program(scheme, other))
 
 
@@ -332,17 +352,19 @@ def evaluate(
     return loss, logits, trainer.state()
 
 
-def _planned(graph: Graph, target: Target, tile: bool | None, stream: bool) -> tuple[Graph, Plan]:
+def _planned(graph: Graph, planner: Callable[..., Plan]) -> tuple[Graph, Plan]:
     """The step and its plan; with copies of weights, if these make the arena smaller."""
-    plan, copied = _step_plan(graph, target, tile, stream), copy_weights(graph)
+    plan, copied = planner(graph), copy_weights(graph)
     if copied is graph:
         return graph, plan
-    other = _step_plan(verify(copied), target, tile, stream)
+    other = planner(verify(copied))
     return (copied, other) if other.arena < plan.arena else (graph, plan)
 
 
-def _step_plan(graph: Graph, target: Target, tile: bool | None, stream: bool) -> Plan:
-    order = schedule(graph)
+def _plan(
+    graph: Graph, order: Order | None = None, *, target: Target, tile: bool | None, stream: bool
+) -> Plan:
+    order = order or schedule(graph)
     streamed = next((n for n in graph.leaves("input") if stream), None)
     tiles: tuple[Tile, ...] = ()
     if stream or (target.ram is not None if tile is None else tile):
@@ -379,46 +401,3 @@ def _examples(example_inputs: Any) -> list[torch.Tensor]:
         raise DataError("a torch.nn.Module needs example_inputs: one tensor, or a tuple of them")
     given = example_inputs if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
     return [torch.as_tensor(np.asarray(x)) if not isinstance(x, torch.Tensor) else x for x in given]
-
-
-def _needed(program: Program) -> tuple[int, int]:
-    """RAM with the reserved stack, and Flash without code, in bytes."""
-    initial = sum(n.type.nbytes for n in program.params)
-    ram = program.arena_bytes + program.state_bytes + program.target.stack
-    return ram, program.constant_bytes + initial
-
-
-def _fits(program: Program) -> bool:
-    limits = program.target.ram, program.target.flash
-    return all(
-        limit is None or need <= limit for need, limit in zip(_needed(program), limits, strict=True)
-    )
-
-
-def _check_fits(program: Program, preset: Callable[[str], Program]) -> None:
-    """Raise TargetError unless the program fits; it says what is large and what would fit."""
-    if _fits(program):
-        return
-    (ram, flash), target = _needed(program), program.target
-    over = [
-        f"{what} needs {need:,} bytes, {need - limit:,} more than its {limit:,}"
-        for what, need, limit in (("RAM", ram, target.ram), ("Flash", flash, target.flash))
-        if limit is not None and need > limit
-    ]
-    _, alive = peak(program.plan)
-    largest = ", ".join(f"{label(n)} {n.type} {program.plan.size[n]:,}" for n in alive[:4])
-    fitting = [name for name in PRESETS if _preset_fits(name, preset)]
-    raise TargetError(
-        f"the program does not fit {target.name}: {'; '.join(over)} "
-        f"(arena {program.arena_bytes:,}, trained parameters and state {program.state_bytes:,}, "
-        f"reserved stack {target.stack:,}). "
-        f"Largest at the peak: {largest}. Presets that would fit: {', '.join(fitting) or 'none'}"
-        + ("" if fitting else "; take a smaller input, batch or network, or a larger target")
-    )
-
-
-def _preset_fits(name: str, preset: Callable[[str], Program]) -> bool:
-    try:
-        return _fits(preset(name))
-    except TrainletError:
-        return False

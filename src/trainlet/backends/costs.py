@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from trainlet.backends.program import Program, backward_nodes
+from trainlet.backends.program import LOSS, Program
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
+from trainlet.passes.recompute import backward_nodes
 from trainlet.plan.plan import Plan
 from trainlet.plan.report import Cost, peak
 
@@ -39,7 +40,7 @@ def _parameters(program: Program) -> list[Cost]:
 
 def _arena(program: Program) -> list[Cost]:
     """At the moment of most live bytes: what the backward pass made, and what it still needs."""
-    backward = backward_nodes(program.graph)
+    backward = backward_nodes(program.graph, LOSS)
     updates = [n for n in program.plan.order if OPS[n.op].mutates is not None]
     sums = {i for n in updates for i in n.inputs if i.type.dtype == "float32"}
     _, alive = peak(program.plan)

@@ -14,6 +14,8 @@ from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
 from trainlet.ir.text import print_graph
 from trainlet.ops.op import OPS
+from trainlet.passes.recompute import backward_nodes
+from trainlet.plan.budget import Recomputation
 from trainlet.plan.plan import Plan
 from trainlet.plan.tile import Tile
 
@@ -51,6 +53,7 @@ class Program:
     accumulate: int = 1
     lr: float = 0.01
     prefix: str = "trainer"
+    recomputation: Recomputation | None = None
 
     @property
     def stages(self) -> list[Stage]:
@@ -170,20 +173,32 @@ class Program:
 
     @property
     def macs_backward(self) -> int:
-        return sum(OPS[n.op].macs(n) for n in self.plan.order) - self.macs_forward
+        every = sum(OPS[n.op].macs(n) for n in self.plan.order)
+        return every - self.macs_forward - self.macs_recomputed
+
+    @property
+    def macs_recomputed(self) -> int:
+        """Of what runs a second time, so that it need not be kept."""
+        return sum(OPS[n.op].macs(n) for n in self.recomputed)
+
+    @property
+    def recomputed(self) -> tuple[Node, ...]:
+        """Nodes that make a value of the forward pass again."""
+        return self.recomputation.nodes if self.recomputation else ()
 
     @cached_property
     def saved_bytes(self) -> int:
         """Bytes that the forward pass keeps for the backward pass: made by nodes that the loss
         needs or that compress what it made (masks, slices), and read after the loss is known."""
-        return saved_for_backward(self.graph)
+        return saved_for_backward(self.graph, self.recomputation)
 
 
-def saved_for_backward(graph: Graph) -> int:
+def saved_for_backward(graph: Graph, recomputation: Recomputation | None = None) -> int:
     """Bytes of arena tensors that do not depend on the loss's gradient but are read by nodes
-    that do.  Inputs count; parameters, constants and the label do not, nor what is made of them
-    alone: that is made again whenever it is read."""
-    backward, fed = backward_nodes(graph), _fed_nodes(graph)
+    that do, or that run again for these.  Inputs count; parameters, constants and the label do
+    not, nor what is made of them alone: that is made again whenever it is read."""
+    backward = backward_nodes(graph, LOSS) | set(recomputation.late if recomputation else ())
+    fed = _fed_nodes(graph)
     saved: set[Node] = set()
     for n in backward:
         for i in n.inputs:
@@ -202,18 +217,6 @@ def _fed_nodes(graph: Graph) -> set[Node]:
         if own or any(i in fed for i in n.inputs):
             fed.add(n)
     return fed
-
-
-def backward_nodes(graph: Graph) -> set[Node]:
-    """The loss's own gradient, and all that follows from it."""
-    loss = graph.outputs[LOSS]
-    prediction, target = loss.inputs
-    backward: set[Node] = set()
-    for n in graph.nodes():
-        seed = n.op == f"{loss.op}_dz" and n.inputs == (prediction, target)
-        if seed or any(i in backward for i in n.inputs):
-            backward.add(n)
-    return backward
 
 
 def _unique(stages: list[Stage], kind: str) -> list[Node]:

@@ -17,6 +17,8 @@ from trainlet.cli.options import (
     Gradient,
     LossName,
     Lr,
+    MaxRam,
+    MaxRecompute,
     Net,
     OptimizerName,
     PrecisionName,
@@ -49,6 +51,8 @@ def compile_command(
     calibration: Calibration = None,
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
+    max_ram: MaxRam = None,
+    max_recompute: MaxRecompute = 1.33,
     stop_after: Annotated[
         str | None,
         typer.Option(metavar="STAGE", help=f"print the graph after {', '.join(STAGES)}; no C"),
@@ -57,9 +61,7 @@ def compile_command(
     """Compile a network into a C project that trains it."""
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
-        calibration,
-        gradient,
-        extra_bits,
+        calibration, max_ram, max_recompute, gradient, extra_bits,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(graph_text(asked, stop_after), nl=False)
@@ -110,6 +112,8 @@ def plan_command(
     calibration: Calibration = None,
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
+    max_ram: MaxRam = None,
+    max_recompute: MaxRecompute = 1.33,
     draw: Annotated[
         Path | None, typer.Option(metavar="FILE", help="memory over time, .svg or .png")
     ] = None,
@@ -123,7 +127,8 @@ def plan_command(
     check_picture(draw)
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
-        calibration=calibration, gradient=gradient, extra_bits=extra_bits,
+        calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
+        gradient=gradient, extra_bits=extra_bits,
     )  # fmt: skip
     with ERR.status(f"planning {net}"):
         report = asked.program().report

@@ -42,6 +42,14 @@ Ram = Annotated[int | None, typer.Option(metavar="KB", min=1, help="RAM instead 
 Flash = Annotated[
     int | None, typer.Option(metavar="KB", min=1, help="Flash instead of the target's")
 ]
+MaxRam = Annotated[
+    int | None,
+    typer.Option(metavar="KB", min=1, help="recompute until it fits; default: the target's RAM"),
+]
+MaxRecompute = Annotated[
+    float,
+    typer.Option(min=1, max=2, help="a step may have so many times the multiply-accumulates"),
+]
 OptimizerName = Annotated[
     str, typer.Option("--optimizer", help=", ".join(OPTIMIZERS) + "; momentum is SGD with 0.9")
 ]
@@ -82,6 +90,8 @@ class Request:
     prefix: str = "trainer"
     precision: str = "float32"
     calibration: Path | None = None
+    max_ram: int | None = None
+    max_recompute: float = 1.33
     gradient: str | None = None
     extra_bits: int | None = None
 
@@ -131,4 +141,6 @@ class Request:
             optimizer=self.make_optimizer(),
             accumulate=self.accumulate,
             prefix=self.prefix,
+            max_ram=None if self.max_ram is None else self.max_ram * KB,
+            max_recompute=self.max_recompute,
         )

@@ -51,7 +51,8 @@ class Report:
 
     ram_bytes = arena + parameters + state + stack.  stack_bytes and flash_bytes are measured on
     the compiled firmware; they are None where there is none (the host).  costs: what an int8
-    program's RAM consists of; empty in float32.
+    program's RAM consists of; empty in float32.  macs_recomputed are those of the forward pass
+    that run again in the backward pass; what they win, in arena bytes, is recompute_won_bytes.
     """
 
     target: str
@@ -63,6 +64,8 @@ class Report:
     constant_bytes: int
     macs_forward: int
     macs_backward: int
+    macs_recomputed: int
+    recompute_won_bytes: int
     stack_bytes: int | None
     flash_bytes: int | None
     ram_limit: int | None
@@ -117,6 +120,9 @@ class Report:
         table.add_section()
         table.add_row("multiply-accumulates", f"{self.macs_forward:,}", "forward")
         table.add_row("", f"{self.macs_backward:,}", "backward")
+        if self.recompute_won_bytes:
+            won = f"recomputed: {self.recompute_won_bytes:,} bytes of arena less"
+            table.add_row("", f"{self.macs_recomputed:,}", won)
         return table
 
     def _add_costs(self, table: Table, where: str) -> None:

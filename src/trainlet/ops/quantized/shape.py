@@ -35,7 +35,7 @@ def _moves_bytes(name: str, inputs: int, shapes: list[tuple[tuple, dict]]) -> No
         require(all(t.dtype == "int8" for t in types), f"{types} are not int8")
         result = twin.infer(*types, **attrs)
         if name == "concat":
-            return replace(result, quant=_joined_scales(*types, attrs["axis"]))
+            return replace(result, quant=_joined_scales(types[0], types[1], attrs["axis"]))
         affine(types[0])
         return result
 

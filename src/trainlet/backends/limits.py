@@ -1,0 +1,107 @@
+"""Does a program fit its device, can recomputing make it, and what to say if not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from trainlet.backends.program import Program
+from trainlet.backends.target import Target
+from trainlet.errors import TargetError, TrainletError
+from trainlet.passes.presets import PRESETS
+from trainlet.plan.budget import Planner, fit, least_arena
+from trainlet.plan.place import plan_graph
+from trainlet.plan.rematerialize import have_solver
+from trainlet.plan.report import label, peak
+
+AnyProgram = TypeVar("AnyProgram", bound=Program)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bytes that a program may use; None for no limit."""
+
+    ram: int | None
+    flash: int | None
+
+    @staticmethod
+    def of(target: Target, max_ram: int | None = None) -> Limits:
+        """The target's, or less RAM if `max_ram` says so."""
+        given = [size for size in (target.ram, max_ram) if size is not None]
+        return Limits(min(given, default=None), target.flash)
+
+    def admit(self, program: Program) -> bool:
+        """Whether a program fits, the reserved stack included, code in Flash left out."""
+        return all(
+            limit is None or need <= limit
+            for need, limit in zip(needed(program), (self.ram, self.flash), strict=True)
+        )
+
+
+def needed(program: Program) -> tuple[int, int]:
+    """RAM with the reserved stack, and Flash without code, in bytes."""
+    initial = sum(n.type.nbytes for n in program.params)
+    ram = program.arena_bytes + program.state_bytes + program.target.stack
+    return ram, program.constant_bytes + initial
+
+
+def fit_program(
+    program: AnyProgram, limits: Limits, max_recompute: float | None, planner: Planner = plan_graph
+) -> AnyProgram:
+    """The program itself if it needs no more RAM than there is; else one that makes a part of its
+    forward pass again, for the least work that will do, or that comes closest."""
+    ram, _ = needed(program)
+    if limits.ram is None or ram <= limits.ram or max_recompute is None:
+        return program
+    arena = limits.ram - (ram - program.arena_bytes)
+    found = fit(program.graph, program.plan, arena, max_recompute, planner)
+    if found is None:
+        return program
+    return replace(program, graph=found.graph, plan=found.plan, recomputation=found.recomputation)
+
+
+def check_fits(program: Program, limits: Limits, preset: Callable[[str], Program]) -> None:
+    """Raise TargetError unless the program fits; it says what is large and what would fit."""
+    if limits.admit(program):
+        return
+    (ram, flash), target = needed(program), program.target
+    over = [
+        f"{what} needs {need:,} bytes, {need - limit:,} more than its {limit:,}"
+        for what, need, limit in (("RAM", ram, limits.ram), ("Flash", flash, limits.flash))
+        if limit is not None and need > limit
+    ]
+    arena = None if limits.ram is None else limits.ram - (ram - program.arena_bytes)
+    _, alive = peak(program.plan)
+    largest = ", ".join(f"{label(n)} {n.type} {program.plan.size[n]:,}" for n in alive[:4])
+    fitting = [name for name in PRESETS if _preset_fits(name, limits, preset)]
+    raise TargetError(
+        f"the program does not fit {target.name}: {'; '.join(over)} "
+        f"(arena {program.arena_bytes:,}, trained parameters and state {program.state_bytes:,}, "
+        f"reserved stack {target.stack:,}). {_recomputing(program, arena)}"
+        f"Largest at the peak: {largest}. Presets that would fit: {', '.join(fitting) or 'none'}"
+        + ("" if fitting else "; take a smaller input, batch or network, or a larger target")
+    )
+
+
+def _recomputing(program: Program, arena: int | None) -> str:
+    """What recomputation did, or cannot do, for a program whose arena may have so many bytes."""
+    done = program.recomputation
+    if done is None:
+        least = least_arena(program.graph, program.plan)
+        hopeless = arena is not None and arena < least <= program.arena_bytes
+        return f"Recomputation gets no arena below {least:,}. " if hopeless else ""
+    total = program.macs_forward + program.macs_backward
+    times = (total + program.macs_recomputed) / max(total, 1)
+    better = "" if have_solver() else "; pip install 'trainlet[planning]' may find a better one"
+    return (
+        f"This is the least RAM found with recomputation: the arena would be "
+        f"{done.arena_without:,} without it; {times:.2f} x the multiply-accumulates{better}. "
+    )
+
+
+def _preset_fits(name: str, limits: Limits, preset: Callable[[str], Program]) -> bool:
+    try:
+        return limits.admit(preset(name))
+    except TrainletError:
+        return False

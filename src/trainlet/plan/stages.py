@@ -1,0 +1,224 @@
+"""What could be recomputed: the values that the backward pass reads, and when it reads them.
+
+The order of the gradients is given; it is cut into stages, one for each gradient that reads
+values of the forward pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainlet.ir.graph import Graph, Node
+from trainlet.ops.op import OPS
+from trainlet.passes.recompute import backward_nodes
+from trainlet.plan.buffers import aligned, holder, in_arena
+from trainlet.plan.liveness import Buffers, assign_buffers
+from trainlet.plan.schedule import Order
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of the forward pass that may be kept, or made again.
+
+    nodes:     what makes it from other values, aliases included; empty for an input
+    size:      bytes
+    macs:      multiply-accumulates of making it again; 0 if it is only made later
+    work:      macs, and one for every element made
+    transient: bytes beside its inputs and itself while it is made
+    inputs:    the values that it is made of
+    leaves:    moment of the forward pass from which on it is there only if it is kept
+    """
+
+    nodes: tuple[Node, ...]
+    size: int
+    macs: int
+    work: int
+    transient: int
+    inputs: tuple[int, ...]
+    leaves: int
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A gradient that reads values.
+
+    before:  most bytes, beside values, that are alive since the previous one ran
+    between: bytes, beside values, that are alive when values are made again for it
+    during:  bytes, beside values, that are alive while it runs
+    """
+
+    reads: frozenset[int]
+    before: int
+    between: int
+    during: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """values: each after its inputs; moments: in order; forward: bytes alive at each moment of
+    the forward pass if no value is kept longer than that pass needs it; macs: of a whole step."""
+
+    values: tuple[Value, ...]
+    moments: tuple[Moment, ...]
+    forward: tuple[int, ...]
+    macs: int
+
+    def nodes(self, chosen: frozenset[int]) -> list[Node]:
+        """What is to be copied, for the values to make again."""
+        return [n for k in sorted(chosen) for n in self.values[k].nodes]
+
+
+def forward_first(graph: Graph, order: Order) -> Order:
+    """The order with what the forward pass compresses for the backward pass (masks, slices) right
+    after what it is made of."""
+    backward = backward_nodes(graph)
+    started = False
+    late: list[Node] = []
+    for n in order:
+        started = started or n in backward
+        if started and n not in backward:
+            late.append(n)
+    result = [n for n in order if n not in set(late)]
+    for n in late:
+        at = max((result.index(i) for i in n.inputs if not i.is_leaf), default=-1)
+        result.insert(at + 1, n)
+    return tuple(result)
+
+
+def stages(graph: Graph, order: Order) -> Problem:
+    """The problem of a graph whose order has the forward pass first."""
+    return _Builder(graph, order).problem()
+
+
+class _Builder:
+    def __init__(self, graph: Graph, order: Order) -> None:
+        self.graph, self.order = graph, order
+        self.backward = backward_nodes(graph)
+        self.readers: dict[Node, list[Node]] = {}
+        for n in order:
+            if not OPS[n.op].alias:
+                for h in dict.fromkeys(holder(i) for i in n.inputs if in_arena(i)):
+                    self.readers.setdefault(h, []).append(n)
+        self.forward = [n for n in order if n not in self.backward]
+        self.relevant = self._relevant()
+        self.groups = self._groups()
+
+    def _relevant(self) -> set[Node]:
+        """Tensors of the forward pass that a gradient reads, or that lead to one."""
+        found: set[Node] = set()
+        leaves = self.graph.leaves("input")
+        for h in [*reversed(self.forward), *leaves]:
+            read = self.readers.get(h, ())
+            fed = not h.is_leaf or any(r not in self.backward for r in read)
+            if holder(h) is h and fed and any(r in self.backward or r in found for r in read):
+                found.add(h)
+        return {h for h in found if not (h.is_leaf and self._is_label(h))}
+
+    def _is_label(self, leaf: Node) -> bool:
+        return leaf in self.graph.outputs["loss"].inputs
+
+    def _groups(self) -> dict[Node, list[Node]]:
+        """Each value with the tensors before it that nobody else reads."""
+        groups: dict[Node, list[Node]] = {}
+        into: dict[Node, Node] = {}
+        for h in [n for n in reversed(self.forward) if n in self.relevant]:
+            read = [r for r in self.readers.get(h, ()) if r in self.backward or r in self.relevant]
+            alone = len(read) == 1 and read[0] not in self.backward
+            into[h] = into[read[0]] if alone else h
+            groups.setdefault(into[h], []).insert(0, h)
+        inputs = [n for n in self.graph.leaves("input") if n in self.relevant]
+        return {n: [] for n in inputs} | dict(reversed(groups.items()))
+
+    def problem(self) -> Problem:
+        inside = {m: k for k, members in enumerate(self.groups.values()) for m in members}
+        number = inside | {h: k for k, h in enumerate(self.groups)}
+        forward = tuple(n for n in self.order if n in self._prediction())
+        buffers = assign_buffers(self._part(), forward)
+        values = tuple(
+            self._value(h, members, number, buffers) for h, members in self.groups.items()
+        )
+        macs = sum(OPS[n.op].macs(n) for n in self.order)
+        waiting = sum(
+            aligned(n.type.nbytes)
+            for n in self.graph.leaves("input")
+            if n not in buffers.owner and n not in self.groups
+        )
+        forward = tuple(level + waiting for level in buffers.live_bytes)
+        return Problem(values, self._moments(number), forward, macs)
+
+    def _part(self) -> Graph:
+        return Graph({k: n for k, n in self.graph.outputs.items() if n not in self.backward})
+
+    def _prediction(self) -> set[Node]:
+        return set(self._part().nodes())
+
+    def _value(
+        self, h: Node, members: list[Node], number: dict[Node, int], buffers: Buffers
+    ) -> Value:
+        inputs = {
+            number[holder(i)]
+            for m in members
+            for i in m.inputs
+            if holder(i) in self.relevant and holder(i) not in members
+        }
+        aliases = [n for n in self.forward if OPS[n.op].alias and holder(n) in members]
+        read = [r for r in self.readers.get(h, ()) if r in buffers.moment]
+        only_later = not read and h not in self._part().outputs.values()
+        macs = 0 if only_later else sum(OPS[m.op].macs(m) for m in members)
+        work = 0 if only_later else macs + sum(m.type.size for m in members)
+        if read:
+            last = max(read, key=lambda r: buffers.moment[r])
+            lent = buffers.owner.get(last) is buffers.owner.get(h)
+            leaves = buffers.moment[last] + (0 if lent else 1)
+        else:
+            made = (buffers.moment.get(holder(i), -1) for m in members for i in m.inputs)
+            leaves = max((*made, buffers.moment.get(h, -1))) + 1
+        nodes = tuple(n for n in self.forward if n in members or n in aliases)
+        size = aligned(h.type.nbytes)
+        return Value(nodes, size, macs, work, _transient(members), tuple(sorted(inputs)), leaves)
+
+    def _moments(self, number: dict[Node, int]) -> tuple[Moment, ...]:
+        buffers = assign_buffers(self.graph, self.order)
+        span: dict[Node, tuple[int, int]] = {}
+        for n in self.order:
+            buffer = buffers.owner.get(n)
+            if n in self.backward and buffer is not None and buffer not in span:
+                span[buffer] = (buffers.moment[n], buffers.span[buffer][1])
+        for leaf in self.graph.leaves("input"):
+            if leaf not in self.relevant:
+                span[leaf] = buffers.span[leaf]
+        first = min(buffers.moment[n] for n in self.backward)
+        found, before = [], 0
+        for t, n in enumerate(self.order[first:], first):
+            alive = sum(aligned(b.type.nbytes) for b, (u, v) in span.items() if u <= t <= v)
+            alive += buffers.workspace.get(n, 0)
+            reads = {holder(i) for i in n.inputs} & self.relevant if not OPS[n.op].alias else set()
+            if not reads:
+                before = max(before, alive)
+                continue
+            between = sum(aligned(b.type.nbytes) for b, (u, v) in span.items() if u < t <= v)
+            found.append(Moment(frozenset(number[h] for h in reads), before, between, alive))
+            before = 0
+        return tuple(found)
+
+
+def _transient(members: list[Node]) -> int:
+    """Bytes at the worst moment while the members run, but for inputs and the last result."""
+    if not members:
+        return 0
+    alive: dict[Node, int] = {}
+    worst = 0
+    for m in members:
+        size, op = aligned(m.type.nbytes), OPS[m.op]
+        lent = any(
+            alive.get(holder(m.inputs[p])) == size
+            for p in op.inplace
+            if holder(m.inputs[p]) in alive
+        )
+        total = sum(alive.values()) + aligned(op.workspace(m)) + (0 if lent else size)
+        worst = max(worst, total)
+        later = members[members.index(m) + 1 :]
+        alive[m] = size
+        needed = {holder(i) for n in later for i in n.inputs}
+        alive = {n: s for n, s in alive.items() if n in needed}
+    return max(worst - aligned(members[-1].type.nbytes), 0)

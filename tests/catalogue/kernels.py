@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,17 @@ _libc = _ffi.dlopen(None)
 _allocate = _ffi.new_allocator(_libc.malloc, _libc.free, should_clear_after_alloc=False)
 
 
-def combined(folder: Path) -> Path:
+def combined(folder: Path, sources: Sequence[Path] = SOURCES) -> Path:
     """All kernels as one translation unit, as in a generated trainer."""
     path = folder / "kernels.c"
-    path.write_text("".join(f'#include "{source}"\n' for source in SOURCES))
+    path.write_text("".join(f'#include "{source}"\n' for source in sources))
     return path
 
 
-def prototypes(folder: Path) -> dict[str, list[str]]:
+def prototypes(folder: Path, sources: Sequence[Path] = SOURCES) -> dict[str, list[str]]:
     """The parameters of each kernel, read off the C files."""
-    command = [*host_compiler(), *EXACT, "-E", "-P", str(combined(folder))]
+    command = [*host_compiler(), *EXACT, f"-I{FOLDER}", "-E", "-P"]
+    command.append(str(combined(folder, sources)))
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return {
         name: [re.sub(r"\s+", " ", p).strip() for p in parameters.split(",")]

@@ -1,0 +1,138 @@
+/* The DSP instructions of ARMv7E-M that the kernels of this folder need, and what they compute in
+ * plain C, so that the same kernels run, and are sanitised, on any machine.  Assembly, since gcc
+ * does not fold a rotation into SXTB16, and no C says "shift right and keep the last bit". */
+#ifndef TRAINLET_DSP_H
+#define TRAINLET_DSP_H
+#include <stdint.h>
+#define HIDE(x) __asm__("" : "+r"(x)) /* so that no sums with x are carried through a loop */
+#define INLINED static inline __attribute__((always_inline))
+#ifdef __clang__
+#define ONE_COPY __attribute__((noinline))
+#define IN_ORDER __asm__ volatile /* else it moves loads ahead until the registers run out */
+#else
+#define ONE_COPY __attribute__((noinline, noclone)) /* a clone a call would fill the Flash */
+#define IN_ORDER __asm__
+#endif
+
+/* four bytes from anywhere, with no promise of alignment */
+static inline uint32_t load_bytes(const void *p) {
+  uint32_t word;
+  __builtin_memcpy(&word, p, sizeof word);
+  return word;
+}
+static inline void store_bytes(void *p, uint32_t word) { __builtin_memcpy(p, &word, sizeof word); }
+
+/* the first n of four bytes, zeros behind */
+static inline uint32_t load_some(const int8_t *p, int n) {
+  uint32_t word = 0;
+  for (int k = 0; k < n; k++) word |= (uint32_t)(uint8_t)p[k] << 8 * k;
+  return word;
+}
+
+/* n bytes; returns what follows them */
+static inline int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
+  for (; n >= 4; n -= 4, from += 4, to += 4) store_bytes(to, load_bytes(from));
+  for (; n > 0; n--) *to++ = *from++;
+  return to;
+}
+
+#ifdef __ARM_FEATURE_DSP
+#define DSP_ONE(name, text)                                                                 \
+  static inline uint32_t name(uint32_t a) {                                                 \
+    uint32_t y;                                                                             \
+    __asm__(text : "=r"(y) : "r"(a));                                                       \
+    return y;                                                                               \
+  }
+#define DSP_TWO(name, text)                                                                 \
+  static inline uint32_t name(uint32_t a, uint32_t b) {                                     \
+    uint32_t y;                                                                             \
+    __asm__(text : "=r"(y) : "r"(a), "r"(b));                                               \
+    return y;                                                                               \
+  }
+#define DSP_SUM(name, text)                                                                 \
+  static inline int32_t name(uint32_t a, uint32_t b, int32_t sum) {                         \
+    IN_ORDER(text : "+r"(sum) : "r"(a), "r"(b));                                             \
+    return sum;                                                                             \
+  }
+/* two words in one load: from p on, which moves past them */
+#define LOAD_PAIR(a, b, p)                                                                  \
+  IN_ORDER("ldrd %0, %1, [%2], #8" : "=&r"(a), "=&r"(b), "+r"(p) : : "memory")
+static inline int32_t ssat8(int32_t x) {
+  int32_t y;
+  __asm__("ssat %0, #8, %1" : "=r"(y) : "r"(x) : "cc");
+  return y;
+}
+/* each byte of `kept` where the signed bytes have a >= b, else zero */
+static inline uint32_t if_not_below(uint32_t a, uint32_t b, uint32_t kept) {
+  uint32_t y;
+  __asm__("ssub8 %0, %1, %2\n\tsel %0, %3, %4" : "=&r"(y) : "r"(a), "r"(b), "r"(kept), "r"(0));
+  return y;
+}
+/* (a * b + plus * 2^32) / 2^32, rounded */
+static inline int32_t smmlar(int32_t a, int32_t b, int32_t plus) {
+  int32_t y;
+  __asm__ volatile("smmlar %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(plus));
+  return y;
+}
+/* the last bit that leaves on the right is the carry: adding it rounds halves up */
+static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
+  __asm__ volatile("asrs %0, %0, %1\n\tadc %0, %0, %2" : "+r"(x) : "r"(right), "r"(plus) : "cc");
+  return x;
+}
+#else
+#define DSP_ONE(name, text) static inline uint32_t name(uint32_t a) { return plain_##name(a); }
+#define DSP_TWO(name, text)                                                                 \
+  static inline uint32_t name(uint32_t a, uint32_t b) { return plain_##name(a, b); }
+#define DSP_SUM(name, text)                                                                 \
+  static inline int32_t name(uint32_t a, uint32_t b, int32_t sum) {                         \
+    return (int32_t)((uint32_t)plain_##name(a, b) + (uint32_t)sum);                         \
+  }
+#define LOAD_PAIR(a, b, p) (a = (p)[0], b = (p)[1], p += 2)
+static inline int32_t low_half(uint32_t a) { return (int16_t)(a & 0xFFFFu); }
+static inline int32_t high_half(uint32_t a) { return (int16_t)(a >> 16); }
+static inline uint32_t halves(int32_t low, int32_t high) {
+  return ((uint32_t)low & 0xFFFFu) | (uint32_t)high << 16;
+}
+static inline uint32_t plain_sxtb16(uint32_t a) {
+  return halves((int8_t)(a & 0xFFu), (int8_t)(a >> 16 & 0xFFu));
+}
+static inline uint32_t plain_sxtb16_ror8(uint32_t a) { return plain_sxtb16(a >> 8); }
+static inline uint32_t plain_ssub16(uint32_t a, uint32_t b) {
+  return halves(low_half(a) - low_half(b), high_half(a) - high_half(b));
+}
+static inline uint32_t plain_sadd16(uint32_t a, uint32_t b) {
+  return halves(low_half(a) + low_half(b), high_half(a) + high_half(b));
+}
+static inline uint32_t plain_pkhbt(uint32_t a, uint32_t b) { return (a & 0xFFFFu) | b << 16; }
+static inline uint32_t plain_pkhtb(uint32_t a, uint32_t b) { return (a & 0xFFFF0000u) | b >> 16; }
+static inline int32_t plain_smlad(uint32_t a, uint32_t b) {
+  return (int32_t)((uint32_t)(low_half(a) * low_half(b)) +
+                   (uint32_t)(high_half(a) * high_half(b)));
+}
+static inline int32_t plain_smlabb(uint32_t a, uint32_t b) { return low_half(a) * low_half(b); }
+static inline int32_t plain_smlatt(uint32_t a, uint32_t b) { return high_half(a) * high_half(b); }
+static inline uint32_t if_not_below(uint32_t a, uint32_t b, uint32_t kept) {
+  uint32_t y = 0;
+  for (int k = 0; k < 32; k += 8)
+    if ((int8_t)(a >> k & 0xFFu) >= (int8_t)(b >> k & 0xFFu)) y |= kept & 0xFFu << k;
+  return y;
+}
+static inline int32_t ssat8(int32_t x) { return x < -128 ? -128 : x > 127 ? 127 : x; }
+static inline int32_t smmlar(int32_t a, int32_t b, int32_t plus) {
+  return (int32_t)((uint32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32) + (uint32_t)plus);
+}
+static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
+  return (x >> right) + (x >> (right - 1) & 1) + plus;
+}
+#endif
+
+DSP_ONE(sxtb16, "sxtb16 %0, %1")                /* bytes 0 and 2 as two int16 */
+DSP_ONE(sxtb16_ror8, "sxtb16 %0, %1, ror #8")   /* bytes 1 and 3 */
+DSP_TWO(ssub16, "ssub16 %0, %1, %2")            /* two differences */
+DSP_TWO(sadd16, "sadd16 %0, %1, %2")            /* two sums */
+DSP_TWO(pkhbt, "pkhbt %0, %1, %2, lsl #16")     /* the low halves of a and b, a's below */
+DSP_TWO(pkhtb, "pkhtb %0, %1, %2, asr #16")     /* the high halves of b and a, b's below */
+DSP_SUM(smlad, "smlad %0, %1, %2, %0")          /* sum + two products */
+DSP_SUM(smlabb, "smlabb %0, %1, %2, %0")        /* sum + the product of the low halves */
+DSP_SUM(smlatt, "smlatt %0, %1, %2, %0")        /* sum + the product of the high halves */
+#endif

@@ -1,0 +1,104 @@
+"""A kernel that shadows a reference kernel gives the same bits: on the host, and on the core."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from catalogue.kernels import Library, combined, prototypes
+from emulator.project import HAS_GCC
+from kernels.emulated import Emulated
+from kernels.shadows import FOLDERS, RANDOM, REFERENCE, folder, given, shadowing, sources
+from trainlet.backends.target import Target
+from trainlet.backends.toolchain import compile_shared, has_zig, host_compiler
+from trainlet.ops.op import OPS
+
+PATH = Target.preset("cortex-m7").kernels
+SHADOWS = [file.stem for file in shadowing(PATH)]
+INCLUDES = [f"-I{folder(name)}" for name in PATH if folder(name).is_dir()]
+TESTS = Path(__file__).parents[1]
+HAS = {"gcc": HAS_GCC, "zig": has_zig()}
+CORES = [
+    pytest.param(name, tool, marks=pytest.mark.skipif(not there, reason=f"no {tool}"))
+    for name in ("cortex-m4", "cortex-m7")
+    for tool, there in HAS.items()
+]
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    """Each kernel compiled alone, for this machine."""
+    work = tmp_path_factory.mktemp("shadows")
+    files = sources(PATH)
+    compile_shared(files, work / "kernels.so", *INCLUDES)
+    return Library(work / "kernels.so", prototypes(work, files))
+
+
+def agrees(op, run):
+    for k, (node, arrays) in enumerate(given(op)):
+        expected = OPS[op].eval(*arrays, **node.attrs)
+        found = run(node, arrays)
+        np.testing.assert_array_equal(found, expected, f"{op} {k}: {node.attrs} {node.inputs}")
+
+
+def test_every_folder_shadows_kernels_that_there_are():
+    names = {file.name for file in folder(REFERENCE).glob("*.c")}
+    for name in FOLDERS:
+        assert {file.name for file in folder(name).glob("*.c")} <= names
+
+
+def test_same_parameters(tmp_path):
+    assert prototypes(tmp_path, sources(PATH)) == prototypes(tmp_path)
+
+
+@pytest.mark.parametrize("op", SHADOWS)
+def test_on_this_machine(op, host):
+    agrees(op, host.run)
+
+
+@pytest.mark.parametrize(("name", "tool"), CORES)
+def test_on_the_core(name, tool, tmp_path):
+    core = Emulated(name, tool, tmp_path)
+    for op in SHADOWS:
+        agrees(op, core.run)
+
+
+@pytest.mark.parametrize("op", RANDOM)
+def test_the_reference_kernel_gives_the_same(op, tmp_path):
+    files = [folder(REFERENCE) / f"{op}.c"]
+    compile_shared(files, tmp_path / "kernels.so")
+    agrees(op, Library(tmp_path / "kernels.so", prototypes(tmp_path, files)).run)
+
+
+def test_sanitizers_find_nothing(tmp_path):
+    asked = [*host_compiler(), "-print-file-name=libasan.so"]
+    runtime = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    if not Path(runtime).is_absolute():
+        pytest.skip("the compiler has no AddressSanitizer")
+    files = shadowing(PATH)
+    sanitize = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1", "-Wno-error")
+    compile_shared([combined(tmp_path, files)], tmp_path / "kernels.so", *INCLUDES, *sanitize)
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": runtime,
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent / "src")]),
+    }
+    program = (
+        "import json, sys\n"
+        "from catalogue.kernels import Library\n"
+        "from kernels.shadows import given\n"
+        "parameters = json.loads(sys.argv[2])\n"
+        "library = Library(sys.argv[1], parameters, guard=0)\n"
+        "for op in parameters:\n"
+        "    for node, arrays in given(op):\n"
+        "        library.run(node, arrays)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "kernels.so")]
+    command.append(json.dumps(prototypes(tmp_path, files)))
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]

@@ -1,0 +1,90 @@
+/* The input gradient of 1x1 convolutions and linear layers, two products an instruction: of some
+ * pixels the factors m r of some outputs, scaled once, meet the weights of four channels, paired
+ * once.  Sums stay on the stack until all outputs were met. */
+#ifndef TRAINLET_POINTWISE_BFP_H
+#define TRAINLET_POINTWISE_BFP_H
+#include "bfp.h"
+#include "dsp.h"
+#include "factors_bfp.h"
+#include <stdint.h>
+enum { BLOCK_PIXELS = 8, BLOCK_OUTPUTS = 64, BLOCK_CHANNELS = 48 };
+
+/* rows o and o + 1 of four channels as four pairs; `n` rows, zeros up to `words` */
+static ONE_COPY void pair_rows(uint32_t *to, const int8_t *w, int C, int n, int words) {
+  const uint32_t *end = to + words;
+  for (; n > 0; n -= 2, w += 2 * C, to += 4) {
+    uint32_t first = load_bytes(w), second = n > 1 ? load_bytes(w + C) : 0;
+    uint32_t even0 = sxtb16(first), odd0 = sxtb16_ror8(first);
+    uint32_t even1 = sxtb16(second), odd1 = sxtb16_ror8(second);
+    to[0] = pkhbt(even0, even1), to[1] = pkhbt(odd0, odd1);
+    to[2] = pkhtb(even1, even0), to[3] = pkhtb(odd1, odd0);
+  }
+  while (to != end) *to++ = 0;
+}
+
+/* a pair of outputs of two pixels meets four channels */
+#define PAIRS_MEET                                                                          \
+  LOAD_PAIR(s, t, g);                                                                       \
+  LOAD_PAIR(u, v, rows);                                                                    \
+  a0 = smlad(s, u, a0), b0 = smlad(t, u, b0), a1 = smlad(s, v, a1), b1 = smlad(t, v, b1);   \
+  LOAD_PAIR(u, v, rows);                                                                    \
+  a2 = smlad(s, u, a2), b2 = smlad(t, u, b2), a3 = smlad(s, v, a3), b3 = smlad(t, v, b3)
+
+/* eight sums of each of `pairs` pairs of pixels, `apart` words between them */
+static ONE_COPY void add_products(int32_t *sums, const uint32_t *g, const uint32_t *w, int words,
+                                  int pairs, int apart) {
+  for (; pairs > 0; pairs--, sums += apart) {
+    int32_t a0 = sums[0], a1 = sums[1], a2 = sums[2], a3 = sums[3];
+    int32_t b0 = sums[4], b1 = sums[5], b2 = sums[6], b3 = sums[7];
+    const uint32_t *rows = w, *end = g + words;
+    do {
+      uint32_t s, t, u, v;
+      PAIRS_MEET;
+      PAIRS_MEET;
+      PAIRS_MEET;
+      PAIRS_MEET;
+    } while (g != end);
+    sums[0] = a0, sums[1] = a1, sums[2] = a2, sums[3] = a3;
+    sums[4] = b0, sums[5] = b1, sums[6] = b2, sums[7] = b3;
+  }
+}
+#undef PAIRS_MEET
+
+/* dx[P,C] = g[P,O] w[O,C], C at least 4: written, or, if dx is NULL, only its largest sum sought */
+static ONE_COPY int32_t pointwise_bfp(void *dx, const void *g, const int8_t *w, const int16_t *r,
+                                      Shifts shifts, int P, int O, int C, int bytes) {
+  int32_t sums[BLOCK_PIXELS * BLOCK_CHANNELS], top = 0, half = (1 << shifts.after) >> 1;
+  uint32_t factors[BLOCK_PIXELS * BLOCK_OUTPUTS / 2], rows[2 * BLOCK_OUTPUTS];
+  int blocks = (C + BLOCK_CHANNELS - 1) / BLOCK_CHANNELS, wide = ((C + 3) / 4 + blocks - 1) / blocks * 4;
+  if (!dx) half = 0;
+  for (int p0 = 0; p0 < P; p0 += BLOCK_PIXELS) {
+    int pixels = P - p0 < BLOCK_PIXELS ? P - p0 : BLOCK_PIXELS, pairs = (pixels + 1) / 2;
+    for (int c0 = 0; c0 < C; c0 += wide) {
+      int quads = (C - c0 < wide ? C - c0 + 3 : wide) / 4;
+      for (int k = 0; k < 8 * pairs * quads; k++) sums[k] = half;
+      for (int o0 = 0; o0 < O; o0 += BLOCK_OUTPUTS) {
+        int n = O - o0 < BLOCK_OUTPUTS ? O - o0 : BLOCK_OUTPUTS, words = (n + 7) / 8 * 8;
+        if (c0 == 0 || O > BLOCK_OUTPUTS)
+          for (int p = 0; p < pixels; p += 2)
+            scale_two(factors + p / 2 * words, g, (p0 + p) * O + o0, p + 1 < pixels ? O : 0, r + o0,
+                      n, words, shifts.before, bytes);
+        for (int q = 0; q < quads; q++) {
+          int c = c0 + 4 * q + 4 <= C ? c0 + 4 * q : C - 4;
+          pair_rows(rows, w + o0 * C + c, C, n, 2 * words);
+          add_products(sums + 8 * q, factors, rows, words, pairs, 8 * quads);
+        }
+      }
+      for (int p = 0; p < pixels; p++) {
+        const int32_t *sum = sums + p / 2 * 8 * quads + (p & 1) * 4;
+        for (int q = 0; q < quads; q++, sum += 8) {
+          int c = c0 + 4 * q + 4 <= C ? c0 + 4 * q : C - 4;
+          if (dx) put_four(dx, (p0 + p) * C + c, sum, shifts.after, bytes);
+          else
+            for (int k = 0; k < 4; k++) top = larger(top, sum[k]);
+        }
+      }
+    }
+  }
+  return top;
+}
+#endif

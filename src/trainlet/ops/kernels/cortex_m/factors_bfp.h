@@ -13,27 +13,6 @@ static inline uint32_t two_mantissas(const void *g, int k, int bytes) {
 static inline uint32_t two_factors(uint32_t m, uint32_t r, int32_t half, int before) {
   return pkhbt((uint32_t)(smlabb(m, r, half) >> before), (uint32_t)(smlatt(m, r, half) >> before));
 }
-/* factors of n outputs, from g[at] and from `next` behind it (none if that is zero), pair by pair
- * side by side; zeros up to `words` */
-static ONE_COPY void scale_two(uint32_t *to, const void *g, int at, int next, const int16_t *r,
-                               int n, int words, int before, int bytes) {
-  int32_t half = (1 << before) >> 1;
-  const uint32_t *end = to + words;
-  for (int k = 0; k + 2 <= n; k += 2, to += 2) {
-    uint32_t scales = load_bytes(r + k);
-    to[0] = two_factors(two_mantissas(g, at + k, bytes), scales, half, before);
-    to[1] = two_factors(two_mantissas(g, at + next + k, bytes), scales, half, before);
-  }
-  if (n & 1) {
-    uint32_t scale = (uint32_t)r[n - 1];
-    uint32_t m0 = (uint32_t)mantissa(g, at + n - 1, bytes);
-    uint32_t m1 = (uint32_t)mantissa(g, at + next + n - 1, bytes);
-    to[0] = (uint32_t)(smlabb(m0, scale, half) >> before) & 0xFFFFu;
-    to[1] = (uint32_t)(smlabb(m1, scale, half) >> before) & 0xFFFFu;
-    to += 2;
-  }
-  while (to != end) *to++ = 0;
-}
 /* four sums, half of 2^after added before, as mantissas */
 static inline void put_four(void *dx, int at, const int32_t *sum, int after, int bytes) {
   if (bytes == 2) {

@@ -3,6 +3,7 @@
  * once.  Sums stay on the stack until all outputs were met. */
 #ifndef TRAINLET_POINTWISE_BFP_H
 #define TRAINLET_POINTWISE_BFP_H
+#include "add_products.h"
 #include "bfp.h"
 #include "dsp.h"
 #include "factors_bfp.h"
@@ -43,34 +44,6 @@ static ONE_COPY void pair_rows(uint32_t *to, const int8_t *w, int C, int n, int 
   }
   while (to != end) *to++ = 0;
 }
-
-/* a pair of outputs of two pixels meets four channels */
-#define PAIRS_MEET                                                                          \
-  LOAD_PAIR(s, t, g);                                                                       \
-  LOAD_PAIR(u, v, rows);                                                                    \
-  a0 = smlad(s, u, a0), b0 = smlad(t, u, b0), a1 = smlad(s, v, a1), b1 = smlad(t, v, b1);   \
-  LOAD_PAIR(u, v, rows);                                                                    \
-  a2 = smlad(s, u, a2), b2 = smlad(t, u, b2), a3 = smlad(s, v, a3), b3 = smlad(t, v, b3)
-
-/* eight sums of each of `pairs` pairs of pixels, `apart` words between them */
-static ONE_COPY void add_products(int32_t *sums, const uint32_t *g, const uint32_t *w, int words,
-                                  int pairs, int apart) {
-  for (; pairs > 0; pairs--, sums += apart) {
-    int32_t a0 = sums[0], a1 = sums[1], a2 = sums[2], a3 = sums[3];
-    int32_t b0 = sums[4], b1 = sums[5], b2 = sums[6], b3 = sums[7];
-    const uint32_t *rows = w, *end = g + words;
-    do {
-      uint32_t s, t, u, v;
-      PAIRS_MEET;
-      PAIRS_MEET;
-      PAIRS_MEET;
-      PAIRS_MEET;
-    } while (g != end);
-    sums[0] = a0, sums[1] = a1, sums[2] = a2, sums[3] = a3;
-    sums[4] = b0, sums[5] = b1, sums[6] = b2, sums[7] = b3;
-  }
-}
-#undef PAIRS_MEET
 
 /* dx[P,C] = g[P,O] w[O,C], C at least 4: written, or, if dx is NULL, only its largest sum sought */
 static ONE_COPY int32_t pointwise_bfp(void *dx, const void *g, const int8_t *w, const int16_t *r,

@@ -1,0 +1,22 @@
+/* The largest magnitude of mantissas, several in a word. */
+#ifndef TRAINLET_LARGEST_OF_H
+#define TRAINLET_LARGEST_OF_H
+#include "halves.h"
+static ONE_COPY int32_t largest_of(const void *g, int size, int bytes) {
+  const int8_t *at = g;
+  int each = 4 / bytes, words = size / each, rest = size - words * each;
+  uint32_t top = 0;
+  if (bytes == 2)
+    for (int k = 0; k < words; k++, at += 4)
+      top = larger_halves(magnitude_halves(load_bytes(at)), top);
+  else
+    for (int k = 0; k < words; k++, at += 4)
+      top = larger_bytes(magnitude_bytes(load_bytes(at)), top);
+  int32_t found = largest_mantissa(at, rest, bytes);
+  for (int k = 0; k < each; k++) {
+    int32_t lane = bytes == 2 ? (int32_t)(top >> 16 * k & 0x7FFFu) : (int32_t)(top >> 8 * k & 0x7Fu);
+    if (lane > found) found = lane;
+  }
+  return found;
+}
+#endif

@@ -7,9 +7,9 @@ KERNEL ONE_COPY void k_exponent_layer(int32_t *restrict out, const void *g, cons
                                       const int32_t *gain, const int32_t *e, int R, int O,
                                       int bytes) {
   int32_t top = 0;
-  int o = 0;
+  int fours = O & ~3;
   if (bytes == 2)
-    for (; o + 4 <= O; o += 4) {
+    for (int o = 0; o < fours; o += 4) {
       const int16_t *at = (const int16_t *)g + o;
       uint32_t a = 0, b = 0;
       for (int k = 0; k < R; k++, at += O) {
@@ -22,13 +22,13 @@ KERNEL ONE_COPY void k_exponent_layer(int32_t *restrict out, const void *g, cons
       top = larger(top, (int32_t)(b >> 16) * r[o + 3]);
     }
   else
-    for (; o + 4 <= O; o += 4) {
+    for (int o = 0; o < fours; o += 4) {
       const int8_t *at = (const int8_t *)g + o;
       uint32_t a = 0;
       for (int k = 0; k < R; k++, at += O) a = larger_bytes(magnitude_bytes(load_bytes(at)), a);
       for (int k = 0; k < 4; k++) top = larger(top, (int32_t)(a >> 8 * k & 0xFFu) * r[o + k]);
     }
-  for (; o < O; o++) {
+  for (int o = fours; o < O; o++) {
     int32_t most = 0;
     for (int k = 0; k < R; k++) most = larger(most, mantissa(g, k * O + o, bytes));
     top = larger(top, most * r[o]);

@@ -7,6 +7,7 @@
 #include "bfp.h"
 #include "dsp.h"
 #include "factors_bfp.h"
+#include "put_fours.h"
 #include <stdint.h>
 enum { BLOCK_PIXELS = 8, BLOCK_OUTPUTS = 64, BLOCK_CHANNELS = 48 };
 
@@ -32,31 +33,36 @@ static ONE_COPY void scale_two(uint32_t *to, const void *g, int at, int next, co
   while (to != end) *to++ = 0;
 }
 
+static inline void pair_two_rows(uint32_t *to, uint32_t first, uint32_t second) {
+  uint32_t even0 = sxtb16(first), odd0 = sxtb16_ror8(first);
+  uint32_t even1 = sxtb16(second), odd1 = sxtb16_ror8(second);
+  to[0] = pkhbt(even0, even1), to[1] = pkhbt(odd0, odd1);
+  to[2] = pkhtb(even1, even0), to[3] = pkhtb(odd1, odd0);
+}
+
 /* rows o and o + 1 of four channels as four pairs; `n` rows, zeros up to `words` */
 static ONE_COPY void pair_rows(uint32_t *to, const int8_t *w, int C, int n, int words) {
   const uint32_t *end = to + words;
-  for (; n > 0; n -= 2, w += 2 * C, to += 4) {
-    uint32_t first = load_bytes(w), second = n > 1 ? load_bytes(w + C) : 0;
-    uint32_t even0 = sxtb16(first), odd0 = sxtb16_ror8(first);
-    uint32_t even1 = sxtb16(second), odd1 = sxtb16_ror8(second);
-    to[0] = pkhbt(even0, even1), to[1] = pkhbt(odd0, odd1);
-    to[2] = pkhtb(even1, even0), to[3] = pkhtb(odd1, odd0);
+  for (; n >= 4; n -= 4, w += 4 * C, to += 8) {
+    pair_two_rows(to, load_bytes(w), load_bytes(w + C));
+    pair_two_rows(to + 4, load_bytes(w + 2 * C), load_bytes(w + 3 * C));
   }
+  for (; n > 0; n -= 2, w += 2 * C, to += 4)
+    pair_two_rows(to, load_bytes(w), n > 1 ? load_bytes(w + C) : 0);
   while (to != end) *to++ = 0;
 }
 
 /* dx[P,C] = g[P,O] w[O,C], C at least 4: written, or, if dx is NULL, only its largest sum sought */
 static ONE_COPY int32_t pointwise_bfp(void *dx, const void *g, const int8_t *w, const int16_t *r,
                                       Shifts shifts, int P, int O, int C, int bytes) {
-  int32_t sums[BLOCK_PIXELS * BLOCK_CHANNELS], top = 0, half = (1 << shifts.after) >> 1;
+  int32_t sums[BLOCK_PIXELS * BLOCK_CHANNELS], top = 0;
   uint32_t factors[BLOCK_PIXELS * BLOCK_OUTPUTS / 2], rows[2 * BLOCK_OUTPUTS];
   int blocks = (C + BLOCK_CHANNELS - 1) / BLOCK_CHANNELS, wide = ((C + 3) / 4 + blocks - 1) / blocks * 4;
-  if (!dx) half = 0;
   for (int p0 = 0; p0 < P; p0 += BLOCK_PIXELS) {
     int pixels = P - p0 < BLOCK_PIXELS ? P - p0 : BLOCK_PIXELS, pairs = (pixels + 1) / 2;
     for (int c0 = 0; c0 < C; c0 += wide) {
       int quads = (C - c0 < wide ? C - c0 + 3 : wide) / 4;
-      for (int k = 0; k < 8 * pairs * quads; k++) sums[k] = half;
+      for (int k = 0; k < 8 * pairs * quads; k++) sums[k] = 0;
       for (int o0 = 0; o0 < O; o0 += BLOCK_OUTPUTS) {
         int n = O - o0 < BLOCK_OUTPUTS ? O - o0 : BLOCK_OUTPUTS, words = (n + 7) / 8 * 8;
         if (c0 == 0 || O > BLOCK_OUTPUTS)
@@ -71,12 +77,14 @@ static ONE_COPY int32_t pointwise_bfp(void *dx, const void *g, const int8_t *w, 
       }
       for (int p = 0; p < pixels; p++) {
         const int32_t *sum = sums + p / 2 * 8 * quads + (p & 1) * 4;
-        for (int q = 0; q < quads; q++, sum += 8) {
-          int c = c0 + 4 * q + 4 <= C ? c0 + 4 * q : C - 4;
-          if (dx) put_four(dx, (p0 + p) * C + c, sum, shifts.after, bytes);
-          else
-            for (int k = 0; k < 4; k++) top = larger(top, sum[k]);
-        }
+        int whole = c0 + 4 * quads <= C ? quads : quads - 1;
+        int8_t *to = (int8_t *)dx + ((p0 + p) * C + c0) * bytes;
+        if (dx) put_fours(to, 4 * bytes, sum, 8, whole, shifts.after, bytes);
+        if (dx && whole < quads) /* what is left of C overlaps what was */
+          put_fours(to + (C - 4 - c0) * bytes, 0, sum + 8 * whole, 0, 1, shifts.after, bytes);
+        if (!dx)
+          for (int q = 0; q < quads; q++)
+            for (int k = 0; k < 4; k++) top = larger(top, sum[8 * q + k]);
       }
     }
   }

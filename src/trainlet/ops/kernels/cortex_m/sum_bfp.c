@@ -7,9 +7,9 @@ enum { ROWS_THAT_FIT = 65536 }; /* of mantissas of 16 bits, in a sum of 32 */
 KERNEL ONE_COPY void k_sum_bfp(float *restrict y, const void *g, const int32_t *e, int R, int C,
                                int bytes) {
   float scale = power_of_two(*e);
-  int c = 0;
-  if (R <= ROWS_THAT_FIT && bytes == 2)
-    for (; c + 4 <= C; c += 4) {
+  int fours = R <= ROWS_THAT_FIT && bytes == 2 ? C & ~3 : 0;
+  if (bytes == 2)
+    for (int c = 0; c < fours; c += 4) {
       const int16_t *at = (const int16_t *)g + c;
       int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
       for (int r = 0; r < R; r++, at += C) {
@@ -19,7 +19,7 @@ KERNEL ONE_COPY void k_sum_bfp(float *restrict y, const void *g, const int32_t *
       y[c] = (float)s0 * scale, y[c + 1] = (float)s1 * scale;
       y[c + 2] = (float)s2 * scale, y[c + 3] = (float)s3 * scale;
     }
-  for (; c < C; c++) {
+  for (int c = fours; c < C; c++) {
     int64_t s = 0;
     for (int r = 0; r < R; r++) s += mantissa(g, r * C + c, bytes);
     y[c] = (float)s * scale;

@@ -1,7 +1,7 @@
 #include "halves.h"
 #include "kernel.h"
 #include "weight_gain.h"
-enum { ROWS_IN_16_BITS = 512 }; /* of magnitudes up to 128 */
+enum { ROWS_IN_16_BITS = 511 }; /* of magnitudes up to 128 */
 
 /* sums of |w| of each of four channels over rows C bytes apart; returns the largest */
 static ONE_COPY int32_t largest_column(const int8_t *w, int C, int rows) {
@@ -13,7 +13,8 @@ static ONE_COPY int32_t largest_column(const int8_t *w, int C, int rows) {
       uint32_t sizes = magnitude_bytes(load_bytes(w));
       even += sizes & 0x00FF00FFu, odd += sizes >> 8 & 0x00FF00FFu;
     }
-    s[0] += even & 0xFFFFu, s[1] += odd & 0xFFFFu, s[2] += even >> 16, s[3] += odd >> 16;
+    s[0] += (int32_t)(even & 0xFFFFu), s[1] += (int32_t)(odd & 0xFFFFu);
+    s[2] += (int32_t)(even >> 16), s[3] += (int32_t)(odd >> 16);
     rows -= some;
   }
   for (int k = 0; k < 4; k++) top = s[k] > top ? s[k] : top;

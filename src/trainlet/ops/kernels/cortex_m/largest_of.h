@@ -8,10 +8,10 @@ static ONE_COPY int32_t largest_of(const void *g, int size, int bytes) {
   uint32_t top = 0;
   if (bytes == 2)
     for (int k = 0; k < words; k++, at += 4)
-      top = larger_halves(magnitude_halves(load_bytes(at)), top);
+      top = most_halves(top, load_bytes(at));
   else
     for (int k = 0; k < words; k++, at += 4)
-      top = larger_bytes(magnitude_bytes(load_bytes(at)), top);
+      top = most_bytes(top, load_bytes(at));
   int32_t found = largest_mantissa(at, rest, bytes);
   for (int k = 0; k < each; k++) {
     int32_t lane = bytes == 2 ? (int32_t)(top >> 16 * k & 0x7FFFu) : (int32_t)(top >> 8 * k & 0x7Fu);

@@ -33,22 +33,22 @@ static ONE_COPY void scale_two(uint32_t *to, const void *g, int at, int next, co
   while (to != end) *to++ = 0;
 }
 
-static inline void pair_two_rows(uint32_t *to, uint32_t first, uint32_t second) {
+static inline uint32_t *pair_two_rows(uint32_t *to, uint32_t first, uint32_t second) {
   uint32_t even0 = sxtb16(first), odd0 = sxtb16_ror8(first);
   uint32_t even1 = sxtb16(second), odd1 = sxtb16_ror8(second);
-  to[0] = pkhbt(even0, even1), to[1] = pkhbt(odd0, odd1);
-  to[2] = pkhtb(even1, even0), to[3] = pkhtb(odd1, odd0);
+  STORE_ROWS(to, even0, odd0, even1, odd1);
+  return to;
 }
 
 /* rows o and o + 1 of four channels as four pairs; `n` rows, zeros up to `words` */
 static ONE_COPY void pair_rows(uint32_t *to, const int8_t *w, int C, int n, int words) {
   const uint32_t *end = to + words;
-  for (; n >= 4; n -= 4, w += 4 * C, to += 8) {
-    pair_two_rows(to, load_bytes(w), load_bytes(w + C));
-    pair_two_rows(to + 4, load_bytes(w + 2 * C), load_bytes(w + 3 * C));
+  for (; n >= 4; n -= 4, w += 4 * C) {
+    to = pair_two_rows(to, load_bytes(w), load_bytes(w + C));
+    to = pair_two_rows(to, load_bytes(w + 2 * C), load_bytes(w + 3 * C));
   }
-  for (; n > 0; n -= 2, w += 2 * C, to += 4)
-    pair_two_rows(to, load_bytes(w), n > 1 ? load_bytes(w + C) : 0);
+  for (; n > 0; n -= 2, w += 2 * C)
+    to = pair_two_rows(to, load_bytes(w), n > 1 ? load_bytes(w + C) : 0);
   while (to != end) *to++ = 0;
 }
 

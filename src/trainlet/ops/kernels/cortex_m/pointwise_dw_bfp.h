@@ -13,10 +13,10 @@ enum { DW_PIXELS = 64, DW_OUTPUTS = 16, FIT_32_BITS = 256 };
 static ONE_COPY void pair_gradients(uint32_t *to, const void *g, int at, int O, int n, int words,
                                     int bytes) {
   const uint32_t *end = to + words;
-  for (; n > 0; n -= 2, at += 2 * O, to += 2) {
+  for (; n > 0; n -= 2, at += 2 * O) {
     uint32_t first = two_mantissas(g, at, bytes);
     uint32_t second = n > 1 ? two_mantissas(g, at + O, bytes) : 0;
-    to[0] = pkhbt(first, second), to[1] = pkhtb(second, first);
+    STORE_PAIR(to, pkhbt(first, second), pkhtb(second, first));
   }
   while (to != end) *to++ = 0;
 }
@@ -25,12 +25,11 @@ static ONE_COPY void pair_gradients(uint32_t *to, const void *g, int at, int O, 
 static ONE_COPY void pair_inputs(uint32_t *to, const int8_t *x, int C, int n, int words, int zero) {
   const uint32_t *end = to + words;
   uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
-  for (; n > 0; n -= 2, x += 2 * C, to += 4) {
+  for (; n > 0; n -= 2, x += 2 * C) {
     uint32_t first = load_bytes(x), second = n > 1 ? load_bytes(x + C) : 0;
     uint32_t even0 = ssub16(sxtb16(first), zeros), odd0 = ssub16(sxtb16_ror8(first), zeros);
     uint32_t even1 = ssub16(sxtb16(second), zeros), odd1 = ssub16(sxtb16_ror8(second), zeros);
-    to[0] = pkhbt(even0, even1), to[1] = pkhbt(odd0, odd1);
-    to[2] = pkhtb(even1, even0), to[3] = pkhtb(odd1, odd0);
+    STORE_ROWS(to, even0, odd0, even1, odd1);
   }
   while (to != end) *to++ = 0;
 }

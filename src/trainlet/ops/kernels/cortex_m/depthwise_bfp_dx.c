@@ -9,7 +9,9 @@ KERNEL ONE_COPY void k_depthwise_bfp_dx(
     int OH, int OW, int KH, int KW, int SH, int SW, int PT, int PL, int DH, int DW, int bytes) {
   Shifts shifts = layer_shifts(*e, r[C], *gain, *bound, *out);
   if (depthwise_fits(C, KH, KW, SH, SW, DH, DW))
-    (void)depthwise_pairs_bfp(dx, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, bytes);
+    (void)depthwise_pairs_bfp(dx, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL,
+        bytes);
   else
-    (void)depthwise_bfp(dx, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW, bytes);
+    (void)depthwise_bfp(dx, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW,
+        bytes);
 }

@@ -10,8 +10,10 @@ KERNEL ONE_COPY void k_depthwise_bfp_exponent(
   Shifts shifts = layer_shifts(*e, r[C], *gain, *bound, *bound);
   int32_t top;
   if (depthwise_fits(C, KH, KW, SH, SW, DH, DW))
-    top = depthwise_pairs_bfp(0, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, bytes);
+    top = depthwise_pairs_bfp(0, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL,
+        bytes);
   else
-    top = depthwise_bfp(0, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW, bytes);
+    top = depthwise_bfp(0, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW,
+        bytes);
   *out = exponent_of_sum(top, *e, r[C], shifts);
 }

@@ -71,8 +71,9 @@ static ONE_COPY void pair_taps_of(uint32_t *to, const int8_t *w, int C, int KW, 
     const int8_t *first = w + ((down->tap + SH * row) * KW + across->tap) * C;
     uint32_t even0 = 0, rest0 = 0, *at = to;
     for (int tap = taps - 1 + odd, p = 0; p < pairs; p++, tap -= 2, at += 8 * down->taps) {
-      uint32_t here = (unsigned)tap < (unsigned)taps ? load_bytes(first + tap * SW * C) : 0;
-      uint32_t next = (unsigned)(tap - 1) < (unsigned)taps ? load_bytes(first + (tap - 1) * SW * C) : 0;
+      int place = tap * SW * C;
+      uint32_t here = (unsigned)tap < (unsigned)taps ? load_bytes(first + place) : 0;
+      uint32_t next = (unsigned)(tap - 1) < (unsigned)taps ? load_bytes(first + place - SW * C) : 0;
       uint32_t even1 = sxtb16(here), rest1 = sxtb16_ror8(here);
       uint32_t even2 = sxtb16(next), rest2 = sxtb16_ror8(next);
       at[0] = pkhbt(even1, even2), at[1] = pkhbt(rest1, rest2);
@@ -113,8 +114,8 @@ static ONE_COPY void pair_taps_of(uint32_t *to, const int8_t *w, int C, int KW, 
  * `pairs` pairs of columns `apart` words from each other, and of `rows` rows */
 typedef struct { int count, lines, pairs, apart, rows; } PhaseWindows;
 
-INLINED void windows_of(int32_t *sums, const uint32_t *map, const uint32_t *taps, const PhaseWindows *q,
-                        int rows) {
+INLINED void windows_of(int32_t *sums, const uint32_t *map, const uint32_t *taps,
+                        const PhaseWindows *q, int rows) {
   for (int line = 0; line < q->lines; line++, map += 4) {
     const uint32_t *first = map;
     for (int count = q->count; count > 0; count--, first += q->apart, sums += 8) {
@@ -183,7 +184,8 @@ static ONE_COPY int32_t depthwise_pairs_bfp(
           for (int kx = 0; kx < SW && kx < x1 - x0; kx++) {
             Phase v = phase(ky, y0, y1, PT, SH, KH, down.origin);
             Phase h = phase(kx, x0, x1, PL, SW, KW, across.origin);
-            PhaseWindows q = {(h.count + 1) / 2, 0, ((h.start & 1) + h.taps + 2) / 2, column, v.taps};
+            int columns = ((h.start & 1) + h.taps + 2) / 2;
+            PhaseWindows q = {(h.count + 1) / 2, 0, columns, column, v.taps};
             int most_lines = WORDS_OF_SUMS / (8 * q.count);
             if (SH * SW > 1 || !made) pair_taps_of(words, w + c, C, KW, SH, SW, &v, &h);
             made = 1;

@@ -30,6 +30,7 @@ static inline uint32_t two_mantissas(const void *g, int k, int bytes) {
 }
 /* two mantissas times two scales, each rounded to 16 bits */
 static inline uint32_t two_factors(uint32_t m, uint32_t r, int32_t half, int before) {
-  return pkhbt((uint32_t)(low_product(m, r, half) >> before), (uint32_t)(high_product(m, r, half) >> before));
+  int32_t low = low_product(m, r, half) >> before, high = high_product(m, r, half) >> before;
+  return pkhbt((uint32_t)low, (uint32_t)high);
 }
 #endif

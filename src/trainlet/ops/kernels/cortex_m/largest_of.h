@@ -14,7 +14,7 @@ static ONE_COPY int32_t largest_of(const void *g, int size, int bytes) {
       top = most_bytes(top, load_bytes(at));
   int32_t found = largest_mantissa(at, rest, bytes);
   for (int k = 0; k < each; k++) {
-    int32_t lane = bytes == 2 ? (int32_t)(top >> 16 * k & 0x7FFFu) : (int32_t)(top >> 8 * k & 0x7Fu);
+    int32_t lane = (int32_t)(bytes == 2 ? top >> 16 * k & 0x7FFFu : top >> 8 * k & 0x7Fu);
     if (lane > found) found = lane;
   }
   return found;

@@ -57,7 +57,8 @@ static ONE_COPY int32_t pointwise_bfp(void *dx, const void *g, const int8_t *w, 
                                       Shifts shifts, int P, int O, int C, int bytes) {
   int32_t sums[BLOCK_PIXELS * BLOCK_CHANNELS], top = 0;
   uint32_t factors[BLOCK_PIXELS * BLOCK_OUTPUTS / 2], rows[2 * BLOCK_OUTPUTS];
-  int blocks = (C + BLOCK_CHANNELS - 1) / BLOCK_CHANNELS, wide = ((C + 3) / 4 + blocks - 1) / blocks * 4;
+  int blocks = (C + BLOCK_CHANNELS - 1) / BLOCK_CHANNELS;
+  int wide = ((C + 3) / 4 + blocks - 1) / blocks * 4;
   for (int p0 = 0; p0 < P; p0 += BLOCK_PIXELS) {
     int pixels = P - p0 < BLOCK_PIXELS ? P - p0 : BLOCK_PIXELS, pairs = (pixels + 1) / 2;
     for (int c0 = 0; c0 < C; c0 += wide) {

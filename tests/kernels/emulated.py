@@ -71,6 +71,9 @@ class Emulated:
     def run(self, node: Node, arrays: list[np.ndarray]) -> np.ndarray:
         """The kernel's result on copies of the arrays."""
         result = np.full(node.type.nbytes, UNUSED, np.uint8).view(node.type.dtype)
+        changed = OPS[node.op].mutates
+        if changed is not None:
+            result, arrays = arrays[changed], [a for k, a in enumerate(arrays) if k != changed]
         tensors = [result, *arrays]
         places = [self._place(k, a) for k, a in enumerate(tensors)]
         literals = OPS[node.op].call(node)

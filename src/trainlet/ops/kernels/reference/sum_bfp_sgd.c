@@ -1,6 +1,6 @@
 #include "bfp.h"
 #include "kernel.h"
-#include "random.h"
+#include "move_bias.h"
 /* sum_bfp, each sum applied to its bias at once: p[C] -= lr sum / s, saturating */
 KERNEL void k_sum_bfp_sgd(int32_t *p, const void *g, const int32_t *e, const float *inverse,
                           const float *lr, const int32_t *step, int R, int C, int bytes,
@@ -11,9 +11,6 @@ KERNEL void k_sum_bfp_sgd(int32_t *p, const void *g, const int32_t *e, const flo
     int64_t s = 0;
     for (int r = 0; r < R; r++) s += mantissa(g, r * C + c, bytes);
     float move = -((float)s * scale * (*lr * inverse[c] * 1.0f));
-    const float far = 1073741760.0f;
-    move = move > far ? far : move < -far ? -far : move;
-    int64_t v = (int64_t)p[c] + round_f32(move, mode, key, (uint32_t)c);
-    p[c] = (int32_t)(v > 2147483647 ? 2147483647 : v < -2147483647 ? -2147483647 : v);
+    move_bias(p + c, move, mode, key, (uint32_t)c);
   }
 }

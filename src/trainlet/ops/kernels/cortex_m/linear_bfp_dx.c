@@ -1,0 +1,12 @@
+#include "bfp.h"
+#include "kernel.h"
+#include "linear_bfp.h"
+#include "pointwise_bfp.h"
+/* as the reference kernel, two products at a time */
+KERNEL ONE_COPY void k_linear_bfp_dx(
+    void *restrict dx, const void *g, const int8_t *w, const int16_t *r, const int32_t *e,
+    const int32_t *gain, const int32_t *bound, const int32_t *out, int R, int O, int I, int bytes) {
+  Shifts shifts = layer_shifts(*e, r[O], *gain, *bound, *out);
+  if (I >= 4) (void)pointwise_bfp(dx, g, w, r, shifts, R, O, I, bytes);
+  else (void)linear_bfp(dx, g, w, r, shifts, R, O, I, bytes);
+}

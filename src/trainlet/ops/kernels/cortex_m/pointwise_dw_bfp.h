@@ -1,0 +1,88 @@
+/* The weight gradient of 1x1 convolutions and linear layers: two pixels in an instruction.  Sums of
+ * 256 products fit 32 bits. */
+#ifndef TRAINLET_POINTWISE_DW_BFP_H
+#define TRAINLET_POINTWISE_DW_BFP_H
+#include "add_products.h"
+#include "bfp.h"
+#include "dsp.h"
+#include "factors_bfp.h"
+#include "planes.h"
+#include <stdint.h>
+enum { DW_PIXELS = 64, DW_OUTPUTS = 16, FIT_32_BITS = 256 };
+
+/* two outputs of n pixels in pairs of pixels; zeros up to `words` */
+static ONE_COPY void pair_gradients(uint32_t *to, const void *g, int at, int O, int n, int words,
+                                    int bytes) {
+  const uint32_t *end = to + words;
+  for (; n > 0; n -= 2, at += 2 * O) {
+    uint32_t first = two_mantissas(g, at, bytes);
+    uint32_t second = n > 1 ? two_mantissas(g, at + O, bytes) : 0;
+    STORE_PAIR(to, pkhbt(first, second), pkhtb(second, first));
+  }
+  while (to != end) *to++ = 0;
+}
+
+/* x - zero of four channels of n pixels in pairs of pixels; zeros up to `words` */
+static ONE_COPY void pair_inputs(uint32_t *to, const int8_t *x, int C, int n, int words, int zero) {
+  const uint32_t *end = to + words;
+  uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
+  for (; n > 0; n -= 2, x += 2 * C) {
+    uint32_t first = load_bytes(x), second = n > 1 ? load_bytes(x + C) : 0;
+    uint32_t even0 = ssub16(sxtb16(first), zeros), odd0 = ssub16(sxtb16_ror8(first), zeros);
+    uint32_t even1 = ssub16(sxtb16(second), zeros), odd1 = ssub16(sxtb16_ror8(second), zeros);
+    STORE_ROWS(to, even0, odd0, even1, odd1);
+  }
+  while (to != end) *to++ = 0;
+}
+
+/* where gradients go: to dw[O,C], or, if that is NULL, straight into the weights p[O,row] */
+typedef struct {
+  float *dw;
+  int8_t *p;
+  const float *inverse;
+  float lr;
+  int row;
+  Planes planes;
+} Gradients;
+
+static inline void put_gradient(const Gradients *to, int o, int C, int c, float gradient) {
+  if (to->dw) {
+    to->dw[o * C + c] = gradient;
+    return;
+  }
+  float factor = to->lr * to->inverse[o] * (float)(1 << to->planes.bits);
+  move_weight(to->p, o * to->row + c, o * C + c, -(gradient * factor), to->planes);
+}
+
+/* scale * g[P,O]' (x[P,C] - Z), each once; at least two outputs and four channels */
+static ONE_COPY void pointwise_dw_bfp(Gradients to, const void *g, const int8_t *x, float scale,
+                                      int P, int O, int C, int Z, int bytes) {
+  int64_t totals[4 * DW_OUTPUTS];
+  int32_t sums[4 * DW_OUTPUTS];
+  uint32_t gradients[DW_OUTPUTS / 2 * DW_PIXELS], inputs[2 * DW_PIXELS];
+  for (int o0 = 0; o0 < O; o0 += DW_OUTPUTS) {
+    int pairs = (O - o0 < DW_OUTPUTS ? O - o0 + 1 : DW_OUTPUTS) / 2, all = 8 * pairs;
+    for (int quad = 0; quad < C; quad += 4) {
+      int c = quad + 4 <= C ? quad : C - 4;
+      for (int k = 0; k < all; k++) totals[k] = sums[k] = 0;
+      for (int p0 = 0; p0 < P; p0 += DW_PIXELS) {
+        int n = P - p0 < DW_PIXELS ? P - p0 : DW_PIXELS, words = (n + 7) & ~7;
+        if (quad == 0 || P > DW_PIXELS)
+          for (int k = 0; k < pairs; k++) {
+            int o = o0 + 2 * k + 2 <= O ? o0 + 2 * k : O - 2;
+            pair_gradients(gradients + k * words, g, p0 * O + o, O, n, words, bytes);
+          }
+        pair_inputs(inputs, x + p0 * C + c, C, n, 2 * words, Z);
+        add_products(sums, gradients, inputs, words, pairs, 8);
+        if (P > FIT_32_BITS && (p0 + n) % FIT_32_BITS == 0)
+          for (int k = 0; k < all; k++) totals[k] += sums[k], sums[k] = 0;
+      }
+      for (int k = 0; k < all; k++) {
+        int pair = o0 + k / 8 * 2, o = (pair + 2 <= O ? pair : O - 2) + k / 4 % 2;
+        float sum = P > FIT_32_BITS ? (float)(totals[k] + sums[k]) : (float)sums[k];
+        if (o >= pair && c + k % 4 >= quad) put_gradient(&to, o, C, c + k % 4, sum * scale);
+      }
+    }
+  }
+}
+#endif

@@ -1,0 +1,55 @@
+"""Random nodes of the ops that apply an integer gradient at once, made of the gradients' own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+
+from kernels.gradients import RANDOM as GRADIENTS
+from kernels.gradients import Given, Random, node
+from trainlet.ir.storage import Planes, split_planes
+from trainlet.ir.types import Quant, TensorType
+from trainlet.ops.op import OPS, float32, typed
+from trainlet.ops.quantized.gradient.direct import DIRECT
+from trainlet.ops.quantized.update import ROUNDINGS
+
+
+def weight_of(rng: Random, shape: tuple[int, ...], bits: int) -> tuple[np.ndarray, Planes | None]:
+    """A weight with perhaps more columns than learn, and how its bits lie."""
+    wide = (*shape[:-1], shape[-1] + int(rng.integers(0, 3)))
+    kind = TensorType(wide, "int8", Quant((1.0,) * wide[0], (0,) * wide[0], 0))
+    if not bits:
+        return rng.integers(-127, 128, wide).astype(np.int8), None
+    planes = Planes(kind, bits, prod(shape[:-1]), shape[-1])
+    values = rng.integers(-127, 128, wide) * (1 << bits)
+    return split_planes(values, planes), planes
+
+
+def applied(of: str) -> Callable[[Random], Given]:
+    """The gradient's node and arrays, and the parameter, rates and step of an update."""
+
+    def made(rng: Random) -> Given:
+        gradient, arrays = GRADIENTS[of](rng)
+        attrs = {**gradient.attrs, "axis": 0, "seed": 3, "tensor": 99}
+        attrs["rounding"] = str(rng.choice(ROUNDINGS))
+        shape = gradient.type.shape
+        if of == "sum_bfp":
+            p = rng.integers(-(2**31) + 1, 2**31, shape).astype(np.int32)
+        else:
+            p, planes = weight_of(rng, shape, int(rng.choice([0, 4, 8])))
+            attrs |= {"planes": planes} if planes else {}
+        real = OPS[of].eval(*arrays, **gradient.attrs)
+        size = max(float(np.abs(real).max()), 1e-30)
+        rate = np.float32(rng.choice([0.3, 30.0]) / size)
+        scales = rng.uniform(1, 4, shape[0]).astype(np.float32)
+        types = [typed(str(p.dtype), *p.shape), *(i.type for i in gradient.inputs)]  # type: ignore
+        types += [float32(shape[0]), float32(), typed("int32")]
+        step = np.asarray(rng.integers(0, 1000), np.int32)
+        return node(DIRECT[of], *types, **attrs), [p, *arrays, scales, np.asarray(rate), step]
+
+    return made
+
+
+RANDOM = {DIRECT[of]: applied(of) for of in ("conv2d_bfp_dw", "linear_bfp_dw", "sum_bfp")}

@@ -106,18 +106,18 @@ def conv2d_i8_dx(n: Node, g: Tensor, w: Tensor, s: Tensor) -> Tensor:
 
 @meaning("conv2d_bfp_exponent")
 def conv2d_bfp_exponent(
-    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, bound: Tensor
+    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor
 ) -> Tensor:
-    sums = prepared(g, n.inputs[1], lambda g: _transposed_sums(n, dropped(g, r, e, bound), w))
-    return exponent_of_sums(sums, r, e, bound)
+    sums = prepared(g, n.inputs[1], lambda g: _transposed_sums(n, dropped(g, r, e, gain, bound), w))
+    return exponent_of_sums(sums, r, e, gain, bound)
 
 
 @meaning("conv2d_bfp_dx")
 def conv2d_bfp_dx(
-    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, bound: Tensor, out: Tensor
+    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor, out: Tensor
 ) -> Tensor:
-    sums = taken(g, n.inputs[1], lambda g: _transposed_sums(n, dropped(g, r, e, bound), w))
-    return rounded(sums, r, e, bound, out).to(g.dtype)
+    sums = taken(g, n.inputs[1], lambda g: _transposed_sums(n, dropped(g, r, e, gain, bound), w))
+    return rounded(sums, r, e, gain, bound, out).to(g.dtype)
 
 
 def _weight_sums(n: Node, g: Tensor, x: Tensor) -> Tensor:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from trainlet.ir.graph import Node
 from trainlet.ops.quantized.gradient.block import LIMIT
-from trainlet.ops.quantized.gradient.exponent import ACCUMULATED, SMALLEST
+from trainlet.ops.quantized.gradient.exponent import SMALLEST
 from trainlet.run.batched.blocks import moved
-from trainlet.run.batched.layer import MOST_SHIFTS, first_shift
+from trainlet.run.batched.layer import MOST_SHIFTS, bits_before, first_shift
 from trainlet.run.batched.lead import aligned, largest
 from trainlet.run.batched.table import meaning
 
@@ -42,7 +42,7 @@ def exponent_layer(n: Node, g: Tensor, r: Tensor, gain: Tensor, e: Tensor) -> Te
     scales = r[:, :-1].to(torch.int32).reshape(1, *[1] * (g.ndim - 2), -1)
     top, s = largest(g.to(torch.int32) * scales)[:, None], _shifts(g)
     top, gains = aligned(top, gain.long()[:, None])
-    fits = (top + (1 << (s - ACCUMULATED).clamp(min=0))) * gains <= 32766 << s
+    fits = (top + (1 << bits_before(s[None, :], gains))) * gains <= 32766 << s
     return (e.long() + r[:, -1].long() - 15 + first_shift(fits)).to(torch.int32)
 
 

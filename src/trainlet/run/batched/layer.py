@@ -32,25 +32,31 @@ def shift_round(x: Tensor, shift: Tensor) -> Tensor:
     return x.floor_()
 
 
-def shifts(r: Tensor, e: Tensor, bound: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
+def bits_before(total: Tensor, gain: Tensor) -> Tensor:
+    """Of all bits that a layer drops, those before its products are summed; integers."""
+    whole = torch.frexp(gain.to(torch.float64))[1] - 1
+    return total - torch.minimum(total, whole.clamp(max=ACCUMULATED))
+
+
+def shifts(r: Tensor, e: Tensor, gain: Tensor, bound: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
     """The shifts of a layer's factors and of its sums, int64 [lead]."""
-    e, bound, out = aligned(e.long(), bound.long(), out.long())
+    e, gain, bound, out = aligned(e.long(), gain.long(), bound.long(), out.long())
     own = e + r[:, -1].long() - 15
-    before = (bound - own - ACCUMULATED).clamp(min=0)
+    before = bits_before(bound - own, gain)
     return before, out - own - before
 
 
-def dropped(g: Tensor, r: Tensor, e: Tensor, bound: Tensor) -> Tensor:
-    """The factors of a layer's sums, float64: mantissas times scales, less the bits that 31-bit
-    sums cannot hold."""
+def dropped(g: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor) -> Tensor:
+    """The factors of a layer's sums, float64: mantissas times scales, less the bits that leave 16
+    of them, and 31 of the sums."""
     scales = prepared(r, "scales", lambda r: r[:, :-1].to(torch.float64))
     scaled = g.to(torch.float64) * scales.reshape(1, *[1] * (g.ndim - 2), -1)
-    return shift_round(scaled, over(shifts(r, e, bound, bound)[0], scaled))
+    return shift_round(scaled, over(shifts(r, e, gain, bound, bound)[0], scaled))
 
 
-def rounded(sums: Tensor, r: Tensor, e: Tensor, bound: Tensor, out: Tensor) -> Tensor:
+def rounded(sums: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor, out: Tensor) -> Tensor:
     """The sums as mantissas."""
-    return shift_round(sums, over(shifts(r, e, bound, out)[1], sums))
+    return shift_round(sums, over(shifts(r, e, gain, bound, out)[1], sums))
 
 
 def first_shift(fits: Tensor) -> Tensor:
@@ -58,12 +64,12 @@ def first_shift(fits: Tensor) -> Tensor:
     return fits.to(torch.int8).argmax(1)
 
 
-def exponent_of_sums(sums: Tensor, r: Tensor, e: Tensor, bound: Tensor) -> Tensor:
+def exponent_of_sums(sums: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor) -> Tensor:
     """What the largest of a layer's sums needs in int8 mantissas."""
     top = largest(sums)[:, None]
     s = torch.arange(MOST_SHIFTS, device=sums.device)
     fits = (top + ((1 << s) >> 1)) >> s <= LIMIT["int8"]
-    before = shifts(r, e, bound, bound)[0]
+    before = shifts(r, e, gain, bound, bound)[0]
     return (e.long() + r[:, -1].long() - 15 + before + first_shift(fits)).to(torch.int32)
 
 

@@ -47,24 +47,24 @@ def linear_i8_dw(n: Node, g: Tensor, x: Tensor) -> Tensor:
 
 @meaning("linear_bfp_exponent")
 def linear_bfp_exponent(
-    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, bound: Tensor
+    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor
 ) -> Tensor:
-    sums = prepared(g, n.inputs[1], lambda g: _sums(g, w, r, e, bound))
-    return exponent_of_sums(sums, r, e, bound)
+    sums = prepared(g, n.inputs[1], lambda g: _sums(g, w, r, e, gain, bound))
+    return exponent_of_sums(sums, r, e, gain, bound)
 
 
 @meaning("linear_bfp_dx")
 def linear_bfp_dx(
-    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, bound: Tensor, out: Tensor
+    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor, out: Tensor
 ) -> Tensor:
     from trainlet.run.batched.lead import taken
 
-    sums = taken(g, n.inputs[1], lambda g: _sums(g, w, r, e, bound))
-    return rounded(sums, r, e, bound, out).to(g.dtype).reshape(-1, *n.type.shape)
+    sums = taken(g, n.inputs[1], lambda g: _sums(g, w, r, e, gain, bound))
+    return rounded(sums, r, e, gain, bound, out).to(g.dtype).reshape(-1, *n.type.shape)
 
 
-def _sums(g: Tensor, w: Tensor, r: Tensor, e: Tensor, bound: Tensor) -> Tensor:
-    return products(rows(dropped(g, r, e, bound)), _float(w, torch.float64))
+def _sums(g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor) -> Tensor:
+    return products(rows(dropped(g, r, e, gain, bound)), _float(w, torch.float64))
 
 
 @meaning("linear_bfp_dw")

@@ -19,7 +19,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import holder, in_arena
-from trainlet.plan.tile import Fetch, Place, Slide, Step, Tile
+from trainlet.plan.tile import Band, Fetch, Place, Slide, Step, Tile
 
 _POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8"}
 _RESERVED = frozenset(
@@ -29,6 +29,8 @@ _RESERVED = frozenset(
 )
 INT_MAX = 2**31 - 1
 MARK = "board_mark"  # of the harness
+TRAINING = "if (training) "
+Wanted = frozenset[Node] | None
 _PREFIX = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -91,12 +93,14 @@ class Emitter:
         moves = f" + turn * {place.advance}" if place.advance else ""
         return f"{_POINTER[place.node.type.dtype]}({start}{moves})"
 
-    def tile(self, tile: Tile, stage: Stage) -> list[str]:
+    def tile(self, tile: Tile, stage: Stage, wanted: Wanted = None) -> list[str]:
         """Loops over the rows of a tile."""
         lines: list[str] = []
         for loop in tile.loops:
-            calls = [self.row_call(step, stage) for step in loop.body]
-            body = [line for call in calls for line in (*self.mark, call)]
+            body: list[str] = []
+            for step in loop.body:
+                when = _when(step.node, wanted) if isinstance(step, Band) else ""
+                body += [*self.mark, when + self.row_call(step, stage)]
             many = loop.times > 1
             lines += [f"for (int turn = 0; turn < {loop.times}; turn++) {{"] if many else []
             lines += [f"  {line}" if many else line for line in body]
@@ -123,21 +127,32 @@ class Emitter:
             bad += f" || !finite({where}, {size})"
         return f"if ({bad}) return {self.program.prefix.upper()}_ERROR_INPUT;"
 
-    def calls(self, steps: Iterable[Node | Tile], stage: Stage) -> list[str]:
+    def calls(self, steps: Iterable[Node | Tile], stage: Stage, wanted: Wanted = None) -> list[str]:
+        """wanted: the nodes that a prediction needs, if it may be one; others then only run in
+        training."""
         lines: list[str] = []
         for step in steps:
             if isinstance(step, Tile):
-                lines += self.tile(step, stage)
+                lines += self.tile(step, stage, wanted)
             elif not OPS[step.op].alias:
-                lines += [*self.mark, self.call(step, stage)]
+                lines += [*self.mark, _when(step, wanted) + self.call(step, stage)]
         return lines
 
+    def forward(self) -> list[str]:
+        """All calls up to the logits; what a prediction does not need runs in training only."""
+        first, _ = self.program.halves
+        wanted = frozenset(self.program.predict_order)
+        return [
+            *self.mark,  # two in a row tell what one costs
+            *self.calls(first, self.program.stages[0], wanted),
+        ]
+
     def step(self) -> list[str]:
-        """All calls of a step; before anything is updated, the loss is taken and judged."""
+        """All calls after the logits; before anything is updated, the loss is taken and judged."""
         stage = self.program.stages[0]
         loss = self.program.graph.outputs[LOSS]
-        lines: list[str] = [*self.mark]  # two in a row tell what one costs
-        for step in stage.plan.steps():
+        lines: list[str] = []
+        for step in self.program.halves[1]:
             lines += self.calls([step], stage)
             if step is loss:
                 lines.append(f"*loss = *{self.pointer(loss, stage)};")
@@ -150,8 +165,11 @@ class Emitter:
         """Frozen weights, and the values that trained ones start from."""
         p = self.program
         named = [(f"weight_{self.constants[n.name]}", n) for n in p.constants]
-        named += [(f"initial_{self.state[n.name]}", n) for n in p.params]
         arrays = [_array(name, n.name, p.initial(n)) for name, n in named]
+        arrays += [
+            _array(f"initial_{self.state[n.name]}", n.name, _but_zeros(p.initial(n)))
+            for n in p.params
+        ]
         return "/* Frozen weights, and what the trained ones start from. */\n" + "\n".join(arrays)
 
     def kernels(self) -> str:
@@ -210,7 +228,8 @@ class Emitter:
             "params": [self.stored(n) for n in p.params],
             "states": [self.stored(n) for n in p.states],
             "slides": any(tile.slides for stage in p.stages for tile in stage.plan.tiles),
-            "predict": self.calls(p.predict_steps, step) + self.mark,
+            "forward": (forward := self.forward()),
+            "trains": any(line.lstrip().startswith(TRAINING) for line in forward),
             "step": self.step(),
             "apply": self.applied(),
             "accumulate": p.accumulate,
@@ -257,8 +276,13 @@ class Emitter:
             "name": n.name,
             "ctype": CTYPES[n.type.dtype],
             "count": n.type.size,
+            "given": _but_zeros(start).size,
             "fill": literal(start[0]) if n.op == "state" else "",
         }
+
+
+def _when(n: Node, wanted: Wanted) -> str:
+    return "" if wanted is None or n in wanted else TRAINING
 
 
 def _call(n: Node, pointers: list[str], scratch: list[str]) -> str:
@@ -267,6 +291,13 @@ def _call(n: Node, pointers: list[str], scratch: list[str]) -> str:
     literals = [literal(v) for v in op.call(n)]
     arguments = ", ".join([*pointers, *absent, *scratch, *literals])
     return f"k_{n.op}({arguments});" + (f" /* {n.name} */" if n.name else "")
+
+
+def _but_zeros(values: np.ndarray) -> np.ndarray:
+    """Flat, without the zeros at its end, but for one element."""
+    flat = values.reshape(-1)
+    last = np.flatnonzero(flat)
+    return flat[: max(1, int(last[-1]) + 1 if last.size else 0)]
 
 
 def _shape(shape: tuple[int, ...]) -> str:

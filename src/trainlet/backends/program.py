@@ -106,14 +106,15 @@ class Program:
         return [n for n in self.plan.order if n in needed]
 
     @cached_property
-    def predict_steps(self) -> list[Node | Tile]:
-        """The same with its tiles, which run as a whole."""
-        needed = set(self.predict_order)
-        return [
-            step
-            for step in self.plan.steps()
-            if (not needed.isdisjoint(step.nodes) if isinstance(step, Tile) else step in needed)
-        ]
+    def halves(self) -> tuple[list[Node | Tile], list[Node | Tile]]:
+        """A step up to the logits, with all that runs in between, and what follows."""
+        needed, steps = set(self.predict_order), self.plan.steps()
+        last = max(
+            k
+            for k, step in enumerate(steps)
+            if not needed.isdisjoint(step.nodes if isinstance(step, Tile) else (step,))
+        )
+        return steps[: last + 1], steps[last + 1 :]
 
     def initial(self, leaf: Node) -> np.ndarray:
         """The value that the device starts from."""

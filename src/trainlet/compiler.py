@@ -43,9 +43,9 @@ from trainlet.passes.prune import prune
 from trainlet.passes.split import split_weights
 from trainlet.passes.training_head import float_head, without_softmax
 from trainlet.passes.update import Training, attach_updates
+from trainlet.plan.best_order import EFFORTS, find_order
 from trainlet.plan.place import plan_graph
 from trainlet.plan.report import Report, label, peak
-from trainlet.plan.schedule import schedule
 from trainlet.plan.tiling import choose_tiles
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import OracleDevice
@@ -69,6 +69,7 @@ class CompiledProgram(Program):
             target=self.target.name,
             arena_bytes=self.arena_bytes,
             lower_bound_bytes=max(stage.plan.lower_bound for stage in self.stages),
+            every_order_bytes=self._every_order(),
             parameter_bytes=params,
             state_bytes=self.state_bytes - params,
             saved_bytes=self.saved_bytes,
@@ -91,6 +92,11 @@ class CompiledProgram(Program):
         """Compile and start it on "host", "sanitized" (host with ASan and UBSan), "unicorn" or
         "qemu"; `count=False` emulates faster and counts no instructions."""
         return build_trainer(self, device, count)
+
+    def _every_order(self) -> int | None:
+        known = [plan.every_order for plan in (stage.plan for stage in self.stages)]
+        bounds = [bound for bound in known if bound is not None]
+        return max(bounds) if len(bounds) == len(known) else None
 
     def _measured(self) -> Firmware | None:
         if self.target.cpu is None:
@@ -208,6 +214,7 @@ def compile(
     accumulate: int = 1,
     prefix: str = "trainer",
     tile: bool | None = None,
+    schedule: str = "greedy",
 ) -> CompiledProgram:
     """Compile a pretrained network into a trainer.
 
@@ -221,12 +228,16 @@ def compile(
     accumulate: gradients of so many steps are averaged before the parameters change.
     tile: whether maps too large for the arena exist only a few rows at a time; by default where
     the target's RAM is limited.  The results are the same bit for bit.
+    schedule: "greedy" improves the greedy order where it is highest; "optimal" searches on until
+    no order is better, or for so long, also with OR-Tools where they are installed.
 
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
     """
     if accumulate < 1:
         raise TrainletError(f"accumulate={accumulate}; allowed: a whole number, at least 1")
+    if schedule not in EFFORTS:
+        raise TrainletError(f"schedule={schedule!r}; allowed: {', '.join(map(repr, EFFORTS))}")
     if scheme is None:
         raise SchemeError("no scheme; trainlet.schemes.bias(model) is a good one to begin with")
     optimizer = optimizer or SGD()
@@ -239,7 +250,7 @@ def compile(
             graph, None, scheme, loss, optimizer, accumulate, precision=integer
         )
         tiled = place.ram is not None if tile is None else tile
-        return _program(training, place, optimizer, accumulate, prefix, tiled)
+        return _program(training, place, optimizer, accumulate, prefix, tiled, schedule)
 
     wanted = program(scheme)
     _check_fits(wanted, program)
@@ -304,13 +315,14 @@ def _program(
     accumulate: int,
     prefix: str,
     tile: bool,
+    effort: str,
 ) -> CompiledProgram:
     apply = None
     if training.apply is not None:
         apply = Stage(verify(training.apply), plan_graph(training.apply))
-    order = schedule(training.step)
-    tiles = choose_tiles(training.step, order) if tile else ()
-    plan = plan_graph(training.step, order, tiles)
+    found = find_order(training.step, effort)
+    tiles = choose_tiles(training.step, found.order) if tile else ()
+    plan = plan_graph(training.step, found.order, tiles, found.bound)
     return CompiledProgram(training.step, plan, target, apply, accumulate, optimizer.lr, prefix)
 
 

@@ -21,6 +21,7 @@ from trainlet.cli.options import (
     Prefix,
     Ram,
     Request,
+    Schedule,
     Scheme,
     Target,
 )
@@ -45,6 +46,7 @@ def compile_command(
     prefix: Prefix = "trainer",
     precision: PrecisionName = "float32",
     calibration: Calibration = None,
+    schedule: Schedule = "greedy",
     stop_after: Annotated[
         str | None,
         typer.Option(metavar="STAGE", help=f"print the graph after {', '.join(STAGES)}; no C"),
@@ -53,7 +55,7 @@ def compile_command(
     """Compile a network into a C project that trains it."""
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
-        calibration,
+        calibration, schedule,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(graph_text(asked, stop_after), nl=False)
@@ -97,6 +99,7 @@ def plan_command(
     accumulate: Accumulate = 1,
     precision: PrecisionName = "float32",
     calibration: Calibration = None,
+    schedule: Schedule = "greedy",
     draw: Annotated[
         Path | None, typer.Option(metavar="FILE", help="memory over time, .svg or .png")
     ] = None,
@@ -106,7 +109,7 @@ def plan_command(
         raise tl.TrainletError(f"cannot draw {draw}; allowed: a name that ends in .svg or .png")
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
-        calibration=calibration,
+        calibration=calibration, schedule=schedule,
     )  # fmt: skip
     with ERR.status(f"planning {net}"):
         report = asked.program().report

@@ -14,6 +14,7 @@ from trainlet.errors import SchemeError, TrainletError
 from trainlet.ops.loss import LOSSES
 from trainlet.ops.optimizer import Optimizer
 from trainlet.passes.presets import PRESETS
+from trainlet.plan.best_order import EFFORTS
 from trainlet.run.dataset import read_arrays
 from trainlet.run.trainer import DEVICES
 
@@ -54,6 +55,9 @@ Calibration = Annotated[
     Path | None,
     typer.Option(metavar="NPZ", help="for int8: array x, inputs that show the activations' ranges"),
 ]
+Schedule = Annotated[
+    str, typer.Option("--schedule", help=f"of the operations: {', '.join(EFFORTS)}")
+]
 Prefix = Annotated[str, typer.Option(help="of all names in C")]
 On = Annotated[str, typer.Option("--on", callback=_known_device, help=", ".join(DEVICES))]
 
@@ -74,6 +78,7 @@ class Request:
     prefix: str = "trainer"
     precision: str = "float32"
     calibration: Path | None = None
+    schedule: str = "greedy"
 
     def update_scheme(self) -> tl.UpdateScheme | str:
         """The preset's name, or the file's scheme."""
@@ -110,4 +115,5 @@ class Request:
             optimizer=self.make_optimizer(),
             accumulate=self.accumulate,
             prefix=self.prefix,
+            schedule=self.schedule,
         )

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
+from trainlet.plan.best_order import find_order
 from trainlet.plan.buffers import holder, in_arena
 from trainlet.plan.liveness import Span, assign_buffers
 from trainlet.plan.plan import Plan
-from trainlet.plan.schedule import Order, schedule
+from trainlet.plan.schedule import Order
 from trainlet.plan.tile import Tile
 
 Slack = dict[tuple["_Block", "_Block"], int]
@@ -32,12 +33,20 @@ class _Block:
     span: Span
 
 
-def plan_graph(graph: Graph, order: Order | None = None, tiles: Sequence[Tile] = ()) -> Plan:
+def plan_graph(
+    graph: Graph,
+    order: Order | None = None,
+    tiles: Sequence[Tile] = (),
+    every_order: int | None = None,
+) -> Plan:
     """Schedule and place a graph; the plan is checked before it is returned.
 
-    The nodes of a tile must stand together in the order.
+    The nodes of a tile must stand together in the order.  every_order: live bytes that any order
+    needs, if an order is given and they are known.
     """
-    order = order or schedule(graph)
+    if order is None:
+        found = find_order(graph)
+        order, every_order = found.order, found.bound
     buffers = assign_buffers(graph, order, tiles)
     held = [_Block(n, buffers.size[n], span) for n, span in buffers.span.items()]
     moment = buffers.moment
@@ -58,6 +67,7 @@ def plan_graph(graph: Graph, order: Order | None = None, tiles: Sequence[Tile] =
         buffers.lower_bound,
         buffers.size,
         tuple(tiles),
+        None if tiles else every_order,
     )
     plan.check(graph)
     return plan

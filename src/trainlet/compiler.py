@@ -322,7 +322,7 @@ def _program(
         apply = Stage(verify(training.apply), plan_graph(training.apply))
     found = find_order(training.step, effort)
     tiles = choose_tiles(training.step, found.order) if tile else ()
-    plan = plan_graph(training.step, found.order, tiles, found.bound)
+    plan = plan_graph(training.step, found.order, tiles, found.bound, effort)
     return CompiledProgram(training.step, plan, target, apply, accumulate, optimizer.lr, prefix)
 
 

@@ -23,10 +23,11 @@ MOST_STEPS = 200
 
 def available() -> bool:
     """Whether OR-Tools is installed."""
-    return _cp_model() is not None
+    return cp_sat() is not None
 
 
-def _cp_model() -> Any:
+def cp_sat() -> Any:
+    """The module of CP-SAT; None where OR-Tools is not installed."""
     try:
         from ortools.sat.python import cp_model
     except ImportError:
@@ -39,7 +40,7 @@ def solve(steps: Steps, part: Stretch, limit: int, bound: int) -> Answer:
 
     bound: no order needs fewer bytes.  Raises ToolchainError where OR-Tools is not installed.
     """
-    cp_model = _cp_model()
+    cp_model = cp_sat()
     if cp_model is None:
         raise ToolchainError(MISSING)
     programme = _Programme(cp_model.CpModel(), steps, part, limit, bound)

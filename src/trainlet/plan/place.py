@@ -35,8 +35,8 @@ def plan_graph(
     """Schedule and place a graph; the plan is checked before it is returned.
 
     The nodes of a tile must stand together in the order.  every_order: live bytes that any order
-    needs, if an order is given and they are known.  effort: "optimal" also tries a constraint programme
-    where the rest misses the lower bound and OR-Tools is installed.
+    needs, if an order is given and they are known.  effort: "optimal" also tries a constraint
+    programme where the rest misses the lower bound and OR-Tools is installed.
     """
     if order is None:
         found = find_order(graph, effort)
@@ -80,7 +80,7 @@ def _place(blocks: Sequence[Block], slack: Slack, bound: int, effort: str) -> Ad
     for limit in (enough, bound + bound // NEAR):
         if height(best) > limit and (found := pack(blocks, slack, limit)):
             return found
-    if effort == "optimal" and constraint.available():
-        if found := constraint_place.place(blocks, slack, enough):
-            return found
+    with_solver = effort == "optimal" and constraint.available()
+    if with_solver and (found := constraint_place.place(blocks, slack, enough)):
+        return found
     return min(best, fit(blocks, slack, enough, MANY_PAIRS, MANY_TRIES), key=height)

@@ -18,7 +18,7 @@ def test_it_shows_and_writes_what_it_promises_and_its_last_line_works(run, tmp_p
     assert result.exit_code == 0, result.output
     before, after = (float(s) for s in re.findall(r"([\d.]+)% right", result.stdout)[-2:])
     assert after - before > 8
-    assert "155.1 of 256" in result.stdout
+    assert "154.1 of 256" in result.stdout
     names = {p.name for p in out.iterdir()}
     promised = {word for name in demo_screen.FILES for word in name.rstrip("/").split()}
     assert names == (promised - {".png"}) | {"loss.png", "memory.png"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlet.ir.graph import Graph, Node, users
-from trainlet.plan.buffers import in_arena
+from trainlet.plan.buffers import aligned, in_arena
 from trainlet.plan.liveness import assign_buffers
-from trainlet.plan.tile import Tile, height, make_tile, rows_of
+from trainlet.plan.tile import Tile, height, make_tile, measure_tile, rows_of
 
 Order = tuple[Node, ...]
 Levels = list[int]
@@ -30,16 +30,21 @@ class _Search:
         self.readers = {n: list(r) for n, r in users(graph.nodes()).items()}
         for n in graph.outputs.values():
             self.readers[n].append(Node(OUTSIDE, (n,), n.type))
+        self.known: dict[tuple[int, int, int], Tile] = {}
         self.fit = [in_arena(n) and rows_of(n) is not None for n in order]
 
     def run(self) -> tuple[Tile, ...]:
         tiles: tuple[Tile, ...] = ()
         levels = self.levels(tiles)
         while True:
-            best = min(self.candidates(tiles), key=self.levels, default=tiles)
-            if (better := self.levels(best)) >= levels:
-                return self.widened(tiles)
-            tiles, levels = best, better
+            best, lowest = tiles, levels
+            for candidate in self.candidates(tiles):
+                if max(map(_inside, candidate), default=0) <= lowest[0]:
+                    lower = self.levels(candidate)
+                    best, lowest = (candidate, lower) if lower < lowest else (best, lowest)
+            if best is tiles:
+                return self.finished(self.widened(tiles))
+            tiles, levels = best, lowest
 
     def levels(self, tiles: tuple[Tile, ...]) -> Levels:
         """Live bytes of all moments, the most first."""
@@ -71,7 +76,11 @@ class _Search:
                     yield *kept, self.tile(start, end, 1)
 
     def tile(self, start: int, end: int, rows: int) -> Tile:
-        return make_tile(self.order[start : end + 1], self.readers, rows)
+        """Without its loops; those of the chosen tiles are made at the end."""
+        key = start, end, rows
+        if key not in self.known:
+            self.known[key] = measure_tile(self.order[start : end + 1], self.readers, rows)
+        return self.known[key]
 
     def span(self, tile: Tile) -> tuple[int, int]:
         start = self.order.index(tile.nodes[0])
@@ -101,3 +110,13 @@ class _Search:
                     break
                 tiles, rows = tried, 2 * rows
         return tiles
+
+    def finished(self, tiles: tuple[Tile, ...]) -> tuple[Tile, ...]:
+        """The tiles with their loops."""
+        rows = {tile: key[2] for key, tile in self.known.items()}
+        return tuple(make_tile(tile.nodes, self.readers, rows[tile]) for tile in tiles)
+
+
+def _inside(tile: Tile) -> int:
+    """Bytes that the results of a tile take while it runs, at the least."""
+    return sum(aligned(tile.windows.get(n, n.type.nbytes)) for n in tile.nodes)

@@ -13,6 +13,8 @@ Order = tuple[Node, ...]
 Levels = list[int]
 REACH = 24
 """A stretch begins and ends at most so many nodes from the highest moment."""
+WORTH = 1000
+"""Tiles that can win less than one part in so many are not worth their calls."""
 OUTSIDE = "outside"
 
 
@@ -36,6 +38,8 @@ class _Search:
     def run(self) -> tuple[Tile, ...]:
         tiles: tuple[Tile, ...] = ()
         levels = self.levels(tiles)
+        if levels and levels[0] - self.floor() <= levels[0] // WORTH:
+            return ()
         while True:
             best, lowest = tiles, levels
             for candidate in self.candidates(tiles):
@@ -45,6 +49,11 @@ class _Search:
             if best is tiles:
                 return self.finished(self.widened(tiles))
             tiles, levels = best, lowest
+
+    def floor(self) -> int:
+        """No tile lowers a moment at which a node runs that cannot be in one."""
+        live = assign_buffers(self.graph, self.order).live_bytes
+        return max((level for level, fit in zip(live, self.fit, strict=True) if not fit), default=0)
 
     def levels(self, tiles: tuple[Tile, ...]) -> Levels:
         """Live bytes of all moments, the most first."""

@@ -82,12 +82,12 @@ def _improved(
 
 
 def _quickly(steps: Steps, part: Stretch, limit: int, bound: int) -> Answer:
-    return search(steps, part, limit, states=1000)
+    return search(steps, part, limit, states=6_000)
 
 
 def _thoroughly(steps: Steps, part: Stretch, limit: int, bound: int) -> Answer:
     """By a long search; where that gives up and OR-Tools is there, by a constraint programme."""
-    answer = search(steps, part, limit, states=20_000)
+    answer = search(steps, part, limit, states=60_000)
     given_up = answer.steps is None and not answer.proven
     if given_up and len(part.steps) <= constraint.MOST_STEPS and constraint.available():
         return constraint.solve(steps, part, limit, bound)

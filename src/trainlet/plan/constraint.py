@@ -104,7 +104,8 @@ class _Programme:
         return not value.readers & ~self.run & ~self.whole
 
     def add_value(self, k: int, value: Value) -> None:
-        begin = self.when[value.maker] if self.made_here(value) else 0
+        maker = value.maker
+        begin = self.when[maker] if maker is not None and self.made_here(value) else 0
         if not self.ends(value):
             self.add(begin, self.moments, value.size)
             return

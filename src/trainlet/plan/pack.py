@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainlet.plan.blocks import Addresses, Block, Slack
-from trainlet.plan.tile import closest
 
 ROUNDS = 6
 TRIES = 2
@@ -75,8 +74,7 @@ def pack(blocks: Sequence[Block], slack: Slack, height: int) -> Addresses | None
 def _groups(blocks: Sequence[Block], slack: Slack) -> list[dict[Block, int]]:
     """Blocks that lie together, with the distance of each from the lowest."""
     beside: dict[Block, list[tuple[Block, int]]] = {b: [] for b in blocks}
-    for (source, result), most in slack.items():
-        distance = closest(source.size, result.size, most)
+    for (source, result), distance in slack.items():
         beside[source].append((result, distance))
         beside[result].append((source, -distance))
     groups: list[dict[Block, int]] = []

@@ -95,8 +95,9 @@ class Steps:
     def during(self, n: int, run: int) -> int:
         """Bytes that step n adds to those alive, where the steps `run` have run before it."""
         result, rest = self.made[n], ~run & ~(1 << n)
-        lent = result is None or any(not self.values[v].readers & rest for v in self.lends[n])
-        return self.scratch[n] + (0 if lent else self.values[result].size)
+        if result is None or any(not self.values[v].readers & rest for v in self.lends[n]):
+            return self.scratch[n]
+        return self.scratch[n] + self.values[result].size
 
     def after(self, n: int, run: int) -> int:
         """Bytes by which those alive have grown when step n has run."""

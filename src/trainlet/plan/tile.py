@@ -69,13 +69,7 @@ class Overlap:
     def saved(self) -> int:
         """Bytes that both need less together than one by one."""
         source, result = aligned(self.source.type.nbytes), aligned(self.result.type.nbytes)
-        behind = closest(source, result, self.slack)
-        return source + result - (max(source, behind + result) - min(behind, 0))
-
-
-def closest(source: int, result: int, slack: int) -> int:
-    """How far behind a source the result begins where both together need the fewest bytes."""
-    return min(slack, max(0, source - result))
+        return source + result - (max(source, self.slack + result) - min(self.slack, 0))
 
 
 @dataclass(frozen=True, eq=False)

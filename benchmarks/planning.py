@@ -1,6 +1,7 @@
 """How near the order and the placement of real training steps come to what no plan can beat.
 
-python benchmarks/planning.py           prints a table, writes build/planning.json
+python benchmarks/planning.py           prints the table of the documentation, in Markdown, and
+                                        writes build/planning.json
 
 Arenas are those of targets without limit of RAM, so without tiles; MCUNet needs its published
 backbone in ../shared/data, and is left out where that is absent.
@@ -15,9 +16,6 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
-
-from rich.console import Console
-from rich.table import Table
 
 import trainlet as tl
 from trainlet.compiler import import_model, training_graph
@@ -108,37 +106,36 @@ def measure(name: str, scheme: str, graph: Graph) -> Row:
     )
 
 
-def table(rows: list[Row]) -> Table:
-    """Ratios are to what every order needs, but for the last, which is to the tiled lower bound."""
-    shown = Table(title="Live bytes of orders, and arenas", title_justify="left")
-    shown.add_column("network, scheme")
-    columns = "operations|every order|greedy|default|arena|s|optimal|arena|s|tiled|arena|s"
-    for column in columns.split("|"):
-        shown.add_column(column, justify="right")
+def table(rows: list[Row]) -> str:
+    """Ratios are to what every order needs, but for the last, which is to the tiled bound."""
+    columns = "network, scheme|operations|every order needs|greedy|order|arena|s"
+    columns += "|optimal order|arena|s|bound with tiles|arena|s"
+    names = columns.split("|")
+    lines = [f"| {' | '.join(names)} |", f"|---{'|---:' * (len(names) - 1)}|"]
     for r in rows:
-        default, optimal = (f"{v / r.every_order:.4f}" for v in (r.default, r.optimal))
-        shown.add_row(
+        values = [
             f"{r.name} {r.scheme}",
             f"{r.operations}",
             f"{r.every_order:,}",
             f"{r.greedy / r.every_order:.4f}",
-            default,
+            f"{r.default / r.every_order:.4f}",
             f"{r.arena / r.every_order:.4f}",
             f"{r.default_seconds:.2f}",
-            optimal,
+            f"{r.optimal / r.every_order:.4f}",
             f"{r.optimal_arena / r.every_order:.4f}",
             f"{r.optimal_seconds:.2f}",
             f"{r.tiled:,}",
             f"{r.tiled_arena / r.tiled:.4f}",
             f"{r.tiling_seconds:.2f}",
-        )
-    return shown
+        ]
+        lines.append(f"| {' | '.join(values)} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Measure, print, write."""
     rows = [measure(*given) for given in graphs()]
-    Console(width=140).print(table(rows))
+    print(table(rows))
     out = ROOT / "build" / "planning.json"
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps([asdict(row) for row in rows], indent=1))

@@ -47,10 +47,11 @@ from trainlet.passes.prune import prune
 from trainlet.passes.split import split_weights
 from trainlet.passes.training_head import float_head, without_softmax
 from trainlet.passes.update import Training, attach_updates
+from trainlet.plan.best_order import EFFORTS, find_order
 from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
 from trainlet.plan.report import Choice, Report
-from trainlet.plan.schedule import Order, schedule
+from trainlet.plan.schedule import Order
 from trainlet.plan.tile import Tile
 from trainlet.plan.tiling import choose_tiles
 from trainlet.run.counted import Profile
@@ -83,6 +84,7 @@ class CompiledProgram(Program):
             target=self.target.name,
             arena_bytes=self.arena_bytes,
             lower_bound_bytes=max(stage.plan.lower_bound for stage in self.stages),
+            every_order_bytes=self._every_order(),
             parameter_bytes=params,
             state_bytes=self.state_bytes - params,
             saved_bytes=self.saved_bytes,
@@ -131,6 +133,11 @@ class CompiledProgram(Program):
 
     def _won(self) -> int:
         return self.recomputation.arena_without - self.plan.arena if self.recomputation else 0
+
+    def _every_order(self) -> int | None:
+        known = [plan.every_order for plan in (stage.plan for stage in self.stages)]
+        bounds = [bound for bound in known if bound is not None]
+        return max(bounds) if len(bounds) == len(known) else None
 
     def _measured(self) -> Firmware | None:
         if self.target.cpu is None:
@@ -250,6 +257,7 @@ def compile(
     stream: bool = False,
     max_ram: int | None = None,
     max_recompute: float | None = 1.33,
+    schedule: str = "greedy",
 ) -> CompiledProgram:
     """Compile a pretrained network into a trainer.
 
@@ -269,6 +277,8 @@ def compile(
     results are the same bit for bit.
     max_recompute: a step may then have so many times the multiply-accumulates; None never
     recomputes.
+    schedule: "greedy" improves the greedy order where it is highest; "optimal" searches on until
+    no order is better, or for so long, also with OR-Tools where they are installed.
 
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
@@ -279,6 +289,8 @@ def compile(
         raise TrainletError(f"max_recompute={max_recompute}; allowed: None, or between 1 and 2")
     if max_ram is not None and max_ram < 1:
         raise TrainletError(f"max_ram={max_ram}; allowed: None, or a number of bytes above 0")
+    if schedule not in EFFORTS:
+        raise TrainletError(f"schedule={schedule!r}; allowed: {', '.join(map(repr, EFFORTS))}")
     if scheme is None:
         raise SchemeError("no scheme; trainlet.schemes.bias(model) is a good one to begin with")
     optimizer = optimizer or SGD()
@@ -286,7 +298,7 @@ def compile(
     integer = _integer_precision(precision)
     graph = _forward_graph(model, example_inputs, integer, calibration)
 
-    planner = partial(_plan, target=place, tile=tile, stream=stream)
+    planner = partial(_plan, target=place, tile=tile, stream=stream, effort=schedule)
 
     def program(scheme: Scheme, integer: Int8 | None = integer) -> CompiledProgram:
         training = training_graph(
@@ -362,14 +374,21 @@ def _planned(graph: Graph, planner: Callable[..., Plan]) -> tuple[Graph, Plan]:
 
 
 def _plan(
-    graph: Graph, order: Order | None = None, *, target: Target, tile: bool | None, stream: bool
+    graph: Graph,
+    order: Order | None = None,
+    *,
+    target: Target,
+    tile: bool | None,
+    stream: bool,
+    effort: str,
 ) -> Plan:
-    order = order or schedule(graph)
+    found = find_order(graph, effort) if order is None else None
+    order = found.order if found else order or ()
     streamed = next((n for n in graph.leaves("input") if stream), None)
     tiles: tuple[Tile, ...] = ()
     if stream or (target.ram is not None if tile is None else tile):
         tiles = choose_tiles(graph, order, streamed)
-    return plan_graph(graph, order, tiles)
+    return plan_graph(graph, order, tiles, found.bound if found else None, effort)
 
 
 def _program(

@@ -9,7 +9,7 @@ import trainlet as tl
 from networks.schemes import scheme
 from trainlet.compiler import import_model, training_graph
 from trainlet.ir.graph import Graph
-from trainlet.plan import place
+from trainlet.plan import fit, pack, place
 from trainlet.plan.buffers import aligned
 from trainlet.plan.liveness import assign_buffers
 from trainlet.plan.place import plan_graph
@@ -75,20 +75,27 @@ def test_gradients_do_not_wait_for_the_end():
 
 
 def test_the_search_is_bounded(monkeypatch):
-    """Counted in pairs of blocks, so that a slow machine does not matter."""
-    pairs, tries, first_fit = 0, 0, place._first_fit
+    """Counted in pairs of blocks and in blocks put in, so that a slow machine does not matter."""
+    pairs, put = 0, 0
+    fitted, put_in = fit._fitted, pack._Packing.put
 
-    def counting(order, rivals, slack):
-        nonlocal pairs, tries
-        pairs, tries = pairs + sum(map(len, rivals.values())), tries + 1
-        return first_fit(order, rivals, slack)
+    def counting(order, rivals, slack, tightest):
+        nonlocal pairs
+        pairs += sum(map(len, rivals.values()))
+        return fitted(order, rivals, slack, tightest)
 
-    monkeypatch.setattr(place, "_first_fit", counting)
+    def putting(self, *where):
+        nonlocal put
+        put += 1
+        return put_in(self, *where)
+
+    monkeypatch.setattr(fit, "_fitted", counting)
+    monkeypatch.setattr(pack._Packing, "put", putting)
     monkeypatch.setattr(place, "ENOUGH", 1 << 40)  # search on for the last byte
     for name, kind in (("mobilenet_v2", "full"), ("audio_conv1d", "bias"), ("mlp", "last")):
-        pairs = tries = 0
+        pairs = put = 0
         graph = step_graph(name, 1, kind)
         plan_graph(graph)
         blocks = len(graph.nodes())
-        assert tries <= place.MAX_TRIES
-        assert pairs <= max(place.PAIRS, place.MIN_TRIES * blocks**2)
+        assert pairs <= place.FEW_PAIRS + place.MANY_PAIRS + place.MANY_TRIES * 2 * blocks**2
+        assert put <= 2 * len(pack.FIRST) * pack.ROUNDS * pack.TRIES * blocks

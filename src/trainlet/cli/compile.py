@@ -25,6 +25,7 @@ from trainlet.cli.options import (
     Prefix,
     Ram,
     Request,
+    Schedule,
     Scheme,
     Target,
 )
@@ -53,6 +54,7 @@ def compile_command(
     extra_bits: ExtraBits = None,
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
+    schedule: Schedule = "greedy",
     stop_after: Annotated[
         str | None,
         typer.Option(metavar="STAGE", help=f"print the graph after {', '.join(STAGES)}; no C"),
@@ -61,7 +63,7 @@ def compile_command(
     """Compile a network into a C project that trains it."""
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
-        calibration, max_ram, max_recompute, gradient, extra_bits,
+        calibration, max_ram, max_recompute, gradient, extra_bits, schedule,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(graph_text(asked, stop_after), nl=False)
@@ -114,6 +116,7 @@ def plan_command(
     extra_bits: ExtraBits = None,
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
+    schedule: Schedule = "greedy",
     draw: Annotated[
         Path | None, typer.Option(metavar="FILE", help="memory over time, .svg or .png")
     ] = None,
@@ -128,7 +131,7 @@ def plan_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
-        gradient=gradient, extra_bits=extra_bits,
+        gradient=gradient, extra_bits=extra_bits, schedule=schedule,
     )  # fmt: skip
     with ERR.status(f"planning {net}"):
         report = asked.program().report

@@ -15,6 +15,7 @@ from trainlet.ops.loss import LOSSES
 from trainlet.ops.optimizer import Optimizer
 from trainlet.ops.quantized.precision import GRADIENTS
 from trainlet.passes.presets import PRESETS
+from trainlet.plan.best_order import EFFORTS
 from trainlet.run.dataset import read_arrays
 from trainlet.run.trainer import DEVICES
 
@@ -70,6 +71,9 @@ Gradient = Annotated[
 ExtraBits = Annotated[
     int | None, typer.Option(help="of int8: fractional bits of a trained weight, 0, 4 or 8 (8)")
 ]
+Schedule = Annotated[
+    str, typer.Option("--schedule", help=f"of the operations: {', '.join(EFFORTS)}")
+]
 Prefix = Annotated[str, typer.Option(help="of all names in C")]
 On = Annotated[str, typer.Option("--on", callback=_known_device, help=", ".join(DEVICES))]
 
@@ -94,6 +98,7 @@ class Request:
     max_recompute: float = 1.33
     gradient: str | None = None
     extra_bits: int | None = None
+    schedule: str = "greedy"
 
     def update_scheme(self) -> tl.UpdateScheme | str:
         """The preset's name, or the file's scheme."""
@@ -143,4 +148,5 @@ class Request:
             prefix=self.prefix,
             max_ram=None if self.max_ram is None else self.max_ram * KB,
             max_recompute=self.max_recompute,
+            schedule=self.schedule,
         )

@@ -27,6 +27,7 @@ class Plan:
     lower_bound: the largest sum of live bytes; no placement of this order needs fewer
     size:      bytes of each buffer: of a map that exists only in part, those of its window
     tiles:     nodes that run together, some rows at a time
+    every_order: live bytes that no order of the graph can do without; None where tiles can
     """
 
     order: Order
@@ -37,6 +38,7 @@ class Plan:
     lower_bound: int
     size: Mapping[Node, int] = field(default_factory=dict)
     tiles: tuple[Tile, ...] = ()
+    every_order: int | None = None
 
     @cached_property
     def moment(self) -> dict[Node, int]:

@@ -53,11 +53,14 @@ class Report:
     the compiled firmware; they are None where there is none (the host).  costs: what an int8
     program's RAM consists of; empty in float32.  macs_recomputed are those of the forward pass
     that run again in the backward pass; what they win, in arena bytes, is recompute_won_bytes.
+    No placement of this order needs fewer bytes than lower_bound_bytes, and no order fewer than
+    every_order_bytes; that is None where operations run some rows at a time, which goes below it.
     """
 
     target: str
     arena_bytes: int
     lower_bound_bytes: int
+    every_order_bytes: int | None
     parameter_bytes: int
     state_bytes: int
     saved_bytes: int
@@ -106,6 +109,10 @@ class Report:
         within = f" = {self.arena_bytes / max(self.lower_bound_bytes, 1):.3f} x the lower bound"
         table.add_row("RAM", f"{self.ram_bytes:,}", _share(self.ram_bytes, self.ram_limit))
         table.add_row("  arena", f"{self.arena_bytes:,}", f"{self.lower_bound_bytes:,}{within}")
+        if self.every_order_bytes is not None:
+            ratio = self.arena_bytes / max(self.every_order_bytes, 1)
+            needed = f"{self.every_order_bytes:,} = {ratio:.3f} x what every order needs"
+            table.add_row("", "", needed)
         if self.plan.tiles:
             tiled = sum(len(tile.nodes) for tile in self.plan.tiles)
             table.add_row("", "", f"{tiled} operations run some rows at a time")

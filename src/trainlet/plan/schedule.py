@@ -1,6 +1,6 @@
 """Graph -> order: topological, updates after the last reader, the peak of live bytes small.
 
-Several greedy orders are made and the one with the lowest peak is kept.
+Several greedy orders are made and the one with the lowest peak is kept: `best_order` begins there.
 """
 
 from __future__ import annotations

@@ -153,6 +153,16 @@ def make_tile(
     return _Unrolled(nodes, readers, rows, streamed).tile()
 
 
+def measure_tile(
+    nodes: Sequence[Node],
+    readers: Mapping[Node, Iterable[Node]],
+    rows: int,
+    streamed: Node | None = None,
+) -> Tile:
+    """The same tile without its loops: all that liveness asks for."""
+    return _Measured(nodes, readers, rows, streamed).tile()
+
+
 class _Unrolled:
     """The tile turn by turn: which rows each node makes, and which it still needs."""
 
@@ -179,17 +189,22 @@ class _Unrolled:
         self.capacity = dict.fromkeys(self.partial, 0)
         self.main = next(n for n in reversed(nodes) if n not in self.users)
         self.slack: dict[tuple[Node, Node], int] = {}
+        maps = dict.fromkeys([*nodes, *self.users])
+        self.height = {n: height(n) for n in maps}
+        self.row_bytes = {n: row_bytes(n) for n in maps}
 
     def tile(self) -> Tile:
         turns: list[list[Step]] = []
-        total = height(self.main)
+        total = self.height[self.main]
         for end in range(self.step, total + self.step, self.step):
             turns.append(self.turn(min(end, total), end >= total))
-        windows = {n: self.capacity[n] * row_bytes(n) for n in self.made if n in self.partial}
-        overlaps = tuple(
-            Overlap(x, y, slack // ALIGN * ALIGN) for (x, y), slack in self.slack.items()
-        )
-        return Tile(self.nodes, windows, _loops(turns), overlaps)
+        return Tile(self.nodes, self.windows(), _loops(turns), self.overlaps())
+
+    def windows(self) -> dict[Node, int]:
+        return {n: self.capacity[n] * self.row_bytes[n] for n in self.made if n in self.partial}
+
+    def overlaps(self) -> tuple[Overlap, ...]:
+        return tuple(Overlap(x, y, slack // ALIGN * ALIGN) for (x, y), slack in self.slack.items())
 
     def turn(self, end: int, last: bool) -> list[Step]:
         need = self.demand(end, last)
@@ -198,7 +213,9 @@ class _Unrolled:
             until = need[n] if n in need else self.ready(n)
             if until > self.done[n]:
                 steps += self.slide(n, until)
-                steps.append(self.fetch(n, until) if n.is_leaf else self.band(n, until))
+                step = self.fetch(n, until) if n.is_leaf else self.band(n, until)
+                if step:
+                    steps.append(step)
                 self.done[n] = until
         return steps
 
@@ -214,20 +231,20 @@ class _Unrolled:
             readers = [r for r in self.users.get(n, ()) if r in need]
             if readers:
                 wanted = max(self.how[r].end(need[r]) for r in readers)
-                need[n] = max(self.done[n], min(height(n), wanted))
+                need[n] = max(self.done[n], min(self.height[n], wanted))
             elif last:
-                need[n] = height(n)
+                need[n] = self.height[n]
         return need
 
     def ready(self, n: Node) -> int:
-        available = min(self.done.get(m, height(m)) for m in self.maps[n])
-        whole = all(self.done.get(m, height(m)) == height(m) for m in self.maps[n])
-        return height(n) if whole else min(height(n), self.how[n].ready(available))
+        available = min(self.done.get(m, self.height[m]) for m in self.maps[n])
+        whole = all(self.done.get(m, self.height[m]) == self.height[m] for m in self.maps[n])
+        return self.height[n] if whole else min(self.height[n], self.how[n].ready(available))
 
     def still_needed(self, m: Node) -> int:
         """The first row of m that somebody here has still to read; one past the last if none."""
-        waiting = [u for u in self.users[m] if self.done[u] < height(u)]
-        first = min((self.how[u].first(self.done[u]) for u in waiting), default=height(m))
+        waiting = [u for u in self.users[m] if self.done[u] < self.height[u]]
+        first = min((self.how[u].first(self.done[u]) for u in waiting), default=self.height[m])
         return max(0, first)
 
     def slide(self, n: Node, until: int) -> list[Slide]:
@@ -239,9 +256,9 @@ class _Unrolled:
         self.base[n] = keep
         self.capacity[n] = max(self.capacity[n], until - keep)
         move = size > 0 and start > 0
-        return [Slide(n, start * row_bytes(n), size * row_bytes(n))] if move else []
+        return [Slide(n, start * self.row_bytes[n], size * self.row_bytes[n])] if move else []
 
-    def band(self, n: Node, until: int) -> Band:
+    def band(self, n: Node, until: int) -> Band | None:
         how, done = self.how[n], self.done[n]
         low, high = how.first(done), how.end(until)
         inputs: list[Node] = list(n.inputs)
@@ -249,25 +266,39 @@ class _Unrolled:
         top = bottom = 0
         for k in how.maps:
             m = n.inputs[k]
-            top, bottom = max(0, -low), max(0, high - height(m))
+            top, bottom = max(0, -low), max(0, high - self.height[m])
             first, stop = low + top, high - bottom
             inputs[k] = Node("input", (), _rows(m, stop - first))
-            places[k] = Place(m, (first - self.base.get(m, 0)) * row_bytes(m))
+            places[k] = Place(m, (first - self.base.get(m, 0)) * self.row_bytes[m])
         attrs = dict(n.attrs)
         if "padding" in attrs:
             attrs["padding"] = (top, attrs["padding"][1], bottom, attrs["padding"][3])
         call = build(n.op, *inputs, label=n.name, **attrs)
         if n not in self.partial:
             self.note_overlap(n, until)
-        result = Place(n, (done - self.base.get(n, 0)) * row_bytes(n))
+        result = Place(n, (done - self.base.get(n, 0)) * self.row_bytes[n])
         return Band(n, call, result, tuple(places))
 
     def note_overlap(self, n: Node, until: int) -> None:
         """How far n's new rows must stay behind the rows of outer maps that are still needed."""
         for m in self.users:
-            if m not in self.done and self.still_needed(m) < height(m):
-                room = self.still_needed(m) * row_bytes(m) - until * row_bytes(n)
+            if m not in self.done and self.still_needed(m) < self.height[m]:
+                room = self.still_needed(m) * self.row_bytes[m] - until * self.row_bytes[n]
                 self.slack[m, n] = min(room, self.slack.get((m, n), room))
+
+
+class _Measured(_Unrolled):
+    """The walk over the rows alone."""
+
+    def tile(self) -> Tile:
+        total = self.height[self.main]
+        for end in range(self.step, total + self.step, self.step):
+            self.turn(min(end, total), end >= total)
+        return Tile(self.nodes, self.windows(), (), self.overlaps())
+
+    def band(self, n: Node, until: int) -> None:
+        if n not in self.partial:
+            self.note_overlap(n, until)
 
 
 def _rows(m: Node, rows: int) -> TensorType:

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph, Node, users
-from trainlet.plan.buffers import in_arena
+from trainlet.plan.buffers import aligned, in_arena
 from trainlet.plan.liveness import assign_buffers
-from trainlet.plan.tile import Tile, height, make_tile, rows_of
+from trainlet.plan.tile import Tile, height, make_tile, measure_tile, rows_of
 
 Order = tuple[Node, ...]
 Levels = list[int]
 REACH = 24
 """A stretch begins and ends at most so many nodes from the highest moment."""
+WORTH = 1000
+"""Tiles that can win less than one part in so many are not worth their calls."""
 OUTSIDE = "outside"
 
 
@@ -34,17 +36,28 @@ class _Search:
         self.readers = {n: list(r) for n, r in users(graph.nodes()).items()}
         for n in graph.outputs.values():
             self.readers[n].append(Node(OUTSIDE, (n,), n.type))
+        self.known: dict[tuple[int, int, int], Tile] = {}
         self.fit = [in_arena(n) and rows_of(n) is not None for n in order]
 
     def run(self) -> tuple[Tile, ...]:
         tiles = self.streaming() if self.streamed else ()
         levels = self.levels(tiles)
+        if not tiles and levels and levels[0] - self.floor() <= levels[0] // WORTH:
+            return ()
         while True:
-            found = filter(self.holds, self.candidates(tiles))
-            best = min(found, key=self.levels, default=tiles)
-            if (better := self.levels(best)) >= levels:
-                return self.widened(tiles)
-            tiles, levels = best, better
+            best, lowest = tiles, levels
+            for candidate in filter(self.holds, self.candidates(tiles)):
+                if max(map(_inside, candidate), default=0) <= lowest[0]:
+                    lower = self.levels(candidate)
+                    best, lowest = (candidate, lower) if lower < lowest else (best, lowest)
+            if best is tiles:
+                return self.finished(self.widened(tiles))
+            tiles, levels = best, lowest
+
+    def floor(self) -> int:
+        """No tile lowers a moment at which a node runs that cannot be in one."""
+        live = assign_buffers(self.graph, self.order).live_bytes
+        return max((level for level, fit in zip(live, self.fit, strict=True) if not fit), default=0)
 
     def streaming(self) -> tuple[Tile, ...]:
         """The tile of all that reads the streamed input, as long as serves best."""
@@ -93,7 +106,13 @@ class _Search:
                     yield *kept, self.tile(start, end, 1)
 
     def tile(self, start: int, end: int, rows: int) -> Tile:
-        return make_tile(self.order[start : end + 1], self.readers, rows, self.streamed)
+        """Without its loops; those of the chosen tiles are made at the end."""
+        key = start, end, rows
+        if key not in self.known:
+            self.known[key] = measure_tile(
+                self.order[start : end + 1], self.readers, rows, self.streamed
+            )
+        return self.known[key]
 
     def span(self, tile: Tile) -> tuple[int, int]:
         start = self.order.index(tile.nodes[0])
@@ -123,3 +142,15 @@ class _Search:
                     break
                 tiles, rows = tried, 2 * rows
         return tiles
+
+    def finished(self, tiles: tuple[Tile, ...]) -> tuple[Tile, ...]:
+        """The tiles with their loops."""
+        rows = {tile: key[2] for key, tile in self.known.items()}
+        return tuple(
+            make_tile(tile.nodes, self.readers, rows[tile], self.streamed) for tile in tiles
+        )
+
+
+def _inside(tile: Tile) -> int:
+    """Bytes that the results of a tile take while it runs, at the least."""
+    return sum(aligned(tile.windows.get(n, n.type.nbytes)) for n in tile.nodes)

@@ -1,0 +1,145 @@
+"""How near the order and the placement of real training steps come to what no plan can beat.
+
+python benchmarks/planning.py           prints the table of the documentation, in Markdown, and
+                                        writes build/planning.json
+
+Arenas are those of targets without limit of RAM, so without tiles; MCUNet needs its published
+backbone in ../shared/data, and is left out where that is absent.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from time import perf_counter
+
+import trainlet as tl
+from trainlet.compiler import import_model, training_graph
+from trainlet.ir.graph import Graph
+from trainlet.plan.best_order import find_order
+from trainlet.plan.liveness import assign_buffers
+from trainlet.plan.place import plan_graph
+from trainlet.plan.schedule import schedule
+from trainlet.plan.tiling import choose_tiles
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from int8.networks import MCUNET, published_scheme  # noqa: E402
+from zoo import NETWORKS  # noqa: E402
+
+PRESETS = ("full", "bias", "norm", "last")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Bytes, and seconds.
+
+    greedy: the lower bound of the greedy order
+    default, optimal: those of the orders that the two efforts find
+    every_order: no order has a lower bound below this
+    arena, optimal_arena: of the two plans
+    tiled, tiled_arena: lower bound and arena with tiles
+    """
+
+    name: str
+    scheme: str
+    operations: int
+    greedy: int
+    default: int
+    optimal: int
+    every_order: int
+    arena: int
+    optimal_arena: int
+    tiled: int
+    tiled_arena: int
+    default_seconds: float
+    optimal_seconds: float
+    tiling_seconds: float
+
+
+def graphs() -> Iterator[tuple[str, str, Graph]]:
+    """The networks of the tests with each preset, and MCUNet-5FPS with its published scheme."""
+    for name, build in NETWORKS.items():
+        case = build(1)
+        graph = import_model(case.model, case.x)
+        for preset in PRESETS:
+            scheme = tl.schemes.preset(preset, case.model)
+            yield name, preset, training_graph(graph, None, scheme).step
+    if MCUNET.exists():
+        graph = tl.load(MCUNET, classes=10)
+        precision = tl.Int8(gradient="int16")
+        step = training_graph(graph, None, published_scheme(graph), precision=precision).step
+        yield "mcunet_5fps", "49 KB", step
+
+
+def measure(name: str, scheme: str, graph: Graph) -> Row:
+    """Plan it in all ways."""
+    marks = [perf_counter()]
+    found = find_order(graph)
+    plan = plan_graph(graph, found.order)
+    marks.append(perf_counter())
+    best = find_order(graph, "optimal")
+    optimal = plan_graph(graph, best.order, effort="optimal")
+    marks.append(perf_counter())
+    tiles = choose_tiles(graph, found.order)
+    marks.append(perf_counter())
+    tiled = plan_graph(graph, found.order, tiles)
+    seconds = [end - start for start, end in pairwise(marks)]
+    return Row(
+        name,
+        scheme,
+        len(found.order),
+        assign_buffers(graph, schedule(graph)).lower_bound,
+        plan.lower_bound,
+        optimal.lower_bound,
+        best.bound,
+        plan.arena,
+        optimal.arena,
+        tiled.lower_bound,
+        tiled.arena,
+        *seconds,
+    )
+
+
+def table(rows: list[Row]) -> str:
+    """Ratios are to what every order needs, but for the last, which is to the tiled bound."""
+    columns = "network, scheme|operations|every order needs|greedy|order|arena|s"
+    columns += "|optimal order|arena|s|bound with tiles|arena|s"
+    names = columns.split("|")
+    lines = [f"| {' | '.join(names)} |", f"|---{'|---:' * (len(names) - 1)}|"]
+    for r in rows:
+        values = [
+            f"{r.name} {r.scheme}",
+            f"{r.operations}",
+            f"{r.every_order:,}",
+            f"{r.greedy / r.every_order:.4f}",
+            f"{r.default / r.every_order:.4f}",
+            f"{r.arena / r.every_order:.4f}",
+            f"{r.default_seconds:.2f}",
+            f"{r.optimal / r.every_order:.4f}",
+            f"{r.optimal_arena / r.every_order:.4f}",
+            f"{r.optimal_seconds:.2f}",
+            f"{r.tiled:,}",
+            f"{r.tiled_arena / r.tiled:.4f}",
+            f"{r.tiling_seconds:.2f}",
+        ]
+        lines.append(f"| {' | '.join(values)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    rows = [measure(*given) for given in graphs()]
+    print(table(rows))
+    out = ROOT / "build" / "planning.json"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+
+
+if __name__ == "__main__":
+    main()

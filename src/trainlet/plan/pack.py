@@ -1,0 +1,181 @@
+"""Blocks put into a given height, by backtracking from the bottom upwards.
+
+Every placement can be pushed down until nothing falls, and then be built by always putting in what
+lies lowest; so blocks are tried in the order of their addresses (Moffitt, 2023: MiniMalloc).  A
+branch ends where at some moment what is still to come has no room above what is there.  What had
+no room comes earlier in the next round (Boussemart et al., 2004: weighted degrees).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainlet.plan.blocks import Addresses, Block, Slack
+
+ROUNDS = 6
+TRIES = 2
+"""In each round so many blocks are put in, for each block that there is."""
+WORST = 100
+"""The weight of what had no room most often in the last round; it halves with every round."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Blocks that lie together: from moment `start` on the first byte and the end at each moment,
+    counted from the lowest byte of all."""
+
+    start: int
+    bottom: np.ndarray
+    top: np.ndarray
+
+    @property
+    def moments(self) -> slice:
+        return slice(self.start, self.start + len(self.top))
+
+    @property
+    def area(self) -> int:
+        """Bytes times moments."""
+        return int((self.top - self.bottom).sum())
+
+
+FIRST: tuple[Callable[[Shape], tuple[int, ...]], ...] = (
+    lambda s: (-s.area,),
+    lambda s: (-len(s.top), -int(s.top.max())),
+)
+"""Which of two that can lie equally low and have the same weight is tried first."""
+
+
+def pack(blocks: Sequence[Block], slack: Slack, height: int) -> Addresses | None:
+    """A placement within `height` bytes; None if it is not found.
+
+    Two blocks that may overlap lie as close as they may.
+    """
+    groups = _groups(blocks, slack)
+    shapes = [_shape(group) for group in groups]
+    for first in FIRST:
+        weight = [0] * len(shapes)
+        for _ in range(ROUNDS):
+            order = sorted(range(len(shapes)), key=lambda k: (-weight[k], first(shapes[k])))
+            packing = _Packing([shapes[k] for k in order], height)
+            if packing.run():
+                at = {order[k]: address for k, address in packing.at.items()}
+                return {
+                    b: at[k] + low for k, group in enumerate(groups) for b, low in group.items()
+                }
+            most = max(packing.lacked)
+            for k, lacked in zip(order, packing.lacked, strict=True):
+                weight[k] = weight[k] // 2 + WORST * lacked // max(most, 1)
+    return None
+
+
+def _groups(blocks: Sequence[Block], slack: Slack) -> list[dict[Block, int]]:
+    """Blocks that lie together, with the distance of each from the lowest."""
+    beside: dict[Block, list[tuple[Block, int]]] = {b: [] for b in blocks}
+    for (source, result), distance in slack.items():
+        beside[source].append((result, distance))
+        beside[result].append((source, -distance))
+    groups: list[dict[Block, int]] = []
+    done: set[Block] = set()
+    for b in blocks:
+        if b not in done:
+            group, waiting = {b: 0}, [b]
+            while waiting:
+                here = waiting.pop()
+                for other, distance in beside[here]:
+                    if other not in group:
+                        group[other] = group[here] + distance
+                        waiting.append(other)
+            low = min(group.values())
+            groups.append({other: offset - low for other, offset in group.items()})
+            done |= group.keys()
+    return groups
+
+
+def _shape(group: dict[Block, int]) -> Shape:
+    start = min(max(b.span[0], 0) for b in group)
+    moments = max(max(b.span[1], 0) for b in group) + 1 - start
+    bottom = np.full(moments, np.iinfo(np.int64).max)
+    top = np.zeros(moments, np.int64)
+    for b, offset in group.items():
+        alive = slice(max(b.span[0], 0) - start, max(b.span[1], 0) - start + 1)
+        bottom[alive] = np.minimum(bottom[alive], offset)
+        top[alive] = np.maximum(top[alive], offset + b.size)
+    return Shape(start, bottom, top)
+
+
+class _Packing:
+    """at: addresses found; lacked: how often each shape had no room."""
+
+    def __init__(self, shapes: Sequence[Shape], height: int) -> None:
+        self.shapes, self.height = shapes, height
+        moments = max((s.moments.stop for s in shapes), default=0)
+        self.floor = np.zeros(moments, np.int64)
+        self.to_come = np.zeros(moments, np.int64)
+        self.at: dict[int, int] = {}
+        self.lacked = [0] * len(shapes)
+        self.lowest = dict.fromkeys(range(len(shapes)), 0)
+        self.tall = [int(s.top.max()) for s in shapes]
+        for s in shapes:
+            self.to_come[s.moments] += s.top - s.bottom
+
+    def run(self) -> bool:
+        """Whether all shapes have found a place."""
+        tries = TRIES * len(self.shapes)
+        open_choices = [self.choices(0, -1)]
+        undo: list[tuple[int, np.ndarray, dict[int, int]]] = []
+        while open_choices and tries and self.lowest:
+            if len(undo) == len(open_choices):
+                self.take_back(*undo.pop())
+            choice = next(open_choices[-1], None)
+            if choice is None:
+                open_choices.pop()
+                continue
+            tries -= 1
+            undo.append(self.put(*choice))
+            open_choices.append(self.choices(*choice) if self.fits(choice[0]) else iter(()))
+        return not self.lowest
+
+    def choices(self, level: int, last: int) -> Iterator[tuple[int, int]]:
+        """Address and number of what may lie lowest of all that is left.  Nothing may fit below
+        it, and of two at one address the first comes first."""
+        at = {k: max(low, level) for k, low in self.lowest.items()}
+        end = min((a + self.tall[k] for k, a in at.items()), default=0)
+        return iter(sorted((a, k) for k, a in at.items() if a < end and (a > level or k > last)))
+
+    def put(self, address: int, k: int) -> tuple[int, np.ndarray, dict[int, int]]:
+        """Returns what `take_back` needs."""
+        shape = self.shapes[k]
+        before = self.floor[shape.moments].copy()
+        self.floor[shape.moments] = address + shape.top
+        self.to_come[shape.moments] -= shape.top - shape.bottom
+        changed = {k: self.lowest.pop(k)}
+        for j, lowest in self.lowest.items():
+            rival = self.shapes[j]
+            if rival.start < shape.moments.stop and shape.start < rival.moments.stop:
+                low = int((self.floor[rival.moments] - rival.bottom).max())
+                if low > lowest:
+                    changed[j] = lowest
+                    self.lowest[j] = low
+        self.at[k] = address
+        return k, before, changed
+
+    def take_back(self, k: int, before: np.ndarray, changed: dict[int, int]) -> None:
+        """The state before `put`."""
+        shape = self.shapes[k]
+        self.floor[shape.moments] = before
+        self.to_come[shape.moments] += shape.top - shape.bottom
+        self.lowest.update(changed)
+        del self.at[k]
+
+    def fits(self, level: int) -> bool:
+        """Whether all that is to come has room; it lies at this level or higher."""
+        free = self.height - np.maximum(self.floor, level)
+        short = (self.to_come > free) & (self.to_come > 0)
+        if not short.any():
+            return True
+        for k in self.lowest:
+            self.lacked[k] += bool(short[self.shapes[k].moments].any())
+        return False

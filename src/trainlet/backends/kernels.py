@@ -11,7 +11,7 @@ from trainlet.errors import UnsupportedError
 
 KERNELS = Path(__file__).parent.parent / "ops" / "kernels"
 _INCLUDE = re.compile(r'^#include "([\w.]+)"\n', re.MULTILINE)
-_SYSTEM = re.compile(r"^#include <[\w.]+>\n", re.MULTILINE)
+_SYSTEM = re.compile(r"^#include <std[\w.]+>\n", re.MULTILINE)
 
 
 @lru_cache

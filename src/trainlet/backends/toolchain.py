@@ -46,11 +46,13 @@ class Toolchain:
         run([*self.command, *self.flags(cpu), *EXACT, *BARE, *WARNINGS, *options,
              "-c", str(source), "-o", str(output)])  # fmt: skip
 
-    def link(self, cpu: Cpu, objects: list[Path], script: Path, output: Path) -> None:
+    def link(
+        self, cpu: Cpu, objects: list[Path], script: Path, output: Path, *options: str
+    ) -> None:
         """Zig brings its own support library; gcc's is the only one taken from gcc."""
         library = ("-nostdlib", "-lgcc") if self.kind == "gcc" else ("-nostartfiles",)
         run([*self.command, *self.flags(cpu), "-Wl,--gc-sections", "-T", str(script),
-             *map(str, objects), *library, "-o", str(output)])  # fmt: skip
+             *options, *map(str, objects), *library, "-o", str(output)])  # fmt: skip
 
 
 def arm_toolchain(choice: str | None = None) -> Toolchain:

@@ -38,13 +38,18 @@ static inline float power_of_two(int32_t e) {
   power.bits = ((e < -126 ? -126 : e > 127 ? 127 : e) + 127) * (1 << 23);
   return power.value;
 }
-/* The shifts of a layer's input gradient: of its factors, so that its sums have 31 bits (a mantissa
- * of 15 bits and 16 more, if the bound is reached), and of the sums.  r[O] behind the scales r is
- * their exponent. */
+/* The shifts of a layer's input gradient: of its factors m r, so that they have 16 bits and their
+ * sums 31, and of the sums.  r[O] behind the scales r is their exponent. */
 typedef struct { int before, after; } Shifts;
-static inline int bits_before(int all) { return all > 16 ? all - 16 : 0; }
-static inline Shifts layer_shifts(int32_t e, int32_t scale, int32_t bound, int32_t out) {
-  int before = bits_before(bound - e - scale + 15);
+/* of all bits that a layer drops, those before the sums: a sum grows by the gain, by 16 bits at most */
+static inline int bits_before(int all, int32_t gain) {
+  int grown = 0;
+  while (grown < 16 && grown < all && gain >> (grown + 1)) grown++;
+  return all - grown;
+}
+static inline Shifts layer_shifts(int32_t e, int32_t scale, int32_t gain, int32_t bound,
+                                  int32_t out) {
+  int before = bits_before(bound - e - scale + 15, gain);
   Shifts shifts = {before, out - e - scale + 15 - before};
   return shifts;
 }

@@ -1,7 +1,7 @@
 #include "bfp.h"
 #include "kernel.h"
 /* the exponent of a layer's input gradient: g[R,O] times the scales r[O] * 2^(r[O] - 15), times a
- * gain; neither its sums of 31 bits nor its mantissas can overflow */
+ * gain; neither its factors of 16 bits, nor its sums of 31, nor its mantissas can overflow */
 KERNEL void k_exponent_layer(int32_t *restrict out, const void *g, const int16_t *r,
                              const int32_t *gain, const int32_t *e, int R, int O, int bytes) {
   int32_t top = 0;
@@ -11,6 +11,6 @@ KERNEL void k_exponent_layer(int32_t *restrict out, const void *g, const int16_t
       if (m > top) top = m;
     }
   int s = 0;
-  while (((int64_t)top + (1 << bits_before(s))) * *gain > (int64_t)32766 << s) s++;
+  while (((int64_t)top + (1 << bits_before(s, *gain))) * *gain > (int64_t)32766 << s) s++;
   *out = *e + r[O] - 15 + s;
 }

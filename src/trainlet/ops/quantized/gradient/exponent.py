@@ -111,21 +111,34 @@ def scanned(g: Node, gain: int, shift: int = 0, slack: int = 1) -> Node:
     return build("exponent_scan", g, exponent_of(g), label=g.name, **attrs)
 
 
-def bits_before(total: int) -> int:
-    """Of all bits that a layer drops, those before its products are summed."""
-    return max(0, total - ACCUMULATED)
+def bits_before(total: int, gain: int) -> int:
+    """Of all bits that a layer drops, those before its products are summed: a sum grows by the
+    gain, so the factors are left 16 bits, and two products are one instruction."""
+    return total - min(total, gain.bit_length() - 1, ACCUMULATED)
 
 
-def layer_shifts(e: np.ndarray, k: int, bound: np.ndarray, out: np.ndarray) -> tuple[int, int]:
-    """The shifts of a layer's factors, so that its sums have 31 bits, and of the sums; k is the
-    exponent of the scales in Q15."""
-    before = bits_before(int(bound) - int(e) - int(k) + 15)
+def bits_in_all(top: int, gain: int) -> int:
+    """Bits to drop of sums of factors of at most `top` and weights of at most `gain` in all."""
+    s = 0
+    while (top + (1 << bits_before(s, gain))) * gain > 32766 << s:
+        s += 1
+    return s
+
+
+def layer_shifts(
+    e: np.ndarray, k: int, gain: np.ndarray, bound: np.ndarray, out: np.ndarray
+) -> tuple[int, int]:
+    """The shifts of a layer's factors, so that they have 16 bits and their sums 31, and of the
+    sums; k is the exponent of the scales in Q15."""
+    before = bits_before(int(bound) - int(e) - int(k) + 15, int(gain))
     return before, int(out) - int(e) - int(k) + 15 - before
 
 
-def exponent_of_sums(total: np.ndarray, e: np.ndarray, k: int, bound: np.ndarray) -> np.ndarray:
+def exponent_of_sums(
+    total: np.ndarray, e: np.ndarray, k: int, gain: np.ndarray, bound: np.ndarray
+) -> np.ndarray:
     """What the largest of a layer's sums needs in int8 mantissas."""
-    before, top, s = layer_shifts(e, k, bound, bound)[0], np.abs(total).max(), 0
+    before, top, s = layer_shifts(e, k, gain, bound, bound)[0], np.abs(total).max(), 0
     while int(shift_round(top, s)) > LIMIT["int8"]:
         s += 1
     return np.asarray(int(e) + int(k) - 15 + before + s, np.int32)
@@ -142,9 +155,7 @@ def _rows_and_width(g: TensorType) -> tuple[int, ...]:
 
 
 def _eval_layer(g: np.ndarray, r: np.ndarray, gain: np.ndarray, e: np.ndarray) -> np.ndarray:
-    top, s = _top(g.astype(np.int64) * r[:-1]), 0
-    while (top + (1 << bits_before(s))) * int(gain) > 32766 << s:
-        s += 1
+    s = bits_in_all(_top(g.astype(np.int64) * r[:-1]), int(gain))
     return np.asarray(int(e) + int(r[-1]) - 15 + s, np.int32)
 
 

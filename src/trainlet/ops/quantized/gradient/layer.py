@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ from trainlet.ir.types import TensorType
 from trainlet.ops.op import Op, Sample, build, register, require, typed
 from trainlet.ops.quantized.gradient.block import (
     EXPONENT,
+    LIMIT,
     exponent_of,
     mantissas,
     power_of_two,
     shift_round,
     width,
 )
-from trainlet.ops.quantized.gradient.exponent import exponent_of_sums, layer_shifts
+from trainlet.ops.quantized.gradient.exponent import bits_in_all, exponent_of_sums, layer_shifts
 from trainlet.ops.quantized.gradient.sampling import block, draw_block, draw_exponent, draw_scales
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import weight
@@ -30,8 +32,8 @@ def layer_dx(name: str, g: Node, w: Node, scales: Node, gain: Node, **attrs: Any
     e, label = exponent_of(g), attrs["label"]
     out = bound = build("exponent_layer", g, scales, gain, e, label=label)
     if g.type.dtype == "int8":
-        out = build(f"{name}_bfp_exponent", g, w, scales, e, bound, **attrs)
-    return build(f"{name}_bfp_dx", g, w, scales, e, bound, out, **attrs)
+        out = build(f"{name}_bfp_exponent", g, w, scales, e, gain, bound, **attrs)
+    return build(f"{name}_bfp_dx", g, w, scales, e, gain, bound, out, **attrs)
 
 
 def check_layer(g: TensorType, w: TensorType, r: TensorType, channels: int) -> None:
@@ -53,7 +55,7 @@ class LayerDx:
     """The two ops of a layer's input gradient: its exponent as int8, and itself.
 
     sums:    (gradient, weight, scales, bits dropped before, **attrs) -> exact sums
-    samples: (dtype, largest mantissa, shapes of g and w, attrs, bits dropped in all)
+    samples: (dtype, largest mantissa, shapes of g and w, attrs)
     """
 
     name: str
@@ -61,25 +63,31 @@ class LayerDx:
     sums: Callable[..., np.ndarray]
     literals: Callable[[Node, TensorType], tuple[int, ...]]
     axis: int
-    samples: Sequence[tuple[str, int | None, tuple[int, ...], tuple[int, ...], dict, int]]
+    samples: Sequence[tuple[str, int | None, tuple[int, ...], tuple[int, ...], dict]]
 
-    def exponent(self, g: Any, w: Any, r: Any, e: Any, bound: Any, **attrs: Any) -> np.ndarray:
-        before, _ = layer_shifts(e, r[-1], bound, bound)
-        return exponent_of_sums(self.sums(g, w, r, before, **attrs), e, r[-1], bound)
+    def exponent(
+        self, g: Any, w: Any, r: Any, e: Any, gain: Any, bound: Any, **attrs: Any
+    ) -> np.ndarray:
+        before, _ = layer_shifts(e, r[-1], gain, bound, bound)
+        sums = self.sums(g, w, r, before, **attrs)
+        return exponent_of_sums(sums, e, r[-1], gain, bound)
 
-    def dx(self, g: Any, w: Any, r: Any, e: Any, bound: Any, out: Any, **attrs: Any) -> np.ndarray:
-        before, after = layer_shifts(e, r[-1], bound, out)
+    def dx(
+        self, g: Any, w: Any, r: Any, e: Any, gain: Any, bound: Any, out: Any, **attrs: Any
+    ) -> np.ndarray:
+        before, after = layer_shifts(e, r[-1], gain, bound, out)
         sums = self.sums(g, w, r, before, **attrs)
         return mantissas(shift_round(sums, after), str(g.dtype))
 
     def sample(self, exponents: int, dtype: str, top: int | None, g: tuple[int, ...],
-               w: tuple[int, ...], attrs: dict, drop: int) -> Sample:  # fmt: skip
+               w: tuple[int, ...], attrs: dict) -> Sample:  # fmt: skip
         channels, e = w[self.axis], -9
         types = block(dtype, *g), weight(*w, axis=self.axis), typed("int16", channels + 1)
         draws = draw_block(dtype, g, top), draw_int8(w), draw_scales(channels)
-        bound = e - 3 - 15 + drop
+        gain = 127 * prod(w) // w[-1]
+        bound = e - 3 - 15 + bits_in_all((top or LIMIT[dtype]) * 32767, gain)
         out = bound + (8 if dtype == "int8" else 0)
-        given = [draw_exponent(k) for k in (e, bound, out)[:exponents]]
+        given = [draw_exponent(k) for k in (e, gain, bound, out)[:exponents]]
         values = dict(enumerate([*draws, *given]))
         return Sample((*types, *[EXPONENT] * exponents), attrs, values)
 
@@ -99,8 +107,8 @@ class LayerDx:
             return n.inputs[0].type.size * w.size // w.shape[self.axis]
 
         for name, infer, meaning, exponents in (
-            (f"{self.name}_bfp_exponent", infer_exponent, self.exponent, 2),
-            (f"{self.name}_bfp_dx", self.infer, self.dx, 3),
+            (f"{self.name}_bfp_exponent", infer_exponent, self.exponent, 3),
+            (f"{self.name}_bfp_dx", self.infer, self.dx, 4),
         ):
             register(
                 Op(

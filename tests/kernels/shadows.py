@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from catalogue.cases import CASES
+from kernels.gradients import RANDOM as GRADIENTS
 from trainlet.backends import kernels
 from trainlet.backends.target import PRESETS
 from trainlet.ir.graph import Node
@@ -190,6 +191,7 @@ RANDOM: dict[str, Callable[[Random], Given]] = {
     "mul_i8": two_operands("mul_i8"),
     "requantize_i8": requantize,
     "slice_i8": slice_,
+    **GRADIENTS,
 }
 
 

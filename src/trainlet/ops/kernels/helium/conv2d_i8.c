@@ -8,7 +8,7 @@ static ONE_COPY void conv2d_i8_anywhere(CONV2D_I8_PARAMETERS) {
   conv2d_i8_plain(CONV2D_I8_ARGUMENTS);
 }
 
-static inline int8_t *fill_bytes(int8_t *to, int n, int value) {
+static inline int8_t *fill_run(int8_t *to, int n, int value) {
   for (; n > 0; n--) *to++ = (int8_t)value;
   return to;
 }
@@ -26,15 +26,15 @@ static ONE_COPY void copy_window(int8_t *to, const Windows *k, int n, int y0, in
   const int8_t *from = k->x + ((n * k->H + y0) * W + x0 + kx0 * DW) * C;
   for (int ky = 0; ky < k->KH; ky++, y0 += k->DH, from += k->DH * W * C) {
     if (y0 < 0 || y0 >= k->H || kx1 <= kx0) {
-      to = fill_bytes(to, KW * C, k->ZX);
+      to = fill_run(to, KW * C, k->ZX);
       continue;
     }
-    to = fill_bytes(to, kx0 * C, k->ZX);
+    to = fill_run(to, kx0 * C, k->ZX);
     if (DW == 1)
-      to = copy_bytes(to, from, (kx1 - kx0) * C);
+      to = copy_run(to, from, (kx1 - kx0) * C);
     else
-      for (int kx = 0; kx < kx1 - kx0; kx++) to = copy_bytes(to, from + kx * DW * C, C);
-    to = fill_bytes(to, (KW - kx1) * C, k->ZX);
+      for (int kx = 0; kx < kx1 - kx0; kx++) to = copy_run(to, from + kx * DW * C, C);
+    to = fill_run(to, (KW - kx1) * C, k->ZX);
   }
 }
 
@@ -52,7 +52,7 @@ static inline int spread(const Block *k, int lane, int row) {
 }
 
 /* one output channel of all pixels, four by four; the last four may be done twice */
-static ONE_COPY void any_rows(const Block *k, int8_t *y, const int8_t *w, const Channel *c) {
+static ONE_COPY void any_rows(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
   int one = spread(k, 1, k->row), two = spread(k, 2, k->row), three = spread(k, 3, k->row);
   uint32x4_t places = (uint32x4_t)four(0, spread(k, 1, k->O), spread(k, 2, k->O),
                                        spread(k, 3, k->O));
@@ -72,7 +72,7 @@ static ONE_COPY void any_rows(const Block *k, int8_t *y, const int8_t *w, const 
 }
 
 /* the same for pixels of `vectors` times 16 bytes; the weights stay in their registers */
-INLINED void rows_of_vectors(const Block *k, int8_t *y, const int8_t *w, const Channel *c,
+INLINED void rows_of_vectors(const Block *k, int8_t *y, const int8_t *w, const Rescale *c,
                              int vectors) {
   int8x16_t w0 = vldrbq_z_s8(w, vctp8q((uint32_t)k->K)), w1 = w0, w2 = w0;
   if (vectors > 1) w1 = vldrbq_z_s8(w + 16, vctp8q((uint32_t)k->K - 16));
@@ -100,16 +100,16 @@ INLINED void rows_of_vectors(const Block *k, int8_t *y, const int8_t *w, const C
     if (left < 4) x -= (4 - left) * 16 * vectors, y -= (4 - left) * k->O, left = 4;
   }
 }
-static ONE_COPY void rows_of_16(const Block *k, int8_t *y, const int8_t *w, const Channel *c) {
+static ONE_COPY void rows_of_16(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
   rows_of_vectors(k, y, w, c, 1);
 }
-static ONE_COPY void rows_of_32(const Block *k, int8_t *y, const int8_t *w, const Channel *c) {
+static ONE_COPY void rows_of_32(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
   rows_of_vectors(k, y, w, c, 2);
 }
-static ONE_COPY void rows_of_48(const Block *k, int8_t *y, const int8_t *w, const Channel *c) {
+static ONE_COPY void rows_of_48(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
   rows_of_vectors(k, y, w, c, 3);
 }
-static ONE_COPY void plain_rows(const Block *k, int8_t *y, const int8_t *w, const Channel *c) {
+static ONE_COPY void plain_rows(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
   for (int p = 0; p < k->pixels; p++, y += k->O) {
     const int8_t *x = k->x + p * k->row;
     int32x4_t sum = results_plainly(four_dots_i8(w, x, x, x, x, k->K), c, &k->clamp);
@@ -122,7 +122,7 @@ static void all_outputs(const Block *k, const int8_t *w, const int32_t *b, const
   int whole = k->pixels > 3 ? k->row : 0;
   for (int o = 0; o < k->O; o++, w += k->K) {
     int32_t zeros = -ZX * sum_of_bytes(w, k->K);
-    Channel c = {wrap_add(b[o], zeros), q[o], q[k->O + o]};
+    Rescale c = {wrap_add(b[o], zeros), q[o], q[k->O + o]};
     if (c.shift >= 0) plain_rows(k, k->y + o, w, &c);
     else if (whole == 16) rows_of_16(k, k->y + o, w, &c);
     else if (whole == 32) rows_of_32(k, k->y + o, w, &c);

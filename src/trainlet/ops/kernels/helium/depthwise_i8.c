@@ -50,7 +50,7 @@ static ONE_COPY void add_row(const Band *k, int8_t *to, int y) {
 typedef struct {
   int8_t taps[MOST_TAPS + MOST_ROWS];
   int step, C; /* bytes to the next window, and to its result */
-  Channel channel;
+  Rescale channel;
   Clamp clamp;
 } Filter;
 
@@ -121,7 +121,7 @@ KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
   for (int c = 0; c < C; c++) {
     order_taps(&f, w + c, C, KH, KW, MOST_TAPS / 16);
     int32_t zeros = -ZX * sum_of_bytes(f.taps, MOST_TAPS);
-    f.channel = (Channel){wrap_add(b[c], zeros), q[c], q[C + c]};
+    f.channel = (Rescale){wrap_add(b[c], zeros), q[c], q[C + c]};
     for (int n = 0; n < N; n++) {
       map.x = x + n * H * W * C + c;
       int8_t *to = y + n * OH * OW * C + c, *window = band;

@@ -54,7 +54,7 @@ INLINED int32_t sum_of_bytes(const int8_t *p, int n) {
 }
 
 /* n bytes; returns what follows them */
-INLINED int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
+INLINED int8_t *copy_run(int8_t *to, const int8_t *from, int n) {
   int8_t *end = to + n;
   if (n > 0)
     __asm__ volatile(

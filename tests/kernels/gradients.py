@@ -9,7 +9,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import OPS, build, float32, leaf, typed
+from trainlet.ops.op import OPS, build, leaf, typed
 from trainlet.ops.quantized.gradient.block import EXPONENT, LIMIT
 from trainlet.ops.quantized.types import int8, weight
 
@@ -135,11 +135,105 @@ def depthwise_dx(op: str) -> Callable[[Random], Given]:
     return draw
 
 
+def zero_point(rng: Random) -> int:
+    return int(rng.choice([-128, 127, 0, rng.integers(-128, 128)]))
+
+
+def some_inputs(rng: Random, shape: tuple[int, ...], zero: int) -> np.ndarray:
+    """Any bytes, or the farthest from the zero point."""
+    if rng.random() < 0.3:
+        return np.full(shape, -128 if zero > 0 else 127, np.int8)
+    return rng.integers(-128, 128, shape).astype(np.int8)
+
+
+def weights_gradient(
+    rng: Random, op: str, g_shape: tuple[int, ...], x_shape: tuple[int, ...], **attrs: Any
+) -> Given:
+    dtype, zero = dtype_of(rng), zero_point(rng)
+    kinds = typed(dtype, *g_shape), int8(*x_shape, scale=0.5, zero_point=zero), EXPONENT  # type: ignore[arg-type]
+    arrays = [some_mantissas(rng, g_shape, dtype), some_inputs(rng, x_shape, zero), exponent(rng)]
+    return node(op, *kinds, scale=0.5, zero=zero, **attrs), arrays
+
+
+def conv2d_dw(rng: Random) -> Given:
+    many, size = int(rng.integers(1, 3)), (int(rng.integers(1, 20)), int(rng.integers(1, 20)))
+    if rng.random() < 0.7:
+        maps = [(many, *size, int(rng.choice([1, 2, 3, 5, 8, 17, 33]))) for _ in range(2)]
+        return weights_gradient(rng, "conv2d_bfp_dw", *maps, kernel=(1, 1), groups=1, **POINT)
+    kernel, size, result, window = geometry(rng)
+    groups, channels = int(rng.integers(1, 3)), rng.integers(1, 9, 2).tolist()
+    g_shape = (many, *result, groups * channels[0])
+    return weights_gradient(rng, "conv2d_bfp_dw", g_shape, (many, *size, groups * channels[1]),
+                            kernel=kernel, groups=groups, **window)  # fmt: skip
+
+
+def linear_dw(rng: Random) -> Given:
+    rows = int(rng.integers(1, 6))
+    return weights_gradient(rng, "linear_bfp_dw", (rows, count(rng)), (rows, count(rng)))
+
+
+def block_and_exponent(rng: Random) -> tuple[TensorType, np.ndarray]:
+    shape = (int(rng.integers(1, 9)), int(rng.integers(1, 30)))
+    dtype = dtype_of(rng)
+    return typed(dtype, *shape), some_mantissas(rng, shape, dtype)  # type: ignore[arg-type]
+
+
+def mask(rng: Random) -> Given:
+    kind, g = block_and_exponent(rng)
+    bits = rng.integers(0, 256, (kind.size + 7) // 8).astype(np.uint8)
+    return node("mask_bfp", kind, typed("uint8", bits.size), EXPONENT), [g, bits, exponent(rng)]
+
+
+def sum_(rng: Random) -> Given:
+    kind, g = block_and_exponent(rng)
+    return node("sum_bfp", kind, EXPONENT), [g, exponent(rng)]
+
+
+def exponent_layer(rng: Random) -> Given:
+    kind, g = block_and_exponent(rng)
+    r = scales(rng, kind.shape[-1])
+    gain = np.asarray(rng.integers(1, 1 << int(rng.integers(1, 24))), np.int32)
+    kinds = kind, typed("int16", r.size), EXPONENT, EXPONENT
+    return node("exponent_layer", *kinds), [g, r, gain, exponent(rng)]
+
+
+def exponent_add(rng: Random) -> Given:
+    kind, a = block_and_exponent(rng)
+    b = some_mantissas(rng, kind.shape, kind.dtype)
+    return node("exponent_add", kind, kind, EXPONENT, EXPONENT), [
+        a, b, exponent(rng), exponent(rng)
+    ]  # fmt: skip
+
+
+def exponent_scan(rng: Random) -> Given:
+    kind, g = block_and_exponent(rng)
+    attrs = {"gain": int(rng.integers(1, 1 << 20)), "shift": -15, "slack": int(rng.integers(1, 9))}
+    made = node("exponent_scan", kind, EXPONENT, **attrs, limit=LIMIT[kind.dtype])
+    return made, [g, exponent(rng)]
+
+
+def weight_gain(rng: Random) -> Given:
+    outputs, channels = int(rng.choice([1, 3, 8, 40, 700])), int(rng.integers(1, 14))
+    kernel, _, _, window = geometry(rng) if rng.random() < 0.4 else ((1, 1), (), (), POINT)
+    groups = 2 if outputs % 2 == 0 and rng.random() < 0.3 else 1
+    w = weight(outputs, *kernel, channels)
+    made = node("weight_gain", w, view=w.shape, groups=groups, **without_padding(window))
+    return made, [some_weights(rng, w.shape)]
+
+
 RANDOM: dict[str, Callable[[Random], Given]] = {
     "conv2d_bfp_dx": conv2d_dx("conv2d_bfp_dx"),
     "conv2d_bfp_exponent": conv2d_dx("conv2d_bfp_exponent"),
+    "conv2d_bfp_dw": conv2d_dw,
     "depthwise_bfp_dx": depthwise_dx("depthwise_bfp_dx"),
     "depthwise_bfp_exponent": depthwise_dx("depthwise_bfp_exponent"),
+    "exponent_add": exponent_add,
+    "exponent_layer": exponent_layer,
+    "exponent_scan": exponent_scan,
+    "linear_bfp_dw": linear_dw,
     "linear_bfp_dx": linear_dx("linear_bfp_dx"),
     "linear_bfp_exponent": linear_dx("linear_bfp_exponent"),
+    "mask_bfp": mask,
+    "sum_bfp": sum_,
+    "weight_gain": weight_gain,
 }

@@ -1,4 +1,5 @@
 #include "bfp.h"
+#include "exponent_layer.h"
 #include "kernel.h"
 /* the exponent of a layer's input gradient: g[R,O] times the scales r[O] * 2^(r[O] - 15), times a
  * gain; neither its factors of 16 bits, nor its sums of 31, nor its mantissas can overflow */
@@ -10,7 +11,5 @@ KERNEL void k_exponent_layer(int32_t *restrict out, const void *g, const int16_t
       int32_t m = magnitude(mantissa(g, k * O + o, bytes)) * r[o];
       if (m > top) top = m;
     }
-  int s = 0;
-  while (((int64_t)top + (1 << bits_before(s, *gain))) * *gain > (int64_t)32766 << s) s++;
-  *out = *e + r[O] - 15 + s;
+  *out = *e + r[O] - 15 + bits_in_all(top, *gain);
 }

@@ -21,6 +21,15 @@ typedef struct {
 
 /* a window as contiguous bytes, zero points outside the map */
 static ONE_COPY void copy_window(int8_t *to, const Windows *k, int n, int y0, int x0) {
+  int wide = k->KW * k->C;
+  if (wide <= 16 && k->DW == 1 && x0 >= 0 && x0 + k->KW <= k->W && y0 >= 0 &&
+      y0 + (k->KH - 1) * k->DH < k->H) {
+    mve_pred16_t some = vctp8q((uint32_t)wide);
+    const int8_t *row = k->x + ((n * k->H + y0) * k->W + x0) * k->C;
+    for (int ky = k->KH, next = k->DH * k->W * k->C; ky > 0; ky--, to += wide, row += next)
+      vstrbq_p_s8(to, vldrbq_z_s8(row, some), some);
+    return;
+  }
   int C = k->C, W = k->W, KW = k->KW, DW = k->DW;
   int kx0 = first_tap(x0, DW), kx1 = end_tap(x0, DW, W, KW);
   const int8_t *from = k->x + ((n * k->H + y0) * W + x0 + kx0 * DW) * C;
@@ -51,69 +60,91 @@ static inline int spread(const Block *k, int lane, int row) {
   return (lane < k->pixels ? lane : k->pixels - 1) * row;
 }
 
-/* one output channel of all pixels, four by four; the last four may be done twice */
+/* one output channel of all pixels, four by four; the last four may overlap those before */
 static ONE_COPY void any_rows(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  int one = spread(k, 1, k->row), two = spread(k, 2, k->row), three = spread(k, 3, k->row);
   uint32x4_t places = (uint32x4_t)four(0, spread(k, 1, k->O), spread(k, 2, k->O),
                                        spread(k, 3, k->O));
   int32x4_t low = vdupq_n_s32(k->clamp.low), high = vdupq_n_s32(k->clamp.high);
-  int32_t bias = c->bias, multiplier = c->multiplier, shift = c->shift, zero = k->clamp.zero;
-  const int8_t *x = k->x;
-  int K = k->K, left = k->pixels, row = 4 * k->row, out = 4 * k->O;
+  int32x4_t zero = vdupq_n_s32(k->clamp.zero), multiplier = vdupq_n_s32(c->multiplier);
+  const int8_t *x0 = k->x, *x1 = x0 + spread(k, 1, k->row), *x2 = x0 + spread(k, 2, k->row);
+  const int8_t *x3 = x0 + spread(k, 3, k->row);
+  int K = k->K, skip = 4 * k->row - ((K + 15) & ~15), out = 4 * k->O, rest = k->pixels & 3;
+  int quads = k->pixels / 4 > 0 ? k->pixels / 4 : (rest = 0, 1);
+  int32_t bias = c->bias, shift = c->shift;
   for (;;) {
-    int32x4_t sum = four_dots_i8(w, x, x + one, x + two, x + three, K);
-    sum = clamped(rescaled(sum, bias, multiplier, shift), zero, low, high);
-    vstrbq_scatter_offset_s32(y, places, sum);
-    left -= 4;
-    if (left <= 0) return;
-    x += row, y += out;
-    if (left < 4) x -= (4 - left) * k->row, y -= (4 - left) * k->O, left = 4;
+    int32x4_t x = vqrdmulhq_s32(four_dots_i8(w, &x0, &x1, &x2, &x3, K, bias), multiplier);
+    x = vrshlq_n_s32(vaddq_s32(x, vshrq_n_s32(x, 31)), shift);
+    x = vminq_s32(vmaxq_s32(vaddq_s32(x, zero), low), high);
+    vstrbq_scatter_offset_s32(y, places, x);
+    x0 += skip, x1 += skip, x2 += skip, x3 += skip, y += out;
+    if (--quads > 0) continue;
+    if (rest == 0) return;
+    int back = (4 - rest) * k->row;
+    x0 -= back, x1 -= back, x2 -= back, x3 -= back, y -= (4 - rest) * k->O;
+    quads = 1, rest = 0;
   }
 }
 
-/* the same for pixels of `vectors` times 16 bytes; the weights stay in their registers */
-INLINED void rows_of_vectors(const Block *k, int8_t *y, const int8_t *w, const Rescale *c,
-                             int vectors) {
+/* four pixels of `halves` times eight bytes; the weights stay in their registers */
+INLINED int32x4_t four_pixels(const int8_t *x, int8x16_t w0, int8x16_t w1, int8x16_t w2,
+                              int halves) {
+  int32_t s[4];
+#pragma GCC unroll 4
+  for (int lane = 0; lane < 4; lane++, x += 8 * halves) {
+    if (halves == 1) {
+      s[lane] = vmladavq_s8(vldrbq_s8(x), w0);
+      lane++, x += 8;
+      s[lane] = vmladavq_s8(vldrbq_s8(x - 8), w1);
+      continue;
+    }
+    s[lane] = vmladavq_s8(vldrbq_s8(x), w0);
+    if (halves > 2) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(x + 16), w1);
+    if (halves > 4) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(x + 32), w2);
+  }
+  return four(s[0], s[1], s[2], s[3]);
+}
+
+/* as any_rows, for rows of `halves` times eight bytes */
+INLINED void rows_of_halves(const Block *k, int8_t *y, const int8_t *w, const Rescale *c,
+                            int halves) {
   int8x16_t w0 = vldrbq_z_s8(w, vctp8q((uint32_t)k->K)), w1 = w0, w2 = w0;
-  if (vectors > 1) w1 = vldrbq_z_s8(w + 16, vctp8q((uint32_t)k->K - 16));
-  if (vectors > 2) w2 = vldrbq_z_s8(w + 32, vctp8q((uint32_t)k->K - 32));
+  if (halves == 1) w1 = vldrbq_gather_offset_z_s8(w, vsubq_n_u8(vidupq_n_u8(0, 1), 8), 0xFF00);
+  if (halves > 2) w1 = vldrbq_z_s8(w + 16, vctp8q((uint32_t)k->K - 16));
+  if (halves > 4) w2 = vldrbq_z_s8(w + 32, vctp8q((uint32_t)k->K - 32));
   uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)k->O);
   int32x4_t low = vdupq_n_s32(k->clamp.low), high = vdupq_n_s32(k->clamp.high);
   int32_t bias = c->bias, multiplier = c->multiplier, shift = c->shift, zero = k->clamp.zero;
   const int8_t *x = k->x;
-  int left = k->pixels, out = 4 * k->O;
+  int quads = k->pixels / 4, rest = k->pixels & 3, out = 4 * k->O;
   for (;;) {
-    int32_t s[4];
-#pragma GCC unroll 4
-    for (int lane = 0; lane < 4; lane++) {
-      s[lane] = vmladavq_s8(vldrbq_s8(x), w0);
-      if (vectors > 1) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(x + 16), w1);
-      if (vectors > 2) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(x + 32), w2);
-      x += 16 * vectors;
-    }
-    int32x4_t sum = four(s[0], s[1], s[2], s[3]);
+    int32x4_t sum = four_pixels(x, w0, w1, w2, halves);
     sum = clamped(rescaled(sum, bias, multiplier, shift), zero, low, high);
     vstrbq_scatter_offset_s32(y, places, sum);
-    left -= 4;
-    if (left <= 0) return;
-    y += out;
-    if (left < 4) x -= (4 - left) * 16 * vectors, y -= (4 - left) * k->O, left = 4;
+    x += 32 * halves, y += out;
+    if (--quads > 0) continue;
+    if (rest == 0) return;
+    x -= (4 - rest) * 8 * halves, y -= (4 - rest) * k->O;
+    quads = 1, rest = 0;
   }
 }
+static ONE_COPY void rows_of_8(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
+  rows_of_halves(k, y, w, c, 1);
+}
 static ONE_COPY void rows_of_16(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_vectors(k, y, w, c, 1);
+  rows_of_halves(k, y, w, c, 2);
 }
 static ONE_COPY void rows_of_32(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_vectors(k, y, w, c, 2);
+  rows_of_halves(k, y, w, c, 4);
 }
 static ONE_COPY void rows_of_48(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_vectors(k, y, w, c, 3);
+  rows_of_halves(k, y, w, c, 6);
 }
 static ONE_COPY void plain_rows(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
   for (int p = 0; p < k->pixels; p++, y += k->O) {
     const int8_t *x = k->x + p * k->row;
-    int32x4_t sum = results_plainly(four_dots_i8(w, x, x, x, x, k->K), c, &k->clamp);
-    y[0] = (int8_t)vgetq_lane_s32(sum, 0);
+    const int8_t *x1 = x, *x2 = x, *x3 = x;
+    int32x4_t sum = four_dots_i8(w, &x, &x1, &x2, &x3, k->K, 0);
+    y[0] = (int8_t)vgetq_lane_s32(results_plainly(sum, c, &k->clamp), 0);
   }
 }
 
@@ -124,6 +155,7 @@ static void all_outputs(const Block *k, const int8_t *w, const int32_t *b, const
     int32_t zeros = -ZX * sum_of_bytes(w, k->K);
     Rescale c = {wrap_add(b[o], zeros), q[o], q[k->O + o]};
     if (c.shift >= 0) plain_rows(k, k->y + o, w, &c);
+    else if (whole == 8) rows_of_8(k, k->y + o, w, &c);
     else if (whole == 16) rows_of_16(k, k->y + o, w, &c);
     else if (whole == 32) rows_of_32(k, k->y + o, w, &c);
     else if (whole == 48) rows_of_48(k, k->y + o, w, &c);
@@ -147,12 +179,14 @@ KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
   }
   int8_t taps[WINDOWS];
   Windows windows = {x, H, W, C, KH, KW, DH, DW, ZX};
-  int most = WINDOWS / row;
+  int most = WINDOWS / row, n = 0, oy = 0, ox = 0;
   for (int first = 0; first < pixels; first += most) {
     int many = pixels - first < most ? pixels - first : most;
-    for (int k = 0; k < many; k++) {
-      int p = first + k, oy = p / OW, ox = p % OW;
-      copy_window(taps + k * row, &windows, oy / OH, oy % OH * SH - PT, ox * SW - PL);
+    int8_t *to = taps;
+    for (int k = 0; k < many; k++, to += row, ox++) {
+      if (ox == OW) ox = 0, oy++;
+      if (oy == OH) oy = 0, n++;
+      copy_window(to, &windows, n, oy * SH - PT, ox * SW - PL);
     }
     Block block = {taps, y + first * O, many, row, K, O, clamp};
     all_outputs(&block, w, b, q, ZX);

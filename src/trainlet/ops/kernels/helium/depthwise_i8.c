@@ -101,7 +101,8 @@ static ONE_COPY void row_of_64(const Filter *f, int8_t *y, const int8_t *window,
 }
 static ONE_COPY void plain_row(const Filter *f, int8_t *y, const int8_t *window, int outputs) {
   for (; outputs > 0; outputs--, window += f->step, y += f->C) {
-    int32x4_t sum = four_dots_i8(f->taps, window, window, window, window, MOST_TAPS);
+    const int8_t *x0 = window, *x1 = window, *x2 = window, *x3 = window;
+    int32x4_t sum = four_dots_i8(f->taps, &x0, &x1, &x2, &x3, MOST_TAPS, 0);
     y[0] = (int8_t)vgetq_lane_s32(results_plainly(sum, &f->channel, &f->clamp), 0);
   }
 }

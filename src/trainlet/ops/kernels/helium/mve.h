@@ -18,10 +18,10 @@ INLINED int32x4_t four(int32_t a, int32_t b, int32_t c, int32_t d) {
   return v;
 }
 
-/* w[K] times four rows x[K], K > 0 */
-INLINED int32x4_t four_dots_i8(const int8_t *w, const int8_t *x0, const int8_t *x1,
-                               const int8_t *x2, const int8_t *x3, int K) {
-  int32_t a = 0, b = 0, c = 0, d = 0;
+/* w[K] times four rows x[K], K > 0, added to a bias; the rows move on by K, rounded up to 16 */
+INLINED int32x4_t four_dots_i8(const int8_t *w, const int8_t **x0, const int8_t **x1,
+                               const int8_t **x2, const int8_t **x3, int K, int32_t bias) {
+  int32_t a = bias, b = bias, c = bias, d = bias;
   __asm__ volatile(
       "dlstp.8 lr, %[k]\n"
       "1:\tvldrb.8 q0, [%[w]], #16\n\t"
@@ -34,8 +34,8 @@ INLINED int32x4_t four_dots_i8(const int8_t *w, const int8_t *x0, const int8_t *
       "vldrb.8 q2, [%[x3]], #16\n\t"
       "vmladava.s8 %[d], q0, q2\n\t"
       "letp lr, 1b"
-      : [a] "+Te"(a), [b] "+Te"(b), [c] "+Te"(c), [d] "+Te"(d), [w] "+r"(w), [x0] "+r"(x0),
-        [x1] "+r"(x1), [x2] "+r"(x2), [x3] "+r"(x3)
+      : [a] "+Te"(a), [b] "+Te"(b), [c] "+Te"(c), [d] "+Te"(d), [w] "+r"(w), [x0] "+r"(*x0),
+        [x1] "+r"(*x1), [x2] "+r"(*x2), [x3] "+r"(*x3)
       : [k] "r"(K)
       : "lr", "q0", "q1", "q2", "memory");
   return four(a, b, c, d);

@@ -21,15 +21,6 @@ typedef struct {
 
 /* a window as contiguous bytes, zero points outside the map */
 static ONE_COPY void copy_window(int8_t *to, const Windows *k, int n, int y0, int x0) {
-  int wide = k->KW * k->C;
-  if (wide <= 16 && k->DW == 1 && x0 >= 0 && x0 + k->KW <= k->W && y0 >= 0 &&
-      y0 + (k->KH - 1) * k->DH < k->H) {
-    mve_pred16_t some = vctp8q((uint32_t)wide);
-    const int8_t *row = k->x + ((n * k->H + y0) * k->W + x0) * k->C;
-    for (int ky = k->KH, next = k->DH * k->W * k->C; ky > 0; ky--, to += wide, row += next)
-      vstrbq_p_s8(to, vldrbq_z_s8(row, some), some);
-    return;
-  }
   int C = k->C, W = k->W, KW = k->KW, DW = k->DW;
   int kx0 = first_tap(x0, DW), kx1 = end_tap(x0, DW, W, KW);
   const int8_t *from = k->x + ((n * k->H + y0) * W + x0 + kx0 * DW) * C;
@@ -44,6 +35,19 @@ static ONE_COPY void copy_window(int8_t *to, const Windows *k, int n, int y0, in
     else
       for (int kx = 0; kx < kx1 - kx0; kx++) to = copy_run(to, from + kx * DW * C, C);
     to = fill_run(to, (KW - kx1) * C, k->ZX);
+  }
+}
+
+/* n windows inside the map, `step` bytes apart, whose rows of at most 16 bytes are contiguous */
+static ONE_COPY void copy_inner(int8_t *to, const Windows *k, const int8_t *from, int n, int step,
+                                int row) {
+  int wide = k->KW * k->C, next = k->DH * k->W * k->C, KH = k->KH;
+  mve_pred16_t some = vctp8q((uint32_t)wide);
+  for (; n > 0; n--, from += step, to += row) {
+    int8_t *at = to;
+    const int8_t *taps = from;
+    for (int ky = KH; ky > 0; ky--, at += wide, taps += next)
+      vstrbq_p_s8(at, vldrbq_z_s8(taps, some), some);
   }
 }
 
@@ -180,13 +184,23 @@ KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
   int8_t taps[WINDOWS];
   Windows windows = {x, H, W, C, KH, KW, DH, DW, ZX};
   int most = WINDOWS / row, n = 0, oy = 0, ox = 0;
+  int inner = (PL + SW - 1) / SW; /* the first window inside a row, and the end of those */
+  int inner_end = KW * C <= 16 && DW == 1 && W >= KW ? (W - KW + PL) / SW + 1 : 0;
+  if (inner_end > OW) inner_end = OW;
   for (int first = 0; first < pixels; first += most) {
     int many = pixels - first < most ? pixels - first : most;
     int8_t *to = taps;
-    for (int k = 0; k < many; k++, to += row, ox++) {
+    for (int k = 0; k < many;) {
       if (ox == OW) ox = 0, oy++;
       if (oy == OH) oy = 0, n++;
-      copy_window(to, &windows, n, oy * SH - PT, ox * SW - PL);
+      int y0 = oy * SH - PT, run = inner_end - ox < many - k ? inner_end - ox : many - k;
+      if (ox >= inner && run > 0 && y0 >= 0 && y0 + (KH - 1) * DH < H) {
+        copy_inner(to, &windows, x + ((n * H + y0) * W + ox * SW - PL) * C, run, SW * C, row);
+      } else {
+        copy_window(to, &windows, n, y0, ox * SW - PL);
+        run = 1;
+      }
+      k += run, ox += run, to += run * row;
     }
     Block block = {taps, y + first * O, many, row, K, O, clamp};
     all_outputs(&block, w, b, q, ZX);

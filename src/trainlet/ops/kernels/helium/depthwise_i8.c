@@ -1,4 +1,5 @@
 #include "depthwise_i8.h"
+#include "depthwise_lanes_mve.h"
 #include "kernel.h"
 #include "mve.h"
 #include "rescale_mve.h"
@@ -107,18 +108,20 @@ static ONE_COPY void plain_row(const Filter *f, int8_t *y, const int8_t *window,
   }
 }
 
-/* as the reference kernel, one channel after another */
-KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
+/* bytes of a band, and what windows of its last quad may read behind it */
+static inline int room_of_band(int OH, int columns, int KH, int SH, int SW) {
+  return columns * KH + OH * SH + 3 * SW * KH + MOST_TAPS;
+}
+
+static ONE_COPY void depthwise_band(int8_t *y, const int8_t *x, const int8_t *w, const int32_t *b,
+                                    const int32_t *q, int N, int H, int W, int C, int OH, int OW,
+                                    int KH, int KW, int SH, int SW, int PT, int PL, int ZX,
+                                    Clamp clamp) {
   int columns = (OW - 1) * SW + KW, taps = KH * KW, vectors = taps > 32 ? 4 : (taps + 15) / 16;
-  int room = columns * KH + OH * SH + 3 * SW * KH + MOST_TAPS;
-  if (DH > 1 || DW > 1 || KH > MOST_ROWS || taps > MOST_TAPS || room > BAND || KW * C > 8191) {
-    depthwise_i8_anyhow(DEPTHWISE_I8_ARGUMENTS);
-    return;
-  }
   int8_t band[BAND];
   int left = PL < columns ? PL : columns, inside = columns - left < W ? columns - left : W;
   Band map = {x, H, W * C, C, KH, ZX, left, inside, columns - left - inside};
-  Filter f = {.step = SW * KH, .C = C, .clamp = {ZY, low, high}};
+  Filter f = {.step = SW * KH, .C = C, .clamp = clamp};
   for (int c = 0; c < C; c++) {
     order_taps(&f, w + c, C, KH, KW, MOST_TAPS / 16);
     int32_t zeros = -ZX * sum_of_bytes(f.taps, MOST_TAPS);
@@ -136,4 +139,17 @@ KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
       }
     }
   }
+}
+
+/* as the reference kernel: maps of few pixels eight channels at a time, others one by one */
+KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
+  Clamp clamp = {ZY, low, high};
+  if (DH > 1 || DW > 1 || KH > MOST_ROWS || KH * KW > MOST_TAPS || KW * C > 8191)
+    depthwise_i8_anyhow(DEPTHWISE_I8_ARGUMENTS);
+  else if (fits_small(q + C, H, W, C, OW, KH, KW))
+    depthwise_small(y, x, w, b, q, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, ZX, clamp);
+  else if (room_of_band(OH, (OW - 1) * SW + KW, KH, SH, SW) <= BAND)
+    depthwise_band(y, x, w, b, q, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, ZX, clamp);
+  else
+    depthwise_i8_anyhow(DEPTHWISE_I8_ARGUMENTS);
 }

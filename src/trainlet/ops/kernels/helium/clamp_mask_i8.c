@@ -1,14 +1,23 @@
 #include "kernel.h"
 #include "mve.h"
+/* which of sixteen bytes lie strictly inside the clamp */
+INLINED uint32_t bytes_inside(int8x16_t y, int low, int high) {
+  uint32_t bits;
+  __asm__("vpt.s8 gt, %q1, %2\n\tvcmpt.s8 lt, %q1, %3\n\tvmrs %0, p0"
+          : "=r"(bits) : "w"(y), "r"(low), "r"(high) : "vpr");
+  return bits;
+}
+
 /* as the reference kernel: a predicate of sixteen bytes is their mask */
 KERNEL ONE_COPY void k_clamp_mask_i8(uint8_t *restrict mask, const int8_t *y, int size, int low,
                                      int high) {
-  for (; size > 0; size -= 16, y += 16) {
-    mve_pred16_t some = vctp8q((uint32_t)size);
-    int8x16_t x = vldrbq_z_s8(y, some);
-    some = vcmpgtq_m_n_s8(x, (int8_t)low, some);
-    some = vcmpltq_m_n_s8(x, (int8_t)high, some);
-    *mask++ = (uint8_t)some;
-    if (size > 8) *mask++ = (uint8_t)(some >> 8);
+  for (; size >= 16; size -= 16, y += 16, mask += 2) {
+    uint32_t bits = bytes_inside(vldrbq_s8(y), low, high);
+    mask[0] = (uint8_t)bits, mask[1] = (uint8_t)(bits >> 8);
   }
+  if (size <= 0) return;
+  uint32_t bits = bytes_inside(vldrbq_z_s8(y, vctp8q((uint32_t)size)), low, high);
+  bits &= (1u << size) - 1;
+  mask[0] = (uint8_t)bits;
+  if (size > 8) mask[1] = (uint8_t)(bits >> 8);
 }

@@ -64,7 +64,7 @@ static inline int spread(const Block *k, int lane, int row) {
   return (lane < k->pixels ? lane : k->pixels - 1) * row;
 }
 
-/* one output channel of all pixels, four by four; the last four may overlap those before */
+/* one output channel of all pixels, four by four */
 static ONE_COPY void any_rows(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
   uint32x4_t places = (uint32x4_t)four(0, spread(k, 1, k->O), spread(k, 2, k->O),
                                        spread(k, 3, k->O));
@@ -72,20 +72,16 @@ static ONE_COPY void any_rows(const Block *k, int8_t *y, const int8_t *w, const 
   int32x4_t zero = vdupq_n_s32(k->clamp.zero), multiplier = vdupq_n_s32(c->multiplier);
   const int8_t *x0 = k->x, *x1 = x0 + spread(k, 1, k->row), *x2 = x0 + spread(k, 2, k->row);
   const int8_t *x3 = x0 + spread(k, 3, k->row);
-  int K = k->K, skip = 4 * k->row - ((K + 15) & ~15), out = 4 * k->O, rest = k->pixels & 3;
-  int quads = k->pixels / 4 > 0 ? k->pixels / 4 : (rest = 0, 1);
+  int K = k->K, skip = 4 * k->row - ((K + 15) & ~15);
+  uint32_t out = 4 * (uint32_t)k->O;
   int32_t bias = c->bias, shift = c->shift;
-  for (;;) {
+  for (int quads = (k->pixels + 3) / 4; quads > 0; quads--) {
     int32x4_t x = vqrdmulhq_s32(four_dots_i8(w, &x0, &x1, &x2, &x3, K, bias), multiplier);
     x = vrshlq_n_s32(vaddq_s32(x, vshrq_n_s32(x, 31)), shift);
     x = vminq_s32(vmaxq_s32(vaddq_s32(x, zero), low), high);
     vstrbq_scatter_offset_s32(y, places, x);
-    x0 += skip, x1 += skip, x2 += skip, x3 += skip, y += out;
-    if (--quads > 0) continue;
-    if (rest == 0) return;
-    int back = (4 - rest) * k->row;
-    x0 -= back, x1 -= back, x2 -= back, x3 -= back, y -= (4 - rest) * k->O;
-    quads = 1, rest = 0;
+    places = vaddq_n_u32(places, out);
+    x0 += skip, x1 += skip, x2 += skip, x3 += skip;
   }
 }
 
@@ -119,16 +115,11 @@ INLINED void rows_of_halves(const Block *k, int8_t *y, const int8_t *w, const Re
   int32x4_t low = vdupq_n_s32(k->clamp.low), high = vdupq_n_s32(k->clamp.high);
   int32_t bias = c->bias, multiplier = c->multiplier, shift = c->shift, zero = k->clamp.zero;
   const int8_t *x = k->x;
-  int quads = k->pixels / 4, rest = k->pixels & 3, out = 4 * k->O;
-  for (;;) {
+  int out = 4 * k->O;
+  for (int quads = k->pixels / 4; quads > 0; quads--, x += 32 * halves, y += out) {
     int32x4_t sum = four_pixels(x, w0, w1, w2, halves);
     sum = clamped(rescaled(sum, bias, multiplier, shift), zero, low, high);
     vstrbq_scatter_offset_s32(y, places, sum);
-    x += 32 * halves, y += out;
-    if (--quads > 0) continue;
-    if (rest == 0) return;
-    x -= (4 - rest) * 8 * halves, y -= (4 - rest) * k->O;
-    quads = 1, rest = 0;
   }
 }
 static ONE_COPY void rows_of_8(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
@@ -152,8 +143,9 @@ static ONE_COPY void plain_rows(const Block *k, int8_t *y, const int8_t *w, cons
   }
 }
 
-static void all_outputs(const Block *k, const int8_t *w, const int32_t *b, const int32_t *q,
-                        int ZX) {
+/* `pixels` is a multiple of four, or less than four */
+static ONE_COPY void quads_of_outputs(const Block *k, const int8_t *w, const int32_t *b,
+                                      const int32_t *q, int ZX) {
   int whole = k->pixels > 3 ? k->row : 0;
   for (int o = 0; o < k->O; o++, w += k->K) {
     int32_t zeros = -ZX * sum_of_bytes(w, k->K);
@@ -165,6 +157,16 @@ static void all_outputs(const Block *k, const int8_t *w, const int32_t *b, const
     else if (whole == 48) rows_of_48(k, k->y + o, w, &c);
     else any_rows(k, k->y + o, w, &c);
   }
+}
+
+/* the last four pixels may overlap those before */
+static void all_outputs(Block *k, const int8_t *w, const int32_t *b, const int32_t *q, int ZX) {
+  int rest = k->pixels > 3 ? k->pixels & 3 : 0, before = k->pixels - 4;
+  k->pixels -= rest;
+  quads_of_outputs(k, w, b, q, ZX);
+  if (rest == 0) return;
+  k->x += before * k->row, k->y += before * k->O, k->pixels = 4;
+  quads_of_outputs(k, w, b, q, ZX);
 }
 
 /* as the reference kernel: a channel's weights meet four pixels at a time, then the next four */

@@ -1,10 +1,10 @@
 #include "kernel.h"
 #include "mve.h"
-/* which of sixteen bytes lie strictly inside the clamp */
+/* which of sixteen bytes lie strictly inside the clamp; no clobber can name the predicate */
 INLINED uint32_t bytes_inside(int8x16_t y, int low, int high) {
-  uint32_t bits;
-  __asm__("vpt.s8 gt, %q1, %2\n\tvcmpt.s8 lt, %q1, %3\n\tvmrs %0, p0"
-          : "=r"(bits) : "w"(y), "r"(low), "r"(high) : "vpr");
+  uint32_t bits, before;
+  __asm__("vmrs %1, p0\n\tvpt.s8 gt, %q2, %3\n\tvcmpt.s8 lt, %q2, %4\n\tvmrs %0, p0\n\tvmsr p0, %1"
+          : "=&r"(bits), "=&r"(before) : "w"(y), "r"(low), "r"(high));
   return bits;
 }
 

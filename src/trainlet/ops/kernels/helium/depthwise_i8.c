@@ -50,7 +50,7 @@ static ONE_COPY void add_row(const Band *k, int8_t *to, int y) {
 /* What windows meet: taps in the order of the band, zeros behind them. */
 typedef struct {
   int8_t taps[MOST_TAPS + MOST_ROWS];
-  int step, C; /* bytes to the next window, and to its result */
+  int count, step, C; /* taps; bytes to the next window, and to its result */
   Rescale channel;
   Clamp clamp;
 } Filter;
@@ -63,29 +63,34 @@ static ONE_COPY void order_taps(Filter *f, const int8_t *w, int C, int KH, int K
     vstrbq_s16(f->taps + kx * KH, vldrbq_gather_offset_z_s16(w + kx * C, rows, some));
 }
 
-/* a row of outputs, four by four */
+/* a row of outputs, four by four; the taps stay in their registers */
+INLINED int32x4_t four_windows(const int8_t *window, int8x16_t w0, int8x16_t w1, int vectors,
+                               int step) {
+  int32_t s[4];
+#pragma GCC unroll 4
+  for (int lane = 0; lane < 4; lane++, window += step) {
+    s[lane] = vmladavq_s8(vldrbq_s8(window), w0);
+    if (vectors > 1) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(window + 16), w1);
+  }
+  return four(s[0], s[1], s[2], s[3]);
+}
 INLINED void row_of_outputs(const Filter *f, int8_t *y, const int8_t *window, int outputs,
                             int vectors, int step) {
-  int8x16_t w0 = vldrbq_s8(f->taps), w1 = w0, w2 = w0, w3 = w0;
+  int8x16_t w0 = vldrbq_s8(f->taps), w1 = w0;
   if (vectors > 1) w1 = vldrbq_s8(f->taps + 16);
-  if (vectors > 2) w2 = vldrbq_s8(f->taps + 32);
-  if (vectors > 3) w3 = vldrbq_s8(f->taps + 48);
   uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)f->C);
   int32x4_t low = vdupq_n_s32(f->clamp.low), high = vdupq_n_s32(f->clamp.high);
   int32_t bias = f->channel.bias, multiplier = f->channel.multiplier, shift = f->channel.shift;
   int32_t zero = f->clamp.zero, out = 4 * f->C;
-  for (; outputs > 0; outputs -= 4, y += out) {
-    int32_t s[4];
-#pragma GCC unroll 4
-    for (int lane = 0; lane < 4; lane++, window += step) {
-      s[lane] = vmladavq_s8(vldrbq_s8(window), w0);
-      if (vectors > 1) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(window + 16), w1);
-      if (vectors > 2) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(window + 32), w2);
-      if (vectors > 3) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(window + 48), w3);
-    }
-    int32x4_t sum = four(s[0], s[1], s[2], s[3]);
+  for (int quads = outputs / 4; quads > 0; quads--, y += out, window += 4 * step) {
+    int32x4_t sum = four_windows(window, w0, w1, vectors, step);
     sum = clamped(rescaled(sum, bias, multiplier, shift), zero, low, high);
-    vstrbq_scatter_offset_p_s32(y, places, sum, vctp32q((uint32_t)outputs));
+    vstrbq_scatter_offset_s32(y, places, sum);
+  }
+  if (outputs & 3) {
+    int32x4_t sum = four_windows(window, w0, w1, vectors, step);
+    sum = clamped(rescaled(sum, bias, multiplier, shift), zero, low, high);
+    vstrbq_scatter_offset_p_s32(y, places, sum, vctp32q((uint32_t)outputs & 3));
   }
 }
 static ONE_COPY void row_of_3x3(const Filter *f, int8_t *y, const int8_t *window, int outputs) {
@@ -97,8 +102,23 @@ static ONE_COPY void row_of_16(const Filter *f, int8_t *y, const int8_t *window,
 static ONE_COPY void row_of_32(const Filter *f, int8_t *y, const int8_t *window, int outputs) {
   row_of_outputs(f, y, window, outputs, 2, f->step);
 }
-static ONE_COPY void row_of_64(const Filter *f, int8_t *y, const int8_t *window, int outputs) {
-  row_of_outputs(f, y, window, outputs, 4, f->step);
+/* any number of taps */
+static ONE_COPY void row_of_many(const Filter *f, int8_t *y, const int8_t *window, int outputs) {
+  uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)f->C);
+  int32x4_t low = vdupq_n_s32(f->clamp.low), high = vdupq_n_s32(f->clamp.high);
+  int32x4_t zero = vdupq_n_s32(f->clamp.zero), multiplier = vdupq_n_s32(f->channel.multiplier);
+  int32_t bias = f->channel.bias, shift = f->channel.shift, count = f->count, step = f->step;
+  int skip = 4 * step - ((count + 15) & ~15);
+  const int8_t *x0 = window, *x1 = x0 + step, *x2 = x1 + step, *x3 = x2 + step;
+  for (; outputs > 0; outputs -= 4) {
+    int32x4_t x = vqrdmulhq_s32(four_dots_i8(f->taps, &x0, &x1, &x2, &x3, count, bias), multiplier);
+    x = vrshlq_n_s32(vaddq_s32(x, vshrq_n_s32(x, 31)), shift);
+    x = vminq_s32(vmaxq_s32(vaddq_s32(x, zero), low), high);
+    if (outputs > 3) vstrbq_scatter_offset_s32(y, places, x);
+    else vstrbq_scatter_offset_p_s32(y, places, x, vctp32q((uint32_t)outputs));
+    places = vaddq_n_u32(places, 4 * (uint32_t)f->C);
+    x0 += skip, x1 += skip, x2 += skip, x3 += skip;
+  }
 }
 static ONE_COPY void plain_row(const Filter *f, int8_t *y, const int8_t *window, int outputs) {
   for (; outputs > 0; outputs--, window += f->step, y += f->C) {
@@ -121,7 +141,7 @@ static ONE_COPY void depthwise_band(int8_t *y, const int8_t *x, const int8_t *w,
   int8_t band[BAND];
   int left = PL < columns ? PL : columns, inside = columns - left < W ? columns - left : W;
   Band map = {x, H, W * C, C, KH, ZX, left, inside, columns - left - inside};
-  Filter f = {.step = SW * KH, .C = C, .clamp = clamp};
+  Filter f = {.count = taps, .step = SW * KH, .C = C, .clamp = clamp};
   for (int c = 0; c < C; c++) {
     order_taps(&f, w + c, C, KH, KW, MOST_TAPS / 16);
     int32_t zeros = -ZX * sum_of_bytes(f.taps, MOST_TAPS);
@@ -135,7 +155,7 @@ static ONE_COPY void depthwise_band(int8_t *y, const int8_t *x, const int8_t *w,
         else if (taps == 9 && f.step == 3) row_of_3x3(&f, to, window, OW);
         else if (vectors == 1) row_of_16(&f, to, window, OW);
         else if (vectors == 2) row_of_32(&f, to, window, OW);
-        else row_of_64(&f, to, window, OW);
+        else row_of_many(&f, to, window, OW);
       }
     }
   }

@@ -75,12 +75,17 @@ KERNEL ONE_COPY void k_conv2d_bfp_dw(CONV2D_BFP_DW_PARAMETERS) {
     for (int o = 0; o < O; o++) {
       int32_t zeros = Z * take_mantissas(m, g, o, P, O, bytes);
       float *to = dw + o * C + c0;
-      for (int c = 0; c < many; c += 4) {
+      for (int c = 0; c < many; c += 4, to += 4) {
         int8_t *x0 = columns + c * P, *x1 = c + 1 < many ? x0 + P : x0;
         int8_t *x2 = c + 2 < many ? x1 + P : x0, *x3 = c + 3 < many ? x2 + P : x0;
         int32_t sums[4];
         vst1q_s32(sums, four_columns(m, x0, x1, x2, x3, P));
-        for (int k = 0; k < 4 && c + k < many; k++) *to++ = (float)(sums[k] - zeros) * scale;
+        if (c + 4 <= many) {
+          to[0] = (float)(sums[0] - zeros) * scale, to[1] = (float)(sums[1] - zeros) * scale;
+          to[2] = (float)(sums[2] - zeros) * scale, to[3] = (float)(sums[3] - zeros) * scale;
+        } else {
+          for (int k = 0; c + k < many; k++) to[k] = (float)(sums[k] - zeros) * scale;
+        }
       }
     }
   }

@@ -85,21 +85,39 @@ static ONE_COPY void any_rows(const Block *k, int8_t *y, const int8_t *w, const 
   }
 }
 
-/* four pixels of `halves` times eight bytes; the weights stay in their registers */
-INLINED int32x4_t four_pixels(const int8_t *x, int8x16_t w0, int8x16_t w1, int8x16_t w2,
-                              int halves) {
+/* Weights in registers: of a row of an odd number of eights, also as they meet the second one of
+ * two pixels, which begins in the middle of a vector. */
+typedef struct {
+  int8x16_t first, second, third, fourth;
+} Kept;
+
+/* sixteen weights from w[at] on, zeros outside w[K] */
+INLINED int8x16_t kept_weights(const int8_t *w, int at, int K) {
+  if (at >= 0) return vldrbq_z_s8(w + at, vctp8q((uint32_t)(K - at)));
+  return vldrbq_gather_offset_z_s8(w, vsubq_n_u8(vidupq_n_u8(0, 1), 8), 0xFF00);
+}
+
+/* four pixels of `halves` times eight bytes */
+INLINED int32x4_t four_pixels(const int8_t *x, Kept w, int halves) {
   int32_t s[4];
-#pragma GCC unroll 4
-  for (int lane = 0; lane < 4; lane++, x += 8 * halves) {
+#pragma GCC unroll 2
+  for (int lane = 0; lane < 4; lane += 2, x += 16 * halves) {
+    int8x16_t middle = vldrbq_s8(x + 16 * (halves / 2));
+    s[lane] = vmladavq_s8(halves == 1 ? middle : vldrbq_s8(x), w.first);
     if (halves == 1) {
-      s[lane] = vmladavq_s8(vldrbq_s8(x), w0);
-      lane++, x += 8;
-      s[lane] = vmladavq_s8(vldrbq_s8(x - 8), w1);
-      continue;
+      s[lane + 1] = vmladavq_s8(middle, w.second);
+    } else if (halves == 3) {
+      s[lane] = vmladavaq_s8(s[lane], middle, w.second);
+      s[lane + 1] = vmladavq_s8(middle, w.third);
+      s[lane + 1] = vmladavaq_s8(s[lane + 1], vldrbq_s8(x + 32), w.fourth);
+    } else {
+      const int8_t *next = x + 8 * halves;
+      s[lane + 1] = vmladavq_s8(vldrbq_s8(next), w.first);
+      if (halves > 2) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(x + 16), w.second);
+      if (halves > 2) s[lane + 1] = vmladavaq_s8(s[lane + 1], vldrbq_s8(next + 16), w.second);
+      if (halves > 4) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(x + 32), w.third);
+      if (halves > 4) s[lane + 1] = vmladavaq_s8(s[lane + 1], vldrbq_s8(next + 32), w.third);
     }
-    s[lane] = vmladavq_s8(vldrbq_s8(x), w0);
-    if (halves > 2) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(x + 16), w1);
-    if (halves > 4) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(x + 32), w2);
   }
   return four(s[0], s[1], s[2], s[3]);
 }
@@ -107,17 +125,19 @@ INLINED int32x4_t four_pixels(const int8_t *x, int8x16_t w0, int8x16_t w1, int8x
 /* as any_rows, for rows of `halves` times eight bytes */
 INLINED void rows_of_halves(const Block *k, int8_t *y, const int8_t *w, const Rescale *c,
                             int halves) {
-  int8x16_t w0 = vldrbq_z_s8(w, vctp8q((uint32_t)k->K)), w1 = w0, w2 = w0;
-  if (halves == 1) w1 = vldrbq_gather_offset_z_s8(w, vsubq_n_u8(vidupq_n_u8(0, 1), 8), 0xFF00);
-  if (halves > 2) w1 = vldrbq_z_s8(w + 16, vctp8q((uint32_t)k->K - 16));
-  if (halves > 4) w2 = vldrbq_z_s8(w + 32, vctp8q((uint32_t)k->K - 32));
+  int K = k->K;
+  Kept kept = {.first = kept_weights(w, 0, K)};
+  if (halves == 1) kept.second = kept_weights(w, -8, K);
+  if (halves > 1) kept.second = kept_weights(w, 16, K);
+  if (halves == 3) kept.third = kept_weights(w, -8, K), kept.fourth = kept_weights(w, 8, K);
+  if (halves > 4) kept.third = kept_weights(w, 32, K);
   uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)k->O);
   int32x4_t low = vdupq_n_s32(k->clamp.low), high = vdupq_n_s32(k->clamp.high);
   int32_t bias = c->bias, multiplier = c->multiplier, shift = c->shift, zero = k->clamp.zero;
   const int8_t *x = k->x;
   int out = 4 * k->O;
   for (int quads = k->pixels / 4; quads > 0; quads--, x += 32 * halves, y += out) {
-    int32x4_t sum = four_pixels(x, w0, w1, w2, halves);
+    int32x4_t sum = four_pixels(x, kept, halves);
     sum = clamped(rescaled(sum, bias, multiplier, shift), zero, low, high);
     vstrbq_scatter_offset_s32(y, places, sum);
   }
@@ -127,6 +147,9 @@ static ONE_COPY void rows_of_8(const Block *k, int8_t *y, const int8_t *w, const
 }
 static ONE_COPY void rows_of_16(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
   rows_of_halves(k, y, w, c, 2);
+}
+static ONE_COPY void rows_of_24(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
+  rows_of_halves(k, y, w, c, 3);
 }
 static ONE_COPY void rows_of_32(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
   rows_of_halves(k, y, w, c, 4);
@@ -153,6 +176,7 @@ static ONE_COPY void quads_of_outputs(const Block *k, const int8_t *w, const int
     if (c.shift >= 0) plain_rows(k, k->y + o, w, &c);
     else if (whole == 8) rows_of_8(k, k->y + o, w, &c);
     else if (whole == 16) rows_of_16(k, k->y + o, w, &c);
+    else if (whole == 24) rows_of_24(k, k->y + o, w, &c);
     else if (whole == 32) rows_of_32(k, k->y + o, w, &c);
     else if (whole == 48) rows_of_48(k, k->y + o, w, &c);
     else any_rows(k, k->y + o, w, &c);

@@ -16,7 +16,7 @@ import numpy as np
 
 from kernels.shadows import folder, sources
 from trainlet.backends.firmware import SOURCES as FIRMWARE
-from trainlet.backends.firmware import render
+from trainlet.backends.firmware import VECTORS, render
 from trainlet.backends.image import read_image
 from trainlet.backends.target import Target
 from trainlet.backends.toolchain import arm_toolchain
@@ -32,7 +32,7 @@ UNUSED, BESIDE, WORDS, FLOATS = 0xA5, 64, 40, 4
 class Call:
     """A kernel's call in the board's memory: what goes there, and where its tensors lie in it."""
 
-    node: Node
+    node: Node | None
     arrays: list[np.ndarray]
     places: list[slice]
     memory: bytes
@@ -59,8 +59,9 @@ class Board:
             options.append("-fno-tree-loop-distribute-patterns")
         for name, source in parts.items():
             toolchain.compile(cpu, source, work / name, *options)
+        offset = VECTORS if cpu.vectors == cpu.flash else 0
         script, elf = (
-            render("link.ld.jinja", work, target=self.target, cpu=cpu, offset=0),
+            render("link.ld.jinja", work, target=self.target, cpu=cpu, offset=offset),
             work / "elf",
         )
         toolchain.link(cpu, [work / name for name in parts], script, elf, "-Wl,--no-gc-sections")
@@ -74,18 +75,32 @@ class Board:
 
     def run(self, given: Sequence[tuple[Node, list[np.ndarray]]]) -> list[np.ndarray]:
         """Each node's result; raises AssertionError for a write beside it."""
-        calls = [self._call(k, node, arrays) for k, (node, arrays) in enumerate(given)]
+        return self._results(
+            [self._call(k, node, arrays) for k, (node, arrays) in enumerate(given)]
+        )
+
+    def spin(self, times: Sequence[int]) -> list[int]:
+        """The instructions of a loop of two, so many times; and what is around it, always alike."""
+        words = [[n, *[0] * (WORDS - 1)] for n in times]
+        start = self.symbols["bss_end"]
+        heads = [self._head("spin", start, 0, [0.0] * FLOATS, w) for w in words]
+        self._results([Call(None, [], [], b"", head) for head in heads])
+        return self.instructions
+
+    def _results(self, calls: list[Call]) -> list[np.ndarray]:
         sent = b"".join(call.asked + call.memory for call in calls)
         done = subprocess.run(self._command, input=sent, capture_output=True, timeout=600)
         results, at, self.instructions = [], 0, []
         for call in calls:
-            what = f"{call.node.op} {call.node.attrs} {call.node.inputs}"
+            n = call.node
+            what = f"{n.op} {n.attrs} {n.inputs}" if n else "spin"
             found = done.stdout[at : at + 4 + len(call.memory)]
             assert len(found) == 4 + len(call.memory), (
                 f"{what}: {done.returncode} {done.stderr.decode()[-300:]}"
             )
             self.instructions.append(round(struct.unpack_from("<I", found)[0] / self._ticks))
-            results.append(self._result(call, found[4:], what))
+            if n:
+                results.append(self._result(n, call, found[4:], what))
             at += 4 + len(call.memory)
         return results
 
@@ -107,14 +122,17 @@ class Board:
             (floats if isinstance(value, float) else words).append(value)  # type: ignore
         words += [0] * (WORDS - len(words))
         floats += [0.0] * (FLOATS - len(floats))
-        head = struct.pack("<III", self.symbols[f"k_{node.op}"] | 1, start, len(memory))
-        head += struct.pack(f"<{FLOATS}f{WORDS}I", *floats, *(w & 0xFFFFFFFF for w in words))
+        head = self._head(node.op, start, len(memory), floats, words)
         return Call(node, arrays, [places[t] for t in range(len(tensors))], memory, head)
 
+    def _head(self, op: str, start: int, size: int, floats: list[float], words: list[int]) -> bytes:
+        head = struct.pack("<III", self.symbols[f"k_{op}"] | 1, start, size)
+        return head + struct.pack(f"<{FLOATS}f{WORDS}I", *floats, *(w & 0xFFFFFFFF for w in words))
+
     @staticmethod
-    def _result(call: Call, memory: bytes, what: str) -> np.ndarray:
+    def _result(node: Node, call: Call, memory: bytes, what: str) -> np.ndarray:
         place = call.places[0]
         outside = call.memory[: place.start] + call.memory[place.stop :]
         assert memory[: place.start] + memory[place.stop :] == outside, f"{what}: wrote elsewhere"
-        kind = call.node.type
+        kind = node.type
         return np.frombuffer(memory[place], kind.dtype).reshape(kind.shape)

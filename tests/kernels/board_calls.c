@@ -15,6 +15,13 @@ struct asked {
     uint32_t w[WORDS];
 };
 
+/* exactly 2 n instructions, and those around the loop */
+void k_spin(uint32_t n);
+__attribute__((noinline)) void k_spin(uint32_t n)
+{
+    __asm__ volatile("1: subs %0, %0, #1\n\tbne 1b" : "+r"(n) : : "cc");
+}
+
 int main(void)
 {
     struct asked asked;

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+import trainlet as tl
 from emulator.project import HAS_GCC, HAS_QEMU
+from int8.networks import program, roomy
+from int8.test_devices import lesson
 from kernels.board import Board
 from kernels.shadows import Given, folder, given, layered, sources
 from trainlet.backends.cpu import CPUS
@@ -63,3 +66,13 @@ def test_boards_count_instructions(name, tmp_path):
     """Their counters tick at the rate that Cpu.board says."""
     few, many = Board(name, "gcc", tmp_path).spin([1000, 51_000])
     assert abs(many - few - 100_000) <= 1
+
+
+@pytest.mark.qemu
+@qemu
+@pytest.mark.skipif(not HAS_GCC, reason="no gcc")
+def test_a_network_learns_the_same_as_on_this_machine():
+    """The same project, which takes other kernels here."""
+    made, x = program("ds_cnn", roomy(CORE), tl.Int8(gradient="int16"))
+    with made.build("host") as host, made.build("qemu", count=False) as device:
+        assert lesson(host, x, 2) == lesson(device, x, 2)

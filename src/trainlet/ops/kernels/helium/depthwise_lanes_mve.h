@@ -67,11 +67,13 @@ static ONE_COPY void depthwise_small(int8_t *y, const int8_t *x, const int8_t *w
     EightRescales rescales = {take_four(b + c, q + c, C, (C - c + 1) / 2),
                               take_four(b + c + 1, q + c + 1, C, (C - c) / 2), clamp};
     const int8_t *from = w + c;
-    for (int16_t *to = taps; to != taps + KH * KW * LANES; to += LANES, from += C)
+    int16_t *to = taps;
+    for (int k = KH * KW; k > 0; k--, to += LANES, from += C)
       vst1q_s16(to, vldrbq_z_s16(from, some));
     for (int n = 0; n < N; n++) {
       from = x + n * H * W * C + c;
-      for (int16_t *to = map; to != map + H * W * LANES; to += LANES, from += C)
+      to = map;
+      for (int k = H * W; k > 0; k--, to += LANES, from += C)
         vst1q_s16(to, vsubq_n_s16(vldrbq_z_s16(from, some), (int16_t)ZX));
       int8_t *row = y + n * OH * OW * C + c;
       for (int oy = 0; oy < OH; oy++, row += OW * C) {

@@ -42,7 +42,7 @@ def scales(rng: Random, channels: int) -> np.ndarray:
     """Q15 factors, one of them at least a half, then their common exponent."""
     r = rng.integers(0, 32768, channels) >> rng.integers(0, 8, channels)
     r[rng.integers(0, channels)] = rng.integers(16384, 32768)
-    return np.array([*r, rng.integers(-9, 3)], np.int16)
+    return np.append(r, rng.integers(-9, 3)).astype(np.int16)
 
 
 def dtype_of(rng: Random) -> str:
@@ -136,7 +136,7 @@ def depthwise_dx(op: str) -> Callable[[Random], Given]:
 
 
 def zero_point(rng: Random) -> int:
-    return int(rng.choice([-128, 127, 0, rng.integers(-128, 128)]))
+    return int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))]))
 
 
 def some_inputs(rng: Random, shape: tuple[int, ...], zero: int) -> np.ndarray:

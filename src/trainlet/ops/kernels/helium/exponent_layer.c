@@ -12,7 +12,8 @@ KERNEL ONE_COPY void k_exponent_layer(int32_t *restrict out, const void *g, cons
     const int16_t *wide = (const int16_t *)g + o;
     const int8_t *narrow = (const int8_t *)g + o;
     if (bytes == 2)
-      for (int k = R; k > 0; k--, wide += O) largest = vmaxaq_s16(largest, vldrhq_z_s16(wide, some));
+      for (int k = R; k > 0; k--, wide += O)
+        largest = vmaxaq_s16(largest, vldrhq_z_s16(wide, some));
     else
       for (int k = R; k > 0; k--, narrow += O)
         largest = vmaxaq_s16(largest, vldrbq_z_s16(narrow, some));

@@ -1,4 +1,4 @@
-/* The factors m r of a layer's input gradient, rounded to 16 bits, and sums that become mantissas. */
+/* The factors m r of a layer's input gradient, rounded to 16 bits; sums that become mantissas. */
 #ifndef TRAINLET_FACTORS_MVE_H
 #define TRAINLET_FACTORS_MVE_H
 #include "bfp.h"

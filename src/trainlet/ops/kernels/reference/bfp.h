@@ -41,7 +41,8 @@ static inline float power_of_two(int32_t e) {
 /* The shifts of a layer's input gradient: of its factors m r, so that they have 16 bits and their
  * sums 31, and of the sums.  r[O] behind the scales r is their exponent. */
 typedef struct { int before, after; } Shifts;
-/* of all bits that a layer drops, those before the sums: a sum grows by the gain, by 16 bits at most */
+/* of all bits that a layer drops, those before the sums: a sum grows by the gain, by 16 bits at
+ * most */
 static inline int bits_before(int all, int32_t gain) {
   int grown = 0;
   while (grown < 16 && grown < all && gain >> (grown + 1)) grown++;

@@ -1,4 +1,5 @@
-/* dw[O,KH,KW,C/G] = S * sum over positions of g[N,OH,OW,O] times x[N,H,W,C] - Z; the sum is exact */
+/* dw[O,KH,KW,C/G] = S * sum over positions of g[N,OH,OW,O] times x[N,H,W,C] - Z; the sum is
+ * exact */
 #ifndef TRAINLET_CONV2D_BFP_DW_H
 #define TRAINLET_CONV2D_BFP_DW_H
 #include "bfp.h"

@@ -1,5 +1,6 @@
-#ifndef TRAINLET_CONV2D_I8_H
-#define TRAINLET_CONV2D_I8_H
+/* The reference kernel again, for what the fast ways leave out. */
+#ifndef TRAINLET_CONV2D_I8_PLAIN_H
+#define TRAINLET_CONV2D_I8_PLAIN_H
 #include "requantize.h"
 #include "window.h"
 #include <stdint.h>

@@ -63,6 +63,6 @@ CPUS = {
             ("-mcpu=cortex_m55+mve_fp+mve+fp_armv8d16sp+fullfp16", "-fno-vectorize",
              "-fno-slp-vectorize"), mpu=8,
             flash=0x01000000, ram=0x21000000, timer=0x49302000,
-            board=Board("mps3-an547", 32 * MHZ, flash=2 << 20)),
+            board=Board("mps3-an547", 20 * MHZ, flash=2 << 20)),
     )
 }  # fmt: skip

@@ -11,7 +11,9 @@ from trainlet.errors import UnsupportedError
 
 KERNELS = Path(__file__).parent.parent / "ops" / "kernels"
 _INCLUDE = re.compile(r'^#include "([\w.]+)"\n', re.MULTILINE)
-_SYSTEM = re.compile(r"^#include <[\w.]+>\n", re.MULTILINE)
+_SYSTEM = re.compile(r"^#include <std[\w.]+>\n", re.MULTILINE)
+NEEDS = {"helium": "__ARM_FEATURE_MVE"}
+"""Folders whose kernels only some compilers can read, and the macro that says so."""
 
 
 @lru_cache
@@ -25,7 +27,19 @@ def find(name: str, path: Sequence[str]) -> Path:
 
 
 def source(ops: Iterable[str], path: Sequence[str]) -> str:
-    """One C text of the kernels of all ops, each header once, before its first user."""
+    """One C text of the kernels of all ops; where a folder needs what not every compiler offers,
+    also without it, so that the same project runs on this machine."""
+    names, first = sorted(set(ops)), path[0]
+    if first not in NEEDS:
+        return _joined(names, path)
+    return (
+        f"#ifdef {NEEDS[first]}\n{_joined(names, path)}\n"
+        f"#else /* the same without {first} */\n{source(names, path[1:])}#endif\n"
+    )
+
+
+def _joined(ops: Sequence[str], path: Sequence[str]) -> str:
+    """Each header once, before its first user."""
     done: set[str] = set()
     parts: list[str] = []
 
@@ -40,6 +54,6 @@ def source(ops: Iterable[str], path: Sequence[str]) -> str:
         body = _SYSTEM.sub("", _INCLUDE.sub("", text))
         parts.append(body.strip() + "\n")
 
-    for op in sorted(set(ops)):
+    for op in ops:
         add(f"{op}.c")
     return "\n".join(parts)

@@ -1,0 +1,18 @@
+#include "bfp.h"
+#include "depthwise_bfp.h"
+#include "depthwise_mve.h"
+#include "kernel.h"
+/* as the reference kernel, eight channels at a time */
+KERNEL ONE_COPY void k_depthwise_bfp_exponent(
+    int32_t *restrict out, const void *g, const int8_t *w, const int16_t *r, const int32_t *e,
+    const int32_t *gain, const int32_t *bound, int N, int H, int W, int C,
+    int OH, int OW, int KH, int KW, int SH, int SW, int PT, int PL, int DH, int DW, int bytes) {
+  Shifts shifts = layer_shifts(*e, r[C], *gain, *bound, *bound);
+  int32_t top;
+  if (fits_lanes(W, OW, KH, KW, SH, PT, PL, DH, DW))
+    top = depthwise_mve(0, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, bytes);
+  else
+    top = depthwise_bfp(0, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW,
+                        bytes);
+  *out = exponent_of_sum(top, *e, r[C], shifts);
+}

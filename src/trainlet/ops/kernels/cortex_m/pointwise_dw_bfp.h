@@ -6,7 +6,7 @@
 #include "bfp.h"
 #include "dsp.h"
 #include "factors_bfp.h"
-#include "planes.h"
+#include "put_gradient.h"
 #include <stdint.h>
 enum { DW_PIXELS = 64, DW_OUTPUTS = 16, FIT_32_BITS = 256 };
 
@@ -33,25 +33,6 @@ static ONE_COPY void pair_inputs(uint32_t *to, const int8_t *x, int C, int n, in
     STORE_ROWS(to, even0, odd0, even1, odd1);
   }
   while (to != end) *to++ = 0;
-}
-
-/* where gradients go: to dw[O,C], or, if that is NULL, straight into the weights p[O,row] */
-typedef struct {
-  float *dw;
-  int8_t *p;
-  const float *inverse;
-  float lr;
-  int row;
-  Planes planes;
-} Gradients;
-
-static inline void put_gradient(const Gradients *to, int o, int C, int c, float gradient) {
-  if (to->dw) {
-    to->dw[o * C + c] = gradient;
-    return;
-  }
-  float factor = to->lr * to->inverse[o] * (float)(1 << to->planes.bits);
-  move_weight(to->p, o * to->row + c, o * C + c, -(gradient * factor), to->planes);
 }
 
 /* scale * g[P,O]' (x[P,C] - Z), each once; at least two outputs and four channels */

@@ -1,92 +1,17 @@
 #include "conv2d_bfp_dw.h"
 #include "kernel.h"
 #include "mve.h"
-enum { COLUMNS = 2048, MOST_PIXELS = 256 }; /* the inputs of some channels are on the stack */
-
+#include "pointwise_dw_mve.h"
 static ONE_COPY void conv2d_bfp_dw_anyhow(CONV2D_BFP_DW_PARAMETERS) {
   conv2d_bfp_dw(CONV2D_BFP_DW_ARGUMENTS);
 }
 
-/* column[P] of x[P,C] */
-static ONE_COPY void take_column(int8_t *to, const int8_t *x, int P, int C) {
-  uint16x8_t rows = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)C);
-  for (; P > 0; P -= 8, x += 8 * C, to += 8) {
-    mve_pred16_t some = vctp16q((uint32_t)P);
-    vstrbq_p_s16(to, vldrbq_gather_offset_z_s16(x, rows, some), some);
-  }
-}
-
-/* column[P] of g[P,O]; returns its sum */
-static ONE_COPY int32_t take_mantissas(int16_t *to, const void *g, int at, int P, int O,
-                                       int bytes) {
-  uint16x8_t rows = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)O);
-  const int16_t *wide = (const int16_t *)g + at;
-  const int8_t *narrow = (const int8_t *)g + at;
-  int32_t sum = 0;
-  for (; P > 0; P -= 8, to += 8) {
-    mve_pred16_t some = vctp16q((uint32_t)P);
-    int16x8_t m;
-    if (bytes == 2) m = vldrhq_gather_shifted_offset_z_s16(wide, rows, some), wide += 8 * O;
-    else m = vldrbq_gather_offset_z_s16(narrow, rows, some), narrow += 8 * O;
-    vstrhq_p_s16(to, m, some);
-    sum = vaddvaq_s16(sum, m);
-  }
-  return sum;
-}
-
-/* m[P] times four columns of P bytes */
-INLINED int32x4_t four_columns(const int16_t *m, const int8_t *x0, const int8_t *x1,
-                               const int8_t *x2, const int8_t *x3, int P) {
-  int32_t a = 0, b = 0, c = 0, d = 0;
-  __asm__ volatile(
-      "dlstp.16 lr, %[n]\n"
-      "1:\tvldrh.16 q0, [%[m]], #16\n\t"
-      "vldrb.s16 q1, [%[x0]], #8\n\t"
-      "vmladava.s16 %[a], q0, q1\n\t"
-      "vldrb.s16 q2, [%[x1]], #8\n\t"
-      "vmladava.s16 %[b], q0, q2\n\t"
-      "vldrb.s16 q1, [%[x2]], #8\n\t"
-      "vmladava.s16 %[c], q0, q1\n\t"
-      "vldrb.s16 q2, [%[x3]], #8\n\t"
-      "vmladava.s16 %[d], q0, q2\n\t"
-      "letp lr, 1b"
-      : [a] "+Te"(a), [b] "+Te"(b), [c] "+Te"(c), [d] "+Te"(d), [m] "+r"(m), [x0] "+l"(x0),
-        [x1] "+l"(x1), [x2] "+l"(x2), [x3] "+l"(x3)
-      : [n] "r"(P)
-      : "lr", "q0", "q1", "q2", "memory");
-  return four(a, b, c, d);
-}
-
 /* as the reference kernel; 1x1 with the inputs of each channel side by side */
 KERNEL ONE_COPY void k_conv2d_bfp_dw(CONV2D_BFP_DW_PARAMETERS) {
-  int P = N * OH * OW;
   int point = KH * KW * SH * SW * G == 1 && PT == 0 && PL == 0 && OH == H && OW == W;
-  if (!point || P > MOST_PIXELS || C > 8191 || O > 8191) {
+  if (point && fits_pointwise_dw_mve(N * OH * OW, C, O)) {
+    pointwise_dw_mve((Gradients){.dw = dw}, g, x, S * power_of_two(*e), N * OH * OW, O, C, Z, bytes);
+  } else {
     conv2d_bfp_dw_anyhow(CONV2D_BFP_DW_ARGUMENTS);
-    return;
-  }
-  int8_t columns[COLUMNS];
-  int16_t m[MOST_PIXELS];
-  float scale = S * power_of_two(*e);
-  int most = COLUMNS / P / 4 * 4;
-  for (int c0 = 0; c0 < C; c0 += most) {
-    int many = C - c0 < most ? C - c0 : most;
-    for (int c = 0; c < many; c++) take_column(columns + c * P, x + c0 + c, P, C);
-    for (int o = 0; o < O; o++) {
-      int32_t zeros = Z * take_mantissas(m, g, o, P, O, bytes);
-      float *to = dw + o * C + c0;
-      for (int c = 0; c < many; c += 4, to += 4) {
-        int8_t *x0 = columns + c * P, *x1 = c + 1 < many ? x0 + P : x0;
-        int8_t *x2 = c + 2 < many ? x1 + P : x0, *x3 = c + 3 < many ? x2 + P : x0;
-        int32_t sums[4];
-        vst1q_s32(sums, four_columns(m, x0, x1, x2, x3, P));
-        if (c + 4 <= many) {
-          to[0] = (float)(sums[0] - zeros) * scale, to[1] = (float)(sums[1] - zeros) * scale;
-          to[2] = (float)(sums[2] - zeros) * scale, to[3] = (float)(sums[3] - zeros) * scale;
-        } else {
-          for (int k = 0; c + k < many; k++) to[k] = (float)(sums[k] - zeros) * scale;
-        }
-      }
-    }
   }
 }

@@ -8,7 +8,7 @@
 #include "factors_bfp.h"
 #include "put_gradient.h"
 #include <stdint.h>
-enum { DW_PIXELS = 64, DW_OUTPUTS = 16, FIT_32_BITS = 256 };
+enum { DW_PIXELS = 64, DW_OUTPUTS = 8, FIT_32_BITS = 256 };
 
 /* two outputs of n pixels in pairs of pixels; zeros up to `words` */
 static ONE_COPY void pair_gradients(uint32_t *to, const void *g, int at, int O, int n, int words,

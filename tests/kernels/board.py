@@ -106,6 +106,9 @@ class Board:
 
     def _call(self, k: int, node: Node, arrays: list[np.ndarray]) -> Call:
         result = np.full(node.type.nbytes, UNUSED, np.uint8)
+        changed = OPS[node.op].mutates
+        if changed is not None:
+            result, arrays = arrays[changed], [a for k, a in enumerate(arrays) if k != changed]
         tensors, places, memory = [result, *arrays], {}, b"\xa5" * BESIDE
         last = k % len(tensors)
         for t in [*(t for t in range(len(tensors)) if t != last), last]:

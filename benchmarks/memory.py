@@ -27,9 +27,9 @@ from trainlet.passes.fuse import copy_weights, fuse_updates
 from trainlet.passes.split import split_weights
 from trainlet.passes.update import attach_updates
 from trainlet.plan import liveness
+from trainlet.plan.order.schedule import before, schedule
 from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
-from trainlet.plan.schedule import before, schedule
 from trainlet.plan.tiling import choose_tiles
 
 ROOT = Path(__file__).parents[1]

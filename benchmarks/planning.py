@@ -20,10 +20,10 @@ from time import perf_counter
 import trainlet as tl
 from trainlet.compiler import import_model, training_graph
 from trainlet.ir.graph import Graph
-from trainlet.plan.best_order import find_order
 from trainlet.plan.liveness import assign_buffers
+from trainlet.plan.order.best_order import find_order
+from trainlet.plan.order.schedule import schedule
 from trainlet.plan.place import plan_graph
-from trainlet.plan.schedule import schedule
 from trainlet.plan.tiling import choose_tiles
 
 ROOT = Path(__file__).parents[1]

@@ -26,7 +26,7 @@ import trainlet as tl
 from trainlet.backends.limits import needed
 from trainlet.compiler import CompiledProgram
 from trainlet.errors import TargetError
-from trainlet.plan.checkpoint import Link, cheapest, measure, smallest, uniform
+from trainlet.plan.recompute.checkpoint import Link, cheapest, measure, smallest, uniform
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

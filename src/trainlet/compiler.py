@@ -47,11 +47,11 @@ from trainlet.passes.prune import prune
 from trainlet.passes.split import split_weights
 from trainlet.passes.training_head import float_head, without_softmax
 from trainlet.passes.update import Training, attach_updates
-from trainlet.plan.best_order import EFFORTS, find_order
+from trainlet.plan.order.best_order import EFFORTS, find_order
+from trainlet.plan.order.schedule import Order
 from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
 from trainlet.plan.report import Choice, Report
-from trainlet.plan.schedule import Order
 from trainlet.plan.tile import Tile
 from trainlet.plan.tiling import choose_tiles
 from trainlet.run.counted import Profile

@@ -9,7 +9,7 @@ import trainlet as tl
 from trainlet.compiler import training_graph
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS, leaf
-from trainlet.plan.checkpoint import Link
+from trainlet.plan.recompute.checkpoint import Link
 from zoo.mobilenet_v2 import MobileNetV2
 
 

@@ -8,7 +8,14 @@ import pytest
 
 from plan.chains import mobilenet_v2, textbook, textbook_optimum
 from trainlet.errors import PlanError
-from trainlet.plan.checkpoint import Checkpoints, Link, cheapest, measure, smallest, uniform
+from trainlet.plan.recompute.checkpoint import (
+    Checkpoints,
+    Link,
+    cheapest,
+    measure,
+    smallest,
+    uniform,
+)
 
 KEPT, FIRST, MORE = "kept", "first of a segment", "more of it"
 

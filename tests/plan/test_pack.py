@@ -12,11 +12,11 @@ from networks.schemes import scheme
 from trainlet import Int8
 from trainlet.compiler import import_model, training_graph
 from trainlet.ops.op import float32, leaf
-from trainlet.plan import constraint_place
-from trainlet.plan.best_order import find_order
-from trainlet.plan.blocks import Addresses, Block, Slack, height
-from trainlet.plan.fit import fit
-from trainlet.plan.pack import pack
+from trainlet.plan.order.best_order import find_order
+from trainlet.plan.packing import constraint_place
+from trainlet.plan.packing.blocks import Addresses, Block, Slack, height
+from trainlet.plan.packing.fit import fit
+from trainlet.plan.packing.pack import pack
 from trainlet.plan.place import plan_graph
 from trainlet.plan.tiling import choose_tiles
 from zoo import NETWORKS

@@ -9,11 +9,12 @@ import trainlet as tl
 from networks.schemes import scheme
 from trainlet.compiler import import_model, training_graph
 from trainlet.ir.graph import Graph
-from trainlet.plan import fit, pack, place
+from trainlet.plan import place
 from trainlet.plan.buffers import aligned
 from trainlet.plan.liveness import assign_buffers
+from trainlet.plan.order.schedule import before
+from trainlet.plan.packing import fit, pack
 from trainlet.plan.place import plan_graph
-from trainlet.plan.schedule import before
 from zoo import NETWORKS
 
 NEAR = 1.01

@@ -14,16 +14,16 @@ from trainlet.compiler import CompiledProgram, training_graph
 from trainlet.errors import GraphError, PlanError, TargetError, ToolchainError, TrainletError
 from trainlet.ops.op import OPS
 from trainlet.passes.recompute import recompute
-from trainlet.plan import budget
-from trainlet.plan.chain_choice import as_chain
-from trainlet.plan.checkpoint import cheapest, smallest
-from trainlet.plan.greedy_choice import greedy_choice
-from trainlet.plan.late_order import late_order
 from trainlet.plan.liveness import assign_buffers
-from trainlet.plan.rematerialize import cheapest_choice, smallest_choice
-from trainlet.plan.schedule import schedule
-from trainlet.plan.stages import Problem, forward_first, stages
-from trainlet.plan.walk import peak_bytes
+from trainlet.plan.order.schedule import schedule
+from trainlet.plan.recompute import budget
+from trainlet.plan.recompute.chain_choice import as_chain
+from trainlet.plan.recompute.checkpoint import cheapest, smallest
+from trainlet.plan.recompute.greedy_choice import greedy_choice
+from trainlet.plan.recompute.late_order import late_order
+from trainlet.plan.recompute.rematerialize import cheapest_choice, smallest_choice
+from trainlet.plan.recompute.stages import Problem, forward_first, stages
+from trainlet.plan.recompute.walk import peak_bytes
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from zoo import NETWORKS, Case
 from zoo.case import make_case

@@ -10,9 +10,9 @@ from trainlet.backends.program import Program
 from trainlet.backends.target import Target
 from trainlet.errors import TargetError, TrainletError
 from trainlet.passes.presets import PRESETS
-from trainlet.plan.budget import Planner, fit, least_arena
 from trainlet.plan.place import plan_graph
-from trainlet.plan.rematerialize import have_solver
+from trainlet.plan.recompute.budget import Planner, fit, least_arena
+from trainlet.plan.recompute.rematerialize import have_solver
 from trainlet.plan.report import label, peak
 
 AnyProgram = TypeVar("AnyProgram", bound=Program)

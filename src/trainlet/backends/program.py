@@ -15,8 +15,8 @@ from trainlet.ir.storage import to_device
 from trainlet.ir.text import print_graph
 from trainlet.ops.op import OPS
 from trainlet.passes.recompute import backward_nodes
-from trainlet.plan.budget import Recomputation
 from trainlet.plan.plan import Plan
+from trainlet.plan.recompute.budget import Recomputation
 from trainlet.plan.tile import Tile
 
 LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"

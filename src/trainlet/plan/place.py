@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainlet.ir.graph import Graph
-from trainlet.plan import constraint, constraint_place
-from trainlet.plan.best_order import find_order
-from trainlet.plan.blocks import Addresses, Block, Slack, height
 from trainlet.plan.buffers import holder, in_arena
-from trainlet.plan.fit import fit
 from trainlet.plan.liveness import assign_buffers
-from trainlet.plan.pack import pack
+from trainlet.plan.order import constraint
+from trainlet.plan.order.best_order import find_order
+from trainlet.plan.order.schedule import Order
+from trainlet.plan.packing import constraint_place
+from trainlet.plan.packing.blocks import Addresses, Block, Slack, height
+from trainlet.plan.packing.fit import fit
+from trainlet.plan.packing.pack import pack
 from trainlet.plan.plan import Plan
-from trainlet.plan.schedule import Order
 from trainlet.plan.tile import Tile
 
 FEW_TRIES, MANY_TRIES = 8, 40

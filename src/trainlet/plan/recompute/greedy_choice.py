@@ -3,9 +3,9 @@ the chain's optimum."""
 
 from __future__ import annotations
 
-from trainlet.plan.chain_choice import as_chain, cheapest_in_chain, smallest_in_chain
-from trainlet.plan.stages import Problem
-from trainlet.plan.walk import Choice, peak_bytes
+from trainlet.plan.recompute.chain_choice import as_chain, cheapest_in_chain, smallest_in_chain
+from trainlet.plan.recompute.stages import Problem
+from trainlet.plan.recompute.walk import Choice, peak_bytes
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12)
 """So many neighbouring values are tried together."""

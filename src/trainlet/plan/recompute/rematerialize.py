@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 from trainlet.errors import ToolchainError
-from trainlet.plan.stages import Problem
-from trainlet.plan.walk import Choice, Walk
+from trainlet.plan.recompute.stages import Problem
+from trainlet.plan.recompute.walk import Choice, Walk
 
 EFFORT = 10.0
 MISSING = "the optimal choice of what to recompute needs OR-Tools: pip install 'trainlet[planning]'"

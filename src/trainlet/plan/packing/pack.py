@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainlet.plan.blocks import Addresses, Block, Slack
+from trainlet.plan.packing.blocks import Addresses, Block, Slack
 
 ROUNDS = 6
 TRIES = 2

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph
-from trainlet.plan import constraint
-from trainlet.plan.cut import bound_of_every_order
 from trainlet.plan.liveness import assign_buffers
-from trainlet.plan.schedule import Order, schedule
-from trainlet.plan.steps import Steps, steps_of
-from trainlet.plan.stretch import Answer, Stretch, search, stretch_of
+from trainlet.plan.order import constraint
+from trainlet.plan.order.cut import bound_of_every_order
+from trainlet.plan.order.schedule import Order, schedule
+from trainlet.plan.order.steps import Steps, steps_of
+from trainlet.plan.order.stretch import Answer, Stretch, search, stretch_of
 
 Solve = Callable[[Steps, Stretch, int, int], Answer]
 

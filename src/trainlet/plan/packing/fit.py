@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from trainlet.plan.blocks import Addresses, Block, Slack, height, rivals_of
+from trainlet.plan.packing.blocks import Addresses, Block, Slack, height, rivals_of
 
 RESTART = 200
 STARTS: tuple[Callable[[Block], tuple], ...] = (

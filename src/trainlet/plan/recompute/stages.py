@@ -13,7 +13,7 @@ from trainlet.ops.op import OPS
 from trainlet.passes.recompute import backward_nodes
 from trainlet.plan.buffers import aligned, holder, in_arena
 from trainlet.plan.liveness import Buffers, assign_buffers
-from trainlet.plan.schedule import Order
+from trainlet.plan.order.schedule import Order
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from trainlet.plan.steps import Steps, members
+from trainlet.plan.order.steps import Steps, members
 
 
 @dataclass(frozen=True)

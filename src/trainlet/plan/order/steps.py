@@ -14,7 +14,7 @@ from functools import cached_property
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import aligned, holder, in_arena
-from trainlet.plan.schedule import Order, before
+from trainlet.plan.order.schedule import Order, before
 
 
 @dataclass(frozen=True)

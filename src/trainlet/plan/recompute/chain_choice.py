@@ -1,6 +1,6 @@
 """A choice of values to make again in a network that is a chain, without a solver.
 
-The chain's optimum (`trainlet.plan.checkpoint`), with the bytes that are alive beside the values
+The chain's optimum (`plan/recompute/checkpoint.py`), with the bytes alive beside the values
 counted for each link at its worst moment; so it is the optimum of a model that needs a little more
 than the plan will.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from trainlet.plan.checkpoint import Checkpoints, Link, cheapest, smallest
-from trainlet.plan.stages import Problem
+from trainlet.plan.recompute.checkpoint import Checkpoints, Link, cheapest, smallest
+from trainlet.plan.recompute.stages import Problem
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainlet.errors import ToolchainError
-from trainlet.plan.blocks import Addresses, Block, Slack
 from trainlet.plan.buffers import ALIGN
-from trainlet.plan.constraint import MISSING, WORK, cp_sat
+from trainlet.plan.order.constraint import MISSING, WORK, cp_sat
+from trainlet.plan.packing.blocks import Addresses, Block, Slack
 
 
 def place(blocks: Sequence[Block], slack: Slack, height: int) -> Addresses | None:

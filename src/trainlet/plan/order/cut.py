@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
 
-from trainlet.plan.steps import Steps, members
+from trainlet.plan.order.steps import Steps, members
 
 SOURCE, SINK = -1, -2
 INFINITE = 1 << 62

@@ -11,8 +11,8 @@ from typing import Any
 
 from trainlet.errors import ToolchainError
 from trainlet.plan.buffers import ALIGN
-from trainlet.plan.steps import Steps, Value, members
-from trainlet.plan.stretch import Answer, Stretch
+from trainlet.plan.order.steps import Steps, Value, members
+from trainlet.plan.order.stretch import Answer, Stretch
 
 MISSING = "a constraint programme needs OR-Tools: pip install 'trainlet[planning]'"
 WORK = 4.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trainlet.plan.stages import Problem
+from trainlet.plan.recompute.stages import Problem
 
 
 @dataclass(frozen=True)

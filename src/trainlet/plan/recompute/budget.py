@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.passes.recompute import recompute
-from trainlet.plan.greedy_choice import greedy_choice
-from trainlet.plan.late_order import late_order
+from trainlet.plan.order.schedule import Order
 from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
-from trainlet.plan.rematerialize import cheapest_choice, have_solver, smallest_choice
-from trainlet.plan.schedule import Order
-from trainlet.plan.stages import Problem, forward_first, stages
-from trainlet.plan.walk import Choice, peak_bytes
+from trainlet.plan.recompute.greedy_choice import greedy_choice
+from trainlet.plan.recompute.late_order import late_order
+from trainlet.plan.recompute.rematerialize import cheapest_choice, have_solver, smallest_choice
+from trainlet.plan.recompute.stages import Problem, forward_first, stages
+from trainlet.plan.recompute.walk import Choice, peak_bytes
 
 TRIES = 4
 """So often a budget is lowered because the plan needs more than the model thought."""

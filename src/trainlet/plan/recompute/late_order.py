@@ -6,7 +6,7 @@ import heapq
 
 from trainlet.ir.graph import Graph, Node
 from trainlet.passes.recompute import Recomputed
-from trainlet.plan.schedule import Order, before
+from trainlet.plan.order.schedule import Order, before
 
 
 def late_order(recomputed: Recomputed, order: Order) -> Order:

@@ -1,0 +1,1 @@
+"""Where each buffer lies: first and best fit, backtracking, constraint programming."""

@@ -120,3 +120,15 @@ def test_less_ram_by_recomputation(run, tmp_path):
     assert "recomputed" in less.stdout
     never = run("plan", net, "--scheme", "full", "--max-ram", "66", "--max-recompute", "1")
     assert never.exit_code and "does not fit" in never.output
+
+
+def test_an_image_that_comes_in_rows(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(4 * 36, 3)
+    ).eval()
+    torch.export.save(torch.export.export(model, (torch.zeros(1, 1, 8, 8),)), "image.pt2")
+    done = run("compile", "image.pt2", "--scheme", "last", "--stream", "-o", "out")
+    assert done.exit_code == 0, done.output
+    assert "typedef int (*trainer_rows)(" in Path("out/trainer.h").read_text()
+    assert "static int made_up_rows(" in Path("out/main.c").read_text()

@@ -27,6 +27,7 @@ from trainlet.cli.options import (
     Request,
     Schedule,
     Scheme,
+    Stream,
     Target,
 )
 from trainlet.cli.screen import ERR, OUT
@@ -55,6 +56,7 @@ def compile_command(
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
+    stream: Stream = False,
     stop_after: Annotated[
         str | None,
         typer.Option(metavar="STAGE", help=f"print the graph after {', '.join(STAGES)}; no C"),
@@ -63,7 +65,7 @@ def compile_command(
     """Compile a network into a C project that trains it."""
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
-        calibration, max_ram, max_recompute, gradient, extra_bits, schedule,
+        calibration, max_ram, max_recompute, gradient, extra_bits, schedule, stream,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(graph_text(asked, stop_after), nl=False)
@@ -117,6 +119,7 @@ def plan_command(
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
+    stream: Stream = False,
     draw: Annotated[
         Path | None, typer.Option(metavar="FILE", help="memory over time, .svg or .png")
     ] = None,
@@ -131,7 +134,7 @@ def plan_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
-        gradient=gradient, extra_bits=extra_bits, schedule=schedule,
+        gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
     )  # fmt: skip
     with ERR.status(f"planning {net}"):
         report = asked.program().report

@@ -74,6 +74,9 @@ ExtraBits = Annotated[
 Schedule = Annotated[
     str, typer.Option("--schedule", help=f"of the operations: {', '.join(EFFORTS)}")
 ]
+Stream = Annotated[
+    bool, typer.Option("--stream", help="the first input comes in rows through a callback")
+]
 Prefix = Annotated[str, typer.Option(help="of all names in C")]
 On = Annotated[str, typer.Option("--on", callback=_known_device, help=", ".join(DEVICES))]
 
@@ -99,6 +102,7 @@ class Request:
     gradient: str | None = None
     extra_bits: int | None = None
     schedule: str = "greedy"
+    stream: bool = False
 
     def update_scheme(self) -> tl.UpdateScheme | str:
         """The preset's name, or the file's scheme."""
@@ -149,4 +153,5 @@ class Request:
             max_ram=None if self.max_ram is None else self.max_ram * KB,
             max_recompute=self.max_recompute,
             schedule=self.schedule,
+            stream=self.stream,
         )

@@ -176,7 +176,7 @@ _AXES: Mapping[str, Callable[[Node, Permutation], dict]] = {
 def _reshape_leaves(graph: Graph) -> Graph:
     """A leaf that is read through one reshape only is stored in that shape."""
     readers = users(graph.nodes())
-    alone = {n for n in readers if n.is_leaf and n.op != "input" and len(readers[n]) == 1}
+    alone = {n for n in readers if n.is_leaf and len(readers[n]) == 1}
 
     def rule(n: Node) -> Node | None:
         if n.op != "reshape" or n.inputs[0] not in alone:

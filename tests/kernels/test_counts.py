@@ -72,7 +72,7 @@ def documented() -> dict[str, float]:
     lines = [line.strip("| \n").split(" | ") for line in DOCUMENT.read_text().splitlines()]
     names = next(line for line in lines if line[:3] == ["network", "scheme", "target"])
     row = next(line for line in lines if tuple(line[:6]) == CASE)
-    found = dict(zip(names[6:], row[6:], strict=False))
+    found = {names[k]: row[k] for k in reversed(range(6, len(row)))}  # of two names, the first
     return {
         "ram": float(found["RAM"].replace(",", "")),
         "flash": float(found["Flash"].replace(",", "")),

@@ -20,7 +20,7 @@ def test_the_parts_make_up_the_whole(gradient):
     arena = parts(made, "arena at its peak")
     aligned = 8 * len(made.plan.live)
     assert made.arena_bytes - aligned <= sum(arena.values()) <= made.arena_bytes
-    assert (arena["gradients of parameters"] > 0) == (gradient == "float32")
+    assert gradient == "float32" or arena["gradients of parameters"] == 0
     assert arena["gradients of activations"] > 0 and arena["made by the forward pass"] > 0
 
 

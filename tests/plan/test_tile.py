@@ -221,3 +221,25 @@ def test_what_cannot_come_in_rows():
     case = NETWORKS["mlp"](1)
     with pytest.raises(UnsupportedError, match="cannot come in rows"):
         tl.compile(case.model, case.x, "last", target="host", stream=True)
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_weight_is_no_map(precision: str):
+    """The joined weight [1,1,1,16] of a layer with one output looks like an image of one row."""
+    layers = [nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1), nn.Conv2d(16, 1, 1)]
+    case = make_case(
+        lambda: nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 3)),
+        (3, 32, 32), 3, batch=1,
+    )  # fmt: skip
+    learns = {"2.weight": 0.5, "5.bias": 1.0}
+    more = {"calibration": [case.x.numpy()]} if precision == "int8" else {}
+    made = [
+        tl.compile(case.model, case.x, learns, target="host", precision=precision, tile=tile,
+                   **more)  # type: ignore[arg-type]
+        for tile in (True, False)
+    ]  # fmt: skip
+    inside = {n.op for tile in made[0].plan.tiles for n in tile.nodes}
+    assert inside and not inside & {"concat", "concat_i8"}
+    tiled, whole = (step(program.build("host"), case) for program in made)
+    assert tiled[1] == whole[1]
+    assert all(np.array_equal(tiled[2][k], whole[2][k]) for k in whole[2])

@@ -37,7 +37,19 @@ class _Search:
         for n in graph.outputs.values():
             self.readers[n].append(Node(OUTSIDE, (n,), n.type))
         self.known: dict[tuple[int, int, int], Tile] = {}
-        self.fit = [in_arena(n) and rows_of(n) is not None for n in order]
+        self.fit = [self.fits(n) for n in order]
+
+    def fits(self, n: Node) -> bool:
+        """Whether n runs on rows of maps, and is no weight that a layer reads as a whole."""
+        how = rows_of(n)
+        if how is None or not all(in_arena(m) for m in (n, *(n.inputs[k] for k in how.maps))):
+            return False
+        return not any(
+            i is n and k not in reading.maps
+            for r in self.readers[n]
+            if (reading := rows_of(r))
+            for k, i in enumerate(r.inputs)
+        )
 
     def run(self) -> tuple[Tile, ...]:
         tiles = self.streaming() if self.streamed else ()

@@ -10,9 +10,9 @@ from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import Part, storage
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import build, leaf
+from trainlet.passes.training_head import LOGITS
 from trainlet.passes.update import PREFIX
 
-LOGITS = "logits"
 FROZEN = ".frozen"
 """What the name of the part in Flash ends with."""
 

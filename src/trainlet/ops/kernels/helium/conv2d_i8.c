@@ -1,4 +1,4 @@
-#include "conv2d_i8_plain.h"
+#include "conv2d_i8.h"
 #include "kernel.h"
 #include "mve.h"
 #include "rescale_mve.h"

@@ -1,4 +1,4 @@
-#include "depthwise_i8_plain.h"
+#include "depthwise_i8.h"
 #include "depthwise_lanes_mve.h"
 #include "kernel.h"
 #include "mve.h"

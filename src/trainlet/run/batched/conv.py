@@ -11,8 +11,8 @@ from torch import Tensor
 from trainlet.ir.graph import Node
 from trainlet.run.batched.exact import float_for, layer_bound
 from trainlet.run.batched.fixed_point import Factor, biased, rescaled
-from trainlet.run.batched.layer import dropped, exponent_of_sums, gradient_float, real_sums, rounded
-from trainlet.run.batched.lead import aligned, inner_products, prepared, products, taken
+from trainlet.run.batched.layer import gradient_float, input_gradients, real_sums
+from trainlet.run.batched.lead import aligned, inner_products, prepared, products
 from trainlet.run.batched.sums import rows
 from trainlet.run.batched.table import in_pieces, meaning
 from trainlet.run.batched.windows import Window, convolves, folded, real_input
@@ -104,20 +104,7 @@ def conv2d_i8_dx(n: Node, g: Tensor, w: Tensor, s: Tensor) -> Tensor:
     return _transposed_sums(n, g * s.reshape(-1, 1, 1, 1, s.shape[1]), w)
 
 
-@meaning("conv2d_bfp_exponent")
-def conv2d_bfp_exponent(
-    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor
-) -> Tensor:
-    sums = prepared(g, n.inputs[1], lambda g: _transposed_sums(n, dropped(g, r, e, gain, bound), w))
-    return exponent_of_sums(sums, r, e, gain, bound)
-
-
-@meaning("conv2d_bfp_dx")
-def conv2d_bfp_dx(
-    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor, out: Tensor
-) -> Tensor:
-    sums = taken(g, n.inputs[1], lambda g: _transposed_sums(n, dropped(g, r, e, gain, bound), w))
-    return rounded(sums, r, e, gain, bound, out).to(g.dtype)
+input_gradients("conv2d", _transposed_sums)
 
 
 def _weight_sums(n: Node, g: Tensor, x: Tensor) -> Tensor:

@@ -5,13 +5,17 @@ Integers up to 2^53 lie in float64: a shift to the right is a product with 2^-sh
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from trainlet.ir.graph import Node
 from trainlet.ops.quantized.gradient.block import LIMIT
 from trainlet.ops.quantized.gradient.exponent import ACCUMULATED
 from trainlet.run.batched.exact import farthest, float_for
-from trainlet.run.batched.lead import aligned, largest, over, prepared
+from trainlet.run.batched.lead import aligned, largest, over, prepared, taken
+from trainlet.run.batched.table import meaning
 
 MOST_SHIFTS = 48
 
@@ -71,6 +75,29 @@ def exponent_of_sums(sums: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Te
     fits = (top + ((1 << s) >> 1)) >> s <= LIMIT["int8"]
     before = shifts(r, e, gain, bound, bound)[0]
     return (e.long() + r[:, -1].long() - 15 + before + first_shift(fits)).to(torch.int32)
+
+
+def input_gradients(name: str, sums: Callable[[Node, Tensor, Tensor], Tensor]) -> None:
+    """Enter a layer's input gradient, and its exponent as int8, which makes the same sums.
+
+    sums: (node, factors, weight) -> the exact sums of their products, [lead, ..]
+    """
+
+    @meaning(f"{name}_bfp_exponent")
+    def exponent(
+        n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor
+    ) -> Tensor:
+        key = n.inputs[1]
+        total = prepared(g, key, lambda g: sums(n, dropped(g, r, e, gain, bound), w))
+        return exponent_of_sums(total, r, e, gain, bound)
+
+    @meaning(f"{name}_bfp_dx")
+    def dx(
+        n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor,
+        out: Tensor,
+    ) -> Tensor:  # fmt: skip
+        total = taken(g, n.inputs[1], lambda g: sums(n, dropped(g, r, e, gain, bound), w))
+        return rounded(total, r, e, gain, bound, out).to(g.dtype).reshape(-1, *n.type.shape)
 
 
 def gradient_float(g: Tensor, zero: int, terms: int) -> torch.dtype:

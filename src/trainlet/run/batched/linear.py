@@ -8,7 +8,7 @@ from torch import Tensor
 from trainlet.ir.graph import Node
 from trainlet.run.batched.exact import float_for, layer_bound
 from trainlet.run.batched.fixed_point import Factor, clamped, rescale_once
-from trainlet.run.batched.layer import dropped, exponent_of_sums, gradient_float, real_sums, rounded
+from trainlet.run.batched.layer import gradient_float, input_gradients, real_sums
 from trainlet.run.batched.lead import aligned, inner_products, prepared, products, spread
 from trainlet.run.batched.sums import added, rows
 from trainlet.run.batched.table import meaning
@@ -45,26 +45,11 @@ def linear_i8_dw(n: Node, g: Tensor, x: Tensor) -> Tensor:
     return inner_products(rows(g), rows(real)) * n.attrs["scale"]
 
 
-@meaning("linear_bfp_exponent")
-def linear_bfp_exponent(
-    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor
-) -> Tensor:
-    sums = prepared(g, n.inputs[1], lambda g: _sums(g, w, r, e, gain, bound))
-    return exponent_of_sums(sums, r, e, gain, bound)
+def _input_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
+    return products(rows(g), _float(w, g.dtype))
 
 
-@meaning("linear_bfp_dx")
-def linear_bfp_dx(
-    n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor, out: Tensor
-) -> Tensor:
-    from trainlet.run.batched.lead import taken
-
-    sums = taken(g, n.inputs[1], lambda g: _sums(g, w, r, e, gain, bound))
-    return rounded(sums, r, e, gain, bound, out).to(g.dtype).reshape(-1, *n.type.shape)
-
-
-def _sums(g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor) -> Tensor:
-    return products(rows(dropped(g, r, e, gain, bound)), _float(w, torch.float64))
+input_gradients("linear", _input_sums)
 
 
 @meaning("linear_bfp_dw")

@@ -30,7 +30,7 @@ from trainlet.plan import liveness
 from trainlet.plan.order.schedule import before, schedule
 from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
-from trainlet.plan.tiling import choose_tiles
+from trainlet.plan.tiled import plan_in_tiles
 
 ROOT = Path(__file__).parents[1]
 EXTRA_BITS = 8
@@ -81,8 +81,7 @@ def layer_by_layer(graph: Graph) -> tuple[Node, ...]:
 def planned(graph: Graph, ways: Ways) -> Plan:
     order = schedule(graph) if ways.scheduled else layer_by_layer(graph)
     streamed = graph.leaves("input")[0] if ways.streamed else None
-    tiles = choose_tiles(graph, order, streamed) if ways.tiled else ()
-    return plan_graph(graph, order, tiles)
+    return plan_in_tiles(graph, order, streamed) if ways.tiled else plan_graph(graph, order)
 
 
 def measure(network: Graph, scheme: tl.UpdateScheme, ways: Ways) -> dict[str, int]:

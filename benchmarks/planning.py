@@ -24,7 +24,7 @@ from trainlet.plan.liveness import assign_buffers
 from trainlet.plan.order.best_order import find_order
 from trainlet.plan.order.schedule import schedule
 from trainlet.plan.place import plan_graph
-from trainlet.plan.tiling import choose_tiles
+from trainlet.plan.tiled import plan_in_tiles
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -86,9 +86,8 @@ def measure(name: str, scheme: str, graph: Graph) -> Row:
     best = find_order(graph, "optimal")
     optimal = plan_graph(graph, best.order, effort="optimal")
     marks.append(perf_counter())
-    tiles = choose_tiles(graph, found.order)
+    tiled = plan_in_tiles(graph, found.order)
     marks.append(perf_counter())
-    tiled = plan_graph(graph, found.order, tiles)
     seconds = [end - start for start, end in pairwise(marks)]
     return Row(
         name,

@@ -52,8 +52,7 @@ from trainlet.plan.order.schedule import Order
 from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
 from trainlet.plan.report import Choice, Report
-from trainlet.plan.tile import Tile
-from trainlet.plan.tiling import choose_tiles
+from trainlet.plan.tiled import plan_in_tiles
 from trainlet.run.counted import Profile
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.profile import profile
@@ -385,10 +384,10 @@ def _plan(
     found = find_order(graph, effort) if order is None else None
     order = found.order if found else order or ()
     streamed = next((n for n in graph.leaves("input") if stream), None)
-    tiles: tuple[Tile, ...] = ()
+    every_order = found.bound if found else None
     if stream or (target.ram is not None if tile is None else tile):
-        tiles = choose_tiles(graph, order, streamed)
-    return plan_graph(graph, order, tiles, found.bound if found else None, effort)
+        return plan_in_tiles(graph, order, streamed, every_order, effort)
+    return plan_graph(graph, order, (), every_order, effort)
 
 
 def _program(

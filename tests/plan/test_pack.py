@@ -17,8 +17,7 @@ from trainlet.plan.packing import constraint_place
 from trainlet.plan.packing.blocks import Addresses, Block, Slack, height
 from trainlet.plan.packing.fit import fit
 from trainlet.plan.packing.pack import pack
-from trainlet.plan.place import plan_graph
-from trainlet.plan.tiling import choose_tiles
+from trainlet.plan.tiled import plan_in_tiles
 from zoo import NETWORKS
 
 NODE = leaf("input", "x", float32(1))
@@ -105,10 +104,9 @@ def test_tiled_arenas_are_within_a_hundredth(name):
     chosen = scheme(name, "last", case.model)
     graph = training_graph(import_model(case.model, case.x), None, chosen).step
     found = find_order(graph)
-    tiles = choose_tiles(graph, found.order)
-    plan = plan_graph(graph, found.order, tiles, found.bound)
+    plan = plan_in_tiles(graph, found.order, every_order=found.bound)
     assert plan.lower_bound <= plan.arena <= 1.01 * plan.lower_bound
-    assert (plan.every_order is None) == bool(tiles)
+    assert (plan.every_order is None) == bool(plan.tiles)
 
 
 def test_the_published_network():

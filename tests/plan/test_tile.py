@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import trainlet as tl
 from trainlet.compiler import CompiledProgram
 from trainlet.errors import DataError, PlanError, UnsupportedError
 from trainlet.ir.graph import Node
+from trainlet.ops.rows import InputGradientRows, Rows
 from trainlet.plan.plan import Plan
 from trainlet.plan.tile import Band, Slide, Tile
 from trainlet.run.simulated import ArenaDevice, OracleDevice
@@ -48,13 +51,21 @@ class Chain(nn.Module):
         return self.fc(self.pool(x).mean((2, 3)))
 
 
-def pair(seed: int, precision: str, learns: str) -> tuple[CompiledProgram, CompiledProgram, object]:
+Learns = str | dict[str, float]
+FIRST: Learns = {"layers.0.weight": 1.0}
+"""The gradient passes through all layers, and nothing but the next layer reads it on its way."""
+INTEGERS = {"int16": tl.Int8(gradient="int16"), "int8": tl.Int8(gradient="int8")}
+
+
+def pair(
+    seed: int, precision: str, learns: Learns
+) -> tuple[CompiledProgram, CompiledProgram, object]:
     """A random chain compiled with tiles and without, and its data."""
     case = make_case(lambda: Chain(seed), (3, 29, 23), 3, batch=1)
-    quantised = {"calibration": [case.x.numpy()]} if precision == "int8" else {}
+    quantised = {} if precision == "float32" else {"calibration": [case.x.numpy()]}
     made = [
-        tl.compile(case.model, case.x, learns, target="host", precision=precision, tile=tile,
-                   **quantised)  # type: ignore[arg-type]
+        tl.compile(case.model, case.x, learns, target="host", tile=tile,
+                   precision=INTEGERS.get(precision, precision), **quantised)  # type: ignore[arg-type]
         for tile in (True, False)
     ]  # fmt: skip
     return *made, case
@@ -65,10 +76,15 @@ def step(device: Trainer, case: object) -> tuple[np.ndarray, float, dict[str, np
     return device.predict(x), device.step(x, y), device.state()
 
 
-@pytest.mark.parametrize("precision", ["float32", "int8"])
-@pytest.mark.parametrize("learns", ["last", "bias"])
-@pytest.mark.parametrize("seed", (0, 1, 3))
-def test_no_bit_changes(seed: int, learns: str, precision: str):
+WAYS = [(p, learns) for p in ("float32", "int8") for learns in ("last", "bias")]
+BACK = [(p, FIRST) for p in ("float32", "int8", "int16")]
+
+
+@pytest.mark.parametrize(
+    ("seed", "precision", "learns"),
+    [(s, *way) for s in (0, 1, 3) for way in WAYS] + [(s, *way) for s in (1, 4) for way in BACK],
+)
+def test_no_bit_changes(seed: int, precision: str, learns: Learns):
     """Oracle = arena in tiles (NumPy's float products depend on shapes: closely); C = C."""
     tiled, whole, case = pair(seed, precision, learns)
     oracle = step(Trainer(tiled, OracleDevice(tiled)), case)
@@ -85,6 +101,40 @@ def test_tiles_are_really_used():
     fewer = [a.plan.arena < b.plan.arena and bool(a.plan.tiles)
              for a, b, _ in (pair(seed, "float32", "last") for seed in range(4))]  # fmt: skip
     assert sum(fewer) >= 3
+
+
+def in_tiles(program: CompiledProgram) -> set[str]:
+    return {n.op for tile in program.plan.tiles for n in tile.nodes}
+
+
+@pytest.mark.parametrize(("precision", "form"), [("float32", ""), ("int16", "_bfp")])
+def test_input_gradients_run_in_rows(precision: str, form: str):
+    found = in_tiles(pair(4, precision, FIRST)[0])
+    assert {f"conv2d{form}_dx", f"depthwise{form}_dx", f"mask{form or '_dx'}"} <= found
+
+
+@given(
+    st.integers(1, 5), st.integers(1, 3), st.integers(0, 4), st.integers(1, 2), st.integers(1, 9)
+)
+def test_the_rows_of_an_input_gradient(kernel, stride, padding, dilation, height):
+    """As found by asking of every row which windows hold it."""
+    reach = (kernel - 1) * dilation
+    window, rows = (kind(kernel, stride, padding, dilation) for kind in (Rows, InputGradientRows))
+    results = (height + 2 * padding - reach - 1) // stride + 1
+    assume(results >= 1 and reach + 1 >= stride)
+    holds = [
+        [r for r in range(results)
+         if r * stride - padding <= row <= r * stride - padding + reach]
+        for row in range(height)
+    ]  # fmt: skip
+    for row, windows in enumerate(holds):
+        first, stop = rows.span(row, row + 1, results)
+        assert 0 <= first < stop <= results and set(windows) <= set(range(first, stop))
+        assert not windows or (first, stop) == (windows[0], windows[-1] + 1)
+    for made in range(results):
+        whole = next((row for row, w in enumerate(holds) if w and w[-1] >= made), height)
+        assert min(rows.ready(made), height) == whole
+    assert window.ready(height + padding) == results
 
 
 def test_what_it_saves():
@@ -104,11 +154,16 @@ def test_unlimited_targets_have_no_tiles():
 
 
 def tiled_plan() -> Plan:
-    return pair(0, "float32", "last")[0].plan
+    return pair(1, "float32", "last")[0].plan
+
+
+def sliding(plan: Plan) -> Tile:
+    return next(tile for tile in plan.tiles if tile.slides)
 
 
 def with_tile(plan: Plan, change: Callable[[Tile], Tile]) -> Plan:
-    return replace(plan, tiles=(change(plan.tiles[0]), *plan.tiles[1:]))
+    tile = sliding(plan)
+    return replace(plan, tiles=tuple(change(t) if t is tile else t for t in plan.tiles))
 
 
 def changed(tile: Tile, rule: Callable[[Slide | Band], list[Slide | Band]]) -> Tile:
@@ -119,7 +174,7 @@ def changed(tile: Tile, rule: Callable[[Slide | Band], list[Slide | Band]]) -> T
 
 
 def narrower_window(plan: Plan) -> Plan:
-    n, size = max(plan.tiles[0].windows.items(), key=lambda item: item[1])
+    n, size = max(sliding(plan).windows.items(), key=lambda item: item[1])
     return with_tile(plan, lambda t: replace(t, windows={**t.windows, n: size - 8}))
 
 
@@ -142,8 +197,8 @@ def one_turn_less(plan: Plan) -> Plan:
 
 
 def result_over_input(plan: Plan) -> Plan:
-    """The window of the first layer lies on the image."""
-    first = plan.tiles[0].nodes[0]
+    """The window of the tile's first layer lies on its source."""
+    first = sliding(plan).nodes[0]
     return replace(plan, offset={**plan.offset, first: plan.offset[first.inputs[0]]})
 
 
@@ -164,7 +219,6 @@ def rows_of_another_turn(plan: Plan) -> Plan:
 def test_every_fault_is_seen(fault: Callable[[Plan], Plan]):
     plan = tiled_plan()
     plan.check()
-    assert any(isinstance(s, Slide) for loop in plan.tiles[0].loops for s in loop.body)
     with pytest.raises(PlanError):
         fault(plan).check()
 

@@ -14,7 +14,7 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import Op, Sample, build, float32, register, require, same_type, typed
-from trainlet.ops.rows import own_rows
+from trainlet.ops.rows import own_rows, pair_rows
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -91,6 +91,7 @@ def _eval_mask_dx(g: np.ndarray, mask: np.ndarray, slope: float) -> np.ndarray:
 register(
     Op(
         "mask_dx",
+        rows=pair_rows,
         infer=_infer_mask_dx,
         eval=_eval_mask_dx,
         call=lambda n: (n.type.size, float(n.attrs["slope"])),
@@ -185,6 +186,7 @@ for _name, (_meaning, _slope, _of) in _SMOOTH.items():
     register(
         Op(
             f"{_name}_dx",
+            rows=own_rows,
             infer=same_type,
             eval=lambda g, v, slope=_slope: (g * slope(v)).astype(g.dtype),
             inplace=(0,),

@@ -14,7 +14,7 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import Op, Sample, Thunk, build, float32, kept, register, require
-from trainlet.ops.rows import conv_rows
+from trainlet.ops.rows import conv_dx_rows, conv_rows
 from trainlet.ops.shape import leading
 
 Pair = tuple[int, int]
@@ -189,6 +189,7 @@ def _eval_dx(
 register(
     Op(
         "conv2d_dx",
+        rows=conv_dx_rows,
         infer=_infer_dx,
         eval=_eval_dx,
         call=lambda n: _literals(n.type, n.inputs[1].type, n.inputs[0].type, n.attrs),

@@ -10,7 +10,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
 from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
-from trainlet.ops.rows import depthwise_rows
+from trainlet.ops.rows import depthwise_dx_rows, depthwise_rows
 from trainlet.ops.shape import leading
 
 
@@ -119,6 +119,7 @@ def _eval_dx(
 register(
     Op(
         "depthwise_dx",
+        rows=depthwise_dx_rows,
         infer=_infer_dx,
         eval=_eval_dx,
         call=lambda n: _literals(n.type, n.inputs[1].type, n.inputs[0].type, n.attrs),

@@ -6,8 +6,9 @@ them at a time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trainlet.ir.graph import Node
@@ -26,18 +27,63 @@ class Rows:
     dilation: int = 1
     maps: tuple[int, ...] = (0,)
 
+    @property
+    def reach(self) -> int:
+        """From the first to the last row of a window."""
+        return (self.kernel - 1) * self.dilation
+
     def first(self, row: int) -> int:
         """The first row that is read for `row`; negative in the padding."""
         return row * self.stride - self.padding
 
     def end(self, rows: int) -> int:
         """One past the last row that is read for the first `rows` rows."""
-        return self.first(rows - 1) + (self.kernel - 1) * self.dilation + 1
+        return self.first(rows - 1) + self.reach + 1
 
     def ready(self, available: int) -> int:
         """How many rows the first `available` rows make, padding below not counted."""
-        reach = (self.kernel - 1) * self.dilation
-        return max(0, (available - 1 + self.padding - reach) // self.stride + 1)
+        return max(0, (available - 1 + self.padding - self.reach) // self.stride + 1)
+
+    def span(self, start: int, until: int, height: int) -> tuple[int, int]:
+        """The first row of a map of `height` rows that rows `start` to `until` read, and one past
+        the last."""
+        return max(0, self.first(start)), min(height, self.end(until))
+
+    def part(self, attrs: Mapping[str, Any], start: int, until: int, height: int) -> dict[str, Any]:
+        """The operator's attributes for rows `start` to `until` alone."""
+        if "padding" not in attrs:
+            return dict(attrs)
+        _, left, _, right = attrs["padding"]
+        top, bottom = max(0, -self.first(start)), max(0, self.end(until) - height)
+        return {**attrs, "padding": (top, left, bottom, right)}
+
+
+@dataclass(frozen=True)
+class InputGradientRows(Rows):
+    """The windows of a layer seen from its input: row r of the input's gradient reads the rows of
+    the result's gradient whose windows hold r."""
+
+    def first(self, row: int) -> int:
+        return -((self.reach - self.padding - row) // self.stride)
+
+    def end(self, rows: int) -> int:
+        return (rows - 1 + self.padding) // self.stride + 1
+
+    def ready(self, available: int) -> int:
+        return max(0, available * self.stride - self.padding)
+
+    def span(self, start: int, until: int, height: int) -> tuple[int, int]:
+        """At least one row, though an input row that no window holds reads none."""
+        first = min(max(0, self.first(start)), height - 1)
+        return first, max(first + 1, min(height, self.end(until)))
+
+    def part(self, attrs: Mapping[str, Any], start: int, until: int, height: int) -> dict[str, Any]:
+        first, stop = self.span(start, until, height)
+        rows, top = until - start, start + self.padding - first * self.stride
+        bottom = max(0, (stop - first - 1) * self.stride + self.reach + 1 - rows - top)
+        _, left, _, right = attrs["padding"]
+        size = rows, attrs["size"][1]
+        return {**attrs, "size": size, "padding": (top, left, bottom, right)}
 
 
 def own_rows(n: Node) -> Rows | None:
@@ -45,6 +91,11 @@ def own_rows(n: Node) -> Rows | None:
     first = n.inputs[0].type
     same = all(i.type.shape == first.shape for i in n.inputs)
     return Rows(maps=tuple(range(len(n.inputs)))) if same else None
+
+
+def pair_rows(n: Node) -> Rows:
+    """Element by element, of the first two inputs: two maps, or a map and its packed mask."""
+    return Rows(maps=(0, 1))
 
 
 def window_rows(n: Node) -> Rows:
@@ -62,6 +113,16 @@ def depthwise_rows(n: Node) -> Rows:
     return _window(n, n.inputs[1].type.shape[0])
 
 
+def conv_dx_rows(n: Node) -> Rows | None:
+    """The input gradient of a convolution with weight [O,KH,KW,C]."""
+    return _seen_from_input(conv_rows(n))
+
+
+def depthwise_dx_rows(n: Node) -> Rows | None:
+    """The input gradient of a depthwise convolution with weight [KH,KW,C]."""
+    return _seen_from_input(depthwise_rows(n))
+
+
 def channel_rows(n: Node) -> Rows | None:
     """Slices and joins of channels."""
     along = n.attrs["axis"] in (-1, n.type.rank - 1)
@@ -71,3 +132,10 @@ def channel_rows(n: Node) -> Rows | None:
 def _window(n: Node, kernel: int) -> Rows:
     dilation = n.attrs.get("dilation", (1, 1))
     return Rows(kernel, n.attrs["stride"][0], n.attrs["padding"][0], dilation[0])
+
+
+def _seen_from_input(window: Rows) -> InputGradientRows | None:
+    """None where rows lie between windows: their gradient is zero, and no row makes it."""
+    if window.reach + 1 < window.stride:
+        return None
+    return InputGradientRows(window.kernel, window.stride, window.padding, window.dilation)

@@ -51,6 +51,27 @@ class Buffers:
         return levels
 
     @property
+    def gaps(self) -> list[int]:
+        """Bytes that lie free at each moment below buffers that others lie on later, if each lies
+        as close as it may: a result that begins before its source moves all before it upwards."""
+        gaps = [0] * (max(self.moment.values(), default=0) + 1)
+        place: dict[Node, int] = {}
+        groups: dict[Node, list[Node]] = {}
+        for o in sorted(self.overlaps, key=lambda o: self.moment[o.result]):
+            source, result = self.owner[holder(o.source)], self.owner[o.result]
+            group = groups.setdefault(source, [source])
+            place[result] = place.setdefault(source, 0) + o.distance
+            groups[result] = group
+            group.append(result)
+        for group in {id(group): group for group in groups.values()}.values():
+            lowest = min(place[n] for n in group)
+            first = max(min(self.span[n][0] for n in group), 0)
+            for t in range(first, max(self.span[n][1] for n in group) + 1):
+                alive = (place[n] for n in group if self.span[n][0] <= t <= self.span[n][1])
+                gaps[t] += min(alive, default=lowest) - lowest
+        return gaps
+
+    @property
     def lower_bound(self) -> int:
         """No placement of this order needs fewer bytes."""
         return max(self.live_bytes, default=0)
@@ -98,14 +119,9 @@ def assign_buffers(graph: Graph, order: tuple[Node, ...], tiles: Sequence[Tile] 
 def _free_overlaps(
     tile: Tile, owner: dict[Node, Node], span: dict[Node, Span], moment: dict[Node, int]
 ) -> list[Overlap]:
-    """The overlap that saves most, of a map that dies with the tile; a buffer that holds more
-    than that map may not be written early."""
+    """The overlap that saves most, of a map that dies with the tile."""
     t = moment[tile.nodes[0]]
-    free = [
-        o
-        for o in tile.overlaps
-        if owner.get(o.source) is o.source and span[o.source][1] == t and o.saved > 0
-    ]
+    free = [o for o in tile.overlaps if span[owner[holder(o.source)]][1] == t and o.saved > 0]
     return sorted(free, key=lambda o: -o.saved)[:1]
 
 

@@ -47,7 +47,10 @@ def plan_graph(
     held = [Block(n, buffers.size[n], span) for n, span in buffers.span.items()]
     scratch = [Block(n, size, (moment[n], moment[n])) for n, size in buffers.workspace.items()]
     block = {b.node: b for b in held}
-    slack = {(block[o.source], block[buffers.owner[o.result]]): o.slack for o in buffers.overlaps}
+    owner = buffers.owner
+    slack = {
+        (block[owner[holder(o.source)]], block[owner[o.result]]): o.slack for o in buffers.overlaps
+    }
     at = _place(held + scratch, slack, buffers.lower_bound, effort)
     arena = height(at)
     start = {block.node: at[block] for block in held}
@@ -69,12 +72,17 @@ def plan_graph(
     return plan
 
 
+def as_good(bound: int) -> int:
+    """An arena of so many bytes is as good as one that meets the lower bound."""
+    return bound + bound // ENOUGH
+
+
 def _place(blocks: Sequence[Block], slack: Slack, bound: int, effort: str) -> Addresses:
     """Addresses; stops where the lower bound is as good as met.
 
     The simple ways come first: a few tries to fit, then backtracking, then many tries.
     """
-    enough = bound + bound // ENOUGH
+    enough = as_good(bound)
     best = fit(blocks, slack, enough, FEW_PAIRS, FEW_TRIES)
     if height(best) <= enough:
         return best

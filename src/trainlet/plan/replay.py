@@ -201,18 +201,19 @@ class TileReplay:
     def band(self, step: Band, turn: int) -> None:
         n, how = step.node, self.how(step.node)
         made, until = len(self.rows[n]), len(self.rows[n]) + height(step.call)
-        low, high, used = how.first(made), how.end(until), []
+        used = []
         for k in how.maps:
             m, place, part = n.inputs[k], step.inputs[k], step.call.inputs[k].type
-            first, end = max(low, 0), min(high, height(m))
-            if place is None or place.node is not m or part.shape[1] != end - first:
+            first, end = how.span(made, until, height(m))
+            if place is None or place.node is not m or part.nbytes != (end - first) * row_bytes(m):
                 raise PlanError(f"{n!r} does not read rows {first}..{end} of {m!r}")
             used.append(self.place(place, turn, part.nbytes, n))
             self.read_rows(m, first, end, used[-1], n)
-        borders = max(-low, 0), max(high - height(n.inputs[how.maps[0]]), 0)
-        padding = step.call.attrs.get("padding")
-        if padding is not None and (padding[0], padding[2]) != borders:
-            raise PlanError(f"{n!r} pads {padding[0]} and {padding[2]} rows, not {borders}")
+        wanted = how.part(n.attrs, made, until, height(n.inputs[how.maps[0]]))
+        if step.call.attrs != wanted:
+            raise PlanError(
+                f"{n!r} runs on rows {made}..{until} with {step.call.attrs}, not {wanted}"
+            )
         result = self.place(step.result, turn, step.call.type.nbytes, n)
         if step.result.node is not n or any(overlapping(result, i) for i in used):
             raise PlanError(f"{n!r} writes over its input")

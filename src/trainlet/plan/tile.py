@@ -81,10 +81,16 @@ class Overlap:
     slack: int
 
     @property
+    def distance(self) -> int:
+        """From source to result where both together take the fewest bytes, as high as that is."""
+        spare = aligned(self.source.type.nbytes) - aligned(self.result.type.nbytes)
+        return min(self.slack, max(spare, 0))
+
+    @property
     def saved(self) -> int:
         """Bytes that both need less together than one by one."""
         source, result = aligned(self.source.type.nbytes), aligned(self.result.type.nbytes)
-        return source + result - (max(source, self.slack + result) - min(self.slack, 0))
+        return source + result - (max(source, self.distance + result) - min(self.distance, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,15 +126,14 @@ def rows_of(n: Node) -> Rows | None:
     how = None if n.is_leaf else OPS[n.op].rows(n)
     if how is None:
         return None
-    maps = [n.inputs[k].type for k in how.maps]
-    if any(t.rank != 4 or t.shape[0] != 1 for t in maps):
-        return None
-    return how if row_bytes(n) else None
+    maps = [n.inputs[k] for k in how.maps]
+    single = all(_shape(m)[:1] == (1,) and len(_shape(m)) == 4 for m in maps)
+    return how if single and all(map(row_bytes, (n, *maps))) else None
 
 
 def height(n: Node) -> int:
     """Rows of a map; a packed mask has those of what it masks."""
-    return n.type.shape[1] if n.type.rank == 4 else n.inputs[0].type.shape[1]
+    return _shape(n)[1]
 
 
 def row_bytes(n: Node) -> int:
@@ -137,6 +142,11 @@ def row_bytes(n: Node) -> int:
         return n.type.nbytes // n.type.shape[1]
     elements = n.inputs[0].type.size // height(n)
     return elements // 8 if elements % 8 == 0 and n.type.nbytes * 8 == n.inputs[0].type.size else 0
+
+
+def _shape(n: Node) -> tuple[int, ...]:
+    """Of a map, or of the map that a packed mask masks."""
+    return n.type.shape if n.type.rank == 4 or n.is_leaf else n.inputs[0].type.shape
 
 
 def make_tile(
@@ -243,9 +253,9 @@ class _Unrolled:
 
     def still_needed(self, m: Node) -> int:
         """The first row of m that somebody here has still to read; one past the last if none."""
-        waiting = [u for u in self.users[m] if self.done[u] < self.height[u]]
-        first = min((self.how[u].first(self.done[u]) for u in waiting), default=self.height[m])
-        return max(0, first)
+        height = self.height[m]
+        waiting = [(u, self.done[u]) for u in self.users[m] if self.done[u] < self.height[u]]
+        return min((self.how[u].span(k, k + 1, height)[0] for u, k in waiting), default=height)
 
     def slide(self, n: Node, until: int) -> list[Slide]:
         """Room for new rows in a window."""
@@ -260,19 +270,15 @@ class _Unrolled:
 
     def band(self, n: Node, until: int) -> Band | None:
         how, done = self.how[n], self.done[n]
-        low, high = how.first(done), how.end(until)
+        height = self.height[n.inputs[how.maps[0]]]
+        first, stop = how.span(done, until, height)
         inputs: list[Node] = list(n.inputs)
         places: list[Place | None] = [None] * len(inputs)
-        top = bottom = 0
         for k in how.maps:
             m = n.inputs[k]
-            top, bottom = max(0, -low), max(0, high - self.height[m])
-            first, stop = low + top, high - bottom
             inputs[k] = Node("input", (), _rows(m, stop - first))
             places[k] = Place(m, (first - self.base.get(m, 0)) * self.row_bytes[m])
-        attrs = dict(n.attrs)
-        if "padding" in attrs:
-            attrs["padding"] = (top, attrs["padding"][1], bottom, attrs["padding"][3])
+        attrs = how.part(n.attrs, done, until, height)
         call = build(n.op, *inputs, label=n.name, **attrs)
         if n not in self.partial:
             self.note_overlap(n, until)
@@ -302,6 +308,8 @@ class _Measured(_Unrolled):
 
 
 def _rows(m: Node, rows: int) -> TensorType:
+    if m.type.rank != 4:
+        return m.type.with_shape((rows * row_bytes(m),))
     return m.type.with_shape((m.type.shape[0], rows, *m.type.shape[2:]))
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.plan.buffers import aligned, in_arena
-from trainlet.plan.liveness import assign_buffers
-from trainlet.plan.tile import Tile, height, make_tile, measure_tile, rows_of
+from trainlet.plan.liveness import Buffers, assign_buffers
+from trainlet.plan.tile import Tile, height, make_tile, measure_tile, moments, rows_of
 
 Order = tuple[Node, ...]
 Levels = list[int]
@@ -16,23 +16,36 @@ REACH = 24
 """A stretch begins and ends at most so many nodes from the highest moment."""
 WORTH = 1000
 """Tiles that can win less than one part in so many are not worth their calls."""
+ROOM = (64, 32, 16, 8, 1)
+"""Tiles as wide as memory allows may leave no addresses; then they leave one part in so many."""
 OUTSIDE = "outside"
 
 
-def choose_tiles(graph: Graph, order: Order, streamed: Node | None = None) -> tuple[Tile, ...]:
+def choose_tiles(
+    graph: Graph, order: Order, streamed: Node | None = None
+) -> Iterator[tuple[Tile, ...]]:
     """Tiles that lower the largest sum of live bytes of this order, as far as tiles can.
 
-    Rows cost calls and slides, so each tile makes as many rows at a time as memory allows.
+    Rows cost calls and slides, so each tile makes as many rows at a time as memory allows.  The
+    best tiles come first, then those that are easier to place: with fewer rows at a time, or with
+    fewer results on rows of their sources, where each would move the one before it upwards.
     streamed: an input that comes in rows: one tile holds all that reads it.
 
     Raises UnsupportedError when a reader of the streamed input cannot run on rows.
     """
-    return _Search(graph, order, streamed).run()
+    for tight in (True, False):
+        search = _Search(graph, order, streamed, tight)
+        tiles = search.run()
+        limit = search.levels(tiles)[0] if tiles else 0
+        wide = (search.widened(tiles, limit - spare) for spare in (0, *(limit // k for k in ROOM)))
+        yield from map(search.finished, dict.fromkeys(wide))
 
 
 class _Search:
-    def __init__(self, graph: Graph, order: Order, streamed: Node | None) -> None:
-        self.graph, self.order, self.streamed = graph, order, streamed
+    """tight: as if all that is alive could lie without gaps."""
+
+    def __init__(self, graph: Graph, order: Order, streamed: Node | None, tight: bool) -> None:
+        self.graph, self.order, self.streamed, self.tight = graph, order, streamed, tight
         self.readers = {n: list(r) for n, r in users(graph.nodes()).items()}
         for n in graph.outputs.values():
             self.readers[n].append(Node(OUTSIDE, (n,), n.type))
@@ -63,7 +76,7 @@ class _Search:
                     lower = self.levels(candidate)
                     best, lowest = (candidate, lower) if lower < lowest else (best, lowest)
             if best is tiles:
-                return self.finished(self.widened(tiles))
+                return tiles
             tiles, levels = best, lowest
 
     def floor(self) -> int:
@@ -89,15 +102,21 @@ class _Search:
         return self.streamed is None or any(self.streamed in tile.windows for tile in tiles)
 
     def levels(self, tiles: tuple[Tile, ...]) -> Levels:
-        """Live bytes of all moments, the most first."""
-        return sorted(assign_buffers(self.graph, self.order, tiles).live_bytes, reverse=True)
+        """Bytes of all moments, the most first."""
+        return sorted(self.profile(assign_buffers(self.graph, self.order, tiles)), reverse=True)
+
+    def profile(self, buffers: Buffers) -> Levels:
+        """Bytes that each moment needs."""
+        if self.tight:
+            return buffers.live_bytes
+        return [a + b for a, b in zip(buffers.live_bytes, buffers.gaps, strict=True)]
 
     def candidates(self, tiles: tuple[Tile, ...]) -> Iterator[tuple[Tile, ...]]:
         """Around the highest moment: one tile more, or one in place of those it covers, or one cut
         in two."""
         buffers = assign_buffers(self.graph, self.order, tiles)
-        live = buffers.live_bytes
-        top = live.index(max(live))
+        levels = self.profile(buffers)
+        top = levels.index(max(levels))
         peak = [k for k, n in enumerate(self.order) if buffers.moment[n] == top]
         first, last = peak[0], peak[-1]
         if not all(self.fit[first : last + 1]):
@@ -108,12 +127,12 @@ class _Search:
                 others = [t for t, s in zip(tiles, spans, strict=True) if s[0] != start]
                 for cut in range(start + 1, end + 1):
                     parts = (start, cut - 1), (cut, end)
-                    yield *others, *(self.tile(a, b, 1) for a, b in parts if a < b)
+                    yield *others, *(self.tile(*part, 1) for part in parts)
         for start in self.backwards(first):
             for end in self.forwards(last):
                 cut = [s for s in spans if not (s[1] < start or s[0] > end)]
                 whole = all(start <= a and b <= end for a, b in cut)
-                if end > start and whole and (start, end) not in spans:
+                if whole and (start, end) not in spans:
                     kept = [t for t, s in zip(tiles, spans, strict=True) if s not in cut]
                     yield *kept, self.tile(start, end, 1)
 
@@ -142,18 +161,21 @@ class _Search:
                 return
             yield k
 
-    def widened(self, tiles: tuple[Tile, ...]) -> tuple[Tile, ...]:
-        """The same tiles with more rows at a time, where the highest moment allows it."""
-        limit = max(self.levels(tiles), default=0)
+    def widened(self, tiles: tuple[Tile, ...], limit: int) -> tuple[Tile, ...]:
+        """The same tiles with more rows at a time, where no more than `limit` bytes are alive."""
         for k, tile in enumerate(tiles):
-            rows = 2
+            rows, moment = 2, self.moment(tiles, tile)
             while rows < height(tile.nodes[-1]):
                 wide = self.tile(*self.span(tile), rows)
                 tried = (*tiles[:k], wide, *tiles[k + 1 :])
-                if max(self.levels(tried)) > limit:
+                if self.profile(assign_buffers(self.graph, self.order, tried))[moment] > limit:
                     break
                 tiles, rows = tried, 2 * rows
         return tiles
+
+    def moment(self, tiles: tuple[Tile, ...], tile: Tile) -> int:
+        """When the tile runs."""
+        return moments(self.order, tiles)[tile.nodes[0]]
 
     def finished(self, tiles: tuple[Tile, ...]) -> tuple[Tile, ...]:
         """The tiles with their loops."""

@@ -19,7 +19,7 @@ from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
-from trainlet.ops.rows import conv_rows
+from trainlet.ops.rows import conv_dx_rows, conv_rows
 
 GEOMETRY = ("stride", "padding", "dilation", "groups")
 
@@ -163,6 +163,7 @@ def _eval_dx(
 register(
     Op(
         "conv2d_i8_dx",
+        rows=conv_dx_rows,
         infer=_infer_dx,
         eval=_eval_dx,
         call=lambda n: _literals(n.type, n.inputs[1].type, n.inputs[0].type, n.attrs),

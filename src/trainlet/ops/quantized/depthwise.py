@@ -16,7 +16,7 @@ from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
-from trainlet.ops.rows import depthwise_rows
+from trainlet.ops.rows import depthwise_dx_rows, depthwise_rows
 
 GEOMETRY = ("stride", "padding", "dilation")
 
@@ -134,6 +134,7 @@ def _eval_dx(
 register(
     Op(
         "depthwise_i8_dx",
+        rows=depthwise_dx_rows,
         infer=_infer_dx,
         eval=_eval_dx,
         call=lambda n: _literals(n.type, n.inputs[1].type, n.inputs[0].type, n.attrs),

@@ -51,7 +51,7 @@ FIRST: tuple[Callable[[Shape], tuple[int, ...]], ...] = (
 def pack(blocks: Sequence[Block], slack: Slack, height: int) -> Addresses | None:
     """A placement within `height` bytes; None if it is not found.
 
-    Two blocks that may overlap lie as close as they may.
+    Two blocks that may overlap lie where both together take the fewest bytes.
     """
     groups = _groups(blocks, slack)
     shapes = [_shape(group) for group in groups]
@@ -74,7 +74,8 @@ def pack(blocks: Sequence[Block], slack: Slack, height: int) -> Addresses | None
 def _groups(blocks: Sequence[Block], slack: Slack) -> list[dict[Block, int]]:
     """Blocks that lie together, with the distance of each from the lowest."""
     beside: dict[Block, list[tuple[Block, int]]] = {b: [] for b in blocks}
-    for (source, result), distance in slack.items():
+    for (source, result), most in slack.items():
+        distance = min(most, max(source.size - result.size, 0))
         beside[source].append((result, distance))
         beside[result].append((source, -distance))
     groups: list[dict[Block, int]] = []

@@ -28,6 +28,7 @@ from trainlet.ops.quantized.gradient.weights import fixed_scales, weight_gain
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, int8
+from trainlet.ops.rows import conv_dx_rows
 
 
 @rule("conv2d_i8")
@@ -101,6 +102,7 @@ LayerDx(
         ("int8", None, (1, 3, 6, 6), (6, 3, 3, 2), {"size": (7, 6), **_ODD}),
         ("int16", None, (1, 2, 2, 3), (3, 1, 1, 37), {"size": (2, 2), **_WIDE}),
     ],
+    rows=conv_dx_rows,
 ).register()
 
 

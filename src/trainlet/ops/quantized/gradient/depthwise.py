@@ -28,6 +28,7 @@ from trainlet.ops.quantized.gradient.weights import fixed_scales, weight_gain
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, int8
+from trainlet.ops.rows import depthwise_dx_rows
 
 
 @rule("depthwise_i8")
@@ -91,6 +92,7 @@ LayerDx(
         ("int16", 3, (1, 5, 5, 2), (5, 3, 2), {"size": (8, 9), **_ODD}),
         ("int8", None, (1, 5, 4, 19), (3, 3, 19), {"size": (5, 4), **_PLAIN}),
     ],
+    rows=depthwise_dx_rows,
 ).register()
 
 

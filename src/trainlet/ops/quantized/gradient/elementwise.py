@@ -22,6 +22,7 @@ from trainlet.ops.quantized.gradient.block import (
 )
 from trainlet.ops.quantized.gradient.convert import from_block
 from trainlet.ops.quantized.gradient.sampling import block, draw_block, draw_exponent
+from trainlet.ops.rows import pair_rows
 
 
 def _mask_type(g: TensorType, mask: TensorType, e: TensorType) -> TensorType:
@@ -38,6 +39,7 @@ def _eval_mask(g: np.ndarray, mask: np.ndarray, e: np.ndarray) -> np.ndarray:
 register(
     Op(
         "mask_bfp",
+        rows=pair_rows,
         infer=_mask_type,
         eval=_eval_mask,
         call=lambda n: (n.type.size, width(n.type)),
@@ -87,6 +89,7 @@ def _eval_add(
 register(
     Op(
         "add_bfp",
+        rows=pair_rows,
         infer=_add_type,
         eval=_eval_add,
         call=lambda n: (n.type.size, width(n.type)),

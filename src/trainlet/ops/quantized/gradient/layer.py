@@ -25,6 +25,7 @@ from trainlet.ops.quantized.gradient.exponent import bits_in_all, exponent_of_su
 from trainlet.ops.quantized.gradient.sampling import block, draw_block, draw_exponent, draw_scales
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import weight
+from trainlet.ops.rows import Rows
 
 
 def layer_dx(name: str, g: Node, w: Node, scales: Node, gain: Node, **attrs: Any) -> Node:
@@ -64,6 +65,7 @@ class LayerDx:
     literals: Callable[[Node, TensorType], tuple[int, ...]]
     axis: int
     samples: Sequence[tuple[str, int | None, tuple[int, ...], tuple[int, ...], dict]]
+    rows: Callable[[Node], Rows | None] = lambda n: None
 
     def exponent(
         self, g: Any, w: Any, r: Any, e: Any, gain: Any, bound: Any, **attrs: Any
@@ -106,13 +108,14 @@ class LayerDx:
             w = n.inputs[1].type
             return n.inputs[0].type.size * w.size // w.shape[self.axis]
 
-        for name, infer, meaning, exponents in (
-            (f"{self.name}_bfp_exponent", infer_exponent, self.exponent, 3),
-            (f"{self.name}_bfp_dx", self.infer, self.dx, 4),
+        for name, infer, meaning, exponents, rows in (
+            (f"{self.name}_bfp_exponent", infer_exponent, self.exponent, 3, lambda n: None),
+            (f"{self.name}_bfp_dx", self.infer, self.dx, 4, self.rows),
         ):
             register(
                 Op(
                     name,
+                    rows=rows,
                     infer=infer,
                     eval=meaning,
                     call=lambda n: literals(n, dx_type(n)),

@@ -1,0 +1,33 @@
+"""An order -> a plan in tiles, as wide as their addresses allow."""
+
+from __future__ import annotations
+
+from trainlet.ir.graph import Graph, Node
+from trainlet.plan.order.schedule import Order
+from trainlet.plan.place import as_good, plan_graph
+from trainlet.plan.plan import Plan
+from trainlet.plan.tiling import choose_tiles
+
+
+def plan_in_tiles(
+    graph: Graph,
+    order: Order,
+    streamed: Node | None = None,
+    every_order: int | None = None,
+    effort: str = "greedy",
+) -> Plan:
+    """The plan of an order some of whose nodes run a few rows at a time.
+
+    streamed: an input that comes in rows.  every_order, effort: as of `plan_graph`.
+
+    Raises UnsupportedError when a reader of the streamed input cannot run on rows.
+    """
+    best: Plan | None = None
+    for tiles in choose_tiles(graph, order, streamed):
+        plan = plan_graph(graph, order, tiles, every_order, effort)
+        if best is None or plan.arena < best.arena:
+            best = plan
+        if best.arena <= as_good(plan.lower_bound):
+            break
+    assert best is not None
+    return best

@@ -110,6 +110,6 @@ REFERENCE: dict[str, Callable[..., Tensor]] = {
     "softmax": lambda x: F.softmax(x, -1),
     "spread": _spread,
     "sub": torch.sub,
-    "sum_to": lambda x, shape, factor=1.0: x.sum_to_size(shape) * factor,
+    "sum_to": lambda x, before=0, *, shape, factor=1.0: before + x.sum_to_size(shape) * factor,
     "tanh": torch.tanh,
 }

@@ -113,6 +113,23 @@ def test_input_gradients_run_in_rows(precision: str, form: str):
     assert {f"conv2d{form}_dx", f"depthwise{form}_dx", f"mask{form or '_dx'}"} <= found
 
 
+@pytest.mark.parametrize(
+    ("seed", "learns", "op"), [(4, FIRST, "depthwise_dx"), (1, "bias", "sum_to")]
+)
+def test_gradients_in_rows_on_a_microcontroller(seed: int, learns: Learns, op: str):
+    """Sums over rows go on where they were; the same bits as without rows."""
+    case = make_case(lambda: Chain(seed), (3, 29, 23), 3, batch=1)
+    tiled, whole = (
+        tl.compile(case.model, case.x, learns, target="cortex-m7", tile=tile)
+        for tile in (True, False)
+    )
+    assert op in in_tiles(tiled)
+    assert tiled.plan.arena < whole.plan.arena
+    found, wanted = step(tiled.build("unicorn"), case), step(whole.build("host"), case)
+    assert found[1] == wanted[1]
+    assert all(np.array_equal(found[2][k], wanted[2][k]) for k in wanted[2])
+
+
 @given(
     st.integers(1, 5), st.integers(1, 3), st.integers(0, 4), st.integers(1, 2), st.integers(1, 9)
 )
@@ -209,6 +226,27 @@ def rows_of_another_turn(plan: Plan) -> Plan:
         return [replace(s, inputs=tuple(p and replace(p, advance=0) for p in s.inputs))]
 
     return with_tile(plan, lambda t: changed(t, rule))
+
+
+def sum_begins_anew(plan: Plan) -> Plan:
+    """Every part of a sum is as if it were the first."""
+
+    def rule(s: Slide | Band) -> list[Slide | Band]:
+        if isinstance(s, Slide) or s.node.op != "sum_to":
+            return [s]
+        first = Node("sum_to", s.call.inputs[:1], s.call.type, s.call.attrs)
+        return [replace(s, call=first, inputs=s.inputs[:1])]
+
+    summing = next(t for t in plan.tiles if any(n.op == "sum_to" for n in t.nodes))
+    tiles = tuple(changed(t, rule) if t is summing else t for t in plan.tiles)
+    return replace(plan, tiles=tiles)
+
+
+def test_a_sum_that_begins_anew_is_seen():
+    plan = pair(1, "float32", "bias")[0].plan
+    plan.check()
+    with pytest.raises(PlanError, match="summed before"):
+        sum_begins_anew(plan).check()
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ class Emitter:
             return f"slide(arena + {stage.plan.offset[step.node]}, {step.start}, {step.size});"
         if isinstance(step, Fetch):
             return self.fetch(step, stage)
-        inputs = zip(step.node.inputs, step.inputs, strict=True)
+        inputs = zip(step.call.inputs, step.inputs, strict=True)
         where = [self.place(p, stage) if p else self.pointer(i, stage) for i, p in inputs]
         scratch = [f"U8({at})"] if (at := stage.plan.scratch.get(step.node)) is not None else []
         return _call(step.call, [self.place(step.result, stage), *where], scratch)

@@ -8,45 +8,69 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import loop_literals, repeats_to
 from trainlet.ops.elementwise import sum_to_shape
-from trainlet.ops.op import Op, Sample, build, float32, register, require
+from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
+from trainlet.ops.rows import channel_sum_rows
 from trainlet.ops.shape import leading
 
 
-def _infer_sum(x: TensorType, shape: tuple[int, ...], factor: float = 1.0) -> TensorType:
+def _infer_sum(
+    x: TensorType,
+    before: TensorType | None = None,
+    *,
+    shape: tuple[int, ...],
+    factor: float = 1.0,
+) -> TensorType:
+    """before: the sum so far, of an earlier part of x."""
     require(repeats_to(x.shape, shape), f"{shape} does not broadcast to {x}")
-    return x.with_shape(shape)
+    y = x.with_shape(shape)
+    require(before is None or (before == y and factor == 1), f"{before} is no part of a sum {y}")
+    return y
+
+
+def _eval_sum(
+    x: np.ndarray,
+    before: np.ndarray | None = None,
+    *,
+    shape: tuple[int, ...],
+    factor: float = 1.0,
+) -> np.ndarray:
+    y = sum_to_shape(x, shape) * np.float32(factor)
+    return y if before is None else before + y
+
+
+def _vjp_sum(n: Node, g: Node) -> list[Thunk | None]:
+    attrs = {"shape": n.inputs[0].type.shape, "factor": n.attrs.get("factor", 1.0)}
+    return [
+        lambda: build("broadcast_to", g, label=n.name, **attrs),
+        *[lambda: g] * len(n.inputs[1:]),
+    ]
 
 
 def _narrow_sum(n: Node, ratio: float) -> Node:
     x = n.inputs[0]
     require(n.type.shape == x.type.shape[-1:], "only a vector can be updated in part")
-    part = leading(x, ratio)
-    shape = part.type.shape[-1:]
-    return build("sum_to", part, label=n.name, **{**n.attrs, "shape": shape})
+    parts = [leading(i, ratio) for i in n.inputs]
+    shape = parts[0].type.shape[-1:]
+    return build("sum_to", *parts, label=n.name, **{**n.attrs, "shape": shape})
 
 
 register(
     Op(
         "sum_to",
+        rows=channel_sum_rows,
         infer=_infer_sum,
-        eval=lambda x, shape, factor=1.0: sum_to_shape(x, shape) * np.float32(factor),
-        vjp=lambda n, g: [
-            lambda: build(
-                "broadcast_to",
-                g,
-                shape=n.inputs[0].type.shape,
-                factor=n.attrs.get("factor", 1.0),
-                label=n.name,
-            )
-        ],
+        eval=_eval_sum,
+        vjp=_vjp_sum,
         narrow=_narrow_sum,
         call=lambda n: (
             n.type.size,
             float(n.attrs.get("factor", 1.0)),
             *loop_literals(n.inputs[0].type.shape, n.type.shape),
         ),
+        pointers=2,
         samples=[
             Sample((float32(3, 4),), {"shape": (4,)}),
+            Sample((float32(1, 2, 5, 4), float32(4)), {"shape": (4,)}),
             Sample((float32(2, 3, 5, 4),), {"shape": (2, 1, 1, 4), "factor": 1 / 15}),
             Sample((float32(2, 3, 4),), {"shape": (2, 3, 1), "factor": 0.25}),
             Sample((float32(2, 3),), {"shape": ()}),

@@ -86,6 +86,12 @@ class InputGradientRows(Rows):
         return {**attrs, "size": size, "padding": (top, left, bottom, right)}
 
 
+@dataclass(frozen=True)
+class SummedRows(Rows):
+    """The result is a sum over all rows.  Run on some rows, the operator takes what those before
+    summed up to as its last input."""
+
+
 def own_rows(n: Node) -> Rows | None:
     """Element by element: row r of all maps makes row r."""
     first = n.inputs[0].type
@@ -121,6 +127,12 @@ def conv_dx_rows(n: Node) -> Rows | None:
 def depthwise_dx_rows(n: Node) -> Rows | None:
     """The input gradient of a depthwise convolution with weight [KH,KW,C]."""
     return _seen_from_input(depthwise_rows(n))
+
+
+def channel_sum_rows(n: Node) -> Rows | None:
+    """The sum of each channel of one map [1,H,W,C]."""
+    plain = len(n.inputs) == 1 and n.attrs.get("factor", 1.0) == 1.0
+    return SummedRows() if plain and n.type.shape == n.inputs[0].type.shape[3:] else None
 
 
 def channel_rows(n: Node) -> Rows | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import aligned, holder, in_arena
+from trainlet.plan.chains import chains
 from trainlet.plan.tile import Overlap, Tile, moments
 
 Span = tuple[int, int]
@@ -51,25 +52,24 @@ class Buffers:
         return levels
 
     @property
-    def gaps(self) -> list[int]:
-        """Bytes that lie free at each moment below buffers that others lie on later, if each lies
-        as close as it may: a result that begins before its source moves all before it upwards."""
-        gaps = [0] * (max(self.moment.values(), default=0) + 1)
-        place: dict[Node, int] = {}
-        groups: dict[Node, list[Node]] = {}
-        for o in sorted(self.overlaps, key=lambda o: self.moment[o.result]):
-            source, result = self.owner[holder(o.source)], self.owner[o.result]
-            group = groups.setdefault(source, [source])
-            place[result] = place.setdefault(source, 0) + o.distance
-            groups[result] = group
-            group.append(result)
-        for group in {id(group): group for group in groups.values()}.values():
-            lowest = min(place[n] for n in group)
-            first = max(min(self.span[n][0] for n in group), 0)
-            for t in range(first, max(self.span[n][1] for n in group) + 1):
-                alive = (place[n] for n in group if self.span[n][0] <= t <= self.span[n][1])
-                gaps[t] += min(alive, default=lowest) - lowest
-        return gaps
+    def slack(self) -> dict[tuple[Node, Node], int]:
+        """How far behind a buffer's beginning the one that may lie on it may begin."""
+        owner = self.owner
+        return {(owner[holder(o.source)], owner[o.result]): o.slack for o in self.overlaps}
+
+    @property
+    def stacked_bytes(self) -> list[int]:
+        """Bytes of each moment if buffers that may lie on each other begin as low as they can: a
+        result that begins before its source leaves a gap below all that lay there earlier."""
+        levels = self.live_bytes
+        for o in self.overlaps:
+            levels[self.moment[o.result]] += o.saved
+        for chain in chains(self.slack):
+            for t in range(max(min(self.span[n][0] for n in chain), 0), len(levels)):
+                alive = [n for n in chain if self.span[n][0] <= t <= self.span[n][1]]
+                ends = (chain[n] + self.size[n] for n in alive)
+                levels[t] += max(ends, default=0) - sum(self.size[n] for n in alive)
+        return levels
 
     @property
     def lower_bound(self) -> int:

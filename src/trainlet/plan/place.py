@@ -47,11 +47,9 @@ def plan_graph(
     held = [Block(n, buffers.size[n], span) for n, span in buffers.span.items()]
     scratch = [Block(n, size, (moment[n], moment[n])) for n, size in buffers.workspace.items()]
     block = {b.node: b for b in held}
-    owner = buffers.owner
-    slack = {
-        (block[owner[holder(o.source)]], block[owner[o.result]]): o.slack for o in buffers.overlaps
-    }
-    at = _place(held + scratch, slack, buffers.lower_bound, effort)
+    slack = {(block[a], block[b]): most for (a, b), most in buffers.slack.items()}
+    stacked = max(buffers.stacked_bytes, default=0)
+    at = _place(held + scratch, slack, buffers.lower_bound, stacked, effort)
     arena = height(at)
     start = {block.node: at[block] for block in held}
     offset = {
@@ -72,21 +70,19 @@ def plan_graph(
     return plan
 
 
-def as_good(bound: int) -> int:
-    """An arena of so many bytes is as good as one that meets the lower bound."""
-    return bound + bound // ENOUGH
-
-
-def _place(blocks: Sequence[Block], slack: Slack, bound: int, effort: str) -> Addresses:
+def _place(
+    blocks: Sequence[Block], slack: Slack, bound: int, stacked: int, effort: str
+) -> Addresses:
     """Addresses; stops where the lower bound is as good as met.
 
+    stacked: bytes if what may overlap lies as low as it can.
     The simple ways come first: a few tries to fit, then backtracking, then many tries.
     """
-    enough = as_good(bound)
+    enough = bound + bound // ENOUGH
     best = fit(blocks, slack, enough, FEW_PAIRS, FEW_TRIES)
     if height(best) <= enough:
         return best
-    for limit in (enough, bound + bound // NEAR):
+    for limit in sorted({enough, *(low + low // NEAR for low in (bound, stacked))}):
         if height(best) > limit and (found := pack(blocks, slack, limit)):
             return found
     with_solver = effort == "optimal" and constraint.available()

@@ -10,7 +10,7 @@ import numpy as np
 from trainlet.errors import PlanError
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
-from trainlet.ops.rows import Rows
+from trainlet.ops.rows import Rows, SummedRows
 from trainlet.plan.tile import Band, Fetch, Place, Slide, Tile, height, row_bytes, rows_of
 
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ class TileReplay:
     def __init__(self, whole: Replay, tile: Tile) -> None:
         self.whole, self.plan, self.tile = whole, whole.plan, tile
         self.rows: dict[Node, list[int]] = {n: [] for n in (*tile.nodes, *tile.windows)}
+        self.sums = [n for n in tile.nodes if isinstance(self.how(n), SummedRows)]
 
     def run(self) -> None:
         for n in self.tile.nodes:
@@ -150,7 +151,10 @@ class TileReplay:
         for n in self.tile.nodes:
             if len(self.rows[n]) != height(n):
                 raise PlanError(f"{n!r} has {len(self.rows[n])} of its {height(n)} rows")
-            if n not in self.tile.windows:
+            if n in self.sums:
+                self.read_sum(n, n)
+                self.whole.write(n)
+            elif n not in self.tile.windows:
                 self.read_rows(n, 0, height(n), self.whole.bytes_of(n), n)
                 self.whole.write(n)
 
@@ -217,7 +221,24 @@ class TileReplay:
         result = self.place(step.result, turn, step.call.type.nbytes, n)
         if step.result.node is not n or any(overlapping(result, i) for i in used):
             raise PlanError(f"{n!r} writes over its input")
-        self.write_rows(n, until - made, result.start)
+        if n in self.sums:
+            self.add(step, made, until, result)
+        else:
+            self.write_rows(n, until - made, result.start)
+
+    def add(self, step: Band, made: int, until: int, result: slice) -> None:
+        """A sum goes on from where it was."""
+        n, before = step.node, step.inputs[len(step.node.inputs) :]
+        if before != ((Place(n, 0),) if made else ()) or result != self.whole.bytes_of(n):
+            raise PlanError(f"{n!r} does not add to what it summed before row {made}")
+        if made:
+            self.read_sum(n, n)
+        self.rows[n] += [next(self.whole.fresh)] * (until - made)
+        self.whole.writer[result] = self.rows[n][-1]
+
+    def read_sum(self, n: Node, reader: Node) -> None:
+        if (self.whole.writer[self.whole.bytes_of(n)] != self.rows[n][-1]).any():
+            raise PlanError(f"{reader!r} reads a sum of which something was overwritten")
 
     def read_rows(self, m: Node, first: int, end: int, there: slice, reader: Node) -> None:
         """Every byte of these rows is as its writer left it."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS, build
-from trainlet.ops.rows import Rows
+from trainlet.ops.rows import Rows, SummedRows
 from trainlet.plan.buffers import ALIGN, aligned
 
 
@@ -28,7 +28,8 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Band:
-    """A node run on some rows: `call` is the same operation with the types of these rows.
+    """A node run on some rows: `call` is the same operation with the types of these rows; a sum has
+    what was summed before as one more input.
 
     inputs: where the rows of its maps lie; None for an input that is read as a whole.
     """
@@ -81,16 +82,11 @@ class Overlap:
     slack: int
 
     @property
-    def distance(self) -> int:
-        """From source to result where both together take the fewest bytes, as high as that is."""
-        spare = aligned(self.source.type.nbytes) - aligned(self.result.type.nbytes)
-        return min(self.slack, max(spare, 0))
-
-    @property
     def saved(self) -> int:
         """Bytes that both need less together than one by one."""
         source, result = aligned(self.source.type.nbytes), aligned(self.result.type.nbytes)
-        return source + result - (max(source, self.distance + result) - min(self.distance, 0))
+        before = max(0, -self.slack)
+        return source + result - max(before + source, result)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,11 +124,12 @@ def rows_of(n: Node) -> Rows | None:
         return None
     maps = [n.inputs[k] for k in how.maps]
     single = all(_shape(m)[:1] == (1,) and len(_shape(m)) == 4 for m in maps)
-    return how if single and all(map(row_bytes, (n, *maps))) else None
+    in_rows = maps if isinstance(how, SummedRows) else (n, *maps)
+    return how if single and all(map(row_bytes, in_rows)) else None
 
 
 def height(n: Node) -> int:
-    """Rows of a map; a packed mask has those of what it masks."""
+    """Rows of a map; a packed mask has those of what it masks, a sum those that it sums."""
     return _shape(n)[1]
 
 
@@ -141,11 +138,12 @@ def row_bytes(n: Node) -> int:
     if n.type.rank == 4:
         return n.type.nbytes // n.type.shape[1]
     elements = n.inputs[0].type.size // height(n)
-    return elements // 8 if elements % 8 == 0 and n.type.nbytes * 8 == n.inputs[0].type.size else 0
+    packed = n.type.dtype == "uint8" and n.type.nbytes * 8 == n.inputs[0].type.size
+    return elements // 8 if packed and elements % 8 == 0 else 0
 
 
 def _shape(n: Node) -> tuple[int, ...]:
-    """Of a map, or of the map that a packed mask masks."""
+    """Of a map, or of the map that is masked or summed."""
     return n.type.shape if n.type.rank == 4 or n.is_leaf else n.inputs[0].type.shape
 
 
@@ -279,6 +277,9 @@ class _Unrolled:
             inputs[k] = Node("input", (), _rows(m, stop - first))
             places[k] = Place(m, (first - self.base.get(m, 0)) * self.row_bytes[m])
         attrs = how.part(n.attrs, done, until, height)
+        if isinstance(how, SummedRows) and done:
+            inputs.append(Node("input", (), n.type))
+            places.append(Place(n, 0))
         call = build(n.op, *inputs, label=n.name, **attrs)
         if n not in self.partial:
             self.note_overlap(n, until)
@@ -287,6 +288,8 @@ class _Unrolled:
 
     def note_overlap(self, n: Node, until: int) -> None:
         """How far n's new rows must stay behind the rows of outer maps that are still needed."""
+        if isinstance(self.how[n], SummedRows):
+            return
         for m in self.users:
             if m not in self.done and self.still_needed(m) < self.height[m]:
                 room = self.still_needed(m) * self.row_bytes[m] - until * self.row_bytes[n]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from trainlet.ir.graph import Graph, Node
 from trainlet.plan.order.schedule import Order
-from trainlet.plan.place import as_good, plan_graph
+from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
 from trainlet.plan.tiling import choose_tiles
+
+CLOSE = 100
+"""A hundredth above the lower bound, narrower tiles are not worth their instructions."""
 
 
 def plan_in_tiles(
@@ -23,11 +26,11 @@ def plan_in_tiles(
     Raises UnsupportedError when a reader of the streamed input cannot run on rows.
     """
     best: Plan | None = None
-    for tiles in choose_tiles(graph, order, streamed):
-        plan = plan_graph(graph, order, tiles, every_order, effort)
+    for arranged, tiles in choose_tiles(graph, order, streamed):
+        plan = plan_graph(graph, arranged, tiles, every_order, effort)
         if best is None or plan.arena < best.arena:
             best = plan
-        if best.arena <= as_good(plan.lower_bound):
+        if best.arena <= plan.lower_bound + plan.lower_bound // CLOSE:
             break
     assert best is not None
     return best

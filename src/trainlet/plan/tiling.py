@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph, Node, users
+from trainlet.ops.op import OPS
 from trainlet.plan.buffers import aligned, in_arena
 from trainlet.plan.liveness import Buffers, assign_buffers
 from trainlet.plan.tile import Tile, height, make_tile, measure_tile, moments, rows_of
@@ -23,8 +24,9 @@ OUTSIDE = "outside"
 
 def choose_tiles(
     graph: Graph, order: Order, streamed: Node | None = None
-) -> Iterator[tuple[Tile, ...]]:
-    """Tiles that lower the largest sum of live bytes of this order, as far as tiles can.
+) -> Iterator[tuple[Order, tuple[Tile, ...]]]:
+    """Tiles that lower the largest sum of live bytes of this order, as far as tiles can; and the
+    order, in which updates wait for the end of their tile.
 
     Rows cost calls and slides, so each tile makes as many rows at a time as memory allows.  The
     best tiles come first, then those that are easier to place: with fewer rows at a time, or with
@@ -50,7 +52,9 @@ class _Search:
         for n in graph.outputs.values():
             self.readers[n].append(Node(OUTSIDE, (n,), n.type))
         self.known: dict[tuple[int, int, int], Tile] = {}
-        self.fit = [self.fits(n) for n in order]
+        self.waiting = self.updates()
+        self.line = [n for n in order if n not in self.waiting]
+        self.fit = [self.fits(n) for n in self.line]
 
     def fits(self, n: Node) -> bool:
         """Whether n runs on rows of maps, and is no weight that a layer reads as a whole."""
@@ -63,6 +67,33 @@ class _Search:
             if (reading := rows_of(r))
             for k, i in enumerate(r.inputs)
         )
+
+    def updates(self) -> set[Node]:
+        """Updates, and what only they read: they may wait until a tile has ended."""
+        found: set[Node] = set()
+        for n in reversed(self.order):
+            changes = OPS[n.op].mutates is not None
+            read = self.readers[n] and all(r in found for r in self.readers[n])
+            if not self.fits(n) and (changes or read):
+                found.add(n)
+        return found
+
+    def arranged(self, tiles: tuple[Tile, ...]) -> Order:
+        """The order with each tile's nodes together, and the updates among them behind it."""
+        tile_of = {n: tile for tile in tiles for n in tile.nodes}
+        order: list[Node] = []
+        late: list[Node] = []
+        left = 0
+        for n in self.order:
+            if n in tile_of:
+                left = (left or len(tile_of[n].nodes)) - 1
+                order.append(n)
+            else:
+                (late if left else order).append(n)
+            if not left:
+                order += late
+                late = []
+        return tuple(order)
 
     def run(self) -> tuple[Tile, ...]:
         tiles = self.streaming() if self.streamed else ()
@@ -82,17 +113,18 @@ class _Search:
     def floor(self) -> int:
         """No tile lowers a moment at which a node runs that cannot be in one."""
         live = assign_buffers(self.graph, self.order).live_bytes
-        return max((level for level, fit in zip(live, self.fit, strict=True) if not fit), default=0)
+        fixed = {n for n, fit in zip(self.line, self.fit, strict=True) if not fit}
+        return max((b for n, b in zip(self.order, live, strict=True) if n in fixed), default=0)
 
     def streaming(self) -> tuple[Tile, ...]:
         """The tile of all that reads the streamed input, as long as serves best."""
         assert self.streamed is not None
-        places = [k for k, n in enumerate(self.order) if self.streamed in n.inputs]
+        places = [k for k, n in enumerate(self.line) if self.streamed in n.inputs]
         start, end = min(places), max(places)
         for k in range(start, end + 1):
             if not self.fit[k]:
                 raise UnsupportedError(
-                    f"the input {self.streamed.name!r} cannot come in rows: {self.order[k]!r} "
+                    f"the input {self.streamed.name!r} cannot come in rows: {self.line[k]!r} "
                     "does not run on rows of one image; compile with batch 1, or without `stream`"
                 )
         return min((((self.tile(start, k, 1),)) for k in self.forwards(end)), key=self.levels)
@@ -103,24 +135,25 @@ class _Search:
 
     def levels(self, tiles: tuple[Tile, ...]) -> Levels:
         """Bytes of all moments, the most first."""
-        return sorted(self.profile(assign_buffers(self.graph, self.order, tiles)), reverse=True)
+        return sorted(self.profile(self.buffers(tiles)), reverse=True)
+
+    def buffers(self, tiles: tuple[Tile, ...]) -> Buffers:
+        return assign_buffers(self.graph, self.arranged(tiles), tiles)
 
     def profile(self, buffers: Buffers) -> Levels:
         """Bytes that each moment needs."""
-        if self.tight:
-            return buffers.live_bytes
-        return [a + b for a, b in zip(buffers.live_bytes, buffers.gaps, strict=True)]
+        return buffers.live_bytes if self.tight else buffers.stacked_bytes
 
     def candidates(self, tiles: tuple[Tile, ...]) -> Iterator[tuple[Tile, ...]]:
         """Around the highest moment: one tile more, or one in place of those it covers, or one cut
         in two."""
-        buffers = assign_buffers(self.graph, self.order, tiles)
+        buffers = self.buffers(tiles)
         levels = self.profile(buffers)
         top = levels.index(max(levels))
-        peak = [k for k, n in enumerate(self.order) if buffers.moment[n] == top]
-        first, last = peak[0], peak[-1]
-        if not all(self.fit[first : last + 1]):
+        peak = [k for k, n in enumerate(self.line) if buffers.moment[n] == top]
+        if not peak or not all(self.fit[k] for k in peak):
             return
+        first, last = peak[0], peak[-1]
         spans = [self.span(t) for t in tiles]
         for start, end in spans:
             if start <= first and last <= end:
@@ -141,12 +174,12 @@ class _Search:
         key = start, end, rows
         if key not in self.known:
             self.known[key] = measure_tile(
-                self.order[start : end + 1], self.readers, rows, self.streamed
+                self.line[start : end + 1], self.readers, rows, self.streamed
             )
         return self.known[key]
 
     def span(self, tile: Tile) -> tuple[int, int]:
-        start = self.order.index(tile.nodes[0])
+        start = self.line.index(tile.nodes[0])
         return start, start + len(tile.nodes) - 1
 
     def backwards(self, first: int) -> Iterator[int]:
@@ -156,7 +189,7 @@ class _Search:
             yield k
 
     def forwards(self, last: int) -> Iterator[int]:
-        for k in range(last, min(last + REACH, len(self.order))):
+        for k in range(last, min(last + REACH, len(self.line))):
             if not self.fit[k]:
                 return
             yield k
@@ -168,21 +201,20 @@ class _Search:
             while rows < height(tile.nodes[-1]):
                 wide = self.tile(*self.span(tile), rows)
                 tried = (*tiles[:k], wide, *tiles[k + 1 :])
-                if self.profile(assign_buffers(self.graph, self.order, tried))[moment] > limit:
+                if self.profile(self.buffers(tried))[moment] > limit:
                     break
                 tiles, rows = tried, 2 * rows
         return tiles
 
     def moment(self, tiles: tuple[Tile, ...], tile: Tile) -> int:
         """When the tile runs."""
-        return moments(self.order, tiles)[tile.nodes[0]]
+        return moments(self.arranged(tiles), tiles)[tile.nodes[0]]
 
-    def finished(self, tiles: tuple[Tile, ...]) -> tuple[Tile, ...]:
-        """The tiles with their loops."""
+    def finished(self, tiles: tuple[Tile, ...]) -> tuple[Order, tuple[Tile, ...]]:
+        """The order, and the tiles with their loops."""
         rows = {tile: key[2] for key, tile in self.known.items()}
-        return tuple(
-            make_tile(tile.nodes, self.readers, rows[tile], self.streamed) for tile in tiles
-        )
+        made = (make_tile(t.nodes, self.readers, rows[t], self.streamed) for t in tiles)
+        return self.arranged(tiles), tuple(made)
 
 
 def _inside(tile: Tile) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainlet.plan.chains import chains
 from trainlet.plan.packing.blocks import Addresses, Block, Slack
 
 ROUNDS = 6
@@ -51,7 +52,7 @@ FIRST: tuple[Callable[[Shape], tuple[int, ...]], ...] = (
 def pack(blocks: Sequence[Block], slack: Slack, height: int) -> Addresses | None:
     """A placement within `height` bytes; None if it is not found.
 
-    Two blocks that may overlap lie where both together take the fewest bytes.
+    Blocks that may overlap lie as low as they can, counted from the lowest of them.
     """
     groups = _groups(blocks, slack)
     shapes = [_shape(group) for group in groups]
@@ -73,26 +74,9 @@ def pack(blocks: Sequence[Block], slack: Slack, height: int) -> Addresses | None
 
 def _groups(blocks: Sequence[Block], slack: Slack) -> list[dict[Block, int]]:
     """Blocks that lie together, with the distance of each from the lowest."""
-    beside: dict[Block, list[tuple[Block, int]]] = {b: [] for b in blocks}
-    for (source, result), most in slack.items():
-        distance = min(most, max(source.size - result.size, 0))
-        beside[source].append((result, distance))
-        beside[result].append((source, -distance))
-    groups: list[dict[Block, int]] = []
-    done: set[Block] = set()
-    for b in blocks:
-        if b not in done:
-            group, waiting = {b: 0}, [b]
-            while waiting:
-                here = waiting.pop()
-                for other, distance in beside[here]:
-                    if other not in group:
-                        group[other] = group[here] + distance
-                        waiting.append(other)
-            low = min(group.values())
-            groups.append({other: offset - low for other, offset in group.items()})
-            done |= group.keys()
-    return groups
+    found = chains(slack)
+    chained = {b for chain in found for b in chain}
+    return found + [{b: 0} for b in blocks if b not in chained]
 
 
 def _shape(group: dict[Block, int]) -> Shape:

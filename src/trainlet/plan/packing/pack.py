@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -32,9 +33,13 @@ class Shape:
     bottom: np.ndarray
     top: np.ndarray
 
-    @property
+    @cached_property
     def moments(self) -> slice:
         return slice(self.start, self.start + len(self.top))
+
+    def meets(self, other: Shape) -> bool:
+        """Whether both are there at some moment."""
+        return other.start < self.moments.stop and self.start < other.moments.stop
 
     @property
     def area(self) -> int:
@@ -100,6 +105,7 @@ class _Packing:
         self.floor = np.zeros(moments, np.int64)
         self.to_come = np.zeros(moments, np.int64)
         self.at: dict[int, int] = {}
+        self.known: dict[int, list[int]] = {}
         self.lacked = [0] * len(shapes)
         self.lowest = dict.fromkeys(range(len(shapes)), 0)
         self.tall = [int(s.top.max()) for s in shapes]
@@ -137,15 +143,23 @@ class _Packing:
         self.floor[shape.moments] = address + shape.top
         self.to_come[shape.moments] -= shape.top - shape.bottom
         changed = {k: self.lowest.pop(k)}
-        for j, lowest in self.lowest.items():
-            rival = self.shapes[j]
-            if rival.start < shape.moments.stop and shape.start < rival.moments.stop:
+        for j in self.rivals(k):
+            if j in self.lowest:
+                rival = self.shapes[j]
                 low = int((self.floor[rival.moments] - rival.bottom).max())
-                if low > lowest:
-                    changed[j] = lowest
+                if low > self.lowest[j]:
+                    changed[j] = self.lowest[j]
                     self.lowest[j] = low
         self.at[k] = address
         return k, before, changed
+
+    def rivals(self, k: int) -> list[int]:
+        """The shapes that are there with shape k at some moment."""
+        if k not in self.known:
+            self.known[k] = [
+                j for j, s in enumerate(self.shapes) if j != k and s.meets(self.shapes[k])
+            ]
+        return self.known[k]
 
     def take_back(self, k: int, before: np.ndarray, changed: dict[int, int]) -> None:
         """The state before `put`."""

@@ -119,9 +119,17 @@ def assign_buffers(graph: Graph, order: tuple[Node, ...], tiles: Sequence[Tile] 
 def _free_overlaps(
     tile: Tile, owner: dict[Node, Node], span: dict[Node, Span], moment: dict[Node, int]
 ) -> list[Overlap]:
-    """The overlap that saves most, of a map that dies with the tile."""
+    """The overlap that saves most, of a map that dies with the tile, which reads it under no other
+    name."""
     t = moment[tile.nodes[0]]
-    free = [o for o in tile.overlaps if span[owner[holder(o.source)]][1] == t and o.saved > 0]
+    read = {i for n in tile.nodes for i in n.inputs if in_arena(i)}
+
+    def alone(source: Node) -> bool:
+        buffer = owner[holder(source)]
+        dies = span[buffer][1] == t
+        return dies and not any(i is not source and owner[holder(i)] is buffer for i in read)
+
+    free = [o for o in tile.overlaps if o.saved > 0 and alone(o.source)]
     return sorted(free, key=lambda o: -o.saved)[:1]
 
 

@@ -30,7 +30,7 @@ def plan_in_tiles(
         plan = plan_graph(graph, arranged, tiles, every_order, effort)
         if best is None or plan.arena < best.arena:
             best = plan
-        if best.arena <= plan.lower_bound + plan.lower_bound // CLOSE:
+        if best.arena <= best.lower_bound + best.lower_bound // CLOSE:
             break
     assert best is not None
     return best

@@ -38,9 +38,11 @@ def choose_tiles(
     for tight in (True, False):
         search = _Search(graph, order, streamed, tight)
         tiles = search.run()
-        limit = search.levels(tiles)[0] if tiles else 0
+        limit = max(search.levels(tiles), default=0)
         wide = (search.widened(tiles, limit - spare) for spare in (0, *(limit // k for k in ROOM)))
         yield from map(search.finished, dict.fromkeys(wide))
+        if not tiles:
+            return
 
 
 class _Search:

@@ -107,10 +107,29 @@ def in_tiles(program: CompiledProgram) -> set[str]:
     return {n.op for tile in program.plan.tiles for n in tile.nodes}
 
 
-@pytest.mark.parametrize(("precision", "form"), [("float32", ""), ("int16", "_bfp")])
-def test_input_gradients_run_in_rows(precision: str, form: str):
-    found = in_tiles(pair(4, precision, FIRST)[0])
-    assert {f"conv2d{form}_dx", f"depthwise{form}_dx", f"mask{form or '_dx'}"} <= found
+@pytest.mark.parametrize("gradient", ["float32", "int16", "int8"])
+@pytest.mark.parametrize(("stride", "kernel"), [(1, 5), (2, 3)])
+def test_a_gradient_makes_room_for_its_input_s(stride: int, kernel: int, gradient: str):
+    """Depthwise, on a microcontroller: fewer bytes, the same bits."""
+    layers = [
+        nn.Conv2d(3, 16, 3, padding=1), nn.ReLU6(),
+        nn.Conv2d(16, 16, kernel, stride, kernel // 2, groups=16), nn.ReLU6(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 3),
+    ]  # fmt: skip
+    case = make_case(lambda: nn.Sequential(*layers), (3, 23, 16), 3, batch=1)
+    tiled, whole = (
+        tl.compile(case.model, case.x, {"0.bias": 1.0}, target="cortex-m7", tile=tile,
+                   precision=tl.Int8(gradient=gradient), calibration=[case.x.numpy()])  # type: ignore[arg-type]
+        for tile in (True, False)
+    )  # fmt: skip
+    form = "i8" if gradient == "float32" else "bfp"
+    assert f"depthwise_{form}_dx" in in_tiles(tiled) and tiled.plan.arena < whole.plan.arena
+    oracle = step(Trainer(tiled, OracleDevice(tiled)), case)
+    for program, device in ((tiled, "unicorn"), (tiled, "sanitized"), (whole, "host")):
+        found = step(program.build(device), case)
+        assert found[1] == pytest.approx(oracle[1], rel=1e-5)
+        for k, v in oracle[2].items():
+            np.testing.assert_allclose(found[2][k], v, atol=1e-4 if gradient == "float32" else 0)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ FEW_PAIRS, MANY_PAIRS = 100_000, 2_000_000
 """So many pairs of blocks are compared by all tries to fit together, about."""
 ENOUGH = 1000
 """A thousandth above the lower bound is as good as the bound."""
-NEAR = 200
-"""Better than many tries to fit: a two-hundredth above the lower bound, found by packing."""
+NEAR = (200, 100, 50)
+"""Better than many tries to fit: one part in so many above the lower bound, found by packing."""
 
 
 def plan_graph(
@@ -75,15 +75,15 @@ def _place(
 ) -> Addresses:
     """Addresses; stops where the lower bound is as good as met.
 
-    stacked: bytes if what may overlap lies as low as it can.
+    stacked: bytes that packing needs, which lays what may overlap as low as it can.
     The simple ways come first: a few tries to fit, then backtracking, then many tries.
     """
     enough = bound + bound // ENOUGH
     best = fit(blocks, slack, enough, FEW_PAIRS, FEW_TRIES)
     if height(best) <= enough:
         return best
-    for limit in sorted({enough, *(low + low // NEAR for low in (bound, stacked))}):
-        if height(best) > limit and (found := pack(blocks, slack, limit)):
+    for limit in sorted({enough, *(low + low // k for low in (bound, stacked) for k in NEAR)}):
+        if stacked <= limit < height(best) and (found := pack(blocks, slack, limit)):
             return found
     with_solver = effort == "optimal" and constraint.available()
     if with_solver and (found := constraint_place.place(blocks, slack, enough)):

@@ -17,6 +17,10 @@ from trainlet.ops.rows import Rows, SummedRows
 from trainlet.plan.buffers import ALIGN, aligned
 
 
+LARGE = 8
+"""A source is worth lying on if it has this part of the bytes of the largest."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Bytes of a node's buffer from `start`, which moves by `advance` with every turn of a loop."""
@@ -197,6 +201,9 @@ class _Unrolled:
         self.capacity = dict.fromkeys(self.partial, 0)
         self.main = next(n for n in reversed(nodes) if n not in self.users)
         self.slack: dict[tuple[Node, Node], int] = {}
+        outer = [m for m in self.users if m not in self.done]
+        largest = max((m.type.nbytes for m in outer), default=0)
+        self.large = [m for m in outer if m.type.nbytes * LARGE >= largest]
         maps = dict.fromkeys([*nodes, *self.users])
         self.height = {n: height(n) for n in maps}
         self.row_bytes = {n: row_bytes(n) for n in maps}
@@ -290,8 +297,8 @@ class _Unrolled:
         """How far n's new rows must stay behind the rows of outer maps that are still needed."""
         if isinstance(self.how[n], SummedRows):
             return
-        for m in self.users:
-            if m not in self.done and self.still_needed(m) < self.height[m]:
+        for m in self.large:
+            if self.still_needed(m) < self.height[m]:
                 room = self.still_needed(m) * self.row_bytes[m] - until * self.row_bytes[n]
                 self.slack[m, n] = min(room, self.slack.get((m, n), room))
 

@@ -13,12 +13,16 @@ from trainlet.plan.tile import Tile, height, make_tile, measure_tile, moments, r
 
 Order = tuple[Node, ...]
 Levels = list[int]
+Known = dict[tuple[int, int, int], Tile]
+"""Tiles by their first and last node in line, and their rows at a time."""
 REACH = 24
 """A stretch begins and ends at most so many nodes from the highest moment."""
 WORTH = 1000
 """Tiles that can win less than one part in so many are not worth their calls."""
 ROOM = (64, 32, 16, 8, 1)
 """Tiles as wide as memory allows may leave no addresses; then they leave one part in so many."""
+CLOSE = 100
+"""Gaps of one part in so many are no reason to search anew."""
 OUTSIDE = "outside"
 
 
@@ -35,25 +39,29 @@ def choose_tiles(
 
     Raises UnsupportedError when a reader of the streamed input cannot run on rows.
     """
-    for tight in (True, False):
-        search = _Search(graph, order, streamed, tight)
-        tiles = search.run()
-        limit = max(search.levels(tiles), default=0)
-        wide = (search.widened(tiles, limit - spare) for spare in (0, *(limit // k for k in ROOM)))
-        yield from map(search.finished, dict.fromkeys(wide))
-        if not tiles:
-            return
+    known: Known = {}
+    tight, loose = (_Search(graph, order, streamed, tight, known) for tight in (True, False))
+    tiles = tight.run()
+    buffers = tight.buffers(tiles)
+    if max(buffers.stacked_bytes, default=0) <= buffers.lower_bound + buffers.lower_bound // CLOSE:
+        yield from tight.widths(tiles)
+        yield from loose.widths(loose.run())
+    else:
+        yield from loose.widths(loose.run())
+        yield from tight.widths(tiles)
 
 
 class _Search:
-    """tight: as if all that is alive could lie without gaps."""
+    """tight: as if all that is alive could lie without gaps.  known: tiles measured so far."""
 
-    def __init__(self, graph: Graph, order: Order, streamed: Node | None, tight: bool) -> None:
+    def __init__(
+        self, graph: Graph, order: Order, streamed: Node | None, tight: bool, known: Known
+    ) -> None:
         self.graph, self.order, self.streamed, self.tight = graph, order, streamed, tight
+        self.known = known
         self.readers = {n: list(r) for n, r in users(graph.nodes()).items()}
         for n in graph.outputs.values():
             self.readers[n].append(Node(OUTSIDE, (n,), n.type))
-        self.known: dict[tuple[int, int, int], Tile] = {}
         self.waiting = self.updates()
         self.line = [n for n in order if n not in self.waiting]
         self.fit = [self.fits(n) for n in self.line]
@@ -195,6 +203,12 @@ class _Search:
             if not self.fit[k]:
                 return
             yield k
+
+    def widths(self, tiles: tuple[Tile, ...]) -> Iterator[tuple[Order, tuple[Tile, ...]]]:
+        """The tiles with as many rows at a time as memory allows, then with fewer."""
+        limit = max(self.levels(tiles), default=0)
+        wide = (self.widened(tiles, limit - spare) for spare in (0, *(limit // k for k in ROOM)))
+        yield from map(self.finished, dict.fromkeys(wide))
 
     def widened(self, tiles: tuple[Tile, ...], limit: int) -> tuple[Tile, ...]:
         """The same tiles with more rows at a time, where no more than `limit` bytes are alive."""

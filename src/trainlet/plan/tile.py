@@ -16,7 +16,6 @@ from trainlet.ops.op import OPS, build
 from trainlet.ops.rows import Rows, SummedRows
 from trainlet.plan.buffers import ALIGN, aligned
 
-
 LARGE = 8
 """A source is worth lying on if it has this part of the bytes of the largest."""
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from catalogue.cases import CASES
 from kernels.direct import RANDOM as DIRECT
+from kernels.floats import RANDOM as FLOATS
 from kernels.gradients import RANDOM as GRADIENTS
 from trainlet.backends import kernels
 from trainlet.backends.target import PRESETS
@@ -208,6 +209,7 @@ RANDOM: dict[str, Callable[[Random], Given]] = {
     "slice_i8": slice_,
     **GRADIENTS,
     **DIRECT,
+    **FLOATS,
 }
 
 

@@ -1,0 +1,56 @@
+/* Sums of float32 products, 16 at a time: four rows of `a` meet four columns of `b`.  Each sum adds its
+ * products in the order of the plain loop, product and sum rounded, and so has its bits. */
+#ifndef TRAINLET_PRODUCTS_F32_H
+#define TRAINLET_PRODUCTS_F32_H
+#include "dsp.h"
+#include "vmla.h"
+
+/* sums[rows, columns] = start[rows, columns] + n products; columns lie side by side, four at
+ * most.  Steps, in elements: from row to row, column to column, product to product. */
+typedef struct {
+  float *sums;
+  const float *start, *a, *b;
+  int rows, columns, n;
+  int sums_row, start_row, a_row, a_next, b_column, b_next;
+} Products;
+typedef void Meet(const Products *);
+
+static const float ZEROS[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+
+static ONE_COPY void sum_plainly(const Products *p, int row) {
+  for (; row < p->rows; row++)
+    for (int column = 0; column < p->columns; column++) {
+      const float *a = p->a + row * p->a_row, *b = p->b + column * p->b_column;
+      float s = p->start[row * p->start_row + column];
+      for (int k = 0; k < p->n; k++, a += p->a_next, b += p->b_next) s += *a * *b;
+      p->sums[row * p->sums_row + column] = s;
+    }
+}
+
+#ifdef HAS_VMLA
+#define SUM_PRODUCTS(name, four, one, a_step, b_step)                                       \
+  static ONE_COPY __attribute__((unused)) void name(const Products *p) {                                            \
+    int row = 0;                                                                            \
+    if (p->columns == 4) {                                                                  \
+      for (; row + 4 <= p->rows; row += 4)                                                  \
+        RUN_PRODUCTS(four, p, row, p->a_row, p->a_step, p->b_step);                         \
+      for (; row < p->rows; row++)                                                          \
+        RUN_PRODUCTS(one, p, row, p->a_row, p->a_next, p->b_step);                          \
+    }                                                                                       \
+    sum_plainly(p, row);                                                                    \
+  }
+#else
+#define SUM_PRODUCTS(name, four, one, a_step, b_step)                                       \
+  static inline void name(const Products *p) { sum_plainly(p, 0); }
+#endif
+/* where products of a sum lie side by side in a and in b; in a alone; in neither */
+SUM_PRODUCTS(rows_by_rows, ROWS_BY_ROWS, ROW_BY_ROWS, a_row, b_column)
+SUM_PRODUCTS(rows_by_columns, ROWS_BY_COLUMNS, ONE_BY_COLUMNS, a_row, b_next)
+SUM_PRODUCTS(columns_by_columns, COLUMNS_BY_COLUMNS, ONE_BY_COLUMNS, a_next, b_next)
+#undef SUM_PRODUCTS
+
+/* where the next four of `all` columns begin: the last four overlap those before */
+static inline int four_from(int column, int all) {
+  return column + 4 <= all || all < 4 ? column : all - 4;
+}
+#endif

@@ -1,9 +1,10 @@
-/* Sums of float32 products, 16 at a time: four rows of `a` meet four columns of `b`.  Each sum adds its
- * products in the order of the plain loop, product and sum rounded, and so has its bits. */
+/* Sums of float32 products, 16 at a time: four rows of `a` meet four columns of `b`.  Each sum adds
+ * its products in the order of the plain loop, product and sum rounded, and so has its bits. */
 #ifndef TRAINLET_PRODUCTS_F32_H
 #define TRAINLET_PRODUCTS_F32_H
 #include "dsp.h"
 #include "vmla.h"
+#include "zeros_f32.h"
 
 /* sums[rows, columns] = start[rows, columns] + n products; columns lie side by side, four at
  * most.  Steps, in elements: from row to row, column to column, product to product. */
@@ -14,8 +15,6 @@ typedef struct {
   int sums_row, start_row, a_row, a_next, b_column, b_next;
 } Products;
 typedef void Meet(const Products *);
-
-static const float ZEROS[4] = {0.0f, 0.0f, 0.0f, 0.0f};
 
 static ONE_COPY void sum_plainly(const Products *p, int row) {
   for (; row < p->rows; row++)
@@ -29,7 +28,7 @@ static ONE_COPY void sum_plainly(const Products *p, int row) {
 
 #ifdef HAS_VMLA
 #define SUM_PRODUCTS(name, four, one, a_step, b_step)                                       \
-  static ONE_COPY __attribute__((unused)) void name(const Products *p) {                                            \
+  static ONE_COPY __attribute__((unused)) void name(const Products *p) {                    \
     int row = 0;                                                                            \
     if (p->columns == 4) {                                                                  \
       for (; row + 4 <= p->rows; row += 4)                                                  \

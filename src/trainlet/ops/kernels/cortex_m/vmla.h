@@ -1,6 +1,6 @@
-/* Sixteen sums of products in the registers of the FPU (Armv7E-M, Armv8-M), in assembly: where
- * contraction is off gcc never uses VMLA, clang only for some cores, and neither loads several
- * registers in one instruction.  s0 to s15 hold the sums of four rows. */
+/* Sums of products in the registers of the FPU (Armv7E-M, Armv8-M).  Assembly: where contraction is
+ * off gcc never makes VMLA of C, clang only for some cores, and a load of several registers needs
+ * them in a row.  s0 to s15 hold the sums, four columns of four rows. */
 #ifndef TRAINLET_VMLA_H
 #define TRAINLET_VMLA_H
 #if defined(__thumb2__) && defined(__ARM_FP)
@@ -24,6 +24,9 @@
   move " %[" at "], {s4-s7}\n\t" ADVANCE(at, step)                                          \
   move " %[" at "], {s8-s11}\n\t" ADVANCE(at, step)                                         \
   move " %[" at "], {s12-s15}\n\t"
+/* `to` and its step stay in memory until then: registers are few */
+#define STORE_FOUR_ROWS                                                                     \
+  "ldr %[a], %[to]\n\tldr %[b], %[to_row]\n\t" FOUR_ROWS("vstmia", "a", "b")
 #define EACH_OF(count, text, rest)                                                          \
   "subs %[n], #" #count "\n\tblt 2f\n1:\t" text "subs %[n], #" #count "\n\tbge 1b\n2:\t"    \
   "adds %[n], #" #count "\n\tbeq 4f\n3:\t" rest "subs %[n], #1\n\tbne 3b\n4:\t"
@@ -49,7 +52,7 @@
           FOUR_MEET(17, 19, 21, 23, 25, 27, 29, 31),                                        \
           LOAD_A("s16", "s18", "s20", "s22") LOAD_B("s24", "s26", "s28", "s30")             \
           FOUR_MEET(16, 18, 20, 22, 24, 26, 28, 30))                                        \
-  FOUR_ROWS("vstmia", "to", "to_row")
+  STORE_FOUR_ROWS
 /* four rows of a with four columns of b, which lie side by side */
 #define ROWS_BY_COLUMNS                                                                     \
   FOUR_ROWS("vldmia", "from", "from_row") ROWS_OF_A                                         \
@@ -60,7 +63,7 @@
           FOUR_MEET(17, 19, 21, 23, 28, 29, 30, 31),                                        \
           LOAD_A("s16", "s18", "s20", "s22") LOAD_STEP("b", "s24-s27", "b_step")            \
           FOUR_MEET(16, 18, 20, 22, 24, 25, 26, 27))                                        \
-  FOUR_ROWS("vstmia", "to", "to_row")
+  STORE_FOUR_ROWS
 /* four columns of a with four of b */
 #define COLUMNS_BY_COLUMNS                                                                  \
   FOUR_ROWS("vldmia", "from", "from_row")                                                   \
@@ -71,7 +74,7 @@
           FOUR_MEET(20, 21, 22, 23, 28, 29, 30, 31),                                        \
           LOAD_STEP("a", "s16-s19", "a_step") LOAD_STEP("b", "s24-s27", "b_step")           \
           FOUR_MEET(16, 17, 18, 19, 24, 25, 26, 27))                                        \
-  FOUR_ROWS("vstmia", "to", "to_row")
+  STORE_FOUR_ROWS
 /* one row of a with four of b, four products at a time */
 #define ROW_BY_ROWS                                                                         \
   "vldmia %[from], {s0-s3}\n\t" ROWS_OF_B                                                   \
@@ -81,7 +84,7 @@
           MEETS(0, 1, 2, 3, 18, 6, 10, 14, 22) MEETS(0, 1, 2, 3, 19, 7, 11, 15, 23),        \
           LOAD("a", "s16") LOAD_B("s4", "s8", "s12", "s20")                                 \
           MEETS(0, 1, 2, 3, 16, 4, 8, 12, 20))                                              \
-  "vstmia %[to], {s0-s3}"
+  "ldr %[a], %[to]\n\tvstmia %[a], {s0-s3}"
 /* one row or column of a with four columns of b */
 #define ONE_BY_COLUMNS                                                                      \
   "vldmia %[from], {s0-s3}\n\t"                                                             \
@@ -91,7 +94,7 @@
           MEETS(0, 1, 2, 3, 16, 4, 5, 6, 7) MEETS(0, 1, 2, 3, 17, 8, 9, 10, 11),            \
           LOAD_STEP("a", "s16", "a_step") LOAD_STEP("b", "s4-s7", "b_step")                 \
           MEETS(0, 1, 2, 3, 16, 4, 5, 6, 7))                                                \
-  "vstmia %[to], {s0-s3}"
+  "ldr %[a], %[to]\n\tvstmia %[a], {s0-s3}"
 
 #define SINGLES                                                                             \
   "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "s12", "s13",   \
@@ -106,10 +109,10 @@
     int n = (p)->n, to_row = (p)->sums_row, from_row = (p)->start_row;                      \
     int a_step = (a_by), b_step = (b_by);                                                   \
     __asm__ volatile(text                                                                   \
-                     : [to] "+r"(to), [from] "+r"(from), [from_row] "+r"(from_row),         \
-                       [a] "+r"(a), [a_step] "+r"(a_step), [b] "+r"(b),                     \
-                       [b_step] "+r"(b_step), [n] "+r"(n), [u] "=&r"(u), [v] "=&r"(v)       \
-                     : [to_row] "r"(to_row)                                                 \
+                     : [from] "+r"(from), [from_row] "+r"(from_row), [a] "+r"(a),           \
+                       [a_step] "+r"(a_step), [b] "+r"(b), [b_step] "+r"(b_step),           \
+                       [n] "+r"(n), [u] "=&r"(u), [v] "=&r"(v)                              \
+                     : [to] "m"(to), [to_row] "m"(to_row)                                     \
                      : SINGLES, "cc", "memory");                                            \
   } while (0)
 #endif

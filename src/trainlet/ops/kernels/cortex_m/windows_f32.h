@@ -27,7 +27,8 @@ typedef struct { int count, a, sums; } Axis;
 typedef struct { int count, a, b; } Taps;
 
 /* for all positions and taps; p has the first of each */
-INLINED void sum_windows(Meet *meet, const Products *first, Axis down, Axis across, Taps y, Taps x) {
+INLINED void sum_windows(Meet *meet, const Products *first, Axis down, Axis across, Taps y,
+                         Taps x) {
   Products p = *first;
   if (down.a == across.a * across.count && down.sums == across.sums * across.count)
     across.count *= down.count, down.count = 1;

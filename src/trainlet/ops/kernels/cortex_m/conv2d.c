@@ -24,8 +24,8 @@ KERNEL ONE_COPY void k_conv2d(float *restrict y, const float *x, const float *w,
             p.sums = y + ((n * OH + oy) * OW + ox) * O + o;
             sum_windows(rows_by_rows, &p, (Axis){down.count, SH * W * C, OW * O},
                         (Axis){across.count, SW * C, O},
-                        (Taps){down.end - down.tap, DH * W * C, KW * CG},
-                        (Taps){joined && taps ? 1 : taps, DW * C, CG});
+                        (Taps){down.end - down.tap, DH * W * C, KW * CG * (int)sizeof *w},
+                        (Taps){joined && taps ? 1 : taps, DW * C, CG * (int)sizeof *w});
           }
     }
   }

@@ -5,5 +5,5 @@ KERNEL ONE_COPY void k_conv2d_dw(float *restrict dw, const float *g, const float
                                  int W, int C, int OH, int OW, int O, int KH, int KW, int SH,
                                  int SW, int PT, int PL, int DH, int DW, int G) {
   conv2d_dw(columns_by_columns, dw, g, x, N, H, W, C, OH, OW, O, KH, KW, SH, SW, PT, PL, DH, DW,
-            G);
+            G, 0, (int)sizeof *x);
 }

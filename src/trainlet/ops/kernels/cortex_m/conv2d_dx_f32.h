@@ -5,10 +5,11 @@
 #include "residue_f32.h"
 #include "windows_f32.h"
 
-INLINED void conv2d_dx(Meet *meet, float *dx, const float *g, const float *w, int N, int H, int W,
-                       int C, int OH, int OW, int O, int KH, int KW, int SH, int SW, int PT,
-                       int PL, int DH, int DW, int G) {
-  int CG = C / G, OG = O / G, K = KH * KW * CG;
+/* weights of one or four bytes; those of one have a scale for each output */
+INLINED void conv2d_dx(Meet *meet, float *dx, const float *g, const void *w, const float *scale,
+                       int N, int H, int W, int C, int OH, int OW, int O, int KH, int KW, int SH,
+                       int SW, int PT, int PL, int DH, int DW, int G, int bytes) {
+  int CG = C / G, OG = O / G, K = KH * KW * CG, tap = CG * bytes;
   Segment down, across;
   for (int phase = 0; phase < SH * SW; phase++) {
     int y0 = phase / SW, x0 = phase % SW;
@@ -27,12 +28,13 @@ INLINED void conv2d_dx(Meet *meet, float *dx, const float *g, const float *w, in
             for (int quad = 0; quad < CG; quad += 4) {
               int c = four_from(quad, CG);
               p.a = g + ((n * OH + oy) * OW + ox) * O + group * OG;
-              p.b = w + group * OG * K + (ky * KW + kx) * CG + c;
+              p.scale = scale ? scale + group * OG : 0;
+              p.b = (const int8_t *)w + (group * OG * K + (ky * KW + kx) * CG + c) * bytes;
               p.sums = dx + ((n * H + y0 + SH * iy) * W + x0 + SW * ix) * C + group * CG + c;
               sum_windows(meet, &p, (Axis){down.count, OW * O, SH * W * C},
                           (Axis){across.count, O, SW * C},
-                          (Taps){down.end - down.tap, py.apart * OW * O, -py.every * KW * CG},
-                          (Taps){across.end - across.tap, px.apart * O, -px.every * CG});
+                          (Taps){down.end - down.tap, py.apart * OW * O, -py.every * KW * tap},
+                          (Taps){across.end - across.tap, px.apart * O, -px.every * tap});
             }
       }
     }

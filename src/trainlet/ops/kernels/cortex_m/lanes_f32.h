@@ -31,10 +31,10 @@ INLINED void sum_eight(const Lanes *l, int c) {
                    "ldr %[n], %[a_row]\n\t" ADVANCE("a", "n")
                    "ldr %[n], %[b_row]\n\t" ADVANCE("b", "n")
                    "subs %[rows], #1\n\tbne 1b\n\t"
-                   "vstmia %[to], {s0-s7}"
+                   "ldr %[a], %[to]\n\tvstmia %[a], {s0-s7}"
                    : [a] "+&r"(a), [b] "+&r"(b), [rows] "+&r"(rows), [n] "+&r"(from)
-                   : [to] "r"(to), [columns] "r"(columns), [a_column] "r"(a_column),
-                     [b_column] "r"(b_column), [a_row] "m"(a_row), [b_row] "m"(b_row)
+                   : [columns] "r"(columns), [a_column] "r"(a_column), [b_column] "r"(b_column),
+                     [a_row] "m"(a_row), [b_row] "m"(b_row), [to] "m"(to)
                    : SINGLES, "cc", "memory");
 }
 #endif

@@ -7,21 +7,25 @@
 #include "zeros_f32.h"
 
 /* sums[rows, columns] = start[rows, columns] + n products; columns lie side by side, four at
- * most.  Steps, in elements: from row to row, column to column, product to product. */
+ * most.  Steps, in elements: from row to row, column to column, product to product.  Products of a
+ * are multiplied with scale[n] first, if it is there; zero is for those who read b in bytes. */
 typedef struct {
   float *sums;
-  const float *start, *a, *b;
+  const float *start, *a, *scale;
+  const void *b;
   int rows, columns, n;
-  int sums_row, start_row, a_row, a_next, b_column, b_next;
+  int sums_row, start_row, a_row, a_next, b_column, b_next, zero;
 } Products;
 typedef void Meet(const Products *);
 
 static ONE_COPY void sum_plainly(const Products *p, int row) {
   for (; row < p->rows; row++)
     for (int column = 0; column < p->columns; column++) {
-      const float *a = p->a + row * p->a_row, *b = p->b + column * p->b_column;
+      const float *a = p->a + row * p->a_row, *b = p->b;
       float s = p->start[row * p->start_row + column];
-      for (int k = 0; k < p->n; k++, a += p->a_next, b += p->b_next) s += *a * *b;
+      b += column * p->b_column;
+      for (int k = 0; k < p->n; k++, a += p->a_next, b += p->b_next)
+        s += (p->scale ? *a * p->scale[k] : *a) * *b;
       p->sums[row * p->sums_row + column] = s;
     }
 }
@@ -42,9 +46,11 @@ static ONE_COPY void sum_plainly(const Products *p, int row) {
 #define SUM_PRODUCTS(name, four, one, a_step, b_step)                                       \
   static inline void name(const Products *p) { sum_plainly(p, 0); }
 #endif
-/* where products of a sum lie side by side in a and in b; in a alone; in neither */
+/* products of a sum lie side by side in a and in b; in a alone; so, and scaled, those of b four
+ * apart; in neither */
 SUM_PRODUCTS(rows_by_rows, ROWS_BY_ROWS, ROW_BY_ROWS, a_row, b_column)
 SUM_PRODUCTS(rows_by_columns, ROWS_BY_COLUMNS, ONE_BY_COLUMNS, a_row, b_next)
+SUM_PRODUCTS(scaled_rows_by_columns, SCALED_ROWS_BY_COLUMNS, SCALED_ROW_BY_COLUMNS, a_row, b_next)
 SUM_PRODUCTS(columns_by_columns, COLUMNS_BY_COLUMNS, ONE_BY_COLUMNS, a_next, b_next)
 #undef SUM_PRODUCTS
 

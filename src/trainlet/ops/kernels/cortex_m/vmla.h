@@ -75,6 +75,32 @@
           LOAD_STEP("a", "s16-s19", "a_step") LOAD_STEP("b", "s24-s27", "b_step")           \
           FOUR_MEET(16, 17, 18, 19, 24, 25, 26, 27))                                        \
   STORE_FOUR_ROWS
+/* the same, the products of a with a scale of their own first; columns without a gap */
+#define SCALE(scale, a0, a1, a2, a3)                                                        \
+  "vmul.f32 s" #a0 ", s" #a0 ", s" #scale "\n\tvmul.f32 s" #a1 ", s" #a1 ", s" #scale        \
+  "\n\tvmul.f32 s" #a2 ", s" #a2 ", s" #scale "\n\tvmul.f32 s" #a3 ", s" #a3 ", s" #scale    \
+  "\n\t"
+#define SCALED_ROWS_BY_COLUMNS                                                              \
+  "ldr %[u], %[scale]\n\t"                                                                  \
+  FOUR_ROWS("vldmia", "from", "from_row") ROWS_OF_A                                         \
+  EACH_OF(2,                                                                                \
+          LOAD_A("s16-s17", "s18-s19", "s20-s21", "s22-s23") LOAD("u", "s24-s25")           \
+          SCALE(24, 16, 18, 20, 22) SCALE(25, 17, 19, 21, 23) LOAD("b", "s24-s31")          \
+          FOUR_MEET(16, 18, 20, 22, 24, 25, 26, 27)                                         \
+          FOUR_MEET(17, 19, 21, 23, 28, 29, 30, 31),                                        \
+          LOAD_A("s16", "s18", "s20", "s22") LOAD("u", "s24")                               \
+          SCALE(24, 16, 18, 20, 22) LOAD("b", "s24-s27")                                    \
+          FOUR_MEET(16, 18, 20, 22, 24, 25, 26, 27))                                        \
+  STORE_FOUR_ROWS
+#define SCALED_ROW_BY_COLUMNS                                                               \
+  "ldr %[u], %[scale]\n\tvldmia %[from], {s0-s3}\n\t"                                       \
+  EACH_OF(2,                                                                                \
+          LOAD("a", "s16-s17") LOAD("u", "s18-s19") LOAD("b", "s4-s11")                     \
+          "vmul.f32 s16, s16, s18\n\tvmul.f32 s17, s17, s19\n\t"                            \
+          MEETS(0, 1, 2, 3, 16, 4, 5, 6, 7) MEETS(0, 1, 2, 3, 17, 8, 9, 10, 11),            \
+          LOAD("a", "s16") LOAD("u", "s18") LOAD("b", "s4-s7") "vmul.f32 s16, s16, s18\n\t" \
+          MEETS(0, 1, 2, 3, 16, 4, 5, 6, 7))                                                \
+  "ldr %[a], %[to]\n\tvstmia %[a], {s0-s3}"
 /* one row of a with four of b, four products at a time */
 #define ROW_BY_ROWS                                                                         \
   "vldmia %[from], {s0-s3}\n\t" ROWS_OF_B                                                   \
@@ -105,14 +131,14 @@
   do {                                                                                      \
     float *to = (p)->sums + (row) * (p)->sums_row;                                          \
     const float *from = (p)->start + (row) * (p)->start_row;                                \
-    const float *a = (p)->a + (row) * (a_apart), *b = (p)->b, *u, *v;                       \
+    const float *a = (p)->a + (row) * (a_apart), *b = (p)->b, *scale = (p)->scale, *u, *v;  \
     int n = (p)->n, to_row = (p)->sums_row, from_row = (p)->start_row;                      \
     int a_step = (a_by), b_step = (b_by);                                                   \
     __asm__ volatile(text                                                                   \
                      : [from] "+r"(from), [from_row] "+r"(from_row), [a] "+r"(a),           \
                        [a_step] "+r"(a_step), [b] "+r"(b), [b_step] "+r"(b_step),           \
                        [n] "+r"(n), [u] "=&r"(u), [v] "=&r"(v)                              \
-                     : [to] "m"(to), [to_row] "m"(to_row)                                     \
+                     : [to] "m"(to), [to_row] "m"(to_row), [scale] "m"(scale)               \
                      : SINGLES, "cc", "memory");                                            \
   } while (0)
 #endif

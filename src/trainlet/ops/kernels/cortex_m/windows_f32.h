@@ -23,7 +23,7 @@ static ONE_COPY Segment segment(int first, int all, int origin, int step, int di
 
 /* positions down and across, and the elements of a and of the sums from one to the next */
 typedef struct { int count, a, sums; } Axis;
-/* taps down and across, and the elements of a and of b from one to the next */
+/* taps down and across, the elements of a and the bytes of b from one to the next */
 typedef struct { int count, a, b; } Taps;
 
 /* for all positions and taps; p has the first of each */
@@ -44,7 +44,7 @@ INLINED void sum_windows(Meet *meet, const Products *first, Axis down, Axis acro
     for (int ky = 0; ky < y.count; ky++)
       for (int kx = 0; kx < x.count; kx++) {
         p.a = first->a + line * down.a + ky * y.a + kx * x.a;
-        p.b = first->b + ky * y.b + kx * x.b;
+        p.b = (const int8_t *)first->b + ky * y.b + kx * x.b;
         meet(&p);
         p.start = p.sums, p.start_row = p.sums_row;
       }

@@ -5,8 +5,8 @@
 KERNEL ONE_COPY void k_depthwise(float *restrict y, const float *x, const float *w, const float *b,
                                  int N, int H, int W, int C, int OH, int OW, int KH, int KW,
                                  int SH, int SW, int PT, int PL, int DH, int DW) {
-  Lanes l = {.start = b, .sums = y, .channels = C, .a_row = DH * W * C, .a_column = DW * C,
-             .b_row = KW * C, .b_column = C};
+  Lanes l = {.start = b, .sums = y, .bytes = (int)sizeof *w, .channels = C, .a_row = DH * W * C,
+             .a_column = DW * C, .b_row = KW * C, .b_column = C};
   for (int n = 0; n < N; n++)
     for (int oy = 0; oy < OH; oy++) {
       int y0 = oy * SH - PT, ky = first_tap(y0, DH);

@@ -5,7 +5,7 @@ Their oracle is the reference kernel on this machine, bit for bit: `eval` adds i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -149,6 +149,21 @@ def of_layer(
     return made, [values(rng, shape) for shape in shapes]
 
 
+def rounded_twice() -> Iterator[Given]:
+    """1 - 1, where a fused multiply-add, which rounds once, leaves 2^-24."""
+    x, w = np.full((5, 1), 1 + 2**-12, np.float32), np.full((4, 1), 1 + 2**-12, np.float32)
+    b = np.full(4, -(1 + 2**-11), np.float32)
+    yield node("linear", float32(5, 1), float32(4, 1), float32(4)), [x, w, b]
+
+
+def large_windows() -> Iterator[Given]:
+    """Of more taps than fit the stack for eight channels."""
+    rng = np.random.default_rng(9)
+    x, w, attrs = (1, 9, 8, 17), (9, 7, 17), {**POINT, "padding": (1, 2, 1, 2)}
+    yield of_layer(rng, "depthwise_i8_dx", x, w, (1, 3, 6, 17), (9, 7), (9, 8), attrs, 2)
+
+
+SPECIAL = {"linear": rounded_twice, "depthwise_i8_dx": large_windows}
 LAYER = ("", "_dx", "_dw", "_i8_dx", "_i8_dw")
 RANDOM: dict[str, Callable[[Random], Given]] = {
     "linear": linear,

@@ -15,6 +15,7 @@ import numpy as np
 from catalogue.cases import CASES
 from kernels.direct import RANDOM as DIRECT
 from kernels.floats import RANDOM as FLOATS
+from kernels.floats import SPECIAL
 from kernels.gradients import RANDOM as GRADIENTS
 from trainlet.backends import kernels
 from trainlet.backends.target import PRESETS
@@ -224,3 +225,5 @@ def given(op: str) -> Iterator[Given]:
             yield RANDOM[op](rng)
     if op == "depthwise_i8":
         yield from wide_depthwise(np.random.default_rng(8))
+    if op in SPECIAL:
+        yield from SPECIAL[op]()

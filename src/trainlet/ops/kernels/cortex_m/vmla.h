@@ -77,8 +77,8 @@
   STORE_FOUR_ROWS
 /* the same, the products of a with a scale of their own first; columns without a gap */
 #define SCALE(scale, a0, a1, a2, a3)                                                        \
-  "vmul.f32 s" #a0 ", s" #a0 ", s" #scale "\n\tvmul.f32 s" #a1 ", s" #a1 ", s" #scale        \
-  "\n\tvmul.f32 s" #a2 ", s" #a2 ", s" #scale "\n\tvmul.f32 s" #a3 ", s" #a3 ", s" #scale    \
+  "vmul.f32 s" #a0 ", s" #a0 ", s" #scale "\n\tvmul.f32 s" #a1 ", s" #a1 ", s" #scale       \
+  "\n\tvmul.f32 s" #a2 ", s" #a2 ", s" #scale "\n\tvmul.f32 s" #a3 ", s" #a3 ", s" #scale   \
   "\n\t"
 #define SCALED_ROWS_BY_COLUMNS                                                              \
   "ldr %[u], %[scale]\n\t"                                                                  \

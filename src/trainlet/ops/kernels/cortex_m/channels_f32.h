@@ -1,7 +1,7 @@
 /* Sums of a channel's own products, eight channels at a time in the registers of the FPU, each in
  * the order of the plain loop. */
-#ifndef TRAINLET_LANES_F32_H
-#define TRAINLET_LANES_F32_H
+#ifndef TRAINLET_CHANNELS_F32_H
+#define TRAINLET_CHANNELS_F32_H
 #include "dsp.h"
 #include "vmla.h"
 #include "zeros_f32.h"
@@ -15,7 +15,7 @@ typedef struct {
   const float *start, *a, *scale;
   const void *b;
   int bytes, channels, rows, columns, a_row, a_column, b_row, b_column;
-} Lanes;
+} Sums;
 
 #ifdef HAS_VMLA
 #define EIGHT_MEET                                                                          \
@@ -27,21 +27,21 @@ typedef struct {
 #define SCALED(a, scale) "vmul.f32 s" #a ", s" #a ", s" #scale "\n\t"
 /* eight channels, c and on; `first` loads what stays, `then` follows each load of a */
 #define SUM_EIGHT(name, first, then)                                                        \
-  INLINED void name(const Lanes *l, int c) {                                                \
-    float *to = l->sums + c;                                                                \
-    const float *from = l->start ? l->start + c : ZEROS, *a = l->a + c;                     \
-    const float *b = (const float *)l->b + c, *scale = l->scale ? l->scale + c : ZEROS;     \
-    int rows = l->rows, columns = l->columns, a_column = l->a_column, b_column = l->b_column; \
-    int a_row = l->a_row - columns * a_column, b_row = l->b_row - columns * b_column;       \
+  INLINED void name(const Sums *p, int c) {                                                 \
+    float *to = p->sums + c;                                                                \
+    const float *from = p->start ? p->start + c : ZEROS, *a = p->a + c;                     \
+    const float *b = (const float *)p->b + c, *scale = p->scale ? p->scale + c : ZEROS;     \
+    int rows = p->rows, columns = p->columns, a_column = p->a_column, b_column = p->b_column; \
+    int a_row = p->a_row - columns * a_column, b_row = p->b_row - columns * b_column;       \
     __asm__ volatile(                                                                       \
         "vldmia %[n], {s0-s7}\n\t" first                                                    \
         "1:\tmov %[n], %[columns]\n"                                                        \
         "2:\t" LOAD_STEP("a", "s8-s15", "a_column") then                                    \
         LOAD_STEP("b", "s16-s23", "b_column") EIGHT_MEET                                    \
-        "subs %[n], #1\n\tbne 2b\n\t"                                                      \
+        "subs %[n], #1\n\tbne 2b\n\t"                                                       \
         "ldr %[n], %[a_row]\n\t" ADVANCE("a", "n")                                          \
         "ldr %[n], %[b_row]\n\t" ADVANCE("b", "n")                                          \
-        "subs %[rows], #1\n\tbne 1b\n\t"                                                   \
+        "subs %[rows], #1\n\tbne 1b\n\t"                                                    \
         "ldr %[a], %[to]\n\tvstmia %[a], {s0-s7}"                                           \
         : [a] "+&r"(a), [b] "+&r"(b), [rows] "+&r"(rows), [n] "+&r"(from)                   \
         : [columns] "r"(columns), [a_column] "r"(a_column), [b_column] "r"(b_column),       \
@@ -52,33 +52,33 @@ SUM_EIGHT(sum_eight, , )
 SUM_EIGHT(sum_eight_scaled, "ldr %[n], %[scale]\n\tvldmia %[n], {s24-s31}\n", EIGHT_SCALED)
 #endif
 
-/* not inlined: gcc 12 would make VCVT conditional, which its assembler mistakes for Helium's VCVTN */
+/* not inlined: gcc 12 may make VCVT conditional, which its assembler takes for Helium's VCVTN */
 static ONE_COPY float float_of(const int8_t *byte) { return (float)*byte; }
 
-static inline float factor(const Lanes *l, int at) {
-  return l->bytes == 4 ? ((const float *)l->b)[at] : float_of((const int8_t *)l->b + at);
+static inline float factor(const Sums *p, int at) {
+  return p->bytes == 4 ? ((const float *)p->b)[at] : float_of((const int8_t *)p->b + at);
 }
 
-static ONE_COPY void sum_lanes(const Lanes *l) {
+static ONE_COPY void sum_channels(const Sums *p) {
   int c = 0;
 #ifdef HAS_VMLA
   /* the last eight overlap those before, unless these were moved on already */
-  int all = l->sums == l->start ? l->channels & -8 : l->channels;
-  if (l->bytes == 4 && all >= 8 && l->rows > 0 && l->columns > 0)
+  int all = p->sums == p->start ? p->channels & -8 : p->channels;
+  if (p->bytes == 4 && all >= 8 && p->rows > 0 && p->columns > 0)
     for (; c < all; c += 8) {
       int first = c + 8 <= all ? c : all - 8;
-      if (l->scale) sum_eight_scaled(l, first);
-      else sum_eight(l, first);
+      if (p->scale) sum_eight_scaled(p, first);
+      else sum_eight(p, first);
     }
 #endif
-  for (; c < l->channels; c++) {
-    float s = l->start ? l->start[c] : 0.0f;
-    for (int row = 0; row < l->rows; row++)
-      for (int k = 0; k < l->columns; k++) {
-        float a = l->a[row * l->a_row + k * l->a_column + c];
-        s += (l->scale ? a * l->scale[c] : a) * factor(l, row * l->b_row + k * l->b_column + c);
+  for (; c < p->channels; c++) {
+    float s = p->start ? p->start[c] : 0.0f;
+    for (int row = 0; row < p->rows; row++)
+      for (int k = 0; k < p->columns; k++) {
+        float a = p->a[row * p->a_row + k * p->a_column + c];
+        s += (p->scale ? a * p->scale[c] : a) * factor(p, row * p->b_row + k * p->b_column + c);
       }
-    l->sums[c] = s;
+    p->sums[c] = s;
   }
 }
 #endif

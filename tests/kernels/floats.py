@@ -163,7 +163,14 @@ def large_windows() -> Iterator[Given]:
     yield of_layer(rng, "depthwise_i8_dx", x, w, (1, 3, 6, 17), (9, 7), (9, 8), attrs, 2)
 
 
-SPECIAL = {"linear": rounded_twice, "depthwise_i8_dx": large_windows}
+def wide_maps() -> Iterator[Given]:
+    """Of more columns than fit the stack for eight channels."""
+    rng = np.random.default_rng(9)
+    x, w, attrs = (1, 3, 60, 17), (3, 3, 17), {**POINT, "padding": (1, 1, 1, 1)}
+    yield of_layer(rng, "depthwise_i8_dw", x, w, x, (3, 3), (3, 60), attrs, 2)
+
+
+SPECIAL = {"linear": rounded_twice, "depthwise_i8_dx": large_windows, "depthwise_i8_dw": wide_maps}
 LAYER = ("", "_dx", "_dw", "_i8_dx", "_i8_dw")
 RANDOM: dict[str, Callable[[Random], Given]] = {
     "linear": linear,

@@ -8,13 +8,13 @@
 #include <stdint.h>
 
 /* sums[channels] = start[channels], or 0, + rows times columns products of a[.., channels], scaled
- * first if scale is there, and b[.., channels], of one or four bytes; steps are in elements, from
- * row to row and from column to column */
+ * first if scale is there, and b[.., channels], of four bytes, or of one, less zero; steps are in
+ * elements, from row to row and from column to column */
 typedef struct {
   float *sums;
   const float *start, *a, *scale;
   const void *b;
-  int bytes, channels, rows, columns, a_row, a_column, b_row, b_column;
+  int bytes, zero, channels, rows, columns, a_row, a_column, b_row, b_column;
 } Sums;
 
 #ifdef HAS_VMLA
@@ -53,10 +53,10 @@ SUM_EIGHT(sum_eight_scaled, "ldr %[n], %[scale]\n\tvldmia %[n], {s24-s31}\n", EI
 #endif
 
 /* not inlined: gcc 12 may make VCVT conditional, which its assembler takes for Helium's VCVTN */
-static ONE_COPY float float_of(const int8_t *byte) { return (float)*byte; }
+static ONE_COPY float less(const int8_t *byte, int zero) { return (float)(*byte - zero); }
 
 static inline float factor(const Sums *p, int at) {
-  return p->bytes == 4 ? ((const float *)p->b)[at] : float_of((const int8_t *)p->b + at);
+  return p->bytes == 4 ? ((const float *)p->b)[at] : less((const int8_t *)p->b + at, p->zero);
 }
 
 static ONE_COPY void sum_channels(const Sums *p) {

@@ -15,10 +15,7 @@ KERNEL ONE_COPY void k_depthwise_i8_dx(float *restrict dx, const float *g, const
     if (wide) {
       some = fit < C ? fit : C;
       if (c + some > C) c = C - some;
-      for (int tap = 0; tap < KH * KW; tap++) {
-        widen_bytes(floats + tap * some, w + tap * C + c, 4, some / 4, 4, 0);
-        for (int k = some & -4; k < some; k++) floats[tap * some + k] = (float)w[tap * C + c + k];
-      }
+      widen_rows(floats, w + c, C, KH * KW, some, 0);
       weights = floats;
     }
     depthwise_dx(dx + c, g + c, weights, s + c, wide ? 4 : 1, some, some, N, H, W, C, OH, OW, KH,

@@ -29,4 +29,12 @@ static ONE_COPY void widen_bytes(float *to, const int8_t *from, int next, int n,
   for (; n > 0; n--, from += next, to += 4)
     for (int k = 0; k < columns; k++) to[k] = (float)(from[k] - zero);
 }
+
+/* `rows` times n floats of bytes less zero, whose rows lie `next` apart */
+INLINED void widen_rows(float *to, const int8_t *from, int next, int rows, int n, int zero) {
+  for (; rows > 0; rows--, from += next, to += n) {
+    widen_bytes(to, from, 4, n / 4, 4, zero);
+    for (int k = n & -4; k < n; k++) to[k] = (float)(from[k] - zero);
+  }
+}
 #endif

@@ -25,12 +25,12 @@ typedef struct {
   SCALED(8, 24) SCALED(9, 25) SCALED(10, 26) SCALED(11, 27)                                 \
   SCALED(12, 28) SCALED(13, 29) SCALED(14, 30) SCALED(15, 31)
 #define SCALED(a, scale) "vmul.f32 s" #a ", s" #a ", s" #scale "\n\t"
-/* eight channels, c and on; `first` loads what stays, `then` follows each load of a */
-#define SUM_EIGHT(name, first, then)                                                        \
+/* eight channels, c and on; `kept` is what `first` loads, `then` follows each load of a */
+#define SUM_EIGHT(name, kept, first, then)                                                  \
   INLINED void name(const Sums *p, int c) {                                                 \
     float *to = p->sums + c;                                                                \
     const float *from = p->start ? p->start + c : ZEROS, *a = p->a + c;                     \
-    const float *b = (const float *)p->b + c, *scale = p->scale ? p->scale + c : ZEROS;     \
+    const float *b = (const float *)p->b + c, *scale = kept;                                \
     int rows = p->rows, columns = p->columns, a_column = p->a_column, b_column = p->b_column; \
     int a_row = p->a_row - columns * a_column, b_row = p->b_row - columns * b_column;       \
     __asm__ volatile(                                                                       \
@@ -48,8 +48,8 @@ typedef struct {
           [a_row] "m"(a_row), [b_row] "m"(b_row), [to] "m"(to), [scale] "m"(scale)          \
         : SINGLES, "cc", "memory");                                                         \
   }
-SUM_EIGHT(sum_eight, , )
-SUM_EIGHT(sum_eight_scaled, "ldr %[n], %[scale]\n\tvldmia %[n], {s24-s31}\n", EIGHT_SCALED)
+SUM_EIGHT(sum_eight, 0, , )
+SUM_EIGHT(sum_eight_scaled, p->scale + c, "ldr %[n], %[scale]\n\tvldmia %[n], {s24-s31}\n", EIGHT_SCALED)
 #endif
 
 /* not inlined: gcc 12 may make VCVT conditional, which its assembler takes for Helium's VCVTN */
@@ -64,12 +64,11 @@ static ONE_COPY void sum_channels(const Sums *p) {
 #ifdef HAS_VMLA
   /* the last eight overlap those before, unless these were moved on already */
   int all = p->sums == p->start ? p->channels & -8 : p->channels;
-  if (p->bytes == 4 && all >= 8 && p->rows > 0 && p->columns > 0)
-    for (; c < all; c += 8) {
-      int first = c + 8 <= all ? c : all - 8;
-      if (p->scale) sum_eight_scaled(p, first);
-      else sum_eight(p, first);
-    }
+  if (p->bytes < 4 || all < 8 || p->rows <= 0 || p->columns <= 0) all = 0;
+  if (p->scale)
+    for (; c < all; c += 8) sum_eight_scaled(p, c + 8 <= all ? c : all - 8);
+  else
+    for (; c < all; c += 8) sum_eight(p, c + 8 <= all ? c : all - 8);
 #endif
   for (; c < p->channels; c++) {
     float s = p->start ? p->start[c] : 0.0f;

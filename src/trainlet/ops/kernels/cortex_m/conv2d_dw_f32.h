@@ -25,8 +25,8 @@ INLINED void conv2d_dw(Meet *meet, float *dw, const float *g, const void *x, int
         p.start = ZEROS, p.start_row = 0;
         for (int n = 0; n < N; n++)
           for (int oy = oy0; oy < oy1; oy += rows) {
-            p.a = g + ((n * OH + oy) * OW + ox0) * O + group * OG;
             int at = ((n * H + y0 + oy * SH) * W + x0 + ox0 * SW) * C + c;
+            p.a = g + ((n * OH + oy) * OW + ox0) * O + group * OG;
             p.b = (const int8_t *)x + at * bytes;
             meet(&p);
             p.start = p.sums, p.start_row = K;

@@ -157,17 +157,17 @@ def rounded_twice() -> Iterator[Given]:
 
 
 def large_windows() -> Iterator[Given]:
-    """Of more taps than fit the stack for eight channels."""
+    """Of more taps than fit the stack for four channels."""
     rng = np.random.default_rng(9)
-    x, w, attrs = (1, 9, 8, 17), (9, 7, 17), {**POINT, "padding": (1, 2, 1, 2)}
-    yield of_layer(rng, "depthwise_i8_dx", x, w, (1, 3, 6, 17), (9, 7), (9, 8), attrs, 2)
+    x, w, attrs = (1, 11, 11, 17), (11, 10, 17), {**POINT, "padding": (1, 2, 1, 2)}
+    yield of_layer(rng, "depthwise_i8_dx", x, w, (1, 3, 6, 17), (11, 10), (11, 11), attrs, 2)
 
 
 def wide_maps() -> Iterator[Given]:
-    """Of more columns than fit the stack for eight channels."""
+    """Of more columns than fit the stack for four channels."""
     rng = np.random.default_rng(9)
-    x, w, attrs = (1, 3, 60, 17), (3, 3, 17), {**POINT, "padding": (1, 1, 1, 1)}
-    yield of_layer(rng, "depthwise_i8_dw", x, w, x, (3, 3), (3, 60), attrs, 2)
+    x, w, attrs = (1, 3, 110, 17), (3, 3, 17), {**POINT, "padding": (1, 1, 1, 1)}
+    yield of_layer(rng, "depthwise_i8_dw", x, w, x, (3, 3), (3, 110), attrs, 2)
 
 
 SPECIAL = {"linear": rounded_twice, "depthwise_i8_dx": large_windows, "depthwise_i8_dw": wide_maps}

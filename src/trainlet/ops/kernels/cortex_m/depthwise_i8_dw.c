@@ -4,13 +4,13 @@
 #include "window.h"
 enum { ROOM_FOR_A_ROW = 400 };
 /* as the reference kernel, eight channels at a time; a row of the map becomes floats on the stack,
- * if it has room for eight channels of it */
+ * if it has room for four channels of it */
 KERNEL ONE_COPY void k_depthwise_i8_dw(float *restrict dw, const float *g, const int8_t *x, int N,
                                        int H, int W, int C, int OH, int OW, int KH, int KW,
                                        int SH, int SW, int PT, int PL, int DH, int DW, float S,
                                        int Z) {
   float floats[ROOM_FOR_A_ROW];
-  int fit = ROOM_FOR_A_ROW / W & -8, wide = fit >= 8 && C >= 8, each = wide && fit < C ? fit : C;
+  int fit = ROOM_FOR_A_ROW / W & -4, wide = fit >= 4 && C >= 4, each = wide && fit < C ? fit : C;
   for (int k = 0; k < KH * KW * C; k++) dw[k] = 0.0f;
   for (int c = 0; c < C; c += each) {
     int some = C - c < each ? C - c : each, apart = wide ? some : C;

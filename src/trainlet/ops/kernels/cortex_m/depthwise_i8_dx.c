@@ -3,13 +3,13 @@
 #include "widen_bytes.h"
 enum { ROOM_FOR_TAPS = 400 };
 /* as the reference kernel, eight channels at a time; weights of some channels become floats on the
- * stack, if it has room for all taps of eight */
+ * stack, if it has room for all taps of four */
 KERNEL ONE_COPY void k_depthwise_i8_dx(float *restrict dx, const float *g, const int8_t *w,
                                        const float *s, int N, int H, int W, int C, int OH, int OW,
                                        int KH, int KW, int SH, int SW, int PT, int PL, int DH,
                                        int DW) {
   float floats[ROOM_FOR_TAPS];
-  int fit = ROOM_FOR_TAPS / (KH * KW) & -8, wide = fit >= 8 && C >= 8;
+  int fit = ROOM_FOR_TAPS / (KH * KW) & -4, wide = fit >= 4 && C >= 4;
   for (int c = 0, some = C; c < C; c += some) {
     const void *weights = w;
     if (wide) {

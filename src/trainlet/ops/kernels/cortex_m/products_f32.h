@@ -19,13 +19,16 @@ typedef struct {
 typedef void Meet(const Products *);
 
 static ONE_COPY void sum_plainly(const Products *p, int row) {
+  int a_next = p->a_next, b_next = p->b_next;
   for (; row < p->rows; row++)
     for (int column = 0; column < p->columns; column++) {
-      const float *a = p->a + row * p->a_row, *b = p->b;
+      const float *a = p->a + row * p->a_row, *b = (const float *)p->b + column * p->b_column;
+      const float *scale = p->scale;
       float s = p->start[row * p->start_row + column];
-      b += column * p->b_column;
-      for (int k = 0; k < p->n; k++, a += p->a_next, b += p->b_next)
-        s += (p->scale ? *a * p->scale[k] : *a) * *b;
+      if (scale)
+        for (int k = p->n; k > 0; k--, a += a_next, b += b_next) s += *a * *scale++ * *b;
+      else
+        for (int k = p->n; k > 0; k--, a += a_next, b += b_next) s += *a * *b;
       p->sums[row * p->sums_row + column] = s;
     }
 }

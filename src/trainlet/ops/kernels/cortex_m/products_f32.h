@@ -8,7 +8,7 @@
 
 /* sums[rows, columns] = start[rows, columns] + n products; columns lie side by side, four at
  * most.  Steps, in elements: from row to row, column to column, product to product.  Products of a
- * are multiplied with scale[n] first, if it is there; zero is for those who read b in bytes. */
+ * are multiplied with scale[n] first where a name says scaled; zero is for those who read bytes. */
 typedef struct {
   float *sums;
   const float *start, *a, *scale;
@@ -23,18 +23,24 @@ static ONE_COPY void sum_plainly(const Products *p, int row) {
   for (; row < p->rows; row++)
     for (int column = 0; column < p->columns; column++) {
       const float *a = p->a + row * p->a_row, *b = (const float *)p->b + column * p->b_column;
-      const float *scale = p->scale;
       float s = p->start[row * p->start_row + column];
-      if (scale)
-        for (int k = p->n; k > 0; k--, a += a_next, b += b_next) s += *a * *scale++ * *b;
-      else
-        for (int k = p->n; k > 0; k--, a += a_next, b += b_next) s += *a * *b;
+      for (int k = p->n; k > 0; k--, a += a_next, b += b_next) s += *a * *b;
+      p->sums[row * p->sums_row + column] = s;
+    }
+}
+
+static inline void sum_scaled_plainly(const Products *p, int row) {
+  for (; row < p->rows; row++)
+    for (int column = 0; column < p->columns; column++) {
+      const float *a = p->a + row * p->a_row, *b = (const float *)p->b + column * p->b_column;
+      float s = p->start[row * p->start_row + column];
+      for (int k = 0; k < p->n; k++, a += p->a_next, b += p->b_next) s += *a * p->scale[k] * *b;
       p->sums[row * p->sums_row + column] = s;
     }
 }
 
 #ifdef HAS_VMLA
-#define SUM_PRODUCTS(name, four, one, a_step, b_step)                                       \
+#define SUM_PRODUCTS(name, four, one, a_step, b_step, plainly)                              \
   static ONE_COPY __attribute__((unused)) void name(const Products *p) {                    \
     int row = 0;                                                                            \
     if (p->columns == 4) {                                                                  \
@@ -43,18 +49,19 @@ static ONE_COPY void sum_plainly(const Products *p, int row) {
       for (; row < p->rows; row++)                                                          \
         RUN_PRODUCTS(one, p, row, p->a_row, p->a_next, p->b_step);                          \
     }                                                                                       \
-    sum_plainly(p, row);                                                                    \
+    plainly(p, row);                                                                        \
   }
 #else
-#define SUM_PRODUCTS(name, four, one, a_step, b_step)                                       \
-  static inline void name(const Products *p) { sum_plainly(p, 0); }
+#define SUM_PRODUCTS(name, four, one, a_step, b_step, plainly)                              \
+  static inline void name(const Products *p) { plainly(p, 0); }
 #endif
-/* products of a sum lie side by side in a and in b; in a alone; so, and scaled, those of b four
- * apart; in neither */
-SUM_PRODUCTS(rows_by_rows, ROWS_BY_ROWS, ROW_BY_ROWS, a_row, b_column)
-SUM_PRODUCTS(rows_by_columns, ROWS_BY_COLUMNS, ONE_BY_COLUMNS, a_row, b_next)
-SUM_PRODUCTS(scaled_rows_by_columns, SCALED_ROWS_BY_COLUMNS, SCALED_ROW_BY_COLUMNS, a_row, b_next)
-SUM_PRODUCTS(columns_by_columns, COLUMNS_BY_COLUMNS, ONE_BY_COLUMNS, a_next, b_next)
+/* products of a sum lie side by side in a and in b; in a alone; in neither; in a alone, scaled */
+SUM_PRODUCTS(rows_by_rows, ROWS_BY_ROWS, ROW_BY_ROWS, a_row, b_column, sum_plainly)
+SUM_PRODUCTS(rows_by_columns, ROWS_BY_COLUMNS, ONE_BY_COLUMNS, a_row, b_next, sum_plainly)
+SUM_PRODUCTS(columns_by_columns, COLUMNS_BY_COLUMNS, ONE_BY_COLUMNS, a_next, b_next, sum_plainly)
+/* columns of b without a gap */
+SUM_PRODUCTS(scaled_rows_by_columns, SCALED_ROWS_BY_COLUMNS, SCALED_ROW_BY_COLUMNS, a_row, b_next,
+             sum_scaled_plainly)
 #undef SUM_PRODUCTS
 
 /* where the next four of `all` columns begin: the last four overlap those before */

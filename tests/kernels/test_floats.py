@@ -7,10 +7,11 @@ from catalogue.kernels import Library, prototypes
 from emulator.project import HAS_GCC, HAS_QEMU
 from kernels.board import Board
 from kernels.emulated import Emulated
-from kernels.floats import RANDOM, rounded_twice
+from kernels.floats import RANDOM, of_layer, rounded_twice
 from kernels.shadows import REFERENCE, folder, given, shadowing, sources
 from trainlet.backends.target import PRESETS, Target
 from trainlet.backends.toolchain import compile_shared
+from trainlet.ops.op import OPS
 
 SHADOWS = [f.stem for f in shadowing(Target.preset("cortex-m7").kernels) if f.stem in RANDOM]
 gcc = pytest.mark.skipif(not HAS_GCC, reason="arm-none-eabi-gcc is not installed")
@@ -62,3 +63,29 @@ def test_on_a_cortex_m55(tmp_path, reference):
         assert not (folder("helium") / f"{op}.c").exists()
         cases = list(given(op))
         agree(op, cases, board.run(cases), reference)
+
+
+MOST = {
+    "conv2d": ((1, 1), 64, (1.4, 1.45, 1.4)),
+    "conv2d_i8": ((1, 1), 64, (None, 1.75, 1.55)),
+    "depthwise": ((3, 3), 32, (2.7, 2.7, 1.75)),
+    "depthwise_i8": ((3, 3), 32, (None, 3.7, 3.1)),
+}
+"""Window, channels, and instructions for each multiply-accumulate: forward, dx, dw."""
+
+
+@gcc
+def test_what_layers_take_on_a_cortex_m7(tmp_path):
+    core, rng, size = Emulated("cortex-m7", "gcc", tmp_path), np.random.default_rng(0), (16, 16)
+    for layer, (kernel, c, most) in MOST.items():
+        deep = layer.startswith("conv2d")
+        edge = kernel[0] // 2
+        where = {"stride": (1, 1), "padding": (edge,) * 4, "dilation": (1, 1)}
+        attrs = where | ({"groups": 1} if deep else {})
+        w, map_ = ((c, *kernel, c) if deep else (*kernel, c)), (1, *size, c)
+        for end, limit in zip(("", "_dx", "_dw"), most, strict=True):
+            if limit:
+                op, axis = layer + end, 0 if deep else 2
+                node, arrays = of_layer(rng, op, map_, w, map_, kernel, size, attrs, axis)
+                core.run(node, arrays)
+                assert core.instructions <= limit * OPS[op].macs(node), op

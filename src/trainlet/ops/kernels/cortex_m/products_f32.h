@@ -18,15 +18,19 @@ typedef struct {
 } Products;
 typedef void Meet(const Products *);
 
+/* one sum of n products; a function, since gcc would make of the loops around it several */
+static ONE_COPY float sum_one(float s, const float *a, int a_next, const float *b, int b_next,
+                              int n) {
+  for (; n > 0; n--, a += a_next, b += b_next) s += *a * *b;
+  return s;
+}
+
 static ONE_COPY void sum_plainly(const Products *p, int row) {
-  int a_next = p->a_next, b_next = p->b_next;
   for (; row < p->rows; row++)
-    for (int column = 0; column < p->columns; column++) {
-      const float *a = p->a + row * p->a_row, *b = (const float *)p->b + column * p->b_column;
-      float s = p->start[row * p->start_row + column];
-      for (int k = p->n; k > 0; k--, a += a_next, b += b_next) s += *a * *b;
-      p->sums[row * p->sums_row + column] = s;
-    }
+    for (int column = 0; column < p->columns; column++)
+      p->sums[row * p->sums_row + column] = sum_one(
+          p->start[row * p->start_row + column], p->a + row * p->a_row, p->a_next,
+          (const float *)p->b + column * p->b_column, p->b_next, p->n);
 }
 
 static inline void sum_scaled_plainly(const Products *p, int row) {
@@ -66,6 +70,7 @@ SUM_PRODUCTS(scaled_rows_by_columns, SCALED_ROWS_BY_COLUMNS, SCALED_ROW_BY_COLUM
 
 /* where the next four of `all` columns begin: the last four overlap those before */
 static inline int four_from(int column, int all) {
-  return column + 4 <= all || all < 4 ? column : all - 4;
+  int last = all < 4 ? 0 : all - 4;
+  return column < last ? column : last;
 }
 #endif

@@ -14,6 +14,8 @@ import numpy as np
 
 from catalogue.cases import CASES
 from kernels.direct import RANDOM as DIRECT
+from kernels.floats import RANDOM as FLOATS
+from kernels.floats import SPECIAL
 from kernels.gradients import RANDOM as GRADIENTS
 from trainlet.backends import kernels
 from trainlet.backends.target import PRESETS
@@ -208,6 +210,7 @@ RANDOM: dict[str, Callable[[Random], Given]] = {
     "slice_i8": slice_,
     **GRADIENTS,
     **DIRECT,
+    **FLOATS,
 }
 
 
@@ -222,3 +225,5 @@ def given(op: str) -> Iterator[Given]:
             yield RANDOM[op](rng)
     if op == "depthwise_i8":
         yield from wide_depthwise(np.random.default_rng(8))
+    if op in SPECIAL:
+        yield from SPECIAL[op]()

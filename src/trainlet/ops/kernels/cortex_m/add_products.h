@@ -3,14 +3,6 @@
 #define TRAINLET_ADD_PRODUCTS_H
 #include "dsp.h"
 #include <stdint.h>
-/* two words in one store: to p, which moves past them */
-#ifdef __ARM_FEATURE_DSP
-#define STORE_PAIR(p, a, b) \
-  __asm__ volatile("strd %1, %2, [%0], #8" : "+r"(p) : "r"(a), "r"(b) : "memory")
-#else
-#define STORE_PAIR(p, a, b) ((p)[0] = (a), (p)[1] = (b), (p) += 2)
-#endif
-
 /* two words of four bytes, of rows that lie side by side, as four pairs, of bytes 0 to 3 */
 #define STORE_ROWS(p, even0, odd0, even1, odd1)                                             \
   STORE_PAIR(p, pkhbt(even0, even1), pkhbt(odd0, odd1));                                    \

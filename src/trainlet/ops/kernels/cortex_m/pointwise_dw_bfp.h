@@ -8,7 +8,8 @@
 #include "factors_bfp.h"
 #include "move_weights.h"
 #include <stdint.h>
-enum { DW_PIXELS = 64, DW_OUTPUTS = 8, FIT_32_BITS = 256 };
+enum { DW_PIXELS = 64, DW_OUTPUTS = 8, DW_CHANNELS = 16, ROW_OF_SCALED = DW_CHANNELS + 4 };
+enum { FIT_32_BITS = 256 };
 
 static inline uint32_t *pair_two_gradients(uint32_t *to, uint32_t first, uint32_t second) {
   STORE_PAIR(to, pkhbt(first, second), pkhtb(second, first));
@@ -48,10 +49,11 @@ static ONE_COPY void pointwise_dw_bfp(Gradients to, const void *g, const int8_t 
                                       int P, int O, int C, int Z, int bytes) {
   int64_t totals[4 * DW_OUTPUTS];
   int32_t sums[4 * DW_OUTPUTS];
+  float scaled[DW_OUTPUTS * ROW_OF_SCALED];
   uint32_t gradients[DW_OUTPUTS / 2 * DW_PIXELS], inputs[2 * DW_PIXELS];
   for (int o0 = 0; o0 < O; o0 += DW_OUTPUTS) {
     int pairs = (O - o0 < DW_OUTPUTS ? O - o0 + 1 : DW_OUTPUTS) / 2, all = 8 * pairs;
-    for (int quad = 0; quad < C; quad += 4) {
+    for (int quad = 0, c0 = 0; quad < C; quad += 4) {
       int c = quad + 4 <= C ? quad : C - 4;
       for (int k = 0; k < all; k++) totals[k] = sums[k] = 0;
       for (int p0 = 0; p0 < P; p0 += DW_PIXELS) {
@@ -66,14 +68,14 @@ static ONE_COPY void pointwise_dw_bfp(Gradients to, const void *g, const int8_t 
         if (P > FIT_32_BITS && (p0 + n) % FIT_32_BITS == 0)
           for (int k = 0; k < all; k++) totals[k] += sums[k], sums[k] = 0;
       }
-      for (int k = 0; k < all; k += 4) {
-        int pair = o0 + k / 8 * 2, o = (pair + 2 <= O ? pair : O - 2) + k / 4 % 2, new = quad - c;
-        float four[4];
-        for (int j = 0; j < 4; j++) {
-          int32_t sum = sums[k + j];
-          four[j] = (P > FIT_32_BITS ? (float)(totals[k + j] + sum) : (float)sum) * scale;
-        }
-        if (o >= pair) put_gradients(&to, o, C, quad, four + new, 4 - new);
+      float *row = scaled + 4 + c - c0; /* what is left of C may begin before c0 */
+      for (int k = 0; k < all; k += 4, row += ROW_OF_SCALED)
+        for (int j = 0; j < 4; j++)
+          row[j] = scale * (P > FIT_32_BITS ? (float)(totals[k + j] + sums[k + j])
+                                            : (float)sums[k + j]);
+      if (quad + 4 - c0 == DW_CHANNELS || quad + 4 >= C) {
+        put_gradients(&to, scaled + 4, ROW_OF_SCALED, o0, O, c0, c + 4 - c0, C);
+        c0 = quad + 4;
       }
     }
   }

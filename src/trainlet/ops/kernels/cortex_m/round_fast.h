@@ -25,11 +25,29 @@ static inline int is_below(float x, uint32_t bits) {
   union { float value; uint32_t bits; } size = {x};
   return size.bits << 1 < bits << 1;
 }
-/* round_f32 of x, which fits an int32, with the draw of a hash */
+/* round_f32 of x with the draw of a hash; 0 of NaN, and something large of what is too large */
+#if defined __ARM_FEATURE_DSP && defined __ARM_FP
 static inline int32_t round_by_hash(float x, uint32_t hash) {
+  int32_t below;
+  float whole, draw;
+  __asm__("vmov %[draw], %[hash]\n\tvcvt.s32.f32 %[whole], %[x]\n\tvmov %[below], %[whole]\n\t"
+          "vcvt.f32.s32 %[whole], %[whole]\n\tvcvt.f32.s32 %[draw], %[draw], #24\n\t"
+          "vsub.f32 %[x], %[x], %[whole]\n\tvcmpe.f32 %[x], #0\n\tvmrs APSR_nzcv, fpscr\n\t"
+          "itt mi\n\tvaddmi.f32 %[x], %[x], %[one]\n\tsubmi %[below], %[below], #1\n\t"
+          "vcmpe.f32 %[draw], %[x]\n\tvmrs APSR_nzcv, fpscr\n\t"
+          "it mi\n\taddmi %[below], %[below], #1"
+          : [below] "=&r"(below), [whole] "=&t"(whole), [draw] "=&t"(draw), [x] "+t"(x)
+          : [hash] "r"(hash >> 8), [one] "t"(1.0f)
+          : "cc");
+  return below;
+}
+#else
+static inline int32_t round_by_hash(float x, uint32_t hash) {
+  if (!is_below(x, 0x4F000000)) return x < 0 ? INT32_MIN : x > 0 ? INT32_MAX : 0; /* 2^31 */
   int32_t below = (int32_t)x;
   float rest = x - (float)below, draw = draw_of(hash);
   if (rest < 0) rest += 1.0f, below--;
   return below + (draw < rest);
 }
+#endif
 #endif

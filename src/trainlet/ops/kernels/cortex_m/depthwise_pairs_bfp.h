@@ -8,7 +8,7 @@
 #include "factors_bfp.h"
 #include "put_fours.h"
 #include <stdint.h>
-enum { WORDS_OF_MAP = 512, WORDS_OF_SUMS = 192 };
+enum { WORDS_OF_MAP = 608, WORDS_OF_SUMS = 96 };
 
 /* what a part of one axis needs: `origin` is the first output it meets, `count` how many */
 typedef struct { int origin, count; } Reach;
@@ -154,17 +154,33 @@ static inline int depthwise_fits(int C, int KH, int KW, int SH, int SW, int DH, 
   return C >= 4 && DH * DW == 1 && KH >= SH && KW >= SW && words <= WORDS_OF_MAP;
 }
 
+/* the part of a map that is on the stack at a time */
+typedef struct { int tall, wide; } Part;
+
+/* of the parts that fit, each side halved or not, that with which the fewest words are made in all;
+ * the part of one input fits */
+static ONE_COPY Part best_part(int H, int W, int SH, int SW, int KH, int KW) {
+  Part best = {1, 1};
+  int least = INT32_MAX, most = WORDS_OF_MAP - words_of_taps(SH, SW, KH, KW);
+  for (int wide = W, more = 1; more; more = wide > 1, wide = (wide + 1) / 2)
+    for (int tall = H, again = 1; again; again = tall > 1, tall = (tall + 1) / 2) {
+      int words = words_of_part(tall, wide, SH, SW, KH, KW);
+      int all = words * ((H + tall - 1) / tall) * ((W + wide - 1) / wide);
+      if (words <= most && wide <= WORDS_OF_SUMS / 4 && all < least)
+        best = (Part){tall, wide}, least = all;
+    }
+  return best;
+}
+
 /* if depthwise_fits: dx written, or, if it is NULL, only its largest sum sought */
 static ONE_COPY int32_t depthwise_pairs_bfp(
     void *dx, const void *g, const int8_t *w, const int16_t *r, Shifts shifts, int N, int H, int W,
     int C, int OH, int OW, int KH, int KW, int SH, int SW, int PT, int PL, int bytes) {
   int32_t sums[WORDS_OF_SUMS];
   uint32_t words[WORDS_OF_MAP], *map = words + words_of_taps(SH, SW, KH, KW);
-  int tall = H, wide = W, most = WORDS_OF_MAP - words_of_taps(SH, SW, KH, KW);
+  Part part_size = best_part(H, W, SH, SW, KH, KW);
+  int tall = part_size.tall, wide = part_size.wide;
   int32_t top = 0;
-  while (words_of_part(tall, wide, SH, SW, KH, KW) > most || wide > WORDS_OF_SUMS / 4)
-    if (wide <= WORDS_OF_SUMS / 4 && (tall > 4 || wide == 1)) tall = (tall + 1) / 2;
-    else wide = (wide + 1) / 2;
   for (int quad = 0; quad < C; quad += 4) {
     int c = quad + 4 <= C ? quad : C - 4, made = 0;
     uint32_t scales[2] = {load_bytes(r + c), load_bytes(r + c + 2)};

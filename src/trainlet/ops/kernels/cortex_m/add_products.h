@@ -23,14 +23,18 @@ static ONE_COPY void add_products(int32_t *sums, const uint32_t *g, const uint32
   for (; pairs > 0; pairs--, sums += apart) {
     int32_t a0 = sums[0], a1 = sums[1], a2 = sums[2], a3 = sums[3];
     int32_t b0 = sums[4], b1 = sums[5], b2 = sums[6], b3 = sums[7];
-    const uint32_t *rows = w, *end = g + words;
+    const uint32_t *rows = w;
+    intptr_t stop = (intptr_t)(g + words);
+    Aside end;
+    PUT_ASIDE(end, stop);
     do {
       uint32_t s, t, u, v;
       PAIRS_MEET;
       PAIRS_MEET;
       PAIRS_MEET;
       PAIRS_MEET;
-    } while (g != end);
+      TAKE_BACK(stop, end);
+    } while ((intptr_t)g != stop);
     sums[0] = a0, sums[1] = a1, sums[2] = a2, sums[3] = a3;
     sums[4] = b0, sums[5] = b1, sums[6] = b2, sums[7] = b3;
   }

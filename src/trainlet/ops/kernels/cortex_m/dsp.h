@@ -89,6 +89,12 @@ static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
   __asm__ volatile("asrs %0, %0, %1\n\tadc %0, %0, %2" : "+r"(x) : "r"(right), "r"(plus) : "cc");
   return x;
 }
+/* an integer of a loop that needs all other registers for its body */
+#ifdef __ARM_FP
+typedef float Aside;
+#define PUT_ASIDE(place, n) __asm__("vmov %0, %1" : "=t"(place) : "r"(n))
+#define TAKE_BACK(n, place) __asm__ volatile("vmov %0, %1" : "=r"(n) : "t"(place))
+#endif
 #else
 #define DSP_ONE(name, text) static inline uint32_t name(uint32_t a) { return plain_##name(a); }
 #define DSP_TWO(name, text)                                                                 \
@@ -136,6 +142,12 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t plus) {
 static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
   return (x >> right) + (x >> (right - 1) & 1) + plus;
 }
+#endif
+
+#ifndef PUT_ASIDE
+typedef intptr_t Aside;
+#define PUT_ASIDE(place, n) (place = (n))
+#define TAKE_BACK(n, place) (n = (place))
 #endif
 
 DSP_ONE(sxtb16, "sxtb16 %0, %1")                /* bytes 0 and 2 as two int16 */

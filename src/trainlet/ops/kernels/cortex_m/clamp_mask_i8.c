@@ -6,7 +6,7 @@ typedef struct { uint32_t from, beyond, low, high; } Inside;
 static inline uint8_t bits_inside(uint32_t first, uint32_t second, Inside k) {
   uint32_t low = if_no_carry(first, k.from, k.beyond, k.low);
   uint32_t high = if_no_carry(second, k.from, k.beyond, k.high);
-  return (uint8_t)sum_of_bytes(low | high);
+  return (uint8_t)sum_of_four(low | high);
 }
 
 /* as the reference kernel, eight elements at a time: y - low - 1 is below high - low - 1 */

@@ -73,7 +73,7 @@ static inline uint32_t if_no_carry(uint32_t a, uint32_t b, uint32_t c, uint32_t 
   return y;
 }
 /* the sum of four bytes, which fits one */
-static inline uint32_t sum_of_bytes(uint32_t a) {
+static inline uint32_t sum_of_four(uint32_t a) {
   uint32_t y;
   __asm__("usad8 %0, %1, %2" : "=r"(y) : "r"(a), "r"(0));
   return y;
@@ -134,7 +134,7 @@ static inline uint32_t if_no_carry(uint32_t a, uint32_t b, uint32_t c, uint32_t 
     if ((((a >> k) + (b >> k)) & 0xFFu) + (c >> k & 0xFFu) < 256) y |= kept & 0xFFu << k;
   return y;
 }
-static inline uint32_t sum_of_bytes(uint32_t a) { return a * 0x01010101u >> 24; }
+static inline uint32_t sum_of_four(uint32_t a) { return a * 0x01010101u >> 24; }
 static inline int32_t ssat8(int32_t x) { return x < -128 ? -128 : x > 127 ? 127 : x; }
 static inline int32_t smmlar(int32_t a, int32_t b, int32_t plus) {
   return (int32_t)((uint32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32) + (uint32_t)plus);

@@ -5,7 +5,7 @@ KERNEL ONE_COPY void k_sum_bfp(float *restrict y, const void *g, const int32_t *
                                int bytes) {
   float scale = power_of_two(*e), sums[SUMMED_COLUMNS];
   for (int c = 0; c < C;) {
-    int first = sum_columns(sums, g, c, R, C, bytes);
+    int first = column_sums(sums, g, c, R, C, bytes);
     for (const float *sum = sums + c - first; c < C && sum != sums + SUMMED_COLUMNS; c++)
       y[c] = *sum++ * scale;
   }

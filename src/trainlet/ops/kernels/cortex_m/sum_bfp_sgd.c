@@ -35,7 +35,7 @@ KERNEL ONE_COPY void k_sum_bfp_sgd(int32_t *p, const void *g, const int32_t *e, 
   BiasMove how = {power_of_two(*e), *lr, mode, random_key(seed, (uint32_t)*step, tensor)};
   float sums[SUMMED_COLUMNS];
   for (int c = 0; c < C; c += SUMMED_COLUMNS) {
-    int first = sum_columns(sums, g, c, R, C, bytes);
+    int first = column_sums(sums, g, c, R, C, bytes);
     int end = c + SUMMED_COLUMNS < C ? c + SUMMED_COLUMNS : C;
     move_biases(p, inverse, sums + c - first, c, end, &how);
   }

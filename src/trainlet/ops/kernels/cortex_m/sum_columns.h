@@ -46,7 +46,7 @@ static ONE_COPY void sum_bytes(float *to, const int8_t *g, int R, int C) {
 
 /* sums of SUMMED_COLUMNS columns of g[R,C], column c among them, or of as many as there are; exact
  * but for one rounding; returns the first column */
-static inline int sum_columns(float *to, const void *g, int c, int R, int C, int bytes) {
+static inline int column_sums(float *to, const void *g, int c, int R, int C, int bytes) {
   if (C < SUMMED_COLUMNS || R > SUMMED_ROWS) {
     for (int k = 0; k < SUMMED_COLUMNS && c + k < C; k++)
       to[k] = (float)column_sum(g, c + k, R, C, bytes);

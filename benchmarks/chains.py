@@ -1,11 +1,11 @@
 """What fusing chains of element-wise operations into one loop could win at most.
 
-A link is an element-wise node that only one other element-wise node of its size reads: in one loop the
-value between them would need no store, no load and no loop of its own, PER_ELEMENT instructions for
-each element.  Masks of one bit an element count as element-wise.  Shares are of a training step on an
-emulated Cortex-M7, batch 1.
+A link is an element-wise node that only one other element-wise node of its size reads: in one loop
+the value between them would need no store, no load and no loop of its own, PER_ELEMENT instructions
+for each element.  Masks of one bit an element count as element-wise.  Shares are of a training step
+on an emulated Cortex-M7, batch 1.
 
-    python benchmarks/chains.py          prints a table, writes build/chains.json
+    python benchmarks/chains.py          prints a table, writes build/chains.json; ten minutes
 """
 
 from __future__ import annotations
@@ -33,11 +33,10 @@ PER_ELEMENT = 4
 ROOMY = {"ram": 16 << 20, "flash": 16 << 20}
 PRECISIONS = {"float32": "float32", "int8": tl.Int8(gradient="int16")}
 CURVES = ("sigmoid", "tanh", "silu", "gelu", "gelu_tanh", "hard_swish")
-ELEMENTWISE = frozenset(
-    [*CURVES, *(f"{name}_dx" for name in CURVES)]
-    + ["relu", "relu6", "relu_mask", "relu6_mask", "hard_sigmoid", "hard_sigmoid_mask", "mask_dx"]
-    + ["add", "sub", "mul", "scale", "offset", "quantize", "dequantize", "requantize_i8"]
-    + ["add_i8", "mul_i8", "clamp_mask_i8", "mask_bfp", "add_bfp", "to_bfp", "from_bfp"]
+ELEMENTWISE = {*CURVES, *(f"{name}_dx" for name in CURVES)} | set(
+    "relu relu6 relu_mask relu6_mask hard_sigmoid hard_sigmoid_mask mask_dx add sub mul scale "
+    "offset quantize dequantize requantize_i8 add_i8 mul_i8 clamp_mask_i8 mask_bfp add_bfp to_bfp "
+    "from_bfp".split()
 )
 
 

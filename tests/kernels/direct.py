@@ -15,7 +15,6 @@ from trainlet.ops.op import OPS, float32, typed
 from trainlet.ops.quantized.gradient.direct import DIRECT
 from trainlet.ops.quantized.update import ROUNDINGS
 
-
 RATES = [0.45, 0.45, 0.04, 0.03, 0.03]
 """How often a move is small, large, farther than any weight, infinite, and no number."""
 

@@ -29,9 +29,10 @@ static ONE_COPY void move_biases(int32_t *p, const float *inverse, const float *
 }
 
 /* as the reference kernel, eight columns at a time */
-KERNEL ONE_COPY void k_sum_bfp_sgd(int32_t *p, const void *g, const int32_t *e, const float *inverse,
-                                   const float *lr, const int32_t *step, int R, int C, int bytes,
-                                   uint32_t seed, uint32_t tensor, int mode) {
+KERNEL ONE_COPY void k_sum_bfp_sgd(int32_t *p, const void *g, const int32_t *e,
+                                   const float *inverse, const float *lr, const int32_t *step,
+                                   int R, int C, int bytes, uint32_t seed, uint32_t tensor,
+                                   int mode) {
   BiasMove how = {power_of_two(*e), *lr, mode, random_key(seed, (uint32_t)*step, tensor)};
   float sums[SUMMED_COLUMNS];
   for (int c = 0; c < C; c += SUMMED_COLUMNS) {

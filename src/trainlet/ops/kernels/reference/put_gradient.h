@@ -2,8 +2,8 @@
 #ifndef TRAINLET_PUT_GRADIENT_H
 #define TRAINLET_PUT_GRADIENT_H
 #include "planes.h"
-/* where gradients go: to dw, or, if that is NULL, straight into the weights p, `row` of them in each
- * row, of which the leading ones learn */
+/* where gradients go: to dw, or, if that is NULL, straight into the weights p, `row` of them in
+ * each row, of which the leading ones learn */
 typedef struct {
   float *dw;
   int8_t *p;

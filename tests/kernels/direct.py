@@ -15,6 +15,9 @@ from trainlet.ops.op import OPS, float32, typed
 from trainlet.ops.quantized.gradient.direct import DIRECT
 from trainlet.ops.quantized.update import ROUNDINGS
 
+RATES = [0.45, 0.45, 0.04, 0.03, 0.03]
+"""How often a move is small, large, farther than any weight, infinite, and no number."""
+
 
 def weight_of(rng: Random, shape: tuple[int, ...], bits: int) -> tuple[np.ndarray, Planes | None]:
     """A weight with perhaps more columns than learn, and how its bits lie."""
@@ -36,13 +39,15 @@ def applied(of: str) -> Callable[[Random], Given]:
         attrs["rounding"] = str(rng.choice(ROUNDINGS))
         shape = gradient.type.shape
         if of == "sum_bfp":
-            p = rng.integers(-(2**31) + 1, 2**31, shape).astype(np.int32)
+            ends = rng.choice([-1, 1]) * (2**31 - 1 - rng.integers(0, 4, shape))
+            p = np.where(rng.random(shape) < 0.8, ends, rng.integers(-(2**31) + 1, 2**31, shape))
+            p = p.astype(np.int32)
         else:
             p, planes = weight_of(rng, shape, int(rng.choice([0, 4, 8])))
             attrs |= {"planes": planes} if planes else {}
         real = OPS[of].eval(*arrays, **gradient.attrs)
         size = max(float(np.abs(real).max()), 1e-30)
-        rate = np.float32(rng.choice([0.3, 30.0]) / size)
+        rate = np.float32(rng.choice([0.3, 30.0, 1e5, np.inf, np.nan], p=RATES) / size)
         scales = rng.uniform(1, 4, shape[0]).astype(np.float32)
         types = [typed(str(p.dtype), *p.shape), *(i.type for i in gradient.inputs)]  # type: ignore
         types += [float32(shape[0]), float32(), typed("int32")]

@@ -9,8 +9,10 @@ import trainlet as tl
 from emulator.project import HAS_GCC
 from int8.networks import program
 from kernels.emulated import Emulated
+from kernels.gradients import layer, scales, some_mantissas, without_padding
 from kernels.shadows import layered, node, some_bytes
-from trainlet.ops.op import OPS
+from trainlet.ops.op import OPS, typed
+from trainlet.ops.quantized.gradient.block import EXPONENT
 from trainlet.ops.quantized.types import affine, int8, weight
 
 pytestmark = pytest.mark.skipif(not HAS_GCC, reason="arm-none-eabi-gcc is not installed")
@@ -61,6 +63,31 @@ def test_elements(core):
     assert core.instructions <= 17 * 8192
     core.run(node("clamp_mask_i8", kind, low=-128, high=127), operands[:1])
     assert core.instructions <= 2.5 * 8192
+
+
+def test_mantissas(core):
+    rng, kind, e = np.random.default_rng(0), typed("int16", 64, 192), np.asarray(-20, np.int32)
+    g = some_mantissas(rng, kind.shape, "int16")
+    bits = rng.integers(0, 256, g.size // 8).astype(np.uint8)
+    core.run(node("mask_bfp", kind, typed("uint8", bits.size), EXPONENT), [g, bits, e])
+    assert core.instructions <= 2.5 * g.size
+    core.run(node("sum_bfp", kind, EXPONENT), [g, e])
+    assert core.instructions <= 2.2 * g.size
+    r, gain = scales(rng, kind.shape[1]), np.asarray(5000, np.int32)
+    core.run(node("exponent_layer", kind, typed("int16", r.size), EXPONENT, EXPONENT),
+             [g, r, gain, e])  # fmt: skip
+    assert core.instructions <= 3.1 * g.size
+
+
+@pytest.mark.parametrize(("kernel", "most"), [(3, 3.9), (5, 2.5), (7, 3.3)])
+def test_depthwise_gradients(kernel, most, core, monkeypatch):
+    """A window of 7 rows needs no more than one of 3: the map is cut where it costs least."""
+    monkeypatch.setattr("kernels.gradients.dtype_of", lambda rng: "int16")
+    w, where = weight(kernel, kernel, 48, axis=2), same(kernel)
+    made, arrays = layer(np.random.default_rng(0), "depthwise_bfp_dx", (1, 8, 8, 48), w,
+                         (1, *w.shape), without_padding(where), size=(8, 8), **where)  # fmt: skip
+    core.run(made, arrays)
+    assert core.instructions <= most * OPS["depthwise_bfp_dx"].macs(made)
 
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "kernels.md"

@@ -53,7 +53,8 @@ def _moves(
     """-lr * G / s in 1 / unit of the integer, float32 in the order of the C code."""
     along = [-1 if k == axis else 1 for k in range(g.ndim)]
     factor = (lr * inverse[: g.shape[axis]]).astype(np.float32) * np.float32(unit)
-    return -(g * factor.reshape(along)).astype(np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return -(g * factor.reshape(along)).astype(np.float32)
 
 
 def _eval(

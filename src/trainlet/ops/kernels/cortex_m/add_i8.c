@@ -2,17 +2,44 @@
 #include "dsp.h"
 #include "kernel.h"
 #include "rescale_fast.h"
-/* what each byte becomes at the common scale */
-static ONE_COPY void tabulate(int32_t table[256], int zero, int multiplier, int shift) {
-  for (int k = 0; k < 256; k++)
-    table[k] = rescale(((int8_t)k - zero) * (1 << 20), multiplier, shift);
+/* where the sums are rescaled to, and a byte that becomes as much */
+typedef struct { int32_t twice, right, zero; } Target;
+
+/* what each byte becomes at the common scale, and `more` */
+static ONE_COPY void tabulate(int32_t table[256], int zero, int multiplier, int shift,
+                              int32_t more) {
+  int32_t twice = (int32_t)((uint32_t)multiplier << 1), x = (-128 - zero) * (1 << 20);
+  for (int k = 128; k < 384; k++, x += 1 << 20) {
+    int32_t y = smmlar(x, twice, x);
+    table[k & 255] = (shift ? shift_round_add(y + (y >> 31), -shift, 0) : y) + more;
+  }
 }
 
-/* as the reference kernel: operands of one byte have 256 values, so their scaling is looked up */
+/* y = h + q, of which h is only halved for the common scale, and q looked up */
+static ONE_COPY void add_looked_up(int8_t *y, const int8_t *h, const int8_t *q, BROADCAST_TWO,
+                                   const int32_t *table, Target to) {
+  if (d0 * d1 * d2 == 1 && i3 == 1 && j3 == 1) {
+    for (const int8_t *end = y + d3; y != end;) {
+      int32_t sum = table[(uint8_t)*q++] + *h++ * (1 << 19);
+      *y++ = rescale_fast(sum, to.twice, to.right, to.zero);
+    }
+  } else {
+    BROADCAST_LOOP_TWO({
+      int32_t sum = table[(uint8_t)q[j]] + h[i] * (1 << 19);
+      y[n] = rescale_fast(sum, to.twice, to.right, to.zero);
+    })
+  }
+}
+
+static inline int is_half(int multiplier, int shift) { return multiplier == 1 << 30 && !shift; }
+static inline int is_less(int multiplier, int shift) { return multiplier >= 1 << 30 && shift <= 0; }
+
+/* as the reference kernel: one operand is halved, the other's bytes have 256 values to look up */
 KERNEL ONE_COPY void k_add_i8(int8_t *restrict y, const int8_t *p, const int8_t *q,
                               BROADCAST_TWO, int MP, int SP, int MQ, int SQ, int MY, int SY,
                               int ZP, int ZQ, int ZY, int low, int high) {
-  if (SP > 0 || SQ > 0 || SY >= 0 || MY < 1 << 30) {
+  int half = is_half(MP, SP) && is_less(MQ, SQ), other = is_half(MQ, SQ) && is_less(MP, SP);
+  if (!(half || other) || SY >= 0 || MY < 1 << 30) {
     BROADCAST_LOOP_TWO({
       int32_t s = rescale((p[i] - ZP) * (1 << 20), MP, SP);
       s += rescale((q[j] - ZQ) * (1 << 20), MQ, SQ);
@@ -20,20 +47,14 @@ KERNEL ONE_COPY void k_add_i8(int8_t *restrict y, const int8_t *p, const int8_t 
     })
     return;
   }
-  int32_t of_p[256], of_q[256], twice = (int32_t)((uint32_t)MY << 1);
-  tabulate(of_p, ZP, MP, SP);
-  tabulate(of_q, ZQ, MQ, SQ);
-  if (d0 * d1 * d2 == 1 && i3 == 1 && j3 == 1) {
-    const uint8_t *r = (const uint8_t *)p, *s = (const uint8_t *)q;
-    for (int n = 0; n < d3; n++) {
-      int32_t sum = of_p[r[n]] + of_q[s[n]];
-      y[n] = rescale_fast(sum, twice, -SY, ZY);
-    }
+  int32_t table[256];
+  Target to = {(int32_t)((uint32_t)MY << 1), -SY, ZY};
+  if (half) {
+    tabulate(table, ZQ, MQ, SQ, -ZP * (1 << 19));
+    add_looked_up(y, p, q, d0, d1, d2, d3, i0, i1, i2, i3, j0, j1, j2, j3, table, to);
   } else {
-    BROADCAST_LOOP_TWO({
-      int32_t sum = of_p[(uint8_t)p[i]] + of_q[(uint8_t)q[j]];
-      y[n] = rescale_fast(sum, twice, -SY, ZY);
-    })
+    tabulate(table, ZP, MP, SP, -ZQ * (1 << 19));
+    add_looked_up(y, q, p, d0, d1, d2, d3, j0, j1, j2, j3, i0, i1, i2, i3, table, to);
   }
   clamp_bytes(y, d0 * d1 * d2 * d3, low, high);
 }

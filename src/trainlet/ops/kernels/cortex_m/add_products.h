@@ -3,14 +3,6 @@
 #define TRAINLET_ADD_PRODUCTS_H
 #include "dsp.h"
 #include <stdint.h>
-/* two words in one store: to p, which moves past them */
-#ifdef __ARM_FEATURE_DSP
-#define STORE_PAIR(p, a, b) \
-  __asm__ volatile("strd %1, %2, [%0], #8" : "+r"(p) : "r"(a), "r"(b) : "memory")
-#else
-#define STORE_PAIR(p, a, b) ((p)[0] = (a), (p)[1] = (b), (p) += 2)
-#endif
-
 /* two words of four bytes, of rows that lie side by side, as four pairs, of bytes 0 to 3 */
 #define STORE_ROWS(p, even0, odd0, even1, odd1)                                             \
   STORE_PAIR(p, pkhbt(even0, even1), pkhbt(odd0, odd1));                                    \
@@ -31,14 +23,18 @@ static ONE_COPY void add_products(int32_t *sums, const uint32_t *g, const uint32
   for (; pairs > 0; pairs--, sums += apart) {
     int32_t a0 = sums[0], a1 = sums[1], a2 = sums[2], a3 = sums[3];
     int32_t b0 = sums[4], b1 = sums[5], b2 = sums[6], b3 = sums[7];
-    const uint32_t *rows = w, *end = g + words;
+    const uint32_t *rows = w;
+    intptr_t stop = (intptr_t)(g + words);
+    Aside end;
+    PUT_ASIDE(end, stop);
     do {
       uint32_t s, t, u, v;
       PAIRS_MEET;
       PAIRS_MEET;
       PAIRS_MEET;
       PAIRS_MEET;
-    } while (g != end);
+      TAKE_BACK(stop, end);
+    } while ((intptr_t)g != stop);
     sums[0] = a0, sums[1] = a1, sums[2] = a2, sums[3] = a3;
     sums[4] = b0, sums[5] = b1, sums[6] = b2, sums[7] = b3;
   }

@@ -8,7 +8,7 @@
 #include "factors_bfp.h"
 #include "put_fours.h"
 #include <stdint.h>
-enum { WORDS_OF_MAP = 512, WORDS_OF_SUMS = 192 };
+enum { WORDS_OF_MAP = 608, WORDS_OF_SUMS = 96 };
 
 /* what a part of one axis needs: `origin` is the first output it meets, `count` how many */
 typedef struct { int origin, count; } Reach;
@@ -39,9 +39,12 @@ INLINED void scale_columns(uint32_t *to, int apart, const void *row, int C, int 
   int at = ox * C;
   for (; pairs > 0; pairs--, ox += 2, at += 2 * C, to += apart) {
     uint32_t a01 = 0, a23 = 0, b01 = 0, b23 = 0;
-    if ((unsigned)ox < (unsigned)OW)
-      a01 = two_mantissas(row, at, bytes), a23 = two_mantissas(row, at + 2, bytes);
-    if ((unsigned)(ox + 1) < (unsigned)OW)
+    if (ox >= OW || ox < -1) {
+      to[0] = to[1] = to[2] = to[3] = 0;
+      continue;
+    }
+    if (ox >= 0) a01 = two_mantissas(row, at, bytes), a23 = two_mantissas(row, at + 2, bytes);
+    if (ox + 1 < OW)
       b01 = two_mantissas(row, at + C, bytes), b23 = two_mantissas(row, at + C + 2, bytes);
     to[0] = two_columns(low_product(a01, s01, half), low_product(b01, s01, half), before);
     to[1] = two_columns(high_product(a01, s01, half), high_product(b01, s01, half), before);
@@ -111,21 +114,27 @@ static ONE_COPY void pair_taps_of(uint32_t *to, const int8_t *w, int C, int KW, 
 #endif
 
 /* the inputs of one phase of a part: how many pairs of them in each of `lines`; their windows, of
- * `pairs` pairs of columns `apart` words from each other, and of `rows` rows */
-typedef struct { int count, lines, pairs, apart, rows; } PhaseWindows;
+ * `pairs` pairs of columns `apart` words from each other, and of `rows` rows; where sums begin */
+typedef struct { int count, lines, pairs, apart, rows, first; } PhaseWindows;
 
 INLINED void windows_of(int32_t *sums, const uint32_t *map, const uint32_t *taps,
                         const PhaseWindows *q, int rows) {
+  intptr_t past = q->apart - 4 * rows, stop = (intptr_t)(taps + 8 * rows * q->pairs);
+  Aside to_next, end;
+  PUT_ASIDE(to_next, past);
+  PUT_ASIDE(end, stop);
   for (int line = 0; line < q->lines; line++, map += 4) {
     const uint32_t *first = map;
     for (int count = q->count; count > 0; count--, first += q->apart, sums += 8) {
-      int32_t a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;
-      const uint32_t *column = first, *w = taps;
-      for (int k = q->pairs; k > 0; k--, column += q->apart) {
-        const uint32_t *g = column;
-        uint32_t s, t, u, v;
+      int32_t a0 = q->first, a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+      const uint32_t *g = first, *w = taps;
+      uint32_t s, t, u, v;
+      do {
         for (int row = 0; row < rows; row++) { ROWS_MEET; }
-      }
+        TAKE_BACK(past, to_next);
+        TAKE_BACK(stop, end);
+        g += past;
+      } while ((intptr_t)w != stop);
       sums[0] = a0, sums[1] = a1, sums[2] = a2, sums[3] = a3;
       sums[4] = b0, sums[5] = b1, sums[6] = b2, sums[7] = b3;
     }
@@ -154,17 +163,33 @@ static inline int depthwise_fits(int C, int KH, int KW, int SH, int SW, int DH, 
   return C >= 4 && DH * DW == 1 && KH >= SH && KW >= SW && words <= WORDS_OF_MAP;
 }
 
+/* the part of a map that is on the stack at a time */
+typedef struct { int tall, wide; } Part;
+
+/* of the parts that fit, each side halved or not, that with which the fewest words are made in all;
+ * the part of one input fits */
+static ONE_COPY Part best_part(int H, int W, int SH, int SW, int KH, int KW) {
+  Part best = {1, 1};
+  int least = INT32_MAX, most = WORDS_OF_MAP - words_of_taps(SH, SW, KH, KW);
+  for (int wide = W, more = 1; more; more = wide > 1, wide = (wide + 1) / 2)
+    for (int tall = H, again = 1; again; again = tall > 1, tall = (tall + 1) / 2) {
+      int words = words_of_part(tall, wide, SH, SW, KH, KW);
+      int all = words * ((H + tall - 1) / tall) * ((W + wide - 1) / wide);
+      if (words <= most && wide <= WORDS_OF_SUMS / 4 && all < least)
+        best = (Part){tall, wide}, least = all;
+    }
+  return best;
+}
+
 /* if depthwise_fits: dx written, or, if it is NULL, only its largest sum sought */
 static ONE_COPY int32_t depthwise_pairs_bfp(
     void *dx, const void *g, const int8_t *w, const int16_t *r, Shifts shifts, int N, int H, int W,
     int C, int OH, int OW, int KH, int KW, int SH, int SW, int PT, int PL, int bytes) {
   int32_t sums[WORDS_OF_SUMS];
   uint32_t words[WORDS_OF_MAP], *map = words + words_of_taps(SH, SW, KH, KW);
-  int tall = H, wide = W, most = WORDS_OF_MAP - words_of_taps(SH, SW, KH, KW);
-  int32_t top = 0;
-  while (words_of_part(tall, wide, SH, SW, KH, KW) > most || wide > WORDS_OF_SUMS / 4)
-    if (wide <= WORDS_OF_SUMS / 4 && (tall > 4 || wide == 1)) tall = (tall + 1) / 2;
-    else wide = (wide + 1) / 2;
+  Part part_size = best_part(H, W, SH, SW, KH, KW);
+  int tall = part_size.tall, wide = part_size.wide;
+  int32_t top = 0, half = dx ? half_of(shifts.after) : 0;
   for (int quad = 0; quad < C; quad += 4) {
     int c = quad + 4 <= C ? quad : C - 4, made = 0;
     uint32_t scales[2] = {load_bytes(r + c), load_bytes(r + c + 2)};
@@ -185,7 +210,7 @@ static ONE_COPY int32_t depthwise_pairs_bfp(
             Phase v = phase(ky, y0, y1, PT, SH, KH, down.origin);
             Phase h = phase(kx, x0, x1, PL, SW, KW, across.origin);
             int columns = ((h.start & 1) + h.taps + 2) / 2;
-            PhaseWindows q = {(h.count + 1) / 2, 0, columns, column, v.taps};
+            PhaseWindows q = {(h.count + 1) / 2, 0, columns, column, v.taps, half};
             int most_lines = WORDS_OF_SUMS / (8 * q.count);
             if (SH * SW > 1 || !made) pair_taps_of(words, w + c, C, KW, SH, SW, &v, &h);
             made = 1;

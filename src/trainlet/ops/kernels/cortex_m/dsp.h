@@ -57,15 +57,25 @@ static inline int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
 /* two words in one load: from p on, which moves past them */
 #define LOAD_PAIR(a, b, p)                                                                  \
   IN_ORDER("ldrd %0, %1, [%2], #8" : "=&r"(a), "=&r"(b), "+r"(p) : : "memory")
+/* two words in one store: to p, which moves past them */
+#define STORE_PAIR(p, a, b)                                                                 \
+  __asm__ volatile("strd %1, %2, [%0], #8" : "+r"(p) : "r"(a), "r"(b) : "memory")
 static inline int32_t ssat8(int32_t x) {
   int32_t y;
   __asm__("ssat %0, #8, %1" : "=r"(y) : "r"(x) : "cc");
   return y;
 }
-/* each byte of `kept` where the signed bytes have a >= b, else zero */
-static inline uint32_t if_not_below(uint32_t a, uint32_t b, uint32_t kept) {
+/* each byte of `kept` where the bytes of (a + b) % 256 + c are below 256, else zero */
+static inline uint32_t if_no_carry(uint32_t a, uint32_t b, uint32_t c, uint32_t kept) {
   uint32_t y;
-  __asm__("ssub8 %0, %1, %2\n\tsel %0, %3, %4" : "=&r"(y) : "r"(a), "r"(b), "r"(kept), "r"(0));
+  __asm__("uadd8 %0, %1, %2\n\tuadd8 %0, %0, %3\n\tsel %0, %5, %4"
+          : "=&r"(y) : "r"(a), "r"(b), "r"(c), "r"(kept), "r"(0));
+  return y;
+}
+/* the sum of four bytes, which fits one */
+static inline uint32_t sum_of_four(uint32_t a) {
+  uint32_t y;
+  __asm__("usad8 %0, %1, %2" : "=r"(y) : "r"(a), "r"(0));
   return y;
 }
 /* (a * b + plus * 2^32) / 2^32, rounded */
@@ -79,6 +89,12 @@ static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
   __asm__ volatile("asrs %0, %0, %1\n\tadc %0, %0, %2" : "+r"(x) : "r"(right), "r"(plus) : "cc");
   return x;
 }
+/* an integer of a loop that needs all other registers for its body */
+#ifdef __ARM_FP
+typedef float Aside;
+#define PUT_ASIDE(place, n) __asm__("vmov %0, %1" : "=t"(place) : "r"(n))
+#define TAKE_BACK(n, place) __asm__ volatile("vmov %0, %1" : "=r"(n) : "t"(place))
+#endif
 #else
 #define DSP_ONE(name, text) static inline uint32_t name(uint32_t a) { return plain_##name(a); }
 #define DSP_TWO(name, text)                                                                 \
@@ -88,6 +104,7 @@ static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
     return (int32_t)((uint32_t)plain_##name(a, b) + (uint32_t)sum);                         \
   }
 #define LOAD_PAIR(a, b, p) (a = (p)[0], b = (p)[1], p += 2)
+#define STORE_PAIR(p, a, b) ((p)[0] = (a), (p)[1] = (b), (p) += 2)
 static inline int32_t low_half(uint32_t a) { return (int16_t)(a & 0xFFFFu); }
 static inline int32_t high_half(uint32_t a) { return (int16_t)(a >> 16); }
 static inline uint32_t halves(int32_t low, int32_t high) {
@@ -111,12 +128,13 @@ static inline int32_t plain_smlad(uint32_t a, uint32_t b) {
 }
 static inline int32_t plain_smlabb(uint32_t a, uint32_t b) { return low_half(a) * low_half(b); }
 static inline int32_t plain_smlatt(uint32_t a, uint32_t b) { return high_half(a) * high_half(b); }
-static inline uint32_t if_not_below(uint32_t a, uint32_t b, uint32_t kept) {
+static inline uint32_t if_no_carry(uint32_t a, uint32_t b, uint32_t c, uint32_t kept) {
   uint32_t y = 0;
   for (int k = 0; k < 32; k += 8)
-    if ((int8_t)(a >> k & 0xFFu) >= (int8_t)(b >> k & 0xFFu)) y |= kept & 0xFFu << k;
+    if ((((a >> k) + (b >> k)) & 0xFFu) + (c >> k & 0xFFu) < 256) y |= kept & 0xFFu << k;
   return y;
 }
+static inline uint32_t sum_of_four(uint32_t a) { return a * 0x01010101u >> 24; }
 static inline int32_t ssat8(int32_t x) { return x < -128 ? -128 : x > 127 ? 127 : x; }
 static inline int32_t smmlar(int32_t a, int32_t b, int32_t plus) {
   return (int32_t)((uint32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32) + (uint32_t)plus);
@@ -124,6 +142,12 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t plus) {
 static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
   return (x >> right) + (x >> (right - 1) & 1) + plus;
 }
+#endif
+
+#ifndef PUT_ASIDE
+typedef intptr_t Aside;
+#define PUT_ASIDE(place, n) (place = (n))
+#define TAKE_BACK(n, place) (n = (place))
 #endif
 
 DSP_ONE(sxtb16, "sxtb16 %0, %1")                /* bytes 0 and 2 as two int16 */

@@ -21,6 +21,13 @@
     return y;                                                                               \
   }
 MOST_LANES(most_halves, "ssub16")
+/* of each half the largest and the smallest so far, with those of two more words */
+static inline void stretch_halves(uint32_t *most, uint32_t *least, uint32_t a, uint32_t b) {
+  uint32_t larger;
+  __asm__("ssub16 %4, %2, %3\n\tsel %4, %2, %3\n\tsel %3, %3, %2\n\t"
+          "ssub16 %2, %4, %0\n\tsel %0, %4, %0\n\tssub16 %2, %3, %1\n\tsel %1, %1, %3"
+          : "+r"(*most), "+r"(*least), "+r"(a), "+r"(b), "=&r"(larger));
+}
 MOST_LANES(most_bytes, "ssub8")
 MAGNITUDE_LANES(magnitude_bytes, "ssub8")
 #else
@@ -35,6 +42,11 @@ static inline uint32_t lanes(uint32_t a, uint32_t b, int bits, int magnitudes) {
 }
 static inline uint32_t most_halves(uint32_t top, uint32_t a) {
   return lanes(lanes(a, 0, 16, 1), top, 16, 0);
+}
+static inline void stretch_halves(uint32_t *most, uint32_t *least, uint32_t a, uint32_t b) {
+  uint32_t larger = lanes(a, b, 16, 0), smaller = a ^ b ^ larger;
+  *most = lanes(larger, *most, 16, 0);
+  *least = smaller ^ *least ^ lanes(smaller, *least, 16, 0);
 }
 static inline uint32_t most_bytes(uint32_t top, uint32_t a) {
   return lanes(lanes(a, 0, 8, 1), top, 8, 0);

@@ -10,6 +10,7 @@
 #include "put_fours.h"
 #include <stdint.h>
 enum { BLOCK_PIXELS = 8, BLOCK_OUTPUTS = 64, BLOCK_CHANNELS = 48 };
+enum { BLOCK_WORDS = BLOCK_PIXELS * (BLOCK_OUTPUTS / 2 + BLOCK_CHANNELS) };
 
 /* factors of n outputs, from g[at] and from `next` behind it (none if that is zero), pair by pair
  * side by side; zeros up to `words` */
@@ -52,21 +53,28 @@ static ONE_COPY void pair_rows(uint32_t *to, const int8_t *w, int C, int n, int 
   while (to != end) *to++ = 0;
 }
 
-/* dx[P,C] = g[P,O] w[O,C], C at least 4: written, or, if dx is NULL, only its largest sum sought */
+static ONE_COPY void fill_words(int32_t *to, int pairs, int32_t value) {
+  for (; pairs > 0; pairs--) STORE_PAIR(to, value, value);
+}
+
+/* dx[P,C] = g[P,O] w[O,C], C at least 4: written, or, if dx is NULL, only its largest sum sought.
+ * Where all outputs fit a block, the sums of four channels are done at once, which leaves room for
+ * twice the pixels. */
 static ONE_COPY int32_t pointwise_bfp(void *dx, const void *g, const int8_t *w, const int16_t *r,
                                       Shifts shifts, int P, int O, int C, int bytes) {
-  int32_t sums[BLOCK_PIXELS * BLOCK_CHANNELS], top = 0;
-  uint32_t factors[BLOCK_PIXELS * BLOCK_OUTPUTS / 2], rows[2 * BLOCK_OUTPUTS];
+  int once = O <= BLOCK_OUTPUTS, most = once ? 2 * BLOCK_PIXELS : BLOCK_PIXELS;
+  uint32_t factors[BLOCK_WORDS], rows[2 * BLOCK_OUTPUTS];
+  int32_t *sums = (int32_t *)factors + most * BLOCK_OUTPUTS / 2, top = 0;
   int blocks = (C + BLOCK_CHANNELS - 1) / BLOCK_CHANNELS;
-  int wide = ((C + 3) / 4 + blocks - 1) / blocks * 4;
-  for (int p0 = 0; p0 < P; p0 += BLOCK_PIXELS) {
-    int pixels = P - p0 < BLOCK_PIXELS ? P - p0 : BLOCK_PIXELS, pairs = (pixels + 1) / 2;
+  int wide = once ? 4 : ((C + 3) / 4 + blocks - 1) / blocks * 4;
+  for (int p0 = 0; p0 < P; p0 += most) {
+    int pixels = P - p0 < most ? P - p0 : most, pairs = (pixels + 1) / 2;
     for (int c0 = 0; c0 < C; c0 += wide) {
       int quads = (C - c0 < wide ? C - c0 + 3 : wide) / 4;
-      for (int k = 0; k < 8 * pairs * quads; k++) sums[k] = 0;
+      fill_words(sums, 4 * pairs * quads, dx ? half_of(shifts.after) : 0);
       for (int o0 = 0; o0 < O; o0 += BLOCK_OUTPUTS) {
         int n = O - o0 < BLOCK_OUTPUTS ? O - o0 : BLOCK_OUTPUTS, words = (n + 7) / 8 * 8;
-        if (c0 == 0 || O > BLOCK_OUTPUTS)
+        if (c0 == 0 || !once)
           for (int p = 0; p < pixels; p += 2)
             scale_two(factors + p / 2 * words, g, (p0 + p) * O + o0, p + 1 < pixels ? O : 0, r + o0,
                       n, words, shifts.before, bytes);
@@ -75,6 +83,12 @@ static ONE_COPY int32_t pointwise_bfp(void *dx, const void *g, const int8_t *w, 
           pair_rows(rows, w + o0 * C + c, C, n, 2 * words);
           add_products(sums + 8 * q, factors, rows, words, pairs, 8 * quads);
         }
+      }
+      if (dx && once) {
+        int c = c0 + 4 <= C ? c0 : C - 4;
+        put_fours((int8_t *)dx + (p0 * C + c) * bytes, C * bytes, sums, 4, pixels, shifts.after,
+                  bytes);
+        continue;
       }
       for (int p = 0; p < pixels; p++) {
         const int32_t *sum = sums + p / 2 * 8 * quads + (p & 1) * 4;

@@ -6,32 +6,41 @@
 #include "bfp.h"
 #include "dsp.h"
 #include "factors_bfp.h"
-#include "put_gradient.h"
+#include "move_weights.h"
 #include <stdint.h>
-enum { DW_PIXELS = 64, DW_OUTPUTS = 8, FIT_32_BITS = 256 };
+enum { DW_PIXELS = 64, DW_OUTPUTS = 8, DW_CHANNELS = 16, ROW_OF_SCALED = DW_CHANNELS + 4 };
+enum { FIT_32_BITS = 256 };
+
+static inline uint32_t *pair_two_gradients(uint32_t *to, uint32_t first, uint32_t second) {
+  STORE_PAIR(to, pkhbt(first, second), pkhtb(second, first));
+  return to;
+}
 
 /* two outputs of n pixels in pairs of pixels; zeros up to `words` */
 static ONE_COPY void pair_gradients(uint32_t *to, const void *g, int at, int O, int n, int words,
                                     int bytes) {
   const uint32_t *end = to + words;
-  for (; n > 0; n -= 2, at += 2 * O) {
-    uint32_t first = two_mantissas(g, at, bytes);
-    uint32_t second = n > 1 ? two_mantissas(g, at + O, bytes) : 0;
-    STORE_PAIR(to, pkhbt(first, second), pkhtb(second, first));
-  }
+  for (; n >= 2; n -= 2, at += 2 * O)
+    to = pair_two_gradients(to, two_mantissas(g, at, bytes), two_mantissas(g, at + O, bytes));
+  if (n) to = pair_two_gradients(to, two_mantissas(g, at, bytes), 0);
   while (to != end) *to++ = 0;
+}
+
+static inline uint32_t *pair_two_inputs(uint32_t *to, uint32_t first, uint32_t second,
+                                        uint32_t zeros) {
+  uint32_t even0 = ssub16(sxtb16(first), zeros), odd0 = ssub16(sxtb16_ror8(first), zeros);
+  uint32_t even1 = ssub16(sxtb16(second), zeros), odd1 = ssub16(sxtb16_ror8(second), zeros);
+  STORE_ROWS(to, even0, odd0, even1, odd1);
+  return to;
 }
 
 /* x - zero of four channels of n pixels in pairs of pixels; zeros up to `words` */
 static ONE_COPY void pair_inputs(uint32_t *to, const int8_t *x, int C, int n, int words, int zero) {
   const uint32_t *end = to + words;
   uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
-  for (; n > 0; n -= 2, x += 2 * C) {
-    uint32_t first = load_bytes(x), second = n > 1 ? load_bytes(x + C) : 0;
-    uint32_t even0 = ssub16(sxtb16(first), zeros), odd0 = ssub16(sxtb16_ror8(first), zeros);
-    uint32_t even1 = ssub16(sxtb16(second), zeros), odd1 = ssub16(sxtb16_ror8(second), zeros);
-    STORE_ROWS(to, even0, odd0, even1, odd1);
-  }
+  for (; n >= 2; n -= 2, x += 2 * C)
+    to = pair_two_inputs(to, load_bytes(x), load_bytes(x + C), zeros);
+  if (n) to = pair_two_inputs(to, load_bytes(x), 0, zeros);
   while (to != end) *to++ = 0;
 }
 
@@ -40,10 +49,11 @@ static ONE_COPY void pointwise_dw_bfp(Gradients to, const void *g, const int8_t 
                                       int P, int O, int C, int Z, int bytes) {
   int64_t totals[4 * DW_OUTPUTS];
   int32_t sums[4 * DW_OUTPUTS];
+  float scaled[DW_OUTPUTS * ROW_OF_SCALED];
   uint32_t gradients[DW_OUTPUTS / 2 * DW_PIXELS], inputs[2 * DW_PIXELS];
   for (int o0 = 0; o0 < O; o0 += DW_OUTPUTS) {
     int pairs = (O - o0 < DW_OUTPUTS ? O - o0 + 1 : DW_OUTPUTS) / 2, all = 8 * pairs;
-    for (int quad = 0; quad < C; quad += 4) {
+    for (int quad = 0, c0 = 0; quad < C; quad += 4) {
       int c = quad + 4 <= C ? quad : C - 4;
       for (int k = 0; k < all; k++) totals[k] = sums[k] = 0;
       for (int p0 = 0; p0 < P; p0 += DW_PIXELS) {
@@ -58,10 +68,14 @@ static ONE_COPY void pointwise_dw_bfp(Gradients to, const void *g, const int8_t 
         if (P > FIT_32_BITS && (p0 + n) % FIT_32_BITS == 0)
           for (int k = 0; k < all; k++) totals[k] += sums[k], sums[k] = 0;
       }
-      for (int k = 0; k < all; k++) {
-        int pair = o0 + k / 8 * 2, o = (pair + 2 <= O ? pair : O - 2) + k / 4 % 2;
-        float sum = P > FIT_32_BITS ? (float)(totals[k] + sums[k]) : (float)sums[k];
-        if (o >= pair && c + k % 4 >= quad) put_gradient(&to, o, C, c + k % 4, sum * scale);
+      float *row = scaled + 4 + c - c0; /* what is left of C may begin before c0 */
+      for (int k = 0; k < all; k += 4, row += ROW_OF_SCALED)
+        for (int j = 0; j < 4; j++)
+          row[j] = scale * (P > FIT_32_BITS ? (float)(totals[k + j] + sums[k + j])
+                                            : (float)sums[k + j]);
+      if (quad + 4 - c0 == DW_CHANNELS || quad + 4 >= C) {
+        put_gradients(&to, scaled + 4, ROW_OF_SCALED, o0, O, c0, c + 4 - c0, C);
+        c0 = quad + 4;
       }
     }
   }

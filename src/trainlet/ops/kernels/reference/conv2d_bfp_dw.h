@@ -1,9 +1,7 @@
-/* dw[O,KH,KW,C/G] = S * sum over positions of g[N,OH,OW,O] times x[N,H,W,C] - Z; the sum is
- * exact */
+/* dw[O,KH,KW,C/G]: the gradients of conv2d_bfp_weights as a tensor */
 #ifndef TRAINLET_CONV2D_BFP_DW_H
 #define TRAINLET_CONV2D_BFP_DW_H
-#include "bfp.h"
-#include "window.h"
+#include "conv2d_bfp_weights.h"
 #define CONV2D_BFP_DW_PARAMETERS \
   float *restrict dw, const void *g, const int8_t *x, \
   const int32_t *e, int N, int H, int W, int C, int OH, int OW, int O, int KH, int KW, int SH, \
@@ -11,24 +9,7 @@
 #define CONV2D_BFP_DW_ARGUMENTS dw, g, x, e, N, H, W, C, OH, OW, O, KH, KW, SH, SW, PT, PL, DH, \
   DW, G, S, Z, bytes
 static inline void conv2d_bfp_dw(CONV2D_BFP_DW_PARAMETERS) {
-  int CG = C / G, OG = O / G;
-  float scale = S * power_of_two(*e);
-  for (int o = 0; o < O; o++)
-    for (int ky = 0; ky < KH; ky++)
-      for (int kx = 0; kx < KW; kx++) {
-        int x0 = kx * DW - PL, ox0 = first_tap(x0, SW), ox1 = end_tap(x0, SW, W, OW);
-        int y0 = ky * DH - PT, oy0 = first_tap(y0, SH), oy1 = end_tap(y0, SH, H, OH);
-        for (int c = 0; c < CG; c++) {
-          int64_t s = 0;
-          for (int n = 0; n < N; n++)
-            for (int oy = oy0; oy < oy1; oy++) {
-              int from = (n * OH + oy) * OW;
-              const int8_t *xp = x + ((n * H + y0 + oy * SH) * W + x0) * C + o / OG * CG + c;
-              for (int ox = ox0; ox < ox1; ox++)
-                s += mantissa(g, (from + ox) * O + o, bytes) * (xp[ox * SW * C] - Z);
-            }
-          *dw++ = (float)s * scale;
-        }
-      }
+  conv2d_bfp_weights((Gradients){.dw = dw}, g, x, e, N, H, W, C, OH, OW, O, KH, KW, SH, SW, PT, PL,
+                     DH, DW, G, S, Z, bytes);
 }
 #endif

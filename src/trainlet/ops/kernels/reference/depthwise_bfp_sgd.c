@@ -1,30 +1,13 @@
-#include "bfp.h"
+#include "depthwise_bfp_weights.h"
 #include "kernel.h"
-#include "planes.h"
-#include "window.h"
-/* depthwise_bfp_dw, each sum applied to its weight at once: p[KH,KW,P] with P >= C */
+/* the gradients of depthwise_bfp_weights, each applied to its weight at once: p[KH,KW,P] with
+ * P >= C */
 KERNEL void k_depthwise_bfp_sgd(int8_t *p, const void *g, const int8_t *x, const int32_t *e,
                                 const float *inverse, const float *lr, const int32_t *step, int N,
                                 int H, int W, int C, int OH, int OW, int KH, int KW, int SH, int SW,
                                 int PT, int PL, int DH, int DW, float S, int Z, int bytes, int P,
                                 uint32_t seed, uint32_t tensor, int mode, int size, int bits) {
-  Planes planes = {size, bits, mode, random_key(seed, (uint32_t)*step, tensor)};
-  float scale = S * power_of_two(*e);
-  for (int ky = 0, r = 0, done = 0; ky < KH; ky++)
-    for (int kx = 0; kx < KW; kx++, r++) {
-      int x0 = kx * DW - PL, ox0 = first_tap(x0, SW), ox1 = end_tap(x0, SW, W, OW);
-      int y0 = ky * DH - PT, oy0 = first_tap(y0, SH), oy1 = end_tap(y0, SH, H, OH);
-      for (int c = 0; c < C; c++) {
-        int64_t s = 0;
-        for (int n = 0; n < N; n++)
-          for (int oy = oy0; oy < oy1; oy++) {
-            int from = (n * OH + oy) * OW;
-            const int8_t *xp = x + ((n * H + y0 + oy * SH) * W + x0) * C + c;
-            for (int ox = ox0; ox < ox1; ox++)
-              s += mantissa(g, (from + ox) * C + c, bytes) * (xp[ox * SW * C] - Z);
-          }
-        float factor = *lr * inverse[c] * (float)(1 << bits);
-        move_weight(p, r * P + c, done++, -((float)s * scale * factor), planes);
-      }
-    }
+  uint32_t key = random_key(seed, (uint32_t)*step, tensor);
+  depthwise_bfp_weights(into_weights(p, inverse, lr, P, key, mode, size, bits), g, x, e, N, H, W, C,
+                        OH, OW, KH, KW, SH, SW, PT, PL, DH, DW, S, Z, bytes);
 }

@@ -4,6 +4,7 @@
 #include "bfp.h"
 static inline int bits_in_all(int32_t top, int32_t gain) {
   int s = 0;
+  for (int64_t all = (int64_t)top * gain; all >> 15; all >>= 1) s++; /* so many are too few */
   while (((int64_t)top + (1 << bits_before(s, gain))) * gain > (int64_t)32766 << s) s++;
   return s;
 }

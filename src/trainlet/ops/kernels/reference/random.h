@@ -3,16 +3,24 @@
 #ifndef TRAINLET_RANDOM_H
 #define TRAINLET_RANDOM_H
 #include <stdint.h>
+#define GOLDEN 0x9e3779b9u
+#define MIX_FIRST 0x7feb352du
+#define MIX_SECOND 0x846ca68bu
 enum { ROUND_STOCHASTIC, ROUND_NEAREST, ROUND_TRUNCATE };
-static inline uint32_t mix_u32(uint32_t x) {
+static inline uint32_t mix_with(uint32_t x, uint32_t first, uint32_t second) {
   x ^= x >> 16;
-  x *= 0x7feb352du;
+  x *= first;
   x ^= x >> 15;
-  x *= 0x846ca68bu;
+  x *= second;
   return x ^ (x >> 16);
 }
+static inline uint32_t mix_u32(uint32_t x) { return mix_with(x, MIX_FIRST, MIX_SECOND); }
 static inline uint32_t random_key(uint32_t seed, uint32_t step, uint32_t tensor) {
-  return mix_u32(mix_u32(seed + step * 0x9e3779b9u) ^ tensor);
+  return mix_u32(mix_u32(seed + step * GOLDEN) ^ tensor);
+}
+/* in [0, 1) */
+static inline float draw_of(uint32_t hash) {
+  return (float)(int32_t)(hash >> 8) * 5.9604644775390625e-8f;
 }
 static inline int32_t floor_f32(float x) {
   int32_t n = (int32_t)x;
@@ -24,7 +32,6 @@ static inline int32_t round_f32(float x, int mode, uint32_t key, uint32_t elemen
   if (mode == ROUND_TRUNCATE) return (int32_t)x;
   if (mode == ROUND_NEAREST) return floor_f32(x + 0.5f);
   int32_t below = floor_f32(x);
-  float draw = (float)(mix_u32(key + element * 0x9e3779b9u) >> 8) * 5.9604644775390625e-8f;
-  return below + (draw < x - (float)below);
+  return below + (draw_of(mix_u32(key + element * GOLDEN)) < x - (float)below);
 }
 #endif

@@ -1,5 +1,5 @@
 #include "kernel.h"
-#include "random.h"
+#include "move_bias.h"
 /* p -= lr g / s, saturating; inverse = 1 / s a channel */
 KERNEL void k_sgd_i32(int32_t *p, const float *g, const float *inverse, const float *lr,
                       const int32_t *step, int rows, int p_row, int g_row, int channel_rows,
@@ -9,9 +9,6 @@ KERNEL void k_sgd_i32(int32_t *p, const float *g, const float *inverse, const fl
     for (int k = 0; k < g_row; k++, g++) {
       int at = r * p_row + k;
       float move = -(*g * (*lr * inverse[channel_rows ? r / channel_rows : k] * 1.0f));
-      const float far = 1073741760.0f;
-      move = move > far ? far : move < -far ? -far : move;
-      int64_t v = (int64_t)p[at] + round_f32(move, mode, key, (uint32_t)at);
-      p[at] = (int32_t)(v > 2147483647 ? 2147483647 : v < -2147483647 ? -2147483647 : v);
+      move_bias(p + at, move, mode, key, (uint32_t)at);
     }
 }

@@ -1,4 +1,4 @@
-#include "bfp.h"
+#include "column_sum.h"
 #include "kernel.h"
 #include "move_bias.h"
 /* sum_bfp, each sum applied to its bias at once: p[C] -= lr sum / s, saturating */
@@ -8,9 +8,7 @@ KERNEL void k_sum_bfp_sgd(int32_t *p, const void *g, const int32_t *e, const flo
   uint32_t key = random_key(seed, (uint32_t)*step, tensor);
   float scale = power_of_two(*e);
   for (int c = 0; c < C; c++) {
-    int64_t s = 0;
-    for (int r = 0; r < R; r++) s += mantissa(g, r * C + c, bytes);
-    float move = -((float)s * scale * (*lr * inverse[c] * 1.0f));
+    float move = -((float)column_sum(g, c, R, C, bytes) * scale * (*lr * inverse[c] * 1.0f));
     move_bias(p + c, move, mode, key, (uint32_t)c);
   }
 }

@@ -9,46 +9,26 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.conv import Pair, Quad, pad_map, taps
-from trainlet.ops.op import Op, Sample, Thunk, build, float32, kept, register
+from trainlet.ops.op import Thunk, build, kept
 from trainlet.ops.quantized.conv import GEOMETRY
-from trainlet.ops.quantized.gradient.block import (
-    EXPONENT,
-    check_block,
-    exponent_of,
-    rule,
-    shift_round,
-    width,
-)
-from trainlet.ops.quantized.gradient.elementwise import masked_block
-from trainlet.ops.quantized.gradient.layer import LayerDx, check_layer, layer_dx, real_sums
-from trainlet.ops.quantized.gradient.reduce import bias_gradient
-from trainlet.ops.quantized.gradient.sampling import block, draw_block, draw_exponent
+from trainlet.ops.quantized.gradient.block import check_block, rule, shift_round
+from trainlet.ops.quantized.gradient.layer import LayerDx, check_layer
 from trainlet.ops.quantized.gradient.shape import leading_block
-from trainlet.ops.quantized.gradient.weights import fixed_scales, weight_gain
-from trainlet.ops.quantized.sampling import draw_int8
+from trainlet.ops.quantized.gradient.weight_gradient import LayerDw, layer_gradients, leading_inputs
+from trainlet.ops.quantized.gradient.weights import weight_gain
 from trainlet.ops.quantized.shape import leading
-from trainlet.ops.quantized.types import check_source, int8
 from trainlet.ops.rows import conv_dx_rows
 
 
 @rule("conv2d_i8")
 def _vjp(n: Node, g: Node) -> list[Thunk | None]:
-    x, w, b, _ = n.inputs
-    inside, (scale, zero) = masked_block(n, g), n.attrs["source"]
+    x, w = n.inputs[:2]
     geometry = {key: n.attrs[key] for key in GEOMETRY}
-
-    def dx() -> Node:
-        gradient, scales = inside(), fixed_scales(n)
-        window = (n.attrs[key] for key in ("stride", "dilation", "groups"))
-        return layer_dx("conv2d", gradient, w, scales, weight_gain(n, w.type.shape, *window),
-                        size=x.type.shape[1:3], **geometry, label=n.name)  # fmt: skip
-
-    def dw() -> Node:
-        gradient = inside()
-        return build("conv2d_bfp_dw", gradient, x, exponent_of(gradient), kernel=w.type.shape[1:3],
-                     scale=scale, zero=zero, **geometry, label=n.name)  # fmt: skip
-
-    return [dx, dw, lambda: bias_gradient(inside(), b), None]
+    window = [n.attrs[key] for key in ("stride", "dilation", "groups")]
+    return layer_gradients(
+        "conv2d", n, g, lambda: weight_gain(n, w.type.shape, *window),
+        {"size": x.type.shape[1:3], **geometry}, {"kernel": w.type.shape[1:3], **geometry},
+    )  # fmt: skip
 
 
 def _literals(x: TensorType, w: TensorType, y: TensorType, n: Node) -> tuple[int, ...]:
@@ -106,64 +86,46 @@ LayerDx(
 ).register()
 
 
-def _infer_dw(
-    g: TensorType, x: TensorType, e: TensorType, *, kernel: Pair, groups: int, scale: float,
-    zero: int, **_: Any,
-) -> TensorType:  # fmt: skip
-    check_block(g, e)
-    check_source(x, (scale, zero))
-    return float32(g.shape[3], *kernel, x.shape[3] // groups)
+def _shape_dw(
+    g: TensorType, x: TensorType, *, kernel: Pair, groups: int, **_: Any
+) -> tuple[int, ...]:
+    return g.shape[3], *kernel, x.shape[3] // groups
 
 
-def _eval_dw(
-    g: np.ndarray, x: np.ndarray, e: np.ndarray, *, kernel: Pair, stride: Pair, padding: Quad,
-    dilation: Pair, groups: int, scale: float, zero: int,
+def _sums_dw(
+    g: np.ndarray, x: np.ndarray, *, kernel: Pair, stride: Pair, padding: Quad, dilation: Pair,
+    groups: int,
 ) -> np.ndarray:  # fmt: skip
-    padded = pad_map(x.astype(np.float64) - zero, padding)
+    padded = pad_map(x.astype(np.float64), padding)
     padded = padded.reshape(*padded.shape[:3], groups, -1)
     gradient = g.astype(np.float64).reshape(*g.shape[:3], groups, -1)
     dw = np.zeros((groups, gradient.shape[-1], *kernel, padded.shape[-1]))
     for ky, kx, part in taps(kernel, g.shape[1:3], stride, dilation):
         dw[:, :, ky, kx] = np.einsum("nhwgo,nhwgi->goi", gradient, padded[part], optimize=True)
-    return real_sums(dw.reshape(-1, *dw.shape[2:]), e, scale)
+    return dw.reshape(-1, *dw.shape[2:])
 
 
 def _narrow(n: Node, ratio: float) -> Node:
     """The leading input channels; in a grouped convolution, the leading groups."""
     (g, x, e), groups = n.inputs, n.attrs["groups"]
     if groups == 1:
-        return build("conv2d_bfp_dw", g, leading(x, ratio), e, label=n.name, **n.attrs)
+        return leading_inputs(n, ratio)
     share = kept(groups, ratio)
     parts = leading_block(g, e, share / groups), leading(x, share / groups)
-    return build("conv2d_bfp_dw", *parts, e, label=n.name, **{**n.attrs, "groups": share})
+    return build(n.op, *parts, e, label=n.name, **{**n.attrs, "groups": share})
 
 
-_X = (0.5, -100)
-
-register(
-    Op(
-        "conv2d_bfp_dw",
-        infer=_infer_dw,
-        eval=_eval_dw,
-        narrow=_narrow,
-        call=lambda n: (
-            *_literals(n.inputs[1].type, n.type, n.inputs[0].type, n),
-            float(n.attrs["scale"]),
-            n.attrs["zero"],
-            width(n.inputs[0].type),
-        ),
-        macs=lambda n: n.inputs[0].type.size * n.type.size // n.type.shape[0],
-        samples=[
-            Sample(
-                (block(dtype, *g), int8(*x, scale=_X[0], zero_point=_X[1]), EXPONENT),
-                {"kernel": (3, 3), "scale": _X[0], "zero": _X[1], **geometry},
-                {0: draw_block(dtype, g), 1: draw_int8(x), 2: draw_exponent(-21)},
-            )
-            for dtype, g, x, geometry in [
-                ("int16", (2, 5, 4, 4), (2, 5, 4, 3), _PLAIN),
-                ("int16", (1, 3, 6, 6), (1, 7, 6, 4), _ODD),
-                ("int8", (1, 3, 6, 6), (1, 7, 6, 4), _ODD),
-            ]
-        ],
-    )
-)
+LayerDw(
+    "conv2d",
+    _shape_dw,
+    _sums_dw,
+    lambda n: _literals(n.inputs[1].type, n.type, n.inputs[0].type, n),
+    axis=0,
+    source=(0.5, -100),
+    samples=[
+        ("int16", (2, 5, 4, 4), (2, 5, 4, 3), {"kernel": (3, 3), **_PLAIN}),
+        ("int16", (1, 3, 6, 6), (1, 7, 6, 4), {"kernel": (3, 3), **_ODD}),
+        ("int8", (1, 3, 6, 6), (1, 7, 6, 4), {"kernel": (3, 3), **_ODD}),
+    ],
+    narrow=_narrow,
+).register()

@@ -9,45 +9,26 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.conv import Pair, Quad, pad_map, taps
-from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
+from trainlet.ops.op import Thunk, build, require
 from trainlet.ops.quantized.depthwise import GEOMETRY
-from trainlet.ops.quantized.gradient.block import (
-    EXPONENT,
-    check_block,
-    exponent_of,
-    rule,
-    shift_round,
-    width,
-)
-from trainlet.ops.quantized.gradient.elementwise import masked_block
-from trainlet.ops.quantized.gradient.layer import LayerDx, check_layer, layer_dx, real_sums
-from trainlet.ops.quantized.gradient.reduce import bias_gradient
-from trainlet.ops.quantized.gradient.sampling import block, draw_block, draw_exponent
+from trainlet.ops.quantized.gradient.block import check_block, rule, shift_round
+from trainlet.ops.quantized.gradient.layer import LayerDx, check_layer
 from trainlet.ops.quantized.gradient.shape import leading_block
-from trainlet.ops.quantized.gradient.weights import fixed_scales, weight_gain
-from trainlet.ops.quantized.sampling import draw_int8
+from trainlet.ops.quantized.gradient.weight_gradient import LayerDw, layer_gradients
+from trainlet.ops.quantized.gradient.weights import weight_gain
 from trainlet.ops.quantized.shape import leading
-from trainlet.ops.quantized.types import check_source, int8
 from trainlet.ops.rows import depthwise_dx_rows
 
 
 @rule("depthwise_i8")
 def _vjp(n: Node, g: Node) -> list[Thunk | None]:
-    x, w, b, _ = n.inputs
-    inside, (scale, zero) = masked_block(n, g), n.attrs["source"]
+    x, w = n.inputs[:2]
     geometry = {key: n.attrs[key] for key in GEOMETRY}
-
-    def dx() -> Node:
-        gain = weight_gain(n, (1, *w.type.shape), n.attrs["stride"], n.attrs["dilation"])
-        return layer_dx("depthwise", inside(), w, fixed_scales(n), gain,
-                        size=x.type.shape[1:3], **geometry, label=n.name)  # fmt: skip
-
-    def dw() -> Node:
-        gradient = inside()
-        return build("depthwise_bfp_dw", gradient, x, exponent_of(gradient), scale=scale,
-                     kernel=w.type.shape[:2], zero=zero, **geometry, label=n.name)  # fmt: skip
-
-    return [dx, dw, lambda: bias_gradient(inside(), b), None]
+    window = n.attrs["stride"], n.attrs["dilation"]
+    return layer_gradients(
+        "depthwise", n, g, lambda: weight_gain(n, (1, *w.type.shape), *window),
+        {"size": x.type.shape[1:3], **geometry}, {"kernel": w.type.shape[:2], **geometry},
+    )  # fmt: skip
 
 
 def _literals(x: TensorType, w: TensorType, y: TensorType, n: Node) -> tuple[int, ...]:
@@ -96,56 +77,38 @@ LayerDx(
 ).register()
 
 
-def _infer_dw(
-    g: TensorType, x: TensorType, e: TensorType, *, kernel: Pair, scale: float, zero: int, **_: Any
-) -> TensorType:
-    check_block(g, e)
+def _shape_dw(g: TensorType, x: TensorType, *, kernel: Pair, **_: Any) -> tuple[int, ...]:
     require(g.shape[3] == x.shape[3], f"gradient {g} and input {x} must have the same channels")
-    check_source(x, (scale, zero))
-    return float32(*kernel, g.shape[3])
+    return *kernel, g.shape[3]
 
 
-def _eval_dw(
-    g: np.ndarray, x: np.ndarray, e: np.ndarray, *, kernel: Pair, stride: Pair, padding: Quad,
-    dilation: Pair, scale: float, zero: int,
-) -> np.ndarray:  # fmt: skip
-    padded, gradient = pad_map(x.astype(np.int64) - zero, padding), g.astype(np.int64)
+def _sums_dw(
+    g: np.ndarray, x: np.ndarray, *, kernel: Pair, stride: Pair, padding: Quad, dilation: Pair
+) -> np.ndarray:
+    padded, gradient = pad_map(x, padding), g.astype(np.int64)
     dw = np.zeros((*kernel, g.shape[3]), np.int64)
     for ky, kx, part in taps(kernel, g.shape[1:3], stride, dilation):
         dw[ky, kx] = (gradient * padded[part]).sum((0, 1, 2))
-    return real_sums(dw, e, scale)
+    return dw
 
 
 def _narrow(n: Node, ratio: float) -> Node:
     g, x, e = n.inputs
     parts = leading_block(g, e, ratio), leading(x, ratio)
-    return build("depthwise_bfp_dw", *parts, e, label=n.name, **n.attrs)
+    return build(n.op, *parts, e, label=n.name, **n.attrs)
 
 
-register(
-    Op(
-        "depthwise_bfp_dw",
-        infer=_infer_dw,
-        eval=_eval_dw,
-        narrow=_narrow,
-        call=lambda n: (
-            *_literals(n.inputs[1].type, n.type, n.inputs[0].type, n),
-            float(n.attrs["scale"]),
-            n.attrs["zero"],
-            width(n.inputs[0].type),
-        ),
-        macs=lambda n: n.inputs[0].type.size * n.type.size // n.type.shape[2],
-        samples=[
-            Sample(
-                (block(dtype, *g), int8(*x, scale=0.5, zero_point=-100), EXPONENT),
-                {"kernel": kernel, "scale": 0.5, "zero": -100, **geometry},
-                {0: draw_block(dtype, g), 1: draw_int8(x), 2: draw_exponent(-21)},
-            )
-            for dtype, g, x, kernel, geometry in [
-                ("int16", (2, 5, 4, 3), (2, 5, 4, 3), (3, 3), _PLAIN),
-                ("int16", (1, 5, 5, 2), (1, 8, 9, 2), (5, 3), _ODD),
-                ("int8", (1, 5, 5, 2), (1, 8, 9, 2), (5, 3), _ODD),
-            ]
-        ],
-    )
-)
+LayerDw(
+    "depthwise",
+    _shape_dw,
+    _sums_dw,
+    lambda n: _literals(n.inputs[1].type, n.type, n.inputs[0].type, n),
+    axis=2,
+    source=(0.5, -100),
+    samples=[
+        ("int16", (2, 5, 4, 3), (2, 5, 4, 3), {"kernel": (3, 3), **_PLAIN}),
+        ("int16", (1, 5, 5, 2), (1, 8, 9, 2), {"kernel": (5, 3), **_ODD}),
+        ("int8", (1, 5, 5, 2), (1, 8, 9, 2), {"kernel": (5, 3), **_ODD}),
+    ],
+    narrow=_narrow,
+).register()

@@ -17,7 +17,6 @@ from trainlet.ops.quantized.gradient.block import (
     LIMIT,
     exponent_of,
     mantissas,
-    power_of_two,
     shift_round,
     width,
 )
@@ -44,11 +43,6 @@ def check_layer(g: TensorType, w: TensorType, r: TensorType, channels: int) -> N
         g.shape[-1] == channels and r == typed("int16", channels + 1),
         f"scales {r} of weight {w} do not fit {g}",
     )
-
-
-def real_sums(total: np.ndarray, e: np.ndarray, scale: float) -> np.ndarray:
-    """Exact sums of mantissas times integers of `scale`, in real units, rounded to float32."""
-    return total.astype(np.int64).astype(np.float32) * (np.float32(scale) * power_of_two(e))
 
 
 @dataclass(frozen=True)

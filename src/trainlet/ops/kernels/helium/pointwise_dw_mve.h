@@ -2,6 +2,7 @@
 #ifndef TRAINLET_POINTWISE_DW_MVE_H
 #define TRAINLET_POINTWISE_DW_MVE_H
 #include "bfp.h"
+#include "move_four_mve.h"
 #include "mve.h"
 #include "put_gradient.h"
 enum { COLUMNS = 2048, MOST_PIXELS = 256 }; /* the inputs of some channels are on the stack */
@@ -56,6 +57,28 @@ INLINED int32x4_t four_columns(const int16_t *m, const int8_t *x0, const int8_t 
   return four(a, b, c, d);
 }
 
+/* gradients of output o's channels from c on, `sums` times the scale; `factor` is 0 where they go
+ * one by one */
+static ONE_COPY void put_four(const Gradients *to, int o, int C, int c, int many, int32x4_t sums,
+                              float scale, float factor) {
+  if (factor != 0.0f) {
+    float32x4_t move = vmulq_n_f32(vmulq_n_f32(vcvtq_f32_s32(sums), scale), factor);
+    move_four_weights(to->p, o * to->row + c, o * C + c, vnegq_f32(move), &to->planes,
+                      vctp32q((uint32_t)many));
+    return;
+  }
+  int32_t sum[4];
+  vst1q_s32(sum, sums);
+  for (int k = 0; k < many; k++) put_gradient(to, o, C, c + k, (float)sum[k] * scale);
+}
+
+/* what a sum times the scale is multiplied by, or 0 */
+static inline float four_at_once(const Gradients *to, int o, float scale) {
+  if (to->dw || !fits_four_weights(&to->planes)) return 0.0f;
+  float factor = to->lr * to->inverse[o] * (float)(1 << to->planes.bits);
+  return no_denormals(scale, factor) ? factor : 0.0f;
+}
+
 /* scale * g[P,O]' (x[P,C] - Z), the inputs of each channel side by side */
 static ONE_COPY void pointwise_dw_mve(Gradients to, const void *g, const int8_t *x, float scale,
                                       int P, int O, int C, int Z, int bytes) {
@@ -67,13 +90,12 @@ static ONE_COPY void pointwise_dw_mve(Gradients to, const void *g, const int8_t 
     for (int c = 0; c < many; c++) take_column(columns + c * P, x + c0 + c, P, C);
     for (int o = 0; o < O; o++) {
       int32_t zeros = Z * take_mantissas(m, g, o, P, O, bytes);
+      float factor = four_at_once(&to, o, scale);
       for (int c = 0; c < many; c += 4) {
         int8_t *x0 = columns + c * P, *x1 = c + 1 < many ? x0 + P : x0;
         int8_t *x2 = c + 2 < many ? x1 + P : x0, *x3 = c + 3 < many ? x2 + P : x0;
-        int32_t sums[4];
-        vst1q_s32(sums, four_columns(m, x0, x1, x2, x3, P));
-        for (int k = 0; k < 4 && c + k < many; k++)
-          put_gradient(&to, o, C, c0 + c + k, (float)(sums[k] - zeros) * scale);
+        int32x4_t sums = vsubq_n_s32(four_columns(m, x0, x1, x2, x3, P), zeros);
+        put_four(&to, o, C, c0 + c, many - c < 4 ? many - c : 4, sums, scale, factor);
       }
     }
   }

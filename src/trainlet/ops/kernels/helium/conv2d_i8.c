@@ -1,8 +1,8 @@
 #include "conv2d_i8.h"
+#include "inputs_meet_mve.h"
 #include "kernel.h"
-#include "mve.h"
-#include "rescale_mve.h"
-enum { WINDOWS = 2048 }; /* bytes on the stack */
+#include "rescale_fours_mve.h"
+enum { WINDOWS = 1536, MOST_SUMS = 64 }; /* on the stack, in bytes and of four channels */
 
 static ONE_COPY void conv2d_i8_anywhere(CONV2D_I8_PARAMETERS) {
   conv2d_i8_plain(CONV2D_I8_ARGUMENTS);
@@ -51,159 +51,93 @@ static ONE_COPY void copy_inner(int8_t *to, const Windows *k, const int8_t *from
   }
 }
 
-/* Pixels x[pixels,row] whose first K bytes meet the weights, and their results y[pixels,O]. */
+/* Pixels x[pixels,row] whose first K bytes meet the weights, and their results y[pixels,O]; `end` is
+ * where reading ends, of those that are followed by nothing that may be read. */
 typedef struct {
-  const int8_t *x;
+  const int8_t *x, *end;
   int8_t *y;
   int pixels, row, K, O;
   Clamp clamp;
 } Block;
 
-/* the offset of each pixel of a quad; the last one stands in for those that are missing */
-static inline int spread(const Block *k, int lane, int row) {
-  return (lane < k->pixels ? lane : k->pixels - 1) * row;
-}
-
-/* one output channel of all pixels, four by four */
-static ONE_COPY void any_rows(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  uint32x4_t places = (uint32x4_t)four(0, spread(k, 1, k->O), spread(k, 2, k->O),
-                                       spread(k, 3, k->O));
-  int32x4_t low = vdupq_n_s32(k->clamp.low), high = vdupq_n_s32(k->clamp.high);
-  int32x4_t zero = vdupq_n_s32(k->clamp.zero), multiplier = vdupq_n_s32(c->multiplier);
-  const int8_t *x0 = k->x, *x1 = x0 + spread(k, 1, k->row), *x2 = x0 + spread(k, 2, k->row);
-  const int8_t *x3 = x0 + spread(k, 3, k->row);
-  int K = k->K, skip = 4 * k->row - ((K + 15) & ~15);
-  uint32_t out = 4 * (uint32_t)k->O;
-  int32_t bias = c->bias, shift = c->shift;
-  for (int quads = (k->pixels + 3) / 4; quads > 0; quads--) {
-    int32x4_t x = vqrdmulhq_s32(four_dots_i8(w, &x0, &x1, &x2, &x3, K, bias), multiplier);
-    x = vrshlq_n_s32(vaddq_s32(x, vshrq_n_s32(x, 31)), shift);
-    x = vminq_s32(vmaxq_s32(vaddq_s32(x, zero), low), high);
-    vstrbq_scatter_offset_s32(y, places, x);
-    places = vaddq_n_u32(places, out);
-    x0 += skip, x1 += skip, x2 += skip, x3 += skip;
-  }
-}
-
-/* Weights in registers: of a row of an odd number of eights, also as they meet the second one of
- * two pixels, which begins in the middle of a vector. */
+/* Of the last pixels what vectors read behind: the last inputs of each, from `at` on. */
 typedef struct {
-  int8x16_t first, second, third, fourth;
-} Kept;
+  int8_t bytes[16 * KEPT];
+  int pixels, at;
+} Behind;
 
-/* sixteen weights from w[at] on, zeros outside w[K] */
-INLINED int8x16_t kept_weights(const int8_t *w, int at, int K) {
-  if (at >= 0) return vldrbq_z_s8(w + at, vctp8q((uint32_t)(K - at)));
-  return vldrbq_gather_offset_z_s8(w, vsubq_n_u8(vidupq_n_u8(0, 1), 8), 0xFF00);
+static inline void take_behind(Behind *last, const Block *k) {
+  int K = k->K, at = 0;
+  if (K > 16)
+    while (at + next_inputs(K - at) < K) at += next_inputs(K - at);
+  last->at = at;
+  last->pixels = k->end ? ((-(K - at) & 15) + k->row - 1) / k->row : 0;
+  if (last->pixels > k->pixels) last->pixels = k->pixels;
+  const int8_t *from = k->x + (k->pixels - last->pixels) * k->row + at;
+  if (last->pixels > 0) copy_run(last->bytes, from, (int)(k->end - from));
 }
 
-/* four pixels of `halves` times eight bytes */
-INLINED int32x4_t four_pixels(const int8_t *x, Kept w, int halves) {
-  int32_t s[4];
-#pragma GCC unroll 2
-  for (int lane = 0; lane < 4; lane += 2, x += 16 * halves) {
-    int8x16_t middle = vldrbq_s8(x + 16 * (halves / 2));
-    s[lane] = vmladavq_s8(halves == 1 ? middle : vldrbq_s8(x), w.first);
-    if (halves == 1) {
-      s[lane + 1] = vmladavq_s8(middle, w.second);
-    } else if (halves == 3) {
-      s[lane] = vmladavaq_s8(s[lane], middle, w.second);
-      s[lane + 1] = vmladavq_s8(middle, w.third);
-      s[lane + 1] = vmladavaq_s8(s[lane + 1], vldrbq_s8(x + 32), w.fourth);
-    } else {
-      const int8_t *next = x + 8 * halves;
-      s[lane + 1] = vmladavq_s8(vldrbq_s8(next), w.first);
-      if (halves > 2) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(x + 16), w.second);
-      if (halves > 2) s[lane + 1] = vmladavaq_s8(s[lane + 1], vldrbq_s8(next + 16), w.second);
-      if (halves > 4) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(x + 32), w.third);
-      if (halves > 4) s[lane + 1] = vmladavaq_s8(s[lane + 1], vldrbq_s8(next + 32), w.third);
+/* n pixels from `first` on and their inputs from `at` on */
+static inline Pixels some_pixels(const Block *k, const Behind *last, int first, int n, int at) {
+  Pixels some = {k->x + first * k->row + at, last->bytes, k->row, n, 0};
+  int before = k->pixels - last->pixels - first;
+  if (at < last->at || before >= n) return some;
+  some.rest = before < 0 ? n : n - before;
+  if (before < 0) some.copy -= before * k->row;
+  return some;
+}
+
+/* sums of four channels; returns those of their weights */
+static inline int32x4_t sums_of_four(int32_t *sums, const int8_t *w, const Block *k,
+                                     const Behind *last, int first, int n) {
+  int K = k->K;
+  int32_t weights[4] = {0};
+  if (K <= 16) {
+    Pixels some = some_pixels(k, last, first, n, 0);
+    return four_meet(sums, w, K, &some);
+  }
+  for (int at = 0, inputs; at < K; at += inputs) {
+    Pixels some = some_pixels(k, last, first, n, at);
+    inputs = next_inputs(K - at);
+    for (int c = 0; c < 4; c += 2) {
+      const int8_t *from = w + c * K + at;
+      if (inputs > 32 && at) two_meet_48_more(sums + c, from, K, inputs, &some, weights + c);
+      else if (inputs > 32) two_meet_48(sums + c, from, K, inputs, &some, weights + c);
+      else if (at) two_meet_32_more(sums + c, from, K, inputs, &some, weights + c);
+      else two_meet_32(sums + c, from, K, inputs, &some, weights + c);
     }
   }
-  return four(s[0], s[1], s[2], s[3]);
+  return vld1q_s32(weights);
 }
 
-/* as any_rows, for rows of `halves` times eight bytes */
-INLINED void rows_of_halves(const Block *k, int8_t *y, const int8_t *w, const Rescale *c,
-                            int halves) {
-  int K = k->K;
-  Kept kept = {.first = kept_weights(w, 0, K)};
-  if (halves == 1) kept.second = kept_weights(w, -8, K);
-  if (halves > 1) kept.second = kept_weights(w, 16, K);
-  if (halves == 3) kept.third = kept_weights(w, -8, K), kept.fourth = kept_weights(w, 8, K);
-  if (halves > 4) kept.third = kept_weights(w, 32, K);
-  uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)k->O);
-  int32x4_t low = vdupq_n_s32(k->clamp.low), high = vdupq_n_s32(k->clamp.high);
-  int32_t bias = c->bias, multiplier = c->multiplier, shift = c->shift, zero = k->clamp.zero;
-  const int8_t *x = k->x;
-  int out = 4 * k->O;
-  for (int quads = k->pixels / 4; quads > 0; quads--, x += 32 * halves, y += out) {
-    int32x4_t sum = four_pixels(x, kept, halves);
-    sum = clamped(rescaled(sum, bias, multiplier, shift), zero, low, high);
-    vstrbq_scatter_offset_s32(y, places, sum);
-  }
-}
-static ONE_COPY void rows_of_8(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_halves(k, y, w, c, 1);
-}
-static ONE_COPY void rows_of_16(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_halves(k, y, w, c, 2);
-}
-static ONE_COPY void rows_of_24(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_halves(k, y, w, c, 3);
-}
-static ONE_COPY void rows_of_32(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_halves(k, y, w, c, 4);
-}
-static ONE_COPY void rows_of_48(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_halves(k, y, w, c, 6);
-}
-static ONE_COPY void plain_rows(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  for (int p = 0; p < k->pixels; p++, y += k->O) {
-    const int8_t *x = k->x + p * k->row;
-    const int8_t *x1 = x, *x2 = x, *x3 = x;
-    int32x4_t sum = four_dots_i8(w, &x, &x1, &x2, &x3, k->K, 0);
-    y[0] = (int8_t)vgetq_lane_s32(results_plainly(sum, c, &k->clamp), 0);
+/* at least four channels; the last four may overlap those before */
+static ONE_COPY void all_outputs(const Block *k, const int8_t *w, const int32_t *b,
+                                 const int32_t *q, int ZX) {
+  int32_t sums[4 * MOST_SUMS];
+  Behind last;
+  take_behind(&last, k);
+  for (int quad = 0; quad < k->O; quad += 4) {
+    int o = quad + 4 <= k->O ? quad : k->O - 4;
+    for (int p = 0; p < k->pixels; p += MOST_SUMS) {
+      int n = k->pixels - p < MOST_SUMS ? k->pixels - p : MOST_SUMS;
+      int32x4_t weights = sums_of_four(sums, w + o * k->K, k, &last, p, n);
+      FourChannels channels = four_channels(b, q, k->O, o, ZX, weights);
+      rescale_fours(k->y + p * k->O + o, k->O, sums, n, &channels, &k->clamp);
+    }
   }
 }
 
-/* `pixels` is a multiple of four, or less than four */
-static ONE_COPY void quads_of_outputs(const Block *k, const int8_t *w, const int32_t *b,
-                                      const int32_t *q, int ZX) {
-  int whole = k->pixels > 3 ? k->row : 0;
-  for (int o = 0; o < k->O; o++, w += k->K) {
-    int32_t zeros = -ZX * sum_of_bytes(w, k->K);
-    Rescale c = {wrap_add(b[o], zeros), q[o], q[k->O + o]};
-    if (c.shift >= 0) plain_rows(k, k->y + o, w, &c);
-    else if (whole == 8) rows_of_8(k, k->y + o, w, &c);
-    else if (whole == 16) rows_of_16(k, k->y + o, w, &c);
-    else if (whole == 24) rows_of_24(k, k->y + o, w, &c);
-    else if (whole == 32) rows_of_32(k, k->y + o, w, &c);
-    else if (whole == 48) rows_of_48(k, k->y + o, w, &c);
-    else any_rows(k, k->y + o, w, &c);
-  }
-}
-
-/* the last four pixels may overlap those before */
-static void all_outputs(Block *k, const int8_t *w, const int32_t *b, const int32_t *q, int ZX) {
-  int rest = k->pixels > 3 ? k->pixels & 3 : 0, before = k->pixels - 4;
-  k->pixels -= rest;
-  quads_of_outputs(k, w, b, q, ZX);
-  if (rest == 0) return;
-  k->x += before * k->row, k->y += before * k->O, k->pixels = 4;
-  quads_of_outputs(k, w, b, q, ZX);
-}
-
-/* as the reference kernel: a channel's weights meet four pixels at a time, then the next four */
+/* as the reference kernel: a channel's weights meet one pixel after another */
 KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
   int K = KH * KW * C, row = (K + 15) & ~15, pixels = N * OH * OW;
   int copies = KH * KW * SH * SW > 1 || PT > 0 || PL > 0 || OH > H || OW > W;
-  if (G > 1 || (copies && 4 * row > WINDOWS)) {
+  if (G > 1 || O < 4 || (copies && 4 * row > WINDOWS)) {
     conv2d_i8_anywhere(CONV2D_I8_ARGUMENTS);
     return;
   }
   Clamp clamp = {ZY, low, high};
   if (!copies) {
-    Block block = {x, y, pixels, C, C, O, clamp};
+    Block block = {x, x + pixels * C, y, pixels, C, C, O, clamp};
     all_outputs(&block, w, b, q, ZX);
     return;
   }
@@ -228,7 +162,7 @@ KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
       }
       k += run, ox += run, to += run * row;
     }
-    Block block = {taps, y + first * O, many, row, K, O, clamp};
+    Block block = {taps, 0, y + first * O, many, row, K, O, clamp};
     all_outputs(&block, w, b, q, ZX);
   }
 }

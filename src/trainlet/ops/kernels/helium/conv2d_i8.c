@@ -2,7 +2,7 @@
 #include "inputs_meet_mve.h"
 #include "kernel.h"
 #include "rescale_fours_mve.h"
-enum { WINDOWS = 1536, MOST_SUMS = 64 }; /* on the stack, in bytes and of four channels */
+enum { WINDOWS = 1280, MOST_SUMS = 64 }; /* on the stack, in bytes and of four channels */
 
 static ONE_COPY void conv2d_i8_anywhere(CONV2D_I8_PARAMETERS) {
   conv2d_i8_plain(CONV2D_I8_ARGUMENTS);
@@ -60,54 +60,38 @@ typedef struct {
   Clamp clamp;
 } Block;
 
-/* Of the last pixels what vectors read behind: the last inputs of each, from `at` on. */
+/* The last pixels of those that vectors read behind. */
 typedef struct {
   int8_t bytes[16 * KEPT];
-  int pixels, at;
+  int pixels;
 } Behind;
 
 static inline void take_behind(Behind *last, const Block *k) {
-  int K = k->K, at = 0;
-  if (K > 16)
-    while (at + next_inputs(K - at) < K) at += next_inputs(K - at);
-  last->at = at;
-  last->pixels = k->end ? ((-(K - at) & 15) + k->row - 1) / k->row : 0;
-  if (last->pixels > k->pixels) last->pixels = k->pixels;
-  const int8_t *from = k->x + (k->pixels - last->pixels) * k->row + at;
+  int behind = k->end && k->K <= 16 * KEPT ? (-k->K & 15) : 0;
+  int many = (behind + k->row - 1) / k->row;
+  last->pixels = many < k->pixels ? many : k->pixels;
+  const int8_t *from = k->x + (k->pixels - last->pixels) * k->row;
   if (last->pixels > 0) copy_run(last->bytes, from, (int)(k->end - from));
 }
 
-/* n pixels from `first` on and their inputs from `at` on */
-static inline Pixels some_pixels(const Block *k, const Behind *last, int first, int n, int at) {
-  Pixels some = {k->x + first * k->row + at, last->bytes, k->row, n, 0};
-  int before = k->pixels - last->pixels - first;
-  if (at < last->at || before >= n) return some;
-  some.rest = before < 0 ? n : n - before;
+/* n pixels from `first` on */
+static inline Pixels some_pixels(const Block *k, const Behind *last, int first, int n) {
+  int before = k->pixels - last->pixels - first; /* pixels that are no copies */
+  Pixels some = {k->x + first * k->row, last->bytes, k->row, n, 0};
+  if (before < n) some.rest = before < 0 ? n : n - before;
   if (before < 0) some.copy -= before * k->row;
   return some;
 }
 
 /* sums of four channels; returns those of their weights */
-static inline int32x4_t sums_of_four(int32_t *sums, const int8_t *w, const Block *k,
-                                     const Behind *last, int first, int n) {
-  int K = k->K;
-  int32_t weights[4] = {0};
-  if (K <= 16) {
-    Pixels some = some_pixels(k, last, first, n, 0);
-    return four_meet(sums, w, K, &some);
-  }
-  for (int at = 0, inputs; at < K; at += inputs) {
-    Pixels some = some_pixels(k, last, first, n, at);
-    inputs = next_inputs(K - at);
-    for (int c = 0; c < 4; c += 2) {
-      const int8_t *from = w + c * K + at;
-      if (inputs > 32 && at) two_meet_48_more(sums + c, from, K, inputs, &some, weights + c);
-      else if (inputs > 32) two_meet_48(sums + c, from, K, inputs, &some, weights + c);
-      else if (at) two_meet_32_more(sums + c, from, K, inputs, &some, weights + c);
-      else two_meet_32(sums + c, from, K, inputs, &some, weights + c);
-    }
-  }
-  return vld1q_s32(weights);
+static inline int32x4_t sums_of_four(int32_t *sums, const int8_t *w, int K, const Pixels *k) {
+  int32_t weights[4];
+  if (K <= 16) return four_meet(sums, w, K, k);
+  for (int c = 0; c < 4; c += 2)
+    if (K <= 32) two_meet_32(sums + c, w + c * K, K, k, weights + c);
+    else if (K <= 48) two_meet_48(sums + c, w + c * K, K, k, weights + c);
+    else many_meet(sums + c, w + c * K, K, k);
+  return K <= 48 ? vld1q_s32(weights) : sums_of_rows(w, K);
 }
 
 /* at least four channels; the last four may overlap those before */
@@ -120,7 +104,8 @@ static ONE_COPY void all_outputs(const Block *k, const int8_t *w, const int32_t 
     int o = quad + 4 <= k->O ? quad : k->O - 4;
     for (int p = 0; p < k->pixels; p += MOST_SUMS) {
       int n = k->pixels - p < MOST_SUMS ? k->pixels - p : MOST_SUMS;
-      int32x4_t weights = sums_of_four(sums, w + o * k->K, k, &last, p, n);
+      Pixels some = some_pixels(k, &last, p, n);
+      int32x4_t weights = sums_of_four(sums, w + o * k->K, k->K, &some);
       FourChannels channels = four_channels(b, q, k->O, o, ZX, weights);
       rescale_fours(k->y + p * k->O + o, k->O, sums, n, &channels, &k->clamp);
     }

@@ -17,20 +17,34 @@ typedef struct {
   int row, taps_row, next_tap;
 } Lanes;
 
+/* one tap; `on` goes to the next one */
+#define MEET_TAP(after, on)                                                                 \
+  "vldrh.16 %q[a], [%[map]], #16\n\tvldrh.16 %q[b], [%[taps]]" after "\n\t" on             \
+  "vmullb.s16 %q[c], %q[a], %q[b]\n\tvadd.i32 %q[even], %q[even], %q[c]\n\t"              \
+  "vmullt.s16 %q[a], %q[a], %q[b]\n\tvadd.i32 %q[odd], %q[odd], %q[a]\n\t"
+#define MEET_TAPS(after, on)                                                                \
+  __asm__ volatile(                                                                         \
+      "2:\tdls lr, %[n]\n"                                                                  \
+      "1:\t" MEET_TAP(after, on)                                                            \
+      "le lr, 1b\n\t"                                                                       \
+      "add %[map], %[map], %[row]\n\t"                                                      \
+      "add %[taps], %[taps], %[taps_row]\n\t"                                               \
+      "subs %[rows], %[rows], #1\n\t"                                                       \
+      "bne 2b"                                                                              \
+      : [even] "+w"(even), [odd] "+w"(odd), [map] "+r"(map), [taps] "+r"(taps),             \
+        [rows] "+r"(rows), [a] "=&w"(a), [b] "=&w"(b), [c] "=&w"(c)                         \
+      : [n] "r"(n), [row] "r"(row), [taps_row] "r"(taps_row), [next] "r"(2 * k->next_tap)   \
+      : "lr", "cc", "memory")
+
 /* sums of the even channels, and of the odd ones */
 INLINED int32x4x2_t sums_at(const Lanes *k, const int16_t *map, const int16_t *taps, int rows,
                             const Reach *across) {
-  int32x4_t even = vdupq_n_s32(0), odd = even;
-  int next = k->next_tap, row = k->row, taps_row = k->taps_row, columns = across->n;
+  int32x4_t even = vdupq_n_s32(0), odd = even, a, b, c;
+  int n = across->n, row = 2 * (k->row - n * LANES), taps_row = 2 * (k->taps_row - n * k->next_tap);
   map += across->first * LANES, taps += across->tap * LANES;
-  for (; rows > 0; rows--, map += row, taps += taps_row) {
-    const int16_t *element = map, *tap = taps;
-    for (int n = columns; n > 0; n--, element += LANES, tap += next) {
-      int16x8_t a = vld1q_s16(element), b = vld1q_s16(tap);
-      even = vaddq_s32(even, vmullbq_int_s16(a, b));
-      odd = vaddq_s32(odd, vmulltq_int_s16(a, b));
-    }
-  }
+  if (n <= 0 || rows <= 0) return (int32x4x2_t){{even, odd}};
+  if (k->next_tap == LANES) MEET_TAPS(", #16", "");
+  else MEET_TAPS("", "add %[taps], %[taps], %[next]\n\t");
   return (int32x4x2_t){{even, odd}};
 }
 #endif

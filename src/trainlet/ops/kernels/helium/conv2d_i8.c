@@ -2,7 +2,8 @@
 #include "inputs_meet_mve.h"
 #include "kernel.h"
 #include "rescale_fours_mve.h"
-enum { WINDOWS = 1280, MOST_SUMS = 64 }; /* on the stack, in bytes and of four channels */
+/* on the stack: bytes of windows, and pixels at a time, of windows and of a map */
+enum { WINDOWS = 1024, MOST_WINDOWS = 32, MOST_POINTS = 64 };
 
 static ONE_COPY void conv2d_i8_anywhere(CONV2D_I8_PARAMETERS) {
   conv2d_i8_plain(CONV2D_I8_ARGUMENTS);
@@ -15,7 +16,7 @@ static inline int8_t *fill_run(int8_t *to, int n, int value) {
 
 /* where windows lie; y0 and x0 are those of one */
 typedef struct {
-  const int8_t *x;
+  const int8_t *x, *end;
   int H, W, C, KH, KW, DH, DW, ZX;
 } Windows;
 
@@ -38,11 +39,18 @@ static ONE_COPY void copy_window(int8_t *to, const Windows *k, int n, int y0, in
   }
 }
 
-/* n windows inside the map, `step` bytes apart, whose rows of at most 16 bytes are contiguous */
+/* n windows inside the map, `step` bytes apart, whose rows of at most 16 bytes are contiguous; what
+ * is stored too much is overwritten, or behind the last one */
 static ONE_COPY void copy_inner(int8_t *to, const Windows *k, const int8_t *from, int n, int step,
                                 int row) {
   int wide = k->KW * k->C, next = k->DH * k->W * k->C, KH = k->KH;
   mve_pred16_t some = vctp8q((uint32_t)wide);
+  if (KH == 3)
+    for (; n > 0 && from + 2 * next + 16 <= k->end; n--, from += step, to += row) {
+      vstrbq_s8(to, vldrbq_s8(from));
+      vstrbq_s8(to + wide, vldrbq_s8(from + next));
+      vstrbq_s8(to + 2 * wide, vldrbq_s8(from + 2 * next));
+    }
   for (; n > 0; n--, from += step, to += row) {
     int8_t *at = to;
     const int8_t *taps = from;
@@ -51,13 +59,15 @@ static ONE_COPY void copy_inner(int8_t *to, const Windows *k, const int8_t *from
   }
 }
 
-/* Pixels x[pixels,row] whose first K bytes meet the weights, and their results y[pixels,O]; `end` is
- * where reading ends, of those that are followed by nothing that may be read. */
+/* Pixels x[pixels,row] whose first K bytes meet the weights, and their results y[pixels,O]; `end`
+ * is where reading ends, of those that are followed by nothing that may be read. */
 typedef struct {
   const int8_t *x, *end;
   int8_t *y;
   int pixels, row, K, O;
   Clamp clamp;
+  int32_t *even, *odd; /* room for sums of four channels and `most` pixels */
+  int most;
 } Block;
 
 /* The last pixels of those that vectors read behind. */
@@ -84,51 +94,56 @@ static inline Pixels some_pixels(const Block *k, const Behind *last, int first, 
 }
 
 /* sums of four channels; returns those of their weights */
-static inline int32x4_t sums_of_four(int32_t *sums, const int8_t *w, int K, const Pixels *k) {
+static ONE_COPY int32x4_t sums_of_four(int32_t *sums, const int8_t *w, int next, int K,
+                                       const Pixels *k) {
   int32_t weights[4];
-  if (K <= 16) return four_meet(sums, w, K, k);
-  for (int c = 0; c < 4; c += 2)
-    if (K <= 32) two_meet_32(sums + c, w + c * K, K, k, weights + c);
-    else if (K <= 48) two_meet_48(sums + c, w + c * K, K, k, weights + c);
-    else many_meet(sums + c, w + c * K, K, k);
-  return K <= 48 ? vld1q_s32(weights) : sums_of_rows(w, K);
+  if (K <= 16) return four_meet(sums, w, next, K, k);
+  for (int c = 0; c < 4; c += 2, w += 2 * next)
+    if (K <= 32) two_meet_32(sums + c, w, next, K, k, weights + c);
+    else if (K <= 48) two_meet_48(sums + c, w, next, K, k, weights + c);
+    else many_meet(sums + c, w, next, K, k);
+  return K <= 48 ? vld1q_s32(weights) : sums_of_rows(w - 4 * next, next, K);
 }
 
-/* at least four channels; the last four may overlap those before */
-static ONE_COPY void all_outputs(const Block *k, const int8_t *w, const int32_t *b,
-                                 const int32_t *q, int ZX) {
-  int32_t sums[4 * MOST_SUMS];
-  Behind last;
-  take_behind(&last, k);
-  for (int quad = 0; quad < k->O; quad += 4) {
-    int o = quad + 4 <= k->O ? quad : k->O - 4;
-    for (int p = 0; p < k->pixels; p += MOST_SUMS) {
-      int n = k->pixels - p < MOST_SUMS ? k->pixels - p : MOST_SUMS;
-      Pixels some = some_pixels(k, &last, p, n);
-      int32x4_t weights = sums_of_four(sums, w + o * k->K, k->K, &some);
+/* of channels from o on: the even and the odd ones of eight, or four */
+static inline void some_outputs(const Block *k, const Behind *last, const int8_t *w,
+                                const int32_t *b, const int32_t *q, int ZX, int o) {
+  int32_t *even = k->even, *odd = k->odd;
+  int K = k->K, eight = k->O >= 8, next = eight ? 2 * K : K;
+  w += o * K;
+  for (int p = 0; p < k->pixels; p += k->most) {
+    int n = k->pixels - p < k->most ? k->pixels - p : k->most;
+    Pixels some = some_pixels(k, last, p, n);
+    int8_t *y = k->y + p * k->O + o;
+    int32x4_t weights = sums_of_four(even, w, next, K, &some);
+    if (eight) {
+      int32x4_t others = sums_of_four(odd, w + K, next, K, &some);
+      EightChannels channels = eight_channels(b, q, k->O, o, ZX, weights, others);
+      rescale_eights(y, k->O, even, odd, n, &channels, &k->clamp);
+    } else {
       FourChannels channels = four_channels(b, q, k->O, o, ZX, weights);
-      rescale_fours(k->y + p * k->O + o, k->O, sums, n, &channels, &k->clamp);
+      rescale_fours(y, k->O, even, n, &channels, &k->clamp);
     }
   }
 }
 
-/* as the reference kernel: a channel's weights meet one pixel after another */
-KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
+/* at least four channels; the last ones may overlap those before */
+static ONE_COPY void all_outputs(const Block *k, const int8_t *w, const int32_t *b,
+                                 const int32_t *q, int ZX) {
+  int at_once = k->O >= 8 ? 8 : 4;
+  Behind last;
+  take_behind(&last, k);
+  for (int o = 0; o < k->O; o += at_once)
+    some_outputs(k, &last, w, b, q, ZX, o + at_once <= k->O ? o : k->O - at_once);
+}
+
+static ONE_COPY void conv2d_i8_windows(CONV2D_I8_PARAMETERS) {
+  (void)G;
+  int8_t taps[WINDOWS + 16];
+  int32_t even[4 * MOST_WINDOWS], odd[4 * MOST_WINDOWS];
+  Windows windows = {x, x + N * H * W * C, H, W, C, KH, KW, DH, DW, ZX};
   int K = KH * KW * C, row = (K + 15) & ~15, pixels = N * OH * OW;
-  int copies = KH * KW * SH * SW > 1 || PT > 0 || PL > 0 || OH > H || OW > W;
-  if (G > 1 || O < 4 || (copies && 4 * row > WINDOWS)) {
-    conv2d_i8_anywhere(CONV2D_I8_ARGUMENTS);
-    return;
-  }
-  Clamp clamp = {ZY, low, high};
-  if (!copies) {
-    Block block = {x, x + pixels * C, y, pixels, C, C, O, clamp};
-    all_outputs(&block, w, b, q, ZX);
-    return;
-  }
-  int8_t taps[WINDOWS];
-  Windows windows = {x, H, W, C, KH, KW, DH, DW, ZX};
-  int most = WINDOWS / row, n = 0, oy = 0, ox = 0;
+  int most = WINDOWS / row < MOST_WINDOWS ? WINDOWS / row : MOST_WINDOWS, n = 0, oy = 0, ox = 0;
   int inner = (PL + SW - 1) / SW; /* the first window inside a row, and the end of those */
   int inner_end = KW * C <= 16 && DW == 1 && W >= KW ? (W - KW + PL) / SW + 1 : 0;
   if (inner_end > OW) inner_end = OW;
@@ -147,7 +162,24 @@ KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
       }
       k += run, ox += run, to += run * row;
     }
-    Block block = {taps, 0, y + first * O, many, row, K, O, clamp};
+    Block block = {taps, 0, y + first * O, many, row, K, O, {ZY, low, high}, even, odd, most};
     all_outputs(&block, w, b, q, ZX);
   }
+}
+
+static ONE_COPY void conv2d_i8_points(int8_t *y, const int8_t *x, const int8_t *w,
+                                      const int32_t *b, const int32_t *q, int pixels, int C, int O,
+                                      int ZX, Clamp clamp) {
+  int32_t even[4 * MOST_POINTS], odd[4 * MOST_POINTS];
+  Block block = {x, x + pixels * C, y, pixels, C, C, O, clamp, even, odd, MOST_POINTS};
+  all_outputs(&block, w, b, q, ZX);
+}
+
+/* as the reference kernel: a channel's weights meet one pixel after another */
+KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
+  int row = (KH * KW * C + 15) & ~15;
+  int point = KH * KW * SH * SW == 1 && PT == 0 && PL == 0 && OH == H && OW == W;
+  if (G > 1 || O < 4 || (!point && 4 * row > WINDOWS)) conv2d_i8_anywhere(CONV2D_I8_ARGUMENTS);
+  else if (point) conv2d_i8_points(y, x, w, b, q, N * H * W, C, O, ZX, (Clamp){ZY, low, high});
+  else conv2d_i8_windows(CONV2D_I8_ARGUMENTS);
 }

@@ -1,5 +1,5 @@
-/* Sums of a convolution: pixels of K bytes, side by side, meet the weights of some channels, which
- * stay in registers; sums[pixels][4]. */
+/* Sums of a convolution: pixels of K bytes meet the weights of some channels, `next` bytes apart,
+ * which stay in registers as long as they fit; sums[pixels][4]. */
 #ifndef TRAINLET_INPUTS_MEET_MVE_H
 #define TRAINLET_INPUTS_MEET_MVE_H
 #include "mve.h"
@@ -30,9 +30,10 @@ INLINED int8x16_t some_weights(const int8_t *w, int n) {
       : "r0", "r2", "r4", "r6", "lr", "memory")
 
 /* four channels of at most 16 inputs; returns the sums of their weights */
-static ONE_COPY int32x4_t four_meet(int32_t *to, const int8_t *w, int K, const Pixels *k) {
-  int8x16_t a = some_weights(w, K), b = some_weights(w + K, K), v;
-  int8x16_t c = some_weights(w + 2 * K, K), d = some_weights(w + 3 * K, K);
+static ONE_COPY int32x4_t four_meet(int32_t *to, const int8_t *w, int next, int K,
+                                    const Pixels *k) {
+  int8x16_t a = some_weights(w, K), b = some_weights(w + next, K), v;
+  int8x16_t c = some_weights(w + 2 * next, K), d = some_weights(w + 3 * next, K);
   const int8_t *x = k->x, *copy = k->copy;
   if (k->n > k->rest) FOUR_DOTS(x, k->n - k->rest);
   if (k->rest > 0) FOUR_DOTS(copy, k->rest);
@@ -58,14 +59,14 @@ static ONE_COPY int32x4_t four_meet(int32_t *to, const int8_t *w, int K, const P
   "vmladava.s8 %[s], %q[v], %q[a2]\n\tvmladava.s8 %[t], %q[v], %q[b2]\n\t"
 
 /* two channels of 17 to 32 inputs, or of 33 to 48; puts down the sums of their weights */
-INLINED void two_meet(int32_t *to, const int8_t *w, int K, const Pixels *k, int vectors,
-                      int32_t weights[2]) {
+INLINED void two_meet(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
+                      int vectors, int32_t weights[2]) {
   int8x16_t a0 = vldrbq_s8(w), a1 = some_weights(w + 16, K - 16), a2 = a1, v;
-  int8x16_t b0 = vldrbq_s8(w + K), b1 = some_weights(w + K + 16, K - 16), b2 = b1;
+  int8x16_t b0 = vldrbq_s8(w + next), b1 = some_weights(w + next + 16, K - 16), b2 = b1;
   const int8_t *x = k->x, *copy = k->copy;
   int32_t s = vaddvaq_s8(vaddvq_s8(a0), a1), t = vaddvaq_s8(vaddvq_s8(b0), b1);
   if (vectors == 3) {
-    a2 = some_weights(w + 32, K - 32), b2 = some_weights(w + K + 32, K - 32);
+    a2 = some_weights(w + 32, K - 32), b2 = some_weights(w + next + 32, K - 32);
     s = vaddvaq_s8(s, a2), t = vaddvaq_s8(t, b2);
   }
   weights[0] = s, weights[1] = t;
@@ -77,19 +78,20 @@ INLINED void two_meet(int32_t *to, const int8_t *w, int K, const Pixels *k, int 
     if (k->rest > 0) TWO_DOTS("", copy, k->rest);
   }
 }
-static ONE_COPY void two_meet_32(int32_t *to, const int8_t *w, int K, const Pixels *k,
+static ONE_COPY void two_meet_32(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
                                  int32_t weights[2]) {
-  two_meet(to, w, K, k, 2, weights);
+  two_meet(to, w, next, K, k, 2, weights);
 }
-static ONE_COPY void two_meet_48(int32_t *to, const int8_t *w, int K, const Pixels *k,
+static ONE_COPY void two_meet_48(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
                                  int32_t weights[2]) {
-  two_meet(to, w, K, k, 3, weights);
+  two_meet(to, w, next, K, k, 3, weights);
 }
 
 /* Two channels of any number of inputs, and two pixels at a time, the second one `row` bytes behind
  * the first.  What the inner loop does not need waits in registers for floats. */
-INLINED void pairs_meet(int32_t *to, const int8_t *w, int K, const int8_t *x, int row, int pairs) {
-  const int8_t *w1 = w + K, *x1 = x + row;
+INLINED void pairs_meet(int32_t *to, const int8_t *w, int next, int K, const int8_t *x, int row,
+                        int pairs) {
+  const int8_t *w1 = w + next, *x1 = x + row;
   int32_t a, b, c, d, back = (K + 15) & ~15, on = 2 * row - back;
   __asm__ volatile(
       "2:\tmovs %[a], #0\n\tmov %[b], %[a]\n\tmov %[c], %[a]\n\tmov %[d], %[a]\n\t"
@@ -115,15 +117,15 @@ INLINED void pairs_meet(int32_t *to, const int8_t *w, int K, const int8_t *x, in
       : "lr", "cc", "q0", "q1", "q2", "memory");
 }
 /* of an odd number of pixels the last one meets twice, and puts down what nobody reads */
-static ONE_COPY void many_meet(int32_t *to, const int8_t *w, int K, const Pixels *k) {
+static ONE_COPY void many_meet(int32_t *to, const int8_t *w, int next, int K, const Pixels *k) {
   int pairs = k->n / 2;
-  if (pairs > 0) pairs_meet(to, w, K, k->x, k->row, pairs);
-  if (k->n & 1) pairs_meet(to + 8 * pairs, w, K, k->x + 2 * pairs * k->row, 0, 1);
+  if (pairs > 0) pairs_meet(to, w, next, K, k->x, k->row, pairs);
+  if (k->n & 1) pairs_meet(to + 8 * pairs, w, next, K, k->x + 2 * pairs * k->row, 0, 1);
 }
 
-/* the sums of four rows of K bytes */
-static ONE_COPY int32x4_t sums_of_rows(const int8_t *w, int K) {
-  const int8_t *w1 = w + K, *w2 = w1 + K, *w3 = w2 + K;
+/* the sums of the weights of four channels */
+static ONE_COPY int32x4_t sums_of_rows(const int8_t *w, int next, int K) {
+  const int8_t *w1 = w + next, *w2 = w1 + next, *w3 = w2 + next;
   int32_t a = 0, b = 0, c = 0, d = 0;
   __asm__ volatile(
       "dlstp.8 lr, %[k]\n"

@@ -111,17 +111,25 @@ static inline Flat flat_of(const Layer *k) {
   return (Flat){pitch, (k->PT + k->H + below) * pitch + k->PL + 16, vectors};
 }
 
-/* H rows of W words */
+/* H rows of W words, of pixels C bytes apart */
 static ONE_COPY void take_map(uint32_t *to, const int8_t *x, int C, int H, int W, int pitch) {
-  for (; H > 0; H--, to += pitch - W) {
-    int n = W;
-    for (; n >= 4; n -= 4, x += 4 * C, to += 4) {
-      uint32_t first = load_word(x), second = load_word(x + C);
-      uint32_t third = load_word(x + 2 * C), fourth = load_word(x + 3 * C);
-      to[0] = first, to[1] = second, to[2] = third, to[3] = fourth;
-    }
-    for (; n > 0; n--, x += C) *to++ = load_word(x);
+  if (W & 3) {
+    for (; H > 0; H--, to += pitch - W)
+      for (int n = W; n > 0; n--, x += C) *to++ = load_word(x);
+    return;
   }
+  __asm__ volatile(
+      "2:\tdls lr, %[quads]\n"
+      "1:\tldr r0, [%[x]]\n\tldr r2, [%[x], %[C]]\n\t"
+      "ldr r4, [%[x], %[C], lsl #1]\n\tldr r6, [%[x], %[C3]]\n\t"
+      "add %[x], %[x], %[C], lsl #2\n\t"
+      "stmia %[to]!, {r0, r2, r4, r6}\n\t"
+      "le lr, 1b\n\t"
+      "add %[to], %[to], %[gap]\n\t"
+      "subs %[rows], %[rows], #1\n\tbne 2b"
+      : [to] "+r"(to), [x] "+r"(x), [rows] "+r"(H)
+      : [C] "r"(C), [C3] "r"(3 * C), [quads] "r"(W / 4), [gap] "r"(4 * (pitch - W))
+      : "r0", "r2", "r4", "r6", "lr", "cc", "memory");
 }
 
 static ONE_COPY void depthwise_flat(int8_t *y, const int8_t *x, const int8_t *w, const int32_t *b,
@@ -166,22 +174,34 @@ static inline uint32_t *fill_columns(uint32_t *to, int n, int KH, uint32_t zeros
   return to;
 }
 
+/* n words of pixels C bytes apart, which become KH words apart; returns what follows them */
+INLINED uint32_t *take_row(uint32_t *to, const int8_t *x, int C, int n, int KH) {
+  if (n > 3)
+    __asm__ volatile(
+        "dls lr, %[quads]\n"
+        "1:\tldr r0, [%[x]]\n\tldr r2, [%[x], %[C]]\n\t"
+        "ldr r4, [%[x], %[C], lsl #1]\n\tldr r6, [%[x], %[C3]]\n\t"
+        "str r0, [%[to]]\n\tstr r2, [%[to], %[next]]\n\t"
+        "str r4, [%[to], %[next], lsl #1]\n\tstr r6, [%[to], %[next3]]\n\t"
+        "add %[x], %[x], %[C], lsl #2\n\tadd %[to], %[to], %[next], lsl #2\n\t"
+        "le lr, 1b"
+        : [to] "+r"(to), [x] "+r"(x)
+        : [C] "r"(C), [C3] "r"(3 * C), [next] "r"(4 * KH), [next3] "r"(12 * KH),
+          [quads] "r"(n >> 2)
+        : "r0", "r2", "r4", "r6", "lr", "memory");
+  for (n &= 3; n > 0; n--, x += C, to += KH) *to = load_word(x);
+  return to;
+}
+
 static ONE_COPY void add_row(const Band *k, uint32_t *to, int y) {
-  int n = k->inside, C = k->C, KH = k->KH;
-  uint32_t zeros = k->zeros;
+  int inside = k->inside, KH = k->KH;
   if (y < 0 || y >= k->H) {
-    fill_columns(to, k->left + n + k->right, KH, zeros);
+    fill_columns(to, k->left + inside + k->right, KH, k->zeros);
     return;
   }
-  const int8_t *from = k->x + y * k->row;
-  to = fill_columns(to, k->left, KH, zeros);
-  for (; n >= 4; n -= 4, from += 4 * C, to += 4 * KH) {
-    uint32_t first = load_word(from), second = load_word(from + C);
-    uint32_t third = load_word(from + 2 * C), fourth = load_word(from + 3 * C);
-    to[0] = first, to[KH] = second, to[2 * KH] = third, to[3 * KH] = fourth;
-  }
-  for (; n > 0; n--, from += C, to += KH) *to = load_word(from);
-  fill_columns(to, k->right, KH, zeros);
+  to = fill_columns(to, k->left, KH, k->zeros);
+  to = take_row(to, k->x + y * k->row, k->C, inside, KH);
+  fill_columns(to, k->right, KH, k->zeros);
 }
 
 /* a band's outputs: those of some columns, and of some rows */

@@ -5,7 +5,7 @@
 #include "move_four_mve.h"
 #include "mve.h"
 #include "put_gradient.h"
-enum { COLUMNS = 2048, MOST_PIXELS = 256 }; /* the inputs of some channels are on the stack */
+enum { COLUMNS = 2048, MOST_PIXELS = 256, MOST_COLUMNS = 64 }; /* on the stack */
 
 /* column[P] of x[P,C] */
 static ONE_COPY void take_column(int8_t *to, const int8_t *x, int P, int C) {
@@ -59,17 +59,12 @@ INLINED int32x4_t four_columns(const int16_t *m, const int8_t *x0, const int8_t 
 
 /* gradients of output o's channels from c on, `sums` times the scale; `factor` is 0 where they go
  * one by one */
-static ONE_COPY void put_four(const Gradients *to, int o, int C, int c, int many, int32x4_t sums,
-                              float scale, float factor) {
-  if (factor != 0.0f) {
-    float32x4_t move = vmulq_n_f32(vmulq_n_f32(vcvtq_f32_s32(sums), scale), factor);
-    move_four_weights(to->p, o * to->row + c, o * C + c, vnegq_f32(move), &to->planes,
-                      vctp32q((uint32_t)many));
-    return;
-  }
-  int32_t sum[4];
-  vst1q_s32(sum, sums);
-  for (int k = 0; k < many; k++) put_gradient(to, o, C, c + k, (float)sum[k] * scale);
+static ONE_COPY void put_sums(const Gradients *to, int o, int C, int c, int many,
+                              const int32_t *sums, float scale, float factor) {
+  if (factor != 0.0f)
+    move_weights(to->p, o * to->row + c, o * C + c, many, sums, scale, -factor, &to->planes);
+  else
+    for (int k = 0; k < many; k++) put_gradient(to, o, C, c + k, (float)sums[k] * scale);
 }
 
 /* what a sum times the scale is multiplied by, or 0 */
@@ -84,19 +79,19 @@ static ONE_COPY void pointwise_dw_mve(Gradients to, const void *g, const int8_t 
                                       int P, int O, int C, int Z, int bytes) {
   int8_t columns[COLUMNS];
   int16_t m[MOST_PIXELS];
-  int most = COLUMNS / P / 4 * 4;
+  int32_t sums[MOST_COLUMNS];
+  int room = COLUMNS / P / 4 * 4, most = room < MOST_COLUMNS ? room : MOST_COLUMNS;
   for (int c0 = 0; c0 < C; c0 += most) {
     int many = C - c0 < most ? C - c0 : most;
     for (int c = 0; c < many; c++) take_column(columns + c * P, x + c0 + c, P, C);
     for (int o = 0; o < O; o++) {
       int32_t zeros = Z * take_mantissas(m, g, o, P, O, bytes);
-      float factor = four_at_once(&to, o, scale);
-      for (int c = 0; c < many; c += 4) {
-        int8_t *x0 = columns + c * P, *x1 = c + 1 < many ? x0 + P : x0;
-        int8_t *x2 = c + 2 < many ? x1 + P : x0, *x3 = c + 3 < many ? x2 + P : x0;
-        int32x4_t sums = vsubq_n_s32(four_columns(m, x0, x1, x2, x3, P), zeros);
-        put_four(&to, o, C, c0 + c, many - c < 4 ? many - c : 4, sums, scale, factor);
+      const int8_t *x0 = columns;
+      for (int c = 0; c < many; c += 4, x0 += 4 * P) {
+        int32x4_t sum = four_columns(m, x0, x0 + P, x0 + 2 * P, x0 + 3 * P, P);
+        vst1q_s32(sums + c, vsubq_n_s32(sum, zeros));
       }
+      put_sums(&to, o, C, c0, many, sums, scale, four_at_once(&to, o, scale));
     }
   }
 }

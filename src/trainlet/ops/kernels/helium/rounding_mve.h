@@ -25,15 +25,11 @@ INLINED float32x4_t four_draws(uint32_t key, uint32_t element) {
   return vcvtq_n_f32_u32(vshrq_n_u32(x, 8), 24);
 }
 
-/* four moves rounded by chance; none is denormal, and all are below 2^30 */
+/* four moves rounded by chance, saturating; none is denormal */
 INLINED int32x4_t four_rounded(float32x4_t move, uint32_t key, uint32_t element) {
   int32x4_t below = vcvtmq_s32_f32(move);
   float32x4_t rest = vsubq_f32(move, vcvtq_f32_s32(below));
   mve_pred16_t up = vcmpltq_f32(four_draws(key, element), rest);
-  return vaddq_m_n_s32(below, below, 1, up);
-}
-
-INLINED float32x4_t within(float32x4_t x, float far) {
-  return vmaxnmq_f32(vminnmq_f32(x, vdupq_n_f32(far)), vdupq_n_f32(-far));
+  return vqaddq_m_n_s32(below, below, 1, up);
 }
 #endif

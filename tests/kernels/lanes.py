@@ -58,7 +58,7 @@ def depthwise_bfp(rng: Random, op: str) -> Iterator[Given]:
 
 def applied(rng: Random, op: str) -> Iterator[Given]:
     for rate, exponent in RATES:
-        for _ in range(4):
+        for _ in range(16):
             made, arrays = DIRECT[op](rng)
             arrays[-2], arrays[-4] = np.asarray(rate, np.float32), np.asarray(exponent, np.int32)
             yield made, arrays

@@ -1,9 +1,10 @@
 /* The input gradient of depthwise convolutions, eight channels at a time: the factors of some rows,
- * with zeros beside them, meet the weights, of which the last one comes first. */
+ * with zeros beside them, meet the weights, of which the last row comes first. */
 #ifndef TRAINLET_DEPTHWISE_MVE_H
 #define TRAINLET_DEPTHWISE_MVE_H
 #include "factors_mve.h"
-enum { LANES = 8, MAP = 104 * LANES, TAPS = 49 * LANES }; /* on the stack */
+/* on the stack; as many columns differ in their first tap */
+enum { LANES = 8, MAP = 104 * LANES, TAPS = 49 * LANES, MOST_PHASES = 4 };
 
 /* n pixels of eight channels */
 INLINED int16_t *factors_of_pixels(int16_t *to, const void *g, int at, int C, int16x8_t r, int n,
@@ -37,22 +38,20 @@ static inline Reach outputs_at(int place, int stride, int kernel, int count) {
   return (Reach){first, kernel - 1 - place + first * stride, end - first};
 }
 
-/* The gradients of some columns of a row: each meets `rows` times n elements of the map, and the
- * next one those an element further; strides in bytes. */
+/* The gradients of some columns of a row, `step` bytes from each other: each meets n elements and
+ * n taps of some rows, and the next one those an element further. */
 typedef struct {
-  const int16_t *map, *taps;
-  int rows, n, row, taps_row, next_tap;
-  int count, step, after;
+  int n, count, step, after;
+  int row, taps_row; /* bytes from row to row, and from the end of what is met to the next row */
+  int gap, taps_gap;
+  int map, taps, dx; /* where the first one has its first element, tap and place in a row */
 } Run;
 
-#define MEET_TAP(after, on)                                                                 \
-  "vldrh.16 q2, [%[map]], #16\n\tvldrh.16 q3, [%[taps]]" after "\n\t" on                    \
+#define MEET_TAP                                                                            \
+  "vldrh.16 q2, [%[map]], #16\n\tvldrh.16 q3, [%[taps]], #16\n\t"                           \
   "vmullb.s16 q4, q2, q3\n\tvadd.i32 q0, q0, q4\n\t"                                        \
   "vmullt.s16 q4, q2, q3\n\tvadd.i32 q1, q1, q4\n\t"
-#define NEXT_TAP MEET_TAP(", #16", "")
-#define TAPS_OF_ROW "dls lr, %[n]\n3:\t" NEXT_TAP "le lr, 3b\n\t"
-#define TAPS_APART                                                                          \
-  "dls lr, %[n]\n3:\t" MEET_TAP("", "add %[taps], %[taps], %[next]\n\t") "le lr, 3b\n\t"
+#define MEET_TAPS "dls lr, %[n]\n3:\t" MEET_TAP "le lr, 3b\n\t"
 /* what the loops do not need waits in registers for floats */
 #define MEET_RUN(taps_of_row, result)                                                       \
   __asm__ volatile(                                                                         \
@@ -66,9 +65,9 @@ typedef struct {
       "subs %[count], %[count], #1\n\tbne 1b"                                               \
       : [map] "+r"(map), [taps] "+r"(taps), [rows] "=&r"(rows), [to] "+l"(to),              \
         [count] "+r"(count), [top] "+r"(top)                                                \
-      : [n] "r"(k->n), [row] "r"(row), [taps_row] "r"(taps_row), [next] "r"(k->next_tap),   \
-        [step] "r"(k->step), [all] "t"(k->rows), [after] "t"(-k->after),                    \
-        [up] "t"(16 - k->rows * k->row), [back] "t"(-k->rows * k->taps_row)                 \
+      : [n] "r"(k->n), [row] "r"(k->gap), [taps_row] "r"(k->taps_gap),                      \
+        [step] "r"(k->step), [all] "t"(all), [after] "t"(k->after),                         \
+        [up] "t"(2 * LANES - all * k->row), [back] "t"(-all * k->taps_row)                  \
       : "lr", "cc", "q0", "q1", "q2", "q3", "q4", "memory")
 #define PUT(store)                                                                          \
   "vrshl.s32 q0, %[rows]\n\tvrshl.s32 q1, %[rows]\n\tvmovnt.i32 q0, q1\n\t" store           \
@@ -76,18 +75,14 @@ typedef struct {
 #define SEEK "vmaxav.s32 %[top], q0\n\tvmaxav.s32 %[top], q1\n\t"
 
 /* written to dx, or, if that is NULL, the largest sum or `top` */
-static ONE_COPY uint32_t meet_run(void *dx, const Run *k, int bytes, uint32_t top) {
-  const int16_t *map = k->map, *taps = k->taps;
-  int row = k->row - k->n * 2 * LANES, taps_row = k->taps_row - k->n * k->next_tap;
-  int rows, count = k->count, near = k->next_tap == 2 * LANES;
+static ONE_COPY uint32_t meet_run(int8_t *dx, const Run *k, const int16_t *map,
+                                  const int16_t *taps, int all, int bytes, uint32_t top) {
+  int rows, count = k->count;
   int8_t *to = dx;
-  if (!dx && near) MEET_RUN(TAPS_OF_ROW, SEEK);
-  else if (!dx) MEET_RUN(TAPS_APART, SEEK);
-  else if (bytes == 1 && near) MEET_RUN(TAPS_OF_ROW, PUT("vstrb.16"));
-  else if (bytes == 1) MEET_RUN(TAPS_APART, PUT("vstrb.16"));
-  else if (near && k->n == 3) MEET_RUN(NEXT_TAP NEXT_TAP NEXT_TAP, PUT("vstrh.16"));
-  else if (near) MEET_RUN(TAPS_OF_ROW, PUT("vstrh.16"));
-  else MEET_RUN(TAPS_APART, PUT("vstrh.16"));
+  if (!dx) MEET_RUN(MEET_TAPS, SEEK);
+  else if (bytes == 1) MEET_RUN(MEET_TAPS, PUT("vstrb.16"));
+  else if (k->n == 3) MEET_RUN(MEET_TAP MEET_TAP MEET_TAP, PUT("vstrh.16"));
+  else MEET_RUN(MEET_TAPS, PUT("vstrh.16"));
   return top;
 }
 
@@ -117,8 +112,8 @@ static inline Stripe strip_at(const Gradient *k, int at, int from, int x0, int w
   return (Stripe){x0, x1, at, from, left, begin - left, inside, right - begin - inside};
 }
 
-static ONE_COPY void factors_of_rows(int16_t *to, const Gradient *k, const Stripe *s, int y, int end,
-                                     int16x8_t r) {
+static ONE_COPY void factors_of_rows(int16_t *to, const Gradient *k, const Stripe *s, int y,
+                                     int end, int16x8_t r) {
   int from = s->from + (y * k->OW + s->left + s->before) * k->C;
   for (; y < end; y++, from += k->OW * k->C) {
     to = zeros_of_pixels(to, s->before);
@@ -127,33 +122,51 @@ static ONE_COPY void factors_of_rows(int16_t *to, const Gradient *k, const Strip
   }
 }
 
-/* columns whose first tap is the same, and zeros where there is none */
-static inline uint32_t some_columns(const Gradient *k, const Stripe *s, int x, int y, Run run,
-                                    uint32_t top) {
-  int first = (x + k->PL) % k->SW, at = (s->at + (y * k->W + x) * k->C) * k->bytes;
-  int last = first < k->KW ? first + (k->KW - 1 - first) / k->SW * k->SW : -1;
-  int8_t *to = k->dx ? (int8_t *)k->dx + at : 0;
-  run.count = (s->x1 - x + k->SW - 1) / k->SW;
-  if (last >= 0 && run.rows > 0) {
-    run.n = (last - first) / k->SW + 1;
-    run.map += ((x + k->PL - last) / k->SW - s->left) * LANES;
-    run.taps += (k->KW - 1 - last) * LANES;
-    return meet_run(to, &run, k->bytes, top);
+/* how many taps of a row are a stride from each other, and from the first one */
+static inline int taps_from(const Gradient *k, int first) {
+  return first < k->KW ? (k->KW - 1 - first) / k->SW + 1 : 0;
+}
+
+/* taps[KH][KW] of eight channels, the last one first; a stride apart of each row one phase after
+ * another */
+static inline void take_taps(int16_t *taps, const Gradient *k, const int8_t *w) {
+  if (k->SW == 1) {
+    int16_t *tap = taps + k->KH * k->KW * LANES;
+    for (; tap != taps; w += k->C) vst1q_s16(tap -= LANES, vldrbq_s16(w));
+    return;
   }
-  for (int n = to ? run.count : 0; n > 0; n--, to += run.step)
-    if (k->bytes == 2) vst1q_s16((int16_t *)to, vdupq_n_s16(0));
+  for (int ky = k->KH - 1; ky >= 0; ky--)
+    for (int first = 0; first < k->SW; first++)
+      for (int n = taps_from(k, first) - 1; n >= 0; n--, taps += LANES)
+        vst1q_s16(taps, vldrbq_s16(w + (ky * k->KW + first + n * k->SW) * k->C));
+}
+
+/* columns from x on whose first tap is the same; n is 0 where there is none */
+static inline Run run_at(const Gradient *k, const Stripe *s, int x, int columns) {
+  int first = (x + k->PL) % k->SW, n = taps_from(k, first), last = first + (n - 1) * k->SW;
+  int row = 2 * LANES * columns, taps_row = 2 * LANES * k->SH * k->KW, before = 0;
+  for (int phase = 0; phase < first; phase++) before += taps_from(k, phase);
+  return (Run){n, (s->x1 - x + k->SW - 1) / k->SW, k->SW * k->C * k->bytes, -k->shifts.after, row,
+               taps_row, row - 2 * LANES * n, taps_row - 2 * LANES * n,
+               ((x + k->PL - last) / k->SW - s->left) * LANES, before * LANES,
+               x * k->C * k->bytes};
+}
+
+static inline void put_zeros(int8_t *to, const Run *run, int bytes) {
+  for (int n = run->count; n > 0; n--, to += run->step)
+    if (bytes == 2) vst1q_s16((int16_t *)to, vdupq_n_s16(0));
     else vstrbq_s16(to, vdupq_n_s16(0));
-  return top;
 }
 
 /* eight channels of some columns */
 static ONE_COPY uint32_t depthwise_strip(const Gradient *k, const Stripe *s, const int16_t *taps,
                                          int16x8_t r, uint32_t top) {
   int16_t factors[MAP];
+  Run runs[MOST_PHASES];
   int columns = s->before + s->inside + s->behind, most = MAP / LANES / columns;
-  Run run = {.row = 2 * LANES * columns, .taps_row = 2 * LANES * k->SH * k->KW,
-             .next_tap = 2 * LANES * k->SW, .step = k->SW * k->C * k->bytes,
-             .after = k->shifts.after};
+  int phases = k->SW < s->x1 - s->x0 ? k->SW : s->x1 - s->x0, bytes = k->bytes;
+  int8_t *dx = k->dx ? (int8_t *)k->dx + s->at * bytes : 0;
+  for (int n = 0; n < phases; n++) runs[n] = run_at(k, s, s->x0 + n, columns);
   for (int y = 0, oldest = 0, newest = -1; y < k->H; y++) {
     Reach down = outputs_at(y + k->PT, k->SH, k->KH, k->OH);
     if (down.n > 0 && newest < down.first + down.n) {
@@ -161,11 +174,15 @@ static ONE_COPY uint32_t depthwise_strip(const Gradient *k, const Stripe *s, con
       newest = oldest + most < k->OH ? oldest + most : k->OH;
       factors_of_rows(factors, k, s, oldest, newest, r);
     }
-    run.rows = down.n;
-    run.map = factors + (down.first - oldest) * columns * LANES;
-    run.taps = taps + down.tap * k->KW * LANES;
-    for (int x = s->x0; x < s->x0 + k->SW && x < s->x1; x++)
-      top = some_columns(k, s, x, y, run, top);
+    const int16_t *map = factors + (down.first - oldest) * columns * LANES;
+    const int16_t *tap = taps + down.tap * k->KW * LANES;
+    for (const Run *run = runs; run < runs + phases; run++)
+      if (run->n > 0 && down.n > 0)
+        top = meet_run(dx ? dx + run->dx : 0, run, map + run->map, tap + run->taps, down.n, bytes,
+                       top);
+      else if (dx)
+        put_zeros(dx + run->dx, run, bytes);
+    if (dx) dx += k->W * k->C * bytes;
   }
   return top;
 }
@@ -178,9 +195,7 @@ static ONE_COPY int32_t depthwise_mve(const Gradient *k, const int8_t *w, const 
   uint32_t top = 0;
   for (int eight = 0; eight < C; eight += LANES) {
     int c = eight + LANES <= C ? eight : C - LANES;
-    int16_t *tap = taps + k->KH * k->KW * LANES;
-    for (const int8_t *from = w + c; tap != taps; from += C)
-      vst1q_s16(tap -= LANES, vldrbq_s16(from));
+    take_taps(taps, k, w + c);
     for (int n = 0; n < N; n++)
       for (int x = 0; x < k->W; x += wide) {
         int at = n * k->H * k->W * C + c, from = n * k->OH * k->OW * C + c;
@@ -193,7 +208,8 @@ static ONE_COPY int32_t depthwise_mve(const Gradient *k, const int8_t *w, const 
 
 /* whether channels and kernel fill their places, and the outputs over one column fit theirs */
 static inline int fits_lanes(const Gradient *k, int DH, int DW) {
-  return DH == 1 && DW == 1 && k->C >= LANES && k->KH * k->KW * LANES <= TAPS &&
+  return DH == 1 && DW == 1 && k->SW <= MOST_PHASES && k->C >= LANES &&
+         k->KH * k->KW * LANES <= TAPS &&
          columns_of(k, 1) * ((k->KH - 1) / k->SH + 1) * LANES <= MAP;
 }
 #endif

@@ -26,7 +26,15 @@ def conv2d_i8(rng: Random, op: str) -> Iterator[Given]:
         for pixels, outputs in ((1, 4), (3, 3), (4, 7), (9, 8), (66, 9)):
             x = int8(1, 1, pixels, channels, zero_point=-7)
             yield layered(rng, op, x, weight(outputs, 1, 1, channels), outputs, groups=1, **POINT)
-    for kernel, channels, side in ((3, 3, 40), (3, 5, 21), (5, 3, 9), (2, 8, 6)):
+    for kernel, channels, side in (
+        (3, 3, 40),
+        (3, 5, 21),
+        (5, 3, 9),
+        (2, 8, 6),
+        (3, 33, 5),
+        (3, 64, 5),
+        (5, 100, 5),
+    ):
         x, w = int8(1, side, side, channels, zero_point=9), weight(10, kernel, kernel, channels)
         yield layered(rng, op, x, w, 10, groups=1, **square(kernel, kernel // 2, 2))
 

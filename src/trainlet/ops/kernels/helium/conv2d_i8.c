@@ -2,8 +2,8 @@
 #include "inputs_meet_mve.h"
 #include "kernel.h"
 #include "rescale_fours_mve.h"
-/* on the stack: bytes of windows, and pixels at a time, of windows and of a map */
-enum { WINDOWS = 1024, MOST_WINDOWS = 32, MOST_POINTS = 64 };
+/* on the stack: bytes of windows and of their sums, 32 each; pixels of a map */
+enum { WINDOWS = 2048, SUMS = 32, MOST_POINTS = 64 };
 
 static ONE_COPY void conv2d_i8_anywhere(CONV2D_I8_PARAMETERS) {
   conv2d_i8_plain(CONV2D_I8_ARGUMENTS);
@@ -137,13 +137,19 @@ static ONE_COPY void all_outputs(const Block *k, const int8_t *w, const int32_t 
     some_outputs(k, &last, w, b, q, ZX, o + at_once <= k->O ? o : k->O - at_once);
 }
 
+/* windows at a time, in pairs if there is room for two */
+static inline int most_windows(int row) {
+  int most = WINDOWS / (row + SUMS);
+  return most > 1 ? most & ~1 : most;
+}
+
 static ONE_COPY void conv2d_i8_windows(CONV2D_I8_PARAMETERS) {
   (void)G;
-  int8_t taps[WINDOWS + 16];
-  int32_t even[4 * MOST_WINDOWS], odd[4 * MOST_WINDOWS];
+  int32_t room[WINDOWS / 4 + 4];
   Windows windows = {x, x + N * H * W * C, H, W, C, KH, KW, DH, DW, ZX};
   int K = KH * KW * C, row = (K + 15) & ~15, pixels = N * OH * OW;
-  int most = WINDOWS / row < MOST_WINDOWS ? WINDOWS / row : MOST_WINDOWS, n = 0, oy = 0, ox = 0;
+  int most = most_windows(row), n = 0, oy = 0, ox = 0;
+  int8_t *taps = (int8_t *)(room + 8 * most);
   int inner = (PL + SW - 1) / SW; /* the first window inside a row, and the end of those */
   int inner_end = KW * C <= 16 && DW == 1 && W >= KW ? (W - KW + PL) / SW + 1 : 0;
   if (inner_end > OW) inner_end = OW;
@@ -162,7 +168,8 @@ static ONE_COPY void conv2d_i8_windows(CONV2D_I8_PARAMETERS) {
       }
       k += run, ox += run, to += run * row;
     }
-    Block block = {taps, 0, y + first * O, many, row, K, O, {ZY, low, high}, even, odd, most};
+    Block block = {taps, 0, y + first * O, many, row, K, O, {ZY, low, high},
+                   room, room + 4 * most, most};
     all_outputs(&block, w, b, q, ZX);
   }
 }
@@ -179,7 +186,7 @@ static ONE_COPY void conv2d_i8_points(int8_t *y, const int8_t *x, const int8_t *
 KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
   int row = (KH * KW * C + 15) & ~15;
   int point = KH * KW * SH * SW == 1 && PT == 0 && PL == 0 && OH == H && OW == W;
-  if (G > 1 || O < 4 || (!point && 4 * row > WINDOWS)) conv2d_i8_anywhere(CONV2D_I8_ARGUMENTS);
+  if (G > 1 || O < 4 || (!point && most_windows(row) == 0)) conv2d_i8_anywhere(CONV2D_I8_ARGUMENTS);
   else if (point) conv2d_i8_points(y, x, w, b, q, N * H * W, C, O, ZX, (Clamp){ZY, low, high});
   else conv2d_i8_windows(CONV2D_I8_ARGUMENTS);
 }

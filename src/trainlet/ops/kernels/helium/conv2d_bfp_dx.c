@@ -9,7 +9,7 @@ KERNEL ONE_COPY void k_conv2d_bfp_dx(
     int OH, int OW, int O, int KH, int KW, int SH, int SW, int PT, int PL, int DH, int DW, int G,
     int bytes) {
   Shifts shifts = layer_shifts(*e, r[O], *gain, *bound, *out);
-  if (KH * KW * SH * SW * G == 1 && OH == H && OW == W && O <= MOST_OUTPUTS && C < 8192)
+  if (KH * KW * SH * SW * G == 1 && OH == H && OW == W && fits_pointwise_mve(O, C))
     (void)pointwise_mve(dx, g, w, r, shifts, N * H * W, O, C, bytes);
   else
     (void)conv2d_bfp(dx, g, w, r, shifts, N, H, W, C, OH, OW, O, KH, KW, SH, SW, PT, PL, DH, DW, G,

@@ -10,7 +10,7 @@ KERNEL ONE_COPY void k_conv2d_bfp_exponent(
     int bytes) {
   Shifts shifts = layer_shifts(*e, r[O], *gain, *bound, *bound);
   int32_t top;
-  if (KH * KW * SH * SW * G == 1 && OH == H && OW == W && O <= MOST_OUTPUTS && C < 8192)
+  if (KH * KW * SH * SW * G == 1 && OH == H && OW == W && fits_pointwise_mve(O, C))
     top = pointwise_mve(0, g, w, r, shifts, N * H * W, O, C, bytes);
   else
     top = conv2d_bfp(0, g, w, r, shifts, N, H, W, C, OH, OW, O, KH, KW, SH, SW, PT, PL, DH, DW, G,

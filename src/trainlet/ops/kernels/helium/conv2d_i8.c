@@ -1,8 +1,9 @@
 #include "conv2d_i8.h"
+#include "inputs_meet_mve.h"
 #include "kernel.h"
-#include "mve.h"
-#include "rescale_mve.h"
-enum { WINDOWS = 2048 }; /* bytes on the stack */
+#include "rescale_fours_mve.h"
+/* on the stack: bytes of windows and of their sums, 32 each; pixels of a map */
+enum { WINDOWS = 2048, SUMS = 32, MOST_POINTS = 64 };
 
 static ONE_COPY void conv2d_i8_anywhere(CONV2D_I8_PARAMETERS) {
   conv2d_i8_plain(CONV2D_I8_ARGUMENTS);
@@ -15,7 +16,7 @@ static inline int8_t *fill_run(int8_t *to, int n, int value) {
 
 /* where windows lie; y0 and x0 are those of one */
 typedef struct {
-  const int8_t *x;
+  const int8_t *x, *end;
   int H, W, C, KH, KW, DH, DW, ZX;
 } Windows;
 
@@ -38,11 +39,18 @@ static ONE_COPY void copy_window(int8_t *to, const Windows *k, int n, int y0, in
   }
 }
 
-/* n windows inside the map, `step` bytes apart, whose rows of at most 16 bytes are contiguous */
+/* n windows inside the map, `step` bytes apart, whose rows of at most 16 bytes are contiguous; what
+ * is stored too much is overwritten, or behind the last one */
 static ONE_COPY void copy_inner(int8_t *to, const Windows *k, const int8_t *from, int n, int step,
                                 int row) {
   int wide = k->KW * k->C, next = k->DH * k->W * k->C, KH = k->KH;
   mve_pred16_t some = vctp8q((uint32_t)wide);
+  if (KH == 3)
+    for (; n > 0 && from + 2 * next + 16 <= k->end; n--, from += step, to += row) {
+      vstrbq_s8(to, vldrbq_s8(from));
+      vstrbq_s8(to + wide, vldrbq_s8(from + next));
+      vstrbq_s8(to + 2 * wide, vldrbq_s8(from + 2 * next));
+    }
   for (; n > 0; n--, from += step, to += row) {
     int8_t *at = to;
     const int8_t *taps = from;
@@ -51,165 +59,97 @@ static ONE_COPY void copy_inner(int8_t *to, const Windows *k, const int8_t *from
   }
 }
 
-/* Pixels x[pixels,row] whose first K bytes meet the weights, and their results y[pixels,O]. */
+/* Pixels x[pixels,row] whose first K bytes meet the weights, and their results y[pixels,O]; `end`
+ * is where reading ends, of those that are followed by nothing that may be read. */
 typedef struct {
-  const int8_t *x;
+  const int8_t *x, *end;
   int8_t *y;
   int pixels, row, K, O;
   Clamp clamp;
+  int32_t *even, *odd; /* room for sums of four channels and `most` pixels */
+  int most;
 } Block;
 
-/* the offset of each pixel of a quad; the last one stands in for those that are missing */
-static inline int spread(const Block *k, int lane, int row) {
-  return (lane < k->pixels ? lane : k->pixels - 1) * row;
-}
-
-/* one output channel of all pixels, four by four */
-static ONE_COPY void any_rows(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  uint32x4_t places = (uint32x4_t)four(0, spread(k, 1, k->O), spread(k, 2, k->O),
-                                       spread(k, 3, k->O));
-  int32x4_t low = vdupq_n_s32(k->clamp.low), high = vdupq_n_s32(k->clamp.high);
-  int32x4_t zero = vdupq_n_s32(k->clamp.zero), multiplier = vdupq_n_s32(c->multiplier);
-  const int8_t *x0 = k->x, *x1 = x0 + spread(k, 1, k->row), *x2 = x0 + spread(k, 2, k->row);
-  const int8_t *x3 = x0 + spread(k, 3, k->row);
-  int K = k->K, skip = 4 * k->row - ((K + 15) & ~15);
-  uint32_t out = 4 * (uint32_t)k->O;
-  int32_t bias = c->bias, shift = c->shift;
-  for (int quads = (k->pixels + 3) / 4; quads > 0; quads--) {
-    int32x4_t x = vqrdmulhq_s32(four_dots_i8(w, &x0, &x1, &x2, &x3, K, bias), multiplier);
-    x = vrshlq_n_s32(vaddq_s32(x, vshrq_n_s32(x, 31)), shift);
-    x = vminq_s32(vmaxq_s32(vaddq_s32(x, zero), low), high);
-    vstrbq_scatter_offset_s32(y, places, x);
-    places = vaddq_n_u32(places, out);
-    x0 += skip, x1 += skip, x2 += skip, x3 += skip;
-  }
-}
-
-/* Weights in registers: of a row of an odd number of eights, also as they meet the second one of
- * two pixels, which begins in the middle of a vector. */
+/* The last pixels of those that vectors read behind. */
 typedef struct {
-  int8x16_t first, second, third, fourth;
-} Kept;
+  int8_t bytes[16 * KEPT];
+  int pixels;
+} Behind;
 
-/* sixteen weights from w[at] on, zeros outside w[K] */
-INLINED int8x16_t kept_weights(const int8_t *w, int at, int K) {
-  if (at >= 0) return vldrbq_z_s8(w + at, vctp8q((uint32_t)(K - at)));
-  return vldrbq_gather_offset_z_s8(w, vsubq_n_u8(vidupq_n_u8(0, 1), 8), 0xFF00);
+static inline void take_behind(Behind *last, const Block *k) {
+  int behind = k->end && k->K <= 16 * KEPT ? (-k->K & 15) : 0;
+  int many = (behind + k->row - 1) / k->row;
+  last->pixels = many < k->pixels ? many : k->pixels;
+  const int8_t *from = k->x + (k->pixels - last->pixels) * k->row;
+  if (last->pixels > 0) copy_run(last->bytes, from, (int)(k->end - from));
 }
 
-/* four pixels of `halves` times eight bytes */
-INLINED int32x4_t four_pixels(const int8_t *x, Kept w, int halves) {
-  int32_t s[4];
-#pragma GCC unroll 2
-  for (int lane = 0; lane < 4; lane += 2, x += 16 * halves) {
-    int8x16_t middle = vldrbq_s8(x + 16 * (halves / 2));
-    s[lane] = vmladavq_s8(halves == 1 ? middle : vldrbq_s8(x), w.first);
-    if (halves == 1) {
-      s[lane + 1] = vmladavq_s8(middle, w.second);
-    } else if (halves == 3) {
-      s[lane] = vmladavaq_s8(s[lane], middle, w.second);
-      s[lane + 1] = vmladavq_s8(middle, w.third);
-      s[lane + 1] = vmladavaq_s8(s[lane + 1], vldrbq_s8(x + 32), w.fourth);
+/* n pixels from `first` on */
+static inline Pixels some_pixels(const Block *k, const Behind *last, int first, int n) {
+  int before = k->pixels - last->pixels - first; /* pixels that are no copies */
+  Pixels some = {k->x + first * k->row, last->bytes, k->row, n, 0};
+  if (before < n) some.rest = before < 0 ? n : n - before;
+  if (before < 0) some.copy -= before * k->row;
+  return some;
+}
+
+/* sums of four channels; returns those of their weights */
+static ONE_COPY int32x4_t sums_of_four(int32_t *sums, const int8_t *w, int next, int K,
+                                       const Pixels *k) {
+  int32_t weights[4];
+  if (K <= 16) return four_meet(sums, w, next, K, k);
+  for (int c = 0; c < 4; c += 2, w += 2 * next)
+    if (K <= 32) two_meet_32(sums + c, w, next, K, k, weights + c);
+    else if (K <= 48) two_meet_48(sums + c, w, next, K, k, weights + c);
+    else many_meet(sums + c, w, next, K, k);
+  return K <= 48 ? vld1q_s32(weights) : sums_of_rows(w - 4 * next, next, K);
+}
+
+/* of channels from o on: the even and the odd ones of eight, or four */
+static inline void some_outputs(const Block *k, const Behind *last, const int8_t *w,
+                                const int32_t *b, const int32_t *q, int ZX, int o) {
+  int32_t *even = k->even, *odd = k->odd;
+  int K = k->K, eight = k->O >= 8, next = eight ? 2 * K : K;
+  w += o * K;
+  for (int p = 0; p < k->pixels; p += k->most) {
+    int n = k->pixels - p < k->most ? k->pixels - p : k->most;
+    Pixels some = some_pixels(k, last, p, n);
+    int8_t *y = k->y + p * k->O + o;
+    int32x4_t weights = sums_of_four(even, w, next, K, &some);
+    if (eight) {
+      int32x4_t others = sums_of_four(odd, w + K, next, K, &some);
+      EightChannels channels = eight_channels(b, q, k->O, o, ZX, weights, others);
+      rescale_eights(y, k->O, even, odd, n, &channels, &k->clamp);
     } else {
-      const int8_t *next = x + 8 * halves;
-      s[lane + 1] = vmladavq_s8(vldrbq_s8(next), w.first);
-      if (halves > 2) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(x + 16), w.second);
-      if (halves > 2) s[lane + 1] = vmladavaq_s8(s[lane + 1], vldrbq_s8(next + 16), w.second);
-      if (halves > 4) s[lane] = vmladavaq_s8(s[lane], vldrbq_s8(x + 32), w.third);
-      if (halves > 4) s[lane + 1] = vmladavaq_s8(s[lane + 1], vldrbq_s8(next + 32), w.third);
+      FourChannels channels = four_channels(b, q, k->O, o, ZX, weights);
+      rescale_fours(y, k->O, even, n, &channels, &k->clamp);
     }
   }
-  return four(s[0], s[1], s[2], s[3]);
 }
 
-/* as any_rows, for rows of `halves` times eight bytes */
-INLINED void rows_of_halves(const Block *k, int8_t *y, const int8_t *w, const Rescale *c,
-                            int halves) {
-  int K = k->K;
-  Kept kept = {.first = kept_weights(w, 0, K)};
-  if (halves == 1) kept.second = kept_weights(w, -8, K);
-  if (halves > 1) kept.second = kept_weights(w, 16, K);
-  if (halves == 3) kept.third = kept_weights(w, -8, K), kept.fourth = kept_weights(w, 8, K);
-  if (halves > 4) kept.third = kept_weights(w, 32, K);
-  uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)k->O);
-  int32x4_t low = vdupq_n_s32(k->clamp.low), high = vdupq_n_s32(k->clamp.high);
-  int32_t bias = c->bias, multiplier = c->multiplier, shift = c->shift, zero = k->clamp.zero;
-  const int8_t *x = k->x;
-  int out = 4 * k->O;
-  for (int quads = k->pixels / 4; quads > 0; quads--, x += 32 * halves, y += out) {
-    int32x4_t sum = four_pixels(x, kept, halves);
-    sum = clamped(rescaled(sum, bias, multiplier, shift), zero, low, high);
-    vstrbq_scatter_offset_s32(y, places, sum);
-  }
-}
-static ONE_COPY void rows_of_8(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_halves(k, y, w, c, 1);
-}
-static ONE_COPY void rows_of_16(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_halves(k, y, w, c, 2);
-}
-static ONE_COPY void rows_of_24(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_halves(k, y, w, c, 3);
-}
-static ONE_COPY void rows_of_32(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_halves(k, y, w, c, 4);
-}
-static ONE_COPY void rows_of_48(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  rows_of_halves(k, y, w, c, 6);
-}
-static ONE_COPY void plain_rows(const Block *k, int8_t *y, const int8_t *w, const Rescale *c) {
-  for (int p = 0; p < k->pixels; p++, y += k->O) {
-    const int8_t *x = k->x + p * k->row;
-    const int8_t *x1 = x, *x2 = x, *x3 = x;
-    int32x4_t sum = four_dots_i8(w, &x, &x1, &x2, &x3, k->K, 0);
-    y[0] = (int8_t)vgetq_lane_s32(results_plainly(sum, c, &k->clamp), 0);
-  }
+/* at least four channels; the last ones may overlap those before */
+static ONE_COPY void all_outputs(const Block *k, const int8_t *w, const int32_t *b,
+                                 const int32_t *q, int ZX) {
+  int at_once = k->O >= 8 ? 8 : 4;
+  Behind last;
+  take_behind(&last, k);
+  for (int o = 0; o < k->O; o += at_once)
+    some_outputs(k, &last, w, b, q, ZX, o + at_once <= k->O ? o : k->O - at_once);
 }
 
-/* `pixels` is a multiple of four, or less than four */
-static ONE_COPY void quads_of_outputs(const Block *k, const int8_t *w, const int32_t *b,
-                                      const int32_t *q, int ZX) {
-  int whole = k->pixels > 3 ? k->row : 0;
-  for (int o = 0; o < k->O; o++, w += k->K) {
-    int32_t zeros = -ZX * sum_of_bytes(w, k->K);
-    Rescale c = {wrap_add(b[o], zeros), q[o], q[k->O + o]};
-    if (c.shift >= 0) plain_rows(k, k->y + o, w, &c);
-    else if (whole == 8) rows_of_8(k, k->y + o, w, &c);
-    else if (whole == 16) rows_of_16(k, k->y + o, w, &c);
-    else if (whole == 24) rows_of_24(k, k->y + o, w, &c);
-    else if (whole == 32) rows_of_32(k, k->y + o, w, &c);
-    else if (whole == 48) rows_of_48(k, k->y + o, w, &c);
-    else any_rows(k, k->y + o, w, &c);
-  }
+/* windows at a time, in pairs if there is room for two */
+static inline int most_windows(int row) {
+  int most = WINDOWS / (row + SUMS);
+  return most > 1 ? most & ~1 : most;
 }
 
-/* the last four pixels may overlap those before */
-static void all_outputs(Block *k, const int8_t *w, const int32_t *b, const int32_t *q, int ZX) {
-  int rest = k->pixels > 3 ? k->pixels & 3 : 0, before = k->pixels - 4;
-  k->pixels -= rest;
-  quads_of_outputs(k, w, b, q, ZX);
-  if (rest == 0) return;
-  k->x += before * k->row, k->y += before * k->O, k->pixels = 4;
-  quads_of_outputs(k, w, b, q, ZX);
-}
-
-/* as the reference kernel: a channel's weights meet four pixels at a time, then the next four */
-KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
+static ONE_COPY void conv2d_i8_windows(CONV2D_I8_PARAMETERS) {
+  (void)G;
+  int32_t room[WINDOWS / 4 + 4];
+  Windows windows = {x, x + N * H * W * C, H, W, C, KH, KW, DH, DW, ZX};
   int K = KH * KW * C, row = (K + 15) & ~15, pixels = N * OH * OW;
-  int copies = KH * KW * SH * SW > 1 || PT > 0 || PL > 0 || OH > H || OW > W;
-  if (G > 1 || (copies && 4 * row > WINDOWS)) {
-    conv2d_i8_anywhere(CONV2D_I8_ARGUMENTS);
-    return;
-  }
-  Clamp clamp = {ZY, low, high};
-  if (!copies) {
-    Block block = {x, y, pixels, C, C, O, clamp};
-    all_outputs(&block, w, b, q, ZX);
-    return;
-  }
-  int8_t taps[WINDOWS];
-  Windows windows = {x, H, W, C, KH, KW, DH, DW, ZX};
-  int most = WINDOWS / row, n = 0, oy = 0, ox = 0;
+  int most = most_windows(row), n = 0, oy = 0, ox = 0;
+  int8_t *taps = (int8_t *)(room + 8 * most);
   int inner = (PL + SW - 1) / SW; /* the first window inside a row, and the end of those */
   int inner_end = KW * C <= 16 && DW == 1 && W >= KW ? (W - KW + PL) / SW + 1 : 0;
   if (inner_end > OW) inner_end = OW;
@@ -228,7 +168,25 @@ KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
       }
       k += run, ox += run, to += run * row;
     }
-    Block block = {taps, y + first * O, many, row, K, O, clamp};
+    Block block = {taps, 0, y + first * O, many, row, K, O, {ZY, low, high},
+                   room, room + 4 * most, most};
     all_outputs(&block, w, b, q, ZX);
   }
+}
+
+static ONE_COPY void conv2d_i8_points(int8_t *y, const int8_t *x, const int8_t *w,
+                                      const int32_t *b, const int32_t *q, int pixels, int C, int O,
+                                      int ZX, Clamp clamp) {
+  int32_t even[4 * MOST_POINTS], odd[4 * MOST_POINTS];
+  Block block = {x, x + pixels * C, y, pixels, C, C, O, clamp, even, odd, MOST_POINTS};
+  all_outputs(&block, w, b, q, ZX);
+}
+
+/* as the reference kernel: a channel's weights meet one pixel after another */
+KERNEL ONE_COPY void k_conv2d_i8(CONV2D_I8_PARAMETERS) {
+  int row = (KH * KW * C + 15) & ~15;
+  int point = KH * KW * SH * SW == 1 && PT == 0 && PL == 0 && OH == H && OW == W;
+  if (G > 1 || O < 4 || (!point && most_windows(row) == 0)) conv2d_i8_anywhere(CONV2D_I8_ARGUMENTS);
+  else if (point) conv2d_i8_points(y, x, w, b, q, N * H * W, C, O, ZX, (Clamp){ZY, low, high});
+  else conv2d_i8_windows(CONV2D_I8_ARGUMENTS);
 }

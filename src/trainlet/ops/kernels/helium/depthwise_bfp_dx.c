@@ -8,8 +8,9 @@ KERNEL ONE_COPY void k_depthwise_bfp_dx(
     const int32_t *gain, const int32_t *bound, const int32_t *out, int N, int H, int W, int C,
     int OH, int OW, int KH, int KW, int SH, int SW, int PT, int PL, int DH, int DW, int bytes) {
   Shifts shifts = layer_shifts(*e, r[C], *gain, *bound, *out);
-  if (fits_lanes(W, OW, KH, KW, SH, PT, PL, DH, DW))
-    (void)depthwise_mve(dx, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, bytes);
+  Gradient gradient = {dx, g, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, bytes, shifts};
+  if (fits_lanes(&gradient, DH, DW))
+    (void)depthwise_mve(&gradient, w, r, N);
   else
     (void)depthwise_bfp(dx, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW,
                         bytes);

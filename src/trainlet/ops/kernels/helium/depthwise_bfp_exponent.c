@@ -9,8 +9,9 @@ KERNEL ONE_COPY void k_depthwise_bfp_exponent(
     int OH, int OW, int KH, int KW, int SH, int SW, int PT, int PL, int DH, int DW, int bytes) {
   Shifts shifts = layer_shifts(*e, r[C], *gain, *bound, *bound);
   int32_t top;
-  if (fits_lanes(W, OW, KH, KW, SH, PT, PL, DH, DW))
-    top = depthwise_mve(0, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, bytes);
+  Gradient gradient = {0, g, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, bytes, shifts};
+  if (fits_lanes(&gradient, DH, DW))
+    top = depthwise_mve(&gradient, w, r, N);
   else
     top = depthwise_bfp(0, g, w, r, shifts, N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW,
                         bytes);

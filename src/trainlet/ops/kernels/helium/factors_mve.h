@@ -5,19 +5,25 @@
 #include "mve.h"
 #include <stdint.h>
 
-/* factors of n mantissas from g[at] on */
+#define SCALE_FACTORS(load, step)                                                           \
+  __asm__ volatile(                                                                         \
+      "dlstp.32 lr, %[n]\n"                                                                  \
+      "1:\t" load " q0, [%[from]], #" step "\n\t"                                           \
+      "vldrh.s32 q1, [%[r]], #8\n\t"                                                        \
+      "vmul.i32 q0, q0, q1\n\t"                                                             \
+      "vrshl.s32 q0, %[shift]\n\t"                                                          \
+      "vstrh.32 q0, [%[to]], #8\n\t"                                                        \
+      "letp lr, 1b"                                                                         \
+      : [to] "+l"(to), [from] "+l"(from), [r] "+l"(r)                                       \
+      : [n] "r"(n), [shift] "r"(-before)                                                    \
+      : "lr", "q0", "q1", "memory")
+
+/* factors of n mantissas from g[at] on, n > 0 */
 static ONE_COPY void scale_factors(int16_t *to, const void *g, int at, const int16_t *r, int n,
                                    int before, int bytes) {
-  const int16_t *wide = (const int16_t *)g + at;
-  const int8_t *narrow = (const int8_t *)g + at;
-  for (; n > 0; n -= 4, r += 4, to += 4) {
-    mve_pred16_t some = vctp32q((uint32_t)n);
-    int32x4_t m;
-    if (bytes == 2) m = vldrhq_z_s32(wide, some), wide += 4;
-    else m = vldrbq_z_s32(narrow, some), narrow += 4;
-    int32x4_t factor = vrshlq_n_s32(vmulq_s32(m, vldrhq_z_s32(r, some)), -before);
-    vstrhq_p_s32(to, factor, some);
-  }
+  const int8_t *from = (const int8_t *)g + at * bytes;
+  if (bytes == 2) SCALE_FACTORS("vldrh.s32", "8");
+  else SCALE_FACTORS("vldrb.s32", "4");
 }
 
 /* four sums as mantissas, `places` in elements behind dx[at] */

@@ -2,9 +2,10 @@
 #ifndef TRAINLET_POINTWISE_DW_MVE_H
 #define TRAINLET_POINTWISE_DW_MVE_H
 #include "bfp.h"
+#include "move_four_mve.h"
 #include "mve.h"
 #include "put_gradient.h"
-enum { COLUMNS = 2048, MOST_PIXELS = 256 }; /* the inputs of some channels are on the stack */
+enum { COLUMNS = 2048, MOST_PIXELS = 256, MOST_COLUMNS = 64 }; /* on the stack */
 
 /* column[P] of x[P,C] */
 static ONE_COPY void take_column(int8_t *to, const int8_t *x, int P, int C) {
@@ -56,25 +57,41 @@ INLINED int32x4_t four_columns(const int16_t *m, const int8_t *x0, const int8_t 
   return four(a, b, c, d);
 }
 
+/* gradients of output o's channels from c on, `sums` times the scale; `factor` is 0 where they go
+ * one by one */
+static ONE_COPY void put_sums(const Gradients *to, int o, int C, int c, int many,
+                              const int32_t *sums, float scale, float factor) {
+  if (factor != 0.0f)
+    move_weights(to->p, o * to->row + c, o * C + c, many, sums, scale, -factor, &to->planes);
+  else
+    for (int k = 0; k < many; k++) put_gradient(to, o, C, c + k, (float)sums[k] * scale);
+}
+
+/* what a sum times the scale is multiplied by, or 0 */
+static inline float four_at_once(const Gradients *to, int o, float scale) {
+  if (to->dw || !fits_four_weights(&to->planes)) return 0.0f;
+  float factor = to->lr * to->inverse[o] * (float)(1 << to->planes.bits);
+  return no_denormals(scale, factor) ? factor : 0.0f;
+}
+
 /* scale * g[P,O]' (x[P,C] - Z), the inputs of each channel side by side */
 static ONE_COPY void pointwise_dw_mve(Gradients to, const void *g, const int8_t *x, float scale,
                                       int P, int O, int C, int Z, int bytes) {
   int8_t columns[COLUMNS];
   int16_t m[MOST_PIXELS];
-  int most = COLUMNS / P / 4 * 4;
+  int32_t sums[MOST_COLUMNS];
+  int room = COLUMNS / P / 4 * 4, most = room < MOST_COLUMNS ? room : MOST_COLUMNS;
   for (int c0 = 0; c0 < C; c0 += most) {
     int many = C - c0 < most ? C - c0 : most;
     for (int c = 0; c < many; c++) take_column(columns + c * P, x + c0 + c, P, C);
     for (int o = 0; o < O; o++) {
       int32_t zeros = Z * take_mantissas(m, g, o, P, O, bytes);
-      for (int c = 0; c < many; c += 4) {
-        int8_t *x0 = columns + c * P, *x1 = c + 1 < many ? x0 + P : x0;
-        int8_t *x2 = c + 2 < many ? x1 + P : x0, *x3 = c + 3 < many ? x2 + P : x0;
-        int32_t sums[4];
-        vst1q_s32(sums, four_columns(m, x0, x1, x2, x3, P));
-        for (int k = 0; k < 4 && c + k < many; k++)
-          put_gradient(&to, o, C, c0 + c + k, (float)(sums[k] - zeros) * scale);
+      const int8_t *x0 = columns;
+      for (int c = 0; c < many; c += 4, x0 += 4 * P) {
+        int32x4_t sum = four_columns(m, x0, x0 + P, x0 + 2 * P, x0 + 3 * P, P);
+        vst1q_s32(sums + c, vsubq_n_s32(sum, zeros));
       }
+      put_sums(&to, o, C, c0, many, sums, scale, four_at_once(&to, o, scale));
     }
   }
 }

@@ -5,11 +5,6 @@
 #include "mve.h"
 #include "requantize.h"
 
-/* what a layer does to the sums of one output channel; a shift that is not to the right is rare */
-typedef struct {
-  int32_t bias, multiplier, shift;
-} Rescale;
-
 typedef struct {
   int32_t zero, low, high;
 } Clamp;
@@ -20,19 +15,5 @@ INLINED int32x4_t rescaled(int32x4_t sum, int32_t bias, int32_t multiplier, int3
 }
 INLINED int32x4_t clamped(int32x4_t x, int32_t zero, int32x4_t low, int32x4_t high) {
   return vminq_s32(vmaxq_s32(vaddq_n_s32(x, zero), low), high);
-}
-INLINED int32x4_t results(int32x4_t sum, const Rescale *c, const Clamp *k) {
-  return clamped(rescaled(sum, c->bias, c->multiplier, c->shift), k->zero, vdupq_n_s32(k->low),
-                 vdupq_n_s32(k->high));
-}
-
-static ONE_COPY int32x4_t results_plainly(int32x4_t sum, const Rescale *c, const Clamp *k) {
-  int32_t s[4];
-  vst1q_s32(s, sum);
-  for (int lane = 0; lane < 4; lane++) {
-    int32_t x = rescale(wrap_add(s[lane], c->bias), c->multiplier, c->shift);
-    s[lane] = clamp_i8(x, k->zero, k->low, k->high);
-  }
-  return vld1q_s32(s);
 }
 #endif

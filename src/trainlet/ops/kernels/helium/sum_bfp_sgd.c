@@ -1,0 +1,56 @@
+#include "kernel.h"
+#include "move_bias.h"
+#include "move_four_mve.h"
+#include "sum_columns_mve.h"
+/* what sums become: moves of the biases from p[c] on, rounded one by one */
+typedef struct {
+  const float *inverse;
+  float scale, lr;
+  int mode;
+  uint32_t key;
+} Rates;
+
+static ONE_COPY void move_plainly(int32_t *p, int c, int64_t sum, const Rates *k) {
+  float move = -((float)sum * k->scale * (k->lr * k->inverse[c] * 1.0f));
+  move_bias(p + c, move, k->mode, k->key, (uint32_t)c);
+}
+
+/* as many as four, or none where a product could be denormal */
+static inline int move_some(int32_t *p, int c, int many, const int32_t *sums, const Rates *k) {
+  mve_pred16_t some = vctp32q((uint32_t)many);
+  float32x4_t factor = vmulq_n_f32(vldrwq_z_f32(k->inverse + c, some), k->lr);
+  float32x4_t least = vabsq_f32(vmulq_n_f32(factor, k->scale));
+  mve_pred16_t normal = vcmpgeq_m_n_f32(least, LEAST_NORMAL, some);
+  if (vcmpleq_m_n_f32(least, LARGEST_FLOAT, normal) != some) return 0;
+  float32x4_t sum = vmulq_n_f32(vcvtq_f32_s32(vld1q_s32(sums)), k->scale);
+  move_four_biases(p, vnegq_f32(vmulq_f32(sum, factor)), k->key, (uint32_t)c, some);
+  return 1;
+}
+
+/* as the reference kernel: eight columns are summed at a time, four biases moved */
+KERNEL ONE_COPY void k_sum_bfp_sgd(int32_t *p, const void *g, const int32_t *e,
+                                   const float *inverse, const float *lr, const int32_t *step,
+                                   int R, int C, int bytes, uint32_t seed, uint32_t tensor,
+                                   int mode) {
+  Rates rates = {inverse, power_of_two(*e), *lr, mode,
+                 random_key(seed, (uint32_t)*step, tensor)};
+  for (int c = 0; c < C; c += 8) {
+    int32_t part[8];
+    int64_t all[8] = {0};
+    int columns = C - c < 8 ? C - c : 8;
+    for (int r = 0; r < R; r += ROWS_OF_SUM) {
+      int rows = R - r < ROWS_OF_SUM ? R - r : ROWS_OF_SUM;
+      sum_columns(part, g, r * C + c, columns, rows, C, bytes);
+      if (R > ROWS_OF_SUM)
+        for (int k = 0; k < 8; k++) all[k] += part[k];
+    }
+    for (int k = 0; k < columns; k += 4) {
+      int many = columns - k < 4 ? columns - k : 4;
+      if (mode == ROUND_STOCHASTIC && R <= ROWS_OF_SUM &&
+          move_some(p, c + k, many, part + k, &rates))
+        continue;
+      for (int n = k; n < k + many; n++)
+        move_plainly(p, c + n, R > ROWS_OF_SUM ? all[n] : part[n], &rates);
+    }
+  }
+}

@@ -30,7 +30,7 @@ from trainlet.plan import liveness
 from trainlet.plan.order.schedule import before, schedule
 from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
-from trainlet.plan.tiled import plan_in_tiles
+from trainlet.plan.tiles.tiled import plan_in_tiles
 
 ROOT = Path(__file__).parents[1]
 EXTRA_BITS = 8

@@ -24,7 +24,7 @@ from trainlet.plan.liveness import assign_buffers
 from trainlet.plan.order.best_order import find_order
 from trainlet.plan.order.schedule import schedule
 from trainlet.plan.place import plan_graph
-from trainlet.plan.tiled import plan_in_tiles
+from trainlet.plan.tiles.tiled import plan_in_tiles
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

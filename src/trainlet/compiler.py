@@ -52,7 +52,7 @@ from trainlet.plan.order.schedule import Order
 from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
 from trainlet.plan.report import Choice, Report
-from trainlet.plan.tiled import plan_in_tiles
+from trainlet.plan.tiles.tiled import plan_in_tiles
 from trainlet.run.counted import Profile
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.profile import profile

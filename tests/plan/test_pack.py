@@ -17,7 +17,7 @@ from trainlet.plan.packing import constraint_place
 from trainlet.plan.packing.blocks import Addresses, Block, Slack, height
 from trainlet.plan.packing.fit import fit
 from trainlet.plan.packing.pack import pack
-from trainlet.plan.tiled import plan_in_tiles
+from trainlet.plan.tiles.tiled import plan_in_tiles
 from zoo import NETWORKS
 
 NODE = leaf("input", "x", float32(1))

@@ -16,7 +16,7 @@ from trainlet.errors import DataError, PlanError, UnsupportedError
 from trainlet.ir.graph import Node
 from trainlet.ops.rows import InputGradientRows, Rows
 from trainlet.plan.plan import Plan
-from trainlet.plan.tile import Band, Slide, Tile
+from trainlet.plan.tiles.tile import Band, Slide, Tile
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from trainlet.run.trainer import Trainer
 from zoo import NETWORKS

@@ -19,7 +19,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import holder, in_arena
-from trainlet.plan.tile import Band, Fetch, Place, Slide, Step, Tile
+from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Step, Tile
 
 _POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8"}
 _RESERVED = frozenset(

@@ -17,7 +17,7 @@ from trainlet.ops.op import OPS
 from trainlet.passes.recompute import backward_nodes
 from trainlet.plan.plan import Plan
 from trainlet.plan.recompute.budget import Recomputation
-from trainlet.plan.tile import Tile
+from trainlet.plan.tiles.tile import Tile
 
 LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"
 BLOB_HEADER = 16

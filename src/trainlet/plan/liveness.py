@@ -9,7 +9,7 @@ from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import aligned, holder, in_arena
 from trainlet.plan.chains import chains
-from trainlet.plan.tile import Overlap, Tile, moments
+from trainlet.plan.tiles.tile import Overlap, Tile, moments
 
 Span = tuple[int, int]
 

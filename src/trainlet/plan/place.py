@@ -15,7 +15,7 @@ from trainlet.plan.packing.blocks import Addresses, Block, Slack, height
 from trainlet.plan.packing.fit import fit
 from trainlet.plan.packing.pack import pack
 from trainlet.plan.plan import Plan
-from trainlet.plan.tile import Tile
+from trainlet.plan.tiles.tile import Tile
 
 FEW_TRIES, MANY_TRIES = 8, 40
 FEW_PAIRS, MANY_PAIRS = 100_000, 2_000_000

@@ -9,7 +9,7 @@ from functools import cached_property
 from trainlet.errors import PlanError
 from trainlet.ir.graph import Graph, Node
 from trainlet.plan.replay import Replay
-from trainlet.plan.tile import Tile, moments
+from trainlet.plan.tiles.tile import Tile, moments
 
 Order = tuple[Node, ...]
 

@@ -11,7 +11,8 @@ from trainlet.errors import PlanError
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
 from trainlet.ops.rows import Rows, SummedRows
-from trainlet.plan.tile import Band, Fetch, Place, Slide, Tile, height, row_bytes, rows_of
+from trainlet.plan.tiles.maps import height, row_bytes, rows_of
+from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Tile
 
 if TYPE_CHECKING:
     from trainlet.plan.plan import Plan

@@ -23,7 +23,7 @@ from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
 from trainlet.plan.plan import Plan
 from trainlet.plan.report import Report
-from trainlet.plan.tile import Band, Slide, Step, Tile
+from trainlet.plan.tiles.tile import Band, Slide, Step, Tile
 from trainlet.run.commands import CommandDevice
 from trainlet.run.counted import AROUND, Profile, Row
 from trainlet.run.qemu_device import QemuDevice

@@ -16,7 +16,7 @@ from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import holder, in_arena
-from trainlet.plan.tile import Band, Fetch, Place, Slide, Tile
+from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Tile
 from trainlet.run.device import Closing, Inputs, check_blob, flat_inputs
 from trainlet.run.evaluate import evaluate_graph
 

@@ -6,7 +6,7 @@ from trainlet.ir.graph import Graph, Node
 from trainlet.plan.order.schedule import Order
 from trainlet.plan.place import plan_graph
 from trainlet.plan.plan import Plan
-from trainlet.plan.tiling import choose_tiles
+from trainlet.plan.tiles.choose import choose_tiles
 
 CLOSE = 100
 """A hundredth above the lower bound, narrower tiles are not worth their instructions."""

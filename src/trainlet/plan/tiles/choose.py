@@ -9,7 +9,9 @@ from trainlet.ir.graph import Graph, Node, users
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import aligned, in_arena
 from trainlet.plan.liveness import Buffers, assign_buffers
-from trainlet.plan.tile import Tile, height, make_tile, measure_tile, moments, rows_of
+from trainlet.plan.tiles.maps import height, rows_of
+from trainlet.plan.tiles.tile import Tile, moments
+from trainlet.plan.tiles.walk import make_tile, measure_tile
 
 Order = tuple[Node, ...]
 Levels = list[int]

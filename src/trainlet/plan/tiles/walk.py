@@ -1,153 +1,19 @@
-"""A tile: nodes that run together, a few rows at a time, so that maps between them never exist.
-
-Of a map that only the tile's own nodes read, a window of rows is kept: what the next rows still
-need slides to its beginning before new rows are added, so nothing is computed twice.  Maps that
-others read are whole.  A streamed input is a window too: rows are fetched as they are needed.
-"""
+"""A tile row by row: which rows each turn makes of each node, and how long they are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from trainlet.ir.graph import Node
-from trainlet.ir.types import TensorType
-from trainlet.ops.op import OPS, build
+from trainlet.ops.op import build
 from trainlet.ops.rows import Rows, SummedRows
-from trainlet.plan.buffers import ALIGN, aligned
+from trainlet.plan.buffers import ALIGN
+from trainlet.plan.tiles.loops import as_loops
+from trainlet.plan.tiles.maps import height, row_bytes, rows_of, rows_type
+from trainlet.plan.tiles.tile import Band, Fetch, Overlap, Place, Slide, Step, Tile
 
 LARGE = 8
 """A source is worth lying on if it has this part of the bytes of the largest."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Bytes of a node's buffer from `start`, which moves by `advance` with every turn of a loop."""
-
-    node: Node
-    start: int
-    advance: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Band:
-    """A node run on some rows: `call` is the same operation with the types of these rows; a sum has
-    what was summed before as one more input.
-
-    inputs: where the rows of its maps lie; None for an input that is read as a whole.
-    """
-
-    node: Node
-    call: Node
-    result: Place
-    inputs: tuple[Place | None, ...]
-
-
-@dataclass(frozen=True)
-class Slide:
-    """`size` bytes from `start` of a window move to its beginning."""
-
-    node: Node
-    start: int
-    size: int
-
-
-@dataclass(frozen=True)
-class Fetch:
-    """`rows` rows of a streamed input, from row `first` on, which moves by `advance` with every
-    turn, are written to its window from byte `start` on."""
-
-    node: Node
-    first: int
-    rows: int
-    start: int
-    advance: int = 0
-
-
-Step = Slide | Fetch | Band
-
-
-@dataclass(frozen=True)
-class Loop:
-    """The same steps so many times, each time `advance` bytes further in the whole maps."""
-
-    times: int
-    body: tuple[Step, ...]
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """`result` may begin up to `slack` bytes behind the beginning of `source` (before it, if
-    negative): it is written only where source has been read for the last time."""
-
-    source: Node
-    result: Node
-    slack: int
-
-    @property
-    def saved(self) -> int:
-        """Bytes that both need less together than one by one."""
-        source, result = aligned(self.source.type.nbytes), aligned(self.result.type.nbytes)
-        before = max(0, -self.slack)
-        return source + result - max(before + source, result)
-
-
-@dataclass(frozen=True, eq=False)
-class Tile:
-    """nodes: in the order in which they run; windows: bytes kept of each map that is not whole."""
-
-    nodes: tuple[Node, ...]
-    windows: Mapping[Node, int]
-    loops: tuple[Loop, ...]
-    overlaps: tuple[Overlap, ...] = ()
-
-    @property
-    def slides(self) -> bool:
-        """Whether any window keeps rows for the next turn."""
-        return any(isinstance(step, Slide) for loop in self.loops for step in loop.body)
-
-
-def moments(order: Sequence[Node], tiles: Iterable[Tile]) -> dict[Node, int]:
-    """When each node of an order runs: one after the other, but those of a tile together."""
-    tile_of = {n: tile for tile in tiles for n in tile.nodes}
-    table: dict[Node, int] = {}
-    t, before = -1, None
-    for n in order:
-        tile = tile_of.get(n)
-        if tile is None or tile is not before:
-            t += 1
-        table[n], before = t, tile
-    return table
-
-
-def rows_of(n: Node) -> Rows | None:
-    """How n runs on rows; None if it cannot, or if its maps are no single images."""
-    how = None if n.is_leaf else OPS[n.op].rows(n)
-    if how is None:
-        return None
-    maps = [n.inputs[k] for k in how.maps]
-    single = all(_shape(m)[:1] == (1,) and len(_shape(m)) == 4 for m in maps)
-    in_rows = maps if isinstance(how, SummedRows) else (n, *maps)
-    return how if single and all(map(row_bytes, in_rows)) else None
-
-
-def height(n: Node) -> int:
-    """Rows of a map; a packed mask has those of what it masks, a sum those that it sums."""
-    return _shape(n)[1]
-
-
-def row_bytes(n: Node) -> int:
-    """Bytes of a row; 0 if rows do not begin at a byte."""
-    if n.type.rank == 4:
-        return n.type.nbytes // n.type.shape[1]
-    elements = n.inputs[0].type.size // height(n)
-    packed = n.type.dtype == "uint8" and n.type.nbytes * 8 == n.inputs[0].type.size
-    return elements // 8 if packed and elements % 8 == 0 else 0
-
-
-def _shape(n: Node) -> tuple[int, ...]:
-    """Of a map, or of the map that is masked or summed."""
-    return n.type.shape if n.type.rank == 4 or n.is_leaf else n.inputs[0].type.shape
 
 
 def make_tile(
@@ -212,7 +78,7 @@ class _Unrolled:
         total = self.height[self.main]
         for end in range(self.step, total + self.step, self.step):
             turns.append(self.turn(min(end, total), end >= total))
-        return Tile(self.nodes, self.windows(), _loops(turns), self.overlaps())
+        return Tile(self.nodes, self.windows(), as_loops(turns), self.overlaps())
 
     def windows(self) -> dict[Node, int]:
         return {n: self.capacity[n] * self.row_bytes[n] for n in self.made if n in self.partial}
@@ -280,7 +146,7 @@ class _Unrolled:
         places: list[Place | None] = [None] * len(inputs)
         for k in how.maps:
             m = n.inputs[k]
-            inputs[k] = Node("input", (), _rows(m, stop - first))
+            inputs[k] = Node("input", (), rows_type(m, stop - first))
             places[k] = Place(m, (first - self.base.get(m, 0)) * self.row_bytes[m])
         attrs = how.part(n.attrs, done, until, height)
         if isinstance(how, SummedRows) and done:
@@ -314,67 +180,3 @@ class _Measured(_Unrolled):
     def band(self, n: Node, until: int) -> None:
         if n not in self.partial:
             self.note_overlap(n, until)
-
-
-def _rows(m: Node, rows: int) -> TensorType:
-    if m.type.rank != 4:
-        return m.type.with_shape((rows * row_bytes(m),))
-    return m.type.with_shape((m.type.shape[0], rows, *m.type.shape[2:]))
-
-
-def _loops(turns: list[list[Step]]) -> tuple[Loop, ...]:
-    """Turns that differ only in where they are become one loop."""
-    loops: list[Loop] = []
-    at = 0
-    while at < len(turns):
-        end = at + 1
-        steady = _advance(turns[at], turns[end]) if end < len(turns) else None
-        while steady is not None and end < len(turns):
-            if _advance(turns[end - 1], turns[end]) != steady:
-                break
-            end += 1
-        body = tuple(turns[at]) if steady is None else _moving(turns[at], steady)
-        loops.append(Loop(end - at, body))
-        at = end
-    return tuple(loops)
-
-
-def _advance(a: list[Step], b: list[Step]) -> list[int] | None:
-    """By how much each place moves from turn a to turn b; None if they differ otherwise."""
-    if len(a) != len(b) or any(_fixed(x) != _fixed(y) for x, y in zip(a, b, strict=True)):
-        return None
-    starts = zip(map(_starts, a), map(_starts, b), strict=True)
-    return [q - p for old, new in starts for p, q in zip(old, new, strict=True)]
-
-
-def _fixed(step: Step) -> tuple:
-    """What does not change from turn to turn."""
-    if isinstance(step, Slide):
-        return (step,)
-    if isinstance(step, Fetch):
-        return step.node, step.rows, step.start
-    call = step.call
-    return step.node, call.type, [i.type for i in call.inputs], call.attrs
-
-
-def _starts(step: Step) -> list[int]:
-    """What may move from turn to turn."""
-    if isinstance(step, Slide):
-        return []
-    if isinstance(step, Fetch):
-        return [step.first]
-    return [place.start for place in (step.result, *step.inputs) if place]
-
-
-def _moving(turn: list[Step], advance: list[int]) -> tuple[Step, ...]:
-    by = iter(advance)
-    body: list[Step] = []
-    for step in turn:
-        if isinstance(step, Band):
-            result = replace(step.result, advance=next(by))
-            inputs = tuple(p and replace(p, advance=next(by)) for p in step.inputs)
-            step = Band(step.node, step.call, result, inputs)
-        elif isinstance(step, Fetch):
-            step = replace(step, advance=next(by))
-        body.append(step)
-    return tuple(body)

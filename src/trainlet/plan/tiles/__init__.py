@@ -1,0 +1,1 @@
+"""Layers that run together, a few rows of their maps at a time."""

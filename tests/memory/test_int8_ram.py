@@ -68,8 +68,12 @@ def test_a_third_with_int8_gradients(bits):
     assert 3 * int8_bytes("int8", bits) <= float32_bytes()
 
 
+def test_a_third_with_int16_gradients():
+    """A layer's gradient makes room for its input's; without extra bits."""
+    assert 3 * int8_bytes("int16", 0) <= float32_bytes()
+
+
 def test_what_misses_a_third():
-    """8 extra bits, by a hundredth: the fast kernels' stack.  int16 gradients: two maps of 16,000
-    bytes are alive at once in the backward pass."""
+    """8 extra bits: with int8 gradients by a hundredth, the fast kernels' stack."""
     assert 0.33 * float32_bytes() < int8_bytes("int8", 8) <= 0.35 * float32_bytes()
-    assert 0.33 * float32_bytes() < int8_bytes("int16", 8) <= 0.42 * float32_bytes()
+    assert 0.33 * float32_bytes() < int8_bytes("int16", 8) <= 0.38 * float32_bytes()

@@ -7,7 +7,7 @@ from catalogue.kernels import Library, prototypes
 from emulator.project import HAS_GCC, HAS_QEMU
 from kernels.board import Board
 from kernels.emulated import Emulated
-from kernels.floats import RANDOM, of_layer, rounded_twice
+from kernels.floats import RANDOM, bits, of_layer, rounded_twice
 from kernels.shadows import REFERENCE, folder, given, shadowing, sources
 from trainlet.backends.target import PRESETS, Target
 from trainlet.backends.toolchain import compile_shared
@@ -28,9 +28,7 @@ def reference(tmp_path_factory):
 def agree(op, cases, found, reference):
     for k, ((node, arrays), result) in enumerate(zip(cases, found, strict=True)):
         expected = reference.run(node, arrays)
-        np.testing.assert_array_equal(
-            result.view(np.int32), expected.view(np.int32), f"{op} {k}: {node.attrs}"
-        )
+        np.testing.assert_array_equal(bits(result), bits(expected), f"{op} {k}: {node.attrs}")
 
 
 def test_a_case_tells_one_rounding_from_two(reference):

@@ -4,7 +4,7 @@
 #include "dsp.h"
 #include "vmla.h"
 
-/* rows by columns of y, p and q; columns lie side by side, rows so many elements apart */
+/* rows by columns of y, p and q; columns lie side by side, steps from row to row are in elements */
 typedef struct {
   float *y;
   const float *p, *q;
@@ -15,19 +15,16 @@ typedef struct {
 #define EIGHT_MEET(op)                                                                      \
   op " s0, s0, s8\n\t" op " s1, s1, s9\n\t" op " s2, s2, s10\n\t" op " s3, s3, s11\n\t"     \
   op " s4, s4, s12\n\t" op " s5, s5, s13\n\t" op " s6, s6, s14\n\t" op " s7, s7, s15\n\t"
-#define SUBTRACT_SCALED                                                                     \
-  VMLA(0, 8, 16) VMLA(1, 9, 16) VMLA(2, 10, 16) VMLA(3, 11, 16)                             \
-  VMLA(4, 12, 16) VMLA(5, 13, 16) VMLA(6, 14, 16) VMLA(7, 15, 16)
-#define EIGHT_COLUMNS(first, meet)                                                          \
+#define EIGHT_COLUMNS(meet)                                                                 \
   if (rows > 0)                                                                             \
     __asm__ volatile(                                                                       \
-        first "1:\t" LOAD_STEP("p", "s0-s7", "p_row") LOAD_STEP("q", "s8-s15", "q_row") meet \
+        "1:\t" LOAD_STEP("p", "s0-s7", "p_row") LOAD_STEP("q", "s8-s15", "q_row") meet      \
         "vstmia %[y], {s0-s7}\n\t" ADVANCE("y", "y_row") "subs %[rows], #1\n\tbne 1b"       \
         : [y] "+&r"(y), [p] "+&r"(p), [q] "+&r"(q), [rows] "+&r"(rows)                      \
-        : [y_row] "r"(y_row), [p_row] "r"(p_row), [q_row] "r"(q_row), [scale] "r"(scale)    \
-        : SINGLES, "cc", "memory")
+        : [y_row] "r"(y_row), [p_row] "r"(p_row), [q_row] "r"(q_row)                        \
+        : LOW_SINGLES, "cc", "memory")
 /* a single row is eight columns of many */
-#define COLUMNS_DONE(first, meet)                                                           \
+#define COLUMNS_DONE(meet)                                                                  \
   int all = m->columns & -8, wide = 8, y_row = m->y_row, p_row = m->p_row, q_row = m->q_row; \
   if (m->rows == 1) wide = all, y_row = p_row = q_row = 8;                                  \
   HIDE(wide); /* else gcc makes two loops */                                                \
@@ -35,18 +32,17 @@ typedef struct {
     float *y = m->y + c;                                                                    \
     const float *p = m->p + c, *q = m->q + c;                                               \
     int rows = wide > 8 ? wide >> 3 : m->rows;                                              \
-    EIGHT_COLUMNS(first, meet);                                                             \
+    EIGHT_COLUMNS(meet);                                                                    \
   }
 #else
-#define COLUMNS_DONE(first, meet)
+#define COLUMNS_DONE(meet)
 #endif
 
-/* a function of maps: `meet`, where `first` loads *scale, is y = `plain` of p and q */
-#define MEET_MAPS(name, first, meet, plain)                                                 \
-  static ONE_COPY void name(const Maps *m, const float *scale) {                            \
+/* a function of maps: `meet` is y = `plain` of p and q, eight times */
+#define MEET_MAPS(name, meet, plain)                                                        \
+  static ONE_COPY void name(const Maps *m) {                                                \
     int c = 0;                                                                              \
-    (void)scale;                                                                            \
-    COLUMNS_DONE(first, meet)                                                               \
+    COLUMNS_DONE(meet)                                                                      \
     for (; c < m->columns; c++) {                                                           \
       float *to = m->y + c;                                                                 \
       const float *left = m->p + c, *right = m->q + c;                                      \
@@ -54,11 +50,11 @@ typedef struct {
         *to = plain;                                                                        \
     }                                                                                       \
   }
-/* two maps of one shape, or one and a vector of its last dimension; the reference's loop for all others */
+/* two maps of one shape, or a map and a vector of its last dimension; else the reference's loop */
 #define MEET_BROADCAST(name, otherwise)                                                     \
   if (d0 * d1 == 1 && i3 == 1 && j3 == 1) {                                                 \
     Maps m = {y, p, q, d2, d3, d3, i2, j2};                                                 \
-    name(&m, 0);                                                                            \
+    name(&m);                                                                               \
   } else {                                                                                  \
     BROADCAST_LOOP_TWO(otherwise)                                                           \
   }

@@ -7,14 +7,14 @@ static inline uint32_t not_negative(uint32_t bits) {
 }
 
 static ONE_COPY void rectify(uint32_t *to, const uint32_t *from, int size) {
-  for (; size >= 4; size -= 4) {
+  for (const uint32_t *end = from + (size & ~3); from != end;) {
     uint32_t a, b;
     LOAD_PAIR(a, b, from);
     STORE_PAIR(to, not_negative(a), not_negative(b));
     LOAD_PAIR(a, b, from);
     STORE_PAIR(to, not_negative(a), not_negative(b));
   }
-  for (; size > 0; size--) *to++ = not_negative(*from++);
+  for (int k = 0; k < (size & 3); k++) to[k] = not_negative(from[k]);
 }
 
 /* as the reference kernel, four elements at a time */

@@ -20,7 +20,7 @@ static ONE_COPY int sure_numbers(const float *x, int size) {
                    "vmov %[sum], s0"
                    : [from] "+&r"(from), [left] "+&r"(left), [sum] "=r"(sum)
                    : [x] "r"(x)
-                   : SINGLES, "cc", "memory");
+                   : LOW_SINGLES, "cc", "memory");
   return sum << 1 > 0xFF000000u ? 0 : all;
 #else
   int all = size & -8;
@@ -36,7 +36,7 @@ static inline uint32_t clipped(uint32_t bits) {
 }
 
 static ONE_COPY void clip_pairs(uint32_t *to, const uint32_t *from, int size) {
-  for (; size > 0; size -= 4) {
+  for (const uint32_t *end = from + size; from != end;) {
     uint32_t a, b;
     LOAD_PAIR(a, b, from);
     STORE_PAIR(to, clipped(a), clipped(b));

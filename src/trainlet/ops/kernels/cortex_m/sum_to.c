@@ -1,20 +1,33 @@
 #include "broadcast.h"
-#include "channels_f32.h"
+#include "dsp.h"
 #include "kernel.h"
-static const float ONES[8] = {1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f};
+#include "vmla.h"
+#ifdef HAS_VMLA
+#define ADD(s, x) "vadd.f32 s" #s ", s" #s ", s" #x "\n\t"
+static ONE_COPY void add_eight(float *y, const float *x, int rows, int row) {
+  __asm__ volatile("vldmia %[y], {s0-s7}\n"
+                   "1:\t" LOAD_STEP("x", "s8-s15", "row")
+                   ADD(0, 8) ADD(1, 9) ADD(2, 10) ADD(3, 11)
+                   ADD(4, 12) ADD(5, 13) ADD(6, 14) ADD(7, 15)
+                   "subs %[rows], #1\n\tbne 1b\n\tvstmia %[y], {s0-s7}"
+                   : [x] "+&r"(x), [rows] "+&r"(rows)
+                   : [y] "r"(y), [row] "r"(row)
+                   : LOW_SINGLES, "cc", "memory");
+}
+#endif
 
-/* as the reference kernel; where y is a vector of channels, eight at a time, their products with 1 */
+/* as the reference kernel; where y is a vector of channels, eight at a time */
 KERNEL void k_sum_to(float *y, const float *restrict x, const float *before, int size, float factor,
                      BROADCAST_ONE) {
+  for (int k = 0; k < size; k++) y[k] = before ? before[k] : 0.0f;
   if (d0 * d1 == 1 && i2 == 0 && i3 == 1) {
-    Sums p = {.b = ONES, .bytes = (int)sizeof *x, .rows = 1, .columns = d2, .a_column = d3};
-    for (int c = 0; c < size; c += 8) {
-      p.sums = y + c, p.start = before ? before + c : 0, p.a = x + c;
-      p.channels = size - c < 8 ? size - c : 8;
-      sum_channels(&p);
-    }
+    int c = 0;
+#ifdef HAS_VMLA
+    for (; c + 8 <= size; c += 8) add_eight(y + c, x + c, d2, size);
+#endif
+    for (; c < size; c++)
+      for (int row = 0; row < d2; row++) y[c] += x[row * size + c];
   } else {
-    for (int k = 0; k < size; k++) y[k] = before ? before[k] : 0.0f;
     BROADCAST_LOOP_ONE(y[i] += x[n])
   }
   for (int k = 0; k < size; k++) y[k] *= factor;

@@ -64,7 +64,8 @@ def mask_dx(rng: Random) -> Given:
 
 def repeated(rng: Random) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """A shape, and one that repeats to it: the same, its last dimension, or any."""
-    shape = tuple(counts(rng, 4, 5, 27))
+    last = 8 * int(rng.integers(1, 4)) if rng.random() < 0.4 else counts(rng, 27)[0]
+    shape = (*counts(rng, 4, 5), last)
     kind = rng.integers(0, 3)
     if kind == 0:
         return shape, shape
@@ -80,7 +81,7 @@ def two_operands(op: str) -> Callable[[Random], Given]:
 
 
 def sum_to(rng: Random) -> Given:
-    """Of a map, or of one row more of it."""
+    """Of a map alone, or added to a sum before."""
     shape, to = repeated(rng)
     shapes = [shape, to][: 1 + int(rng.integers(0, 2))]
     factor = 1.0 if len(shapes) > 1 else float(rng.choice([1.0, 1 / 15]))

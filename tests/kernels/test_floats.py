@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from catalogue.kernels import Library, prototypes
+from catalogue.kernels import Library, in_place, prototypes
 from emulator.project import HAS_GCC, HAS_QEMU
 from kernels.board import Board
+from kernels.elements import RANDOM as ELEMENTS
 from kernels.emulated import Emulated
 from kernels.floats import RANDOM, bits, of_layer, rounded_twice
 from kernels.shadows import REFERENCE, folder, given, shadowing, sources
@@ -41,6 +42,16 @@ def test_only_cores_with_an_fpu_shadow_them():
     for target in PRESETS.values():
         if target.cpu and not target.cpu.fpu:
             assert not shadowing(target.kernels)
+
+
+@gcc
+def test_the_result_may_take_an_input_s_place(tmp_path, reference):
+    core = Emulated("cortex-m7", "gcc", tmp_path)
+    for op in ELEMENTS:
+        cases = [(*case, over) for case in given(op) for over in in_place(case[0])]
+        assert bool(cases) == bool(OPS[op].inplace), op
+        found = [core.run(*case) for case in cases]
+        agree(op, [case[:2] for case in cases], found, reference)
 
 
 @gcc

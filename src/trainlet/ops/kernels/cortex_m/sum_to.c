@@ -14,19 +14,19 @@ static ONE_COPY void add_eight(float *y, const float *x, int rows, int row) {
                    : [y] "r"(y), [row] "r"(row)
                    : LOW_SINGLES, "cc", "memory");
 }
+#else
+static void add_eight(float *y, const float *x, int rows, int row) {
+  for (; rows > 0; rows--, x += row)
+    for (int c = 0; c < 8; c++) y[c] += x[c];
+}
 #endif
 
-/* as the reference kernel; where y is a vector of channels, eight at a time */
+/* as the reference kernel; where y is a vector of whole eights of channels, eight at a time */
 KERNEL void k_sum_to(float *y, const float *restrict x, const float *before, int size, float factor,
                      BROADCAST_ONE) {
   for (int k = 0; k < size; k++) y[k] = before ? before[k] : 0.0f;
-  if (d0 * d1 == 1 && i2 == 0 && i3 == 1) {
-    int c = 0;
-#ifdef HAS_VMLA
-    for (; c + 8 <= size; c += 8) add_eight(y + c, x + c, d2, size);
-#endif
-    for (; c < size; c++)
-      for (int row = 0; row < d2; row++) y[c] += x[row * size + c];
+  if (d0 * d1 == 1 && i2 == 0 && i3 == 1 && !(d3 & 7)) {
+    for (int c = 0; c < d3; c += 8) add_eight(y + c, x + c, d2, d3);
   } else {
     BROADCAST_LOOP_ONE(y[i] += x[n])
   }

@@ -1,19 +1,19 @@
 #include "dsp.h"
 #include "kernel.h"
 /* all bits of a word, or none, as bit k is set */
-#define KEPT(bits, k) ((uint32_t)((int32_t)((bits) << (31 - (k))) >> 31))
+#define BIT_WORD(bits, k) ((uint32_t)((int32_t)((bits) << (31 - (k))) >> 31))
 
 static ONE_COPY void keep_words(uint32_t *to, const uint32_t *from, const uint8_t *mask, int n) {
   for (const uint8_t *end = mask + n; mask != end; mask++) {
     uint32_t bits = *mask, a, b;
     LOAD_PAIR(a, b, from);
-    STORE_PAIR(to, a & KEPT(bits, 0), b & KEPT(bits, 1));
+    STORE_PAIR(to, a & BIT_WORD(bits, 0), b & BIT_WORD(bits, 1));
     LOAD_PAIR(a, b, from);
-    STORE_PAIR(to, a & KEPT(bits, 2), b & KEPT(bits, 3));
+    STORE_PAIR(to, a & BIT_WORD(bits, 2), b & BIT_WORD(bits, 3));
     LOAD_PAIR(a, b, from);
-    STORE_PAIR(to, a & KEPT(bits, 4), b & KEPT(bits, 5));
+    STORE_PAIR(to, a & BIT_WORD(bits, 4), b & BIT_WORD(bits, 5));
     LOAD_PAIR(a, b, from);
-    STORE_PAIR(to, a & KEPT(bits, 6), b & KEPT(bits, 7));
+    STORE_PAIR(to, a & BIT_WORD(bits, 6), b & BIT_WORD(bits, 7));
   }
 }
 

@@ -1,7 +1,7 @@
 #include "dsp.h"
 #include "kernel.h"
-/* 0 instead of a negative number: less one, the integers of these are the lowest, up to -infinity's;
- * what is no number, and -0, stays */
+/* 0 instead of a negative number: less one, the integers of these are the lowest, up to that of
+ * -infinity; what is no number, and -0, stays */
 static inline uint32_t not_negative(uint32_t bits) {
   return unless_negative(bits, qadd(bits - 1, 0x00800000u));
 }

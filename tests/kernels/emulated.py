@@ -68,16 +68,19 @@ class Emulated:
         self._counter = Counter(self._core, FLASH, FLASH_SIZE)
         self.instructions = 0
 
-    def run(self, node: Node, arrays: list[np.ndarray]) -> np.ndarray:
-        """The kernel's result on copies of the arrays."""
+    def run(self, node: Node, arrays: list[np.ndarray], over: int | None = None) -> np.ndarray:
+        """The kernel's result on copies of the arrays; `over`: the input whose storage it takes."""
         result = np.full(node.type.nbytes, UNUSED, np.uint8).view(node.type.dtype)
         changed = OPS[node.op].mutates
         if changed is not None:
             result, arrays = arrays[changed], [a for k, a in enumerate(arrays) if k != changed]
+        if over is not None:
+            result = arrays[over]
         tensors = [result, *arrays]
         places = [self._place(k, a) for k, a in enumerate(tensors)]
         literals = OPS[node.op].call(node)
-        words = [*places, *[0] * (OPS[node.op].pointers - len(arrays))]
+        called = [places[0] if k - 1 == over else place for k, place in enumerate(places)]
+        words = [*called, *[0] * (OPS[node.op].pointers - len(arrays))]
         words += [value for value in literals if not isinstance(value, float)]
         floats = [value for value in literals if isinstance(value, float)]
         self._call(f"k_{node.op}", words, floats)

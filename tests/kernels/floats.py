@@ -1,6 +1,7 @@
-"""Random nodes of the ops that sum float32 products, whose bits depend on the order of the sum.
+"""Random nodes of the float32 ops that a kernel shadows; most sum products.
 
-Their oracle is the reference kernel on this machine, bit for bit: `eval` adds in another order.
+Their oracle is the reference kernel on this machine, bit for bit: the bits of a sum depend on its
+order, and `eval` adds in another one.
 """
 
 from __future__ import annotations
@@ -10,29 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from kernels.elements import RANDOM as ELEMENTS
+from kernels.elements import counts, values
 from kernels.gradients import POINT, Given, Random, geometry, node, some_inputs, zero_point
 from trainlet.ops.conv import window_output
 from trainlet.ops.op import float32
 from trainlet.ops.quantized.types import int8, weight
 
 
-def values(rng: Random, shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers whose sums round, zeros of both signs, products that are denormal, and sums that
-    overflow; none that are no number."""
-    x = rng.standard_normal(shape) * 10.0 ** rng.integers(-3, 4, shape)
-    zeros = rng.random(shape) < rng.choice([0, 0.3, 1], p=[0.5, 0.4, 0.1])
-    x = np.where(zeros, rng.choice([0.0, -0.0], shape), x)
-    kind = rng.random()
-    if kind < 0.1:
-        x = x * 1e-21
-    elif kind < 0.2:
-        x = np.abs(x) * 1e19
-    return x.astype(np.float32)
-
-
-def counts(rng: Random, *most: int) -> list[int]:
-    """Around the sizes of blocks of four, and now and then many."""
-    return [int(rng.integers(1, m + 1)) if rng.random() < 0.9 else 70 for m in most]
+def bits(array: np.ndarray) -> np.ndarray:
+    """What an array is in memory; in which zeros of either sign differ, and NaN is itself."""
+    return np.frombuffer(array.tobytes(), np.uint8)
 
 
 def linear(rng: Random) -> Given:
@@ -173,6 +162,7 @@ def wide_maps() -> Iterator[Given]:
 SPECIAL = {"linear": rounded_twice, "depthwise_i8_dx": large_windows, "depthwise_i8_dw": wide_maps}
 LAYER = ("", "_dx", "_dw", "_i8_dx", "_i8_dw")
 RANDOM: dict[str, Callable[[Random], Given]] = {
+    **ELEMENTS,
     "linear": linear,
     "linear_dx": linear_dx,
     "linear_dw": linear_dw,

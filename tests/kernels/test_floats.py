@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from catalogue.kernels import Library, prototypes
+from catalogue.kernels import Library, in_place, prototypes
 from emulator.project import HAS_GCC, HAS_QEMU
 from kernels.board import Board
+from kernels.elements import RANDOM as ELEMENTS
 from kernels.emulated import Emulated
-from kernels.floats import RANDOM, of_layer, rounded_twice
+from kernels.floats import RANDOM, bits, of_layer, rounded_twice
 from kernels.shadows import REFERENCE, folder, given, shadowing, sources
 from trainlet.backends.target import PRESETS, Target
 from trainlet.backends.toolchain import compile_shared
@@ -28,9 +29,7 @@ def reference(tmp_path_factory):
 def agree(op, cases, found, reference):
     for k, ((node, arrays), result) in enumerate(zip(cases, found, strict=True)):
         expected = reference.run(node, arrays)
-        np.testing.assert_array_equal(
-            result.view(np.int32), expected.view(np.int32), f"{op} {k}: {node.attrs}"
-        )
+        np.testing.assert_array_equal(bits(result), bits(expected), f"{op} {k}: {node.attrs}")
 
 
 def test_a_case_tells_one_rounding_from_two(reference):
@@ -43,6 +42,16 @@ def test_only_cores_with_an_fpu_shadow_them():
     for target in PRESETS.values():
         if target.cpu and not target.cpu.fpu:
             assert not shadowing(target.kernels)
+
+
+@gcc
+def test_the_result_may_take_an_input_s_place(tmp_path, reference):
+    core = Emulated("cortex-m7", "gcc", tmp_path)
+    for op in ELEMENTS:
+        cases = [(*case, over) for case in given(op) for over in in_place(case[0])]
+        assert bool(cases) == bool(OPS[op].inplace), op
+        found = [core.run(*case) for case in cases]
+        agree(op, [case[:2] for case in cases], found, reference)
 
 
 @gcc

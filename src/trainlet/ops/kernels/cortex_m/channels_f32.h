@@ -50,8 +50,8 @@ typedef struct {
           [a_row] "m"(a_row), [b_row] "m"(b_row), [to] "m"(to), [scale] "m"(scale)          \
         : SINGLES, "cc", "memory");                                                         \
   }
-SUM_LANES(sum_eight, "s7", "s15", "s23", 0, , , EIGHT_CHANNELS)
-SUM_LANES(sum_four, "s3", "s11", "s19", 0, , , FOUR_CHANNELS)
+SUM_LANES(eight_float_sums, "s7", "s15", "s23", 0, , , EIGHT_CHANNELS)
+SUM_LANES(four_float_sums, "s3", "s11", "s19", 0, , , FOUR_CHANNELS)
 SUM_LANES(scaled_eight, "s7", "s15", "s23", p->scale + c, LOAD_SCALE("s31"), EIGHT_SCALED,
           EIGHT_CHANNELS)
 SUM_LANES(scaled_four, "s3", "s11", "s19", p->scale + c, LOAD_SCALE("s27"), FOUR_SCALED,
@@ -67,8 +67,8 @@ static ONE_COPY int sum_in_registers(const Sums *p) {
     for (; c + 8 <= all; c += 8) scaled_eight(p, c);
     for (; c < all; c += 4) scaled_four(p, c < rest ? c : rest);
   } else {
-    for (; c + 8 <= all; c += 8) sum_eight(p, c);
-    for (; c < all; c += 4) sum_four(p, c < rest ? c : rest);
+    for (; c + 8 <= all; c += 8) eight_float_sums(p, c);
+    for (; c < all; c += 4) four_float_sums(p, c < rest ? c : rest);
   }
   return all;
 }

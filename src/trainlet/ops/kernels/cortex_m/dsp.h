@@ -122,6 +122,11 @@ static inline uint32_t plain_sadd16(uint32_t a, uint32_t b) {
 }
 static inline uint32_t plain_pkhbt(uint32_t a, uint32_t b) { return (a & 0xFFFFu) | b << 16; }
 static inline uint32_t plain_pkhtb(uint32_t a, uint32_t b) { return (a & 0xFFFF0000u) | b >> 16; }
+static inline uint32_t plain_qadd(uint32_t a, uint32_t b) {
+  int64_t sum = (int64_t)(int32_t)a + (int32_t)b;
+  return (uint32_t)(sum > INT32_MAX ? INT32_MAX : sum < INT32_MIN ? INT32_MIN : sum);
+}
+static inline uint32_t plain_unless_negative(uint32_t a, uint32_t b) { return b >> 31 ? 0 : a; }
 static inline int32_t plain_smlad(uint32_t a, uint32_t b) {
   return (int32_t)((uint32_t)(low_half(a) * low_half(b)) +
                    (uint32_t)(high_half(a) * high_half(b)));
@@ -154,6 +159,8 @@ DSP_ONE(sxtb16, "sxtb16 %0, %1")                /* bytes 0 and 2 as two int16 */
 DSP_ONE(sxtb16_ror8, "sxtb16 %0, %1, ror #8")   /* bytes 1 and 3 */
 DSP_TWO(ssub16, "ssub16 %0, %1, %2")            /* two differences */
 DSP_TWO(sadd16, "sadd16 %0, %1, %2")            /* two sums */
+DSP_TWO(qadd, "qadd %0, %1, %2")                /* the sum of two int32, saturated */
+DSP_TWO(unless_negative, "bic %0, %1, %2, asr #31") /* a, 0 where b is a negative int32 */
 DSP_TWO(pkhbt, "pkhbt %0, %1, %2, lsl #16")     /* the low halves of a and b, a's below */
 DSP_TWO(pkhtb, "pkhtb %0, %1, %2, asr #16")     /* the high halves of b and a, b's below */
 DSP_SUM(smlad, "smlad %0, %1, %2, %0")          /* sum + two products */

@@ -122,10 +122,13 @@
           MEETS(0, 1, 2, 3, 16, 4, 5, 6, 7))                                                \
   "ldr %[a], %[to]\n\tvstmia %[a], {s0-s3}"
 
-#define SINGLES                                                                             \
+/* the first of them need not be saved */
+#define LOW_SINGLES                                                                         \
   "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "s12", "s13",   \
-      "s14", "s15", "s16", "s17", "s18", "s19", "s20", "s21", "s22", "s23", "s24", "s25",   \
-      "s26", "s27", "s28", "s29", "s30", "s31"
+      "s14", "s15"
+#define SINGLES                                                                             \
+  LOW_SINGLES, "s16", "s17", "s18", "s19", "s20", "s21", "s22", "s23", "s24", "s25", "s26", \
+      "s27", "s28", "s29", "s30", "s31"
 /* one of the above on what `p` says, from row `row` of its products on */
 #define RUN_PRODUCTS(text, p, row, a_apart, a_by, b_by)                                     \
   do {                                                                                      \

@@ -16,7 +16,7 @@ static ONE_COPY void move_plainly(int32_t *p, int c, int64_t sum, const Rates *k
 }
 
 /* as many as four, or none where a product could be denormal */
-static inline int move_some(int32_t *p, int c, int many, const int32_t *sums, const Rates *k) {
+static inline int move_biases_of(int32_t *p, int c, int many, const int32_t *sums, const Rates *k) {
   mve_pred16_t some = vctp32q((uint32_t)many);
   float32x4_t factor = vmulq_n_f32(vldrwq_z_f32(k->inverse + c, some), k->lr);
   float32x4_t least = vabsq_f32(vmulq_n_f32(factor, k->scale));
@@ -47,7 +47,7 @@ KERNEL ONE_COPY void k_sum_bfp_sgd(int32_t *p, const void *g, const int32_t *e,
     for (int k = 0; k < columns; k += 4) {
       int many = columns - k < 4 ? columns - k : 4;
       if (mode == ROUND_STOCHASTIC && R <= ROWS_OF_SUM &&
-          move_some(p, c + k, many, part + k, &rates))
+          move_biases_of(p, c + k, many, part + k, &rates))
         continue;
       for (int n = k; n < k + many; n++)
         move_plainly(p, c + n, R > ROWS_OF_SUM ? all[n] : part[n], &rates);

@@ -59,8 +59,9 @@ def offset(n: Node, x: Tensor) -> Tensor:
 
 
 @meaning("sum_to")
-def sum_to_(n: Node, x: Tensor) -> Tensor:
-    return sum_to(x, n.attrs["shape"]) * n.attrs.get("factor", 1.0)
+def sum_to_(n: Node, x: Tensor, before: Tensor | None = None) -> Tensor:
+    total = sum_to(x, n.attrs["shape"]) * n.attrs.get("factor", 1.0)
+    return total if before is None else before + total
 
 
 @meaning("broadcast_to")

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -22,6 +23,16 @@ def test_json_is_the_whole_output_and_repeats(run, net):
     rows = sum(row["instructions"] for row in found["rows"])
     assert rows == found["instructions_step"] + found["disturbance"]
     assert run(*words).stdout == first.stdout
+
+
+def test_it_counts_what_the_other_options_choose(run, net):
+    np.savez("shown.npz", x=np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32))
+    words = ("--scheme", "full", "--precision", "int8", "--calibration", "shown.npz", "--json")
+    plain, integer = (
+        run("profile", net, *words, "--gradient", gradient) for gradient in ("float32", "int16")
+    )
+    assert plain.exit_code == integer.exit_code == 0
+    assert "to_bfp" in integer.stdout and "to_bfp" not in plain.stdout
 
 
 def test_a_row_a_call(run, net):

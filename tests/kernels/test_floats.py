@@ -3,27 +3,18 @@
 import numpy as np
 import pytest
 
-from catalogue.kernels import Library, in_place, prototypes
+from catalogue.kernels import in_place
 from emulator.project import HAS_GCC, HAS_QEMU
 from kernels.board import Board
 from kernels.elements import RANDOM as ELEMENTS
 from kernels.emulated import Emulated
 from kernels.floats import RANDOM, bits, of_layer, rounded_twice
-from kernels.shadows import REFERENCE, folder, given, shadowing, sources
+from kernels.shadows import folder, given, shadowing
 from trainlet.backends.target import PRESETS, Target
-from trainlet.backends.toolchain import compile_shared
 from trainlet.ops.op import OPS
 
 SHADOWS = [f.stem for f in shadowing(Target.preset("cortex-m7").kernels) if f.stem in RANDOM]
 gcc = pytest.mark.skipif(not HAS_GCC, reason="arm-none-eabi-gcc is not installed")
-
-
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory):
-    work = tmp_path_factory.mktemp("reference")
-    files = sources([REFERENCE])
-    compile_shared(files, work / "kernels.so")
-    return Library(work / "kernels.so", prototypes(work, files))
 
 
 def agree(op, cases, found, reference):

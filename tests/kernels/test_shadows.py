@@ -40,15 +40,6 @@ def host(tmp_path_factory):
     return Library(work / "kernels.so", prototypes(work, files))
 
 
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory):
-    """Each reference kernel, for this machine."""
-    work = tmp_path_factory.mktemp("reference")
-    files = sources([REFERENCE])
-    compile_shared(files, work / "kernels.so")
-    return Library(work / "kernels.so", prototypes(work, files))
-
-
 def agrees(op, run, reference=None):
     """Bit for bit; float32 with the reference kernel, for the order of its sums."""
     for k, (node, arrays) in enumerate(given(op)):

@@ -13,15 +13,21 @@ from trainlet.cli.files import replacing
 from trainlet.cli.options import (
     Accumulate,
     Calibration,
+    ExtraBits,
     Flash,
+    Gradient,
     LossName,
     Lr,
+    MaxRam,
+    MaxRecompute,
     Net,
     OptimizerName,
     PrecisionName,
     Ram,
     Request,
+    Schedule,
     Scheme,
+    Stream,
     Target,
 )
 from trainlet.cli.screen import ERR, OUT, print_whole
@@ -49,12 +55,19 @@ def profile_command(
     accumulate: Accumulate = 1,
     precision: PrecisionName = "float32",
     calibration: Calibration = None,
+    gradient: Gradient = None,
+    extra_bits: ExtraBits = None,
+    max_ram: MaxRam = None,
+    max_recompute: MaxRecompute = 1.33,
+    schedule: Schedule = "greedy",
+    stream: Stream = False,
 ) -> None:
     """Count where the instructions of a training step go, on an emulated microcontroller."""
     check_picture(picture)
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
-        calibration=calibration,
+        calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
+        gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
     )  # fmt: skip
     with ERR.status(f"counting {net}"):
         profile = asked.program().profile(on)

@@ -64,8 +64,8 @@ class _Search:
         self.readers = {n: list(r) for n, r in users(graph.nodes()).items()}
         for n in graph.outputs.values():
             self.readers[n].append(Node(OUTSIDE, (n,), n.type))
-        self.waiting = self.updates()
-        self.line = [n for n in order if n not in self.waiting]
+        waiting = self.updates()
+        self.line = [n for n in order if n not in waiting]
         self.fit = [self.fits(n) for n in self.line]
 
     def fits(self, n: Node) -> bool:

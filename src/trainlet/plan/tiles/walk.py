@@ -74,11 +74,13 @@ class _Unrolled:
         self.row_bytes = {n: row_bytes(n) for n in maps}
 
     def tile(self) -> Tile:
-        turns: list[list[Step]] = []
+        loops = as_loops(self.turns())
+        return Tile(self.nodes, self.windows(), loops, self.overlaps())
+
+    def turns(self) -> list[list[Step]]:
         total = self.height[self.main]
-        for end in range(self.step, total + self.step, self.step):
-            turns.append(self.turn(min(end, total), end >= total))
-        return Tile(self.nodes, self.windows(), as_loops(turns), self.overlaps())
+        ends = range(self.step, total + self.step, self.step)
+        return [self.turn(min(end, total), end >= total) for end in ends]
 
     def windows(self) -> dict[Node, int]:
         return {n: self.capacity[n] * self.row_bytes[n] for n in self.made if n in self.partial}
@@ -172,9 +174,7 @@ class _Measured(_Unrolled):
     """The walk over the rows alone."""
 
     def tile(self) -> Tile:
-        total = self.height[self.main]
-        for end in range(self.step, total + self.step, self.step):
-            self.turn(min(end, total), end >= total)
+        self.turns()
         return Tile(self.nodes, self.windows(), (), self.overlaps())
 
     def band(self, n: Node, until: int) -> None:

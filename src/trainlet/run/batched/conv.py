@@ -11,7 +11,7 @@ from torch import Tensor
 from trainlet.ir.graph import Node
 from trainlet.run.batched.exact import float_for, layer_bound
 from trainlet.run.batched.fixed_point import Factor, biased, rescaled
-from trainlet.run.batched.layer import gradient_float, input_gradients, real_sums
+from trainlet.run.batched.layer import input_gradients, weight_gradients
 from trainlet.run.batched.lead import aligned, inner_products, prepared, products
 from trainlet.run.batched.sums import rows
 from trainlet.run.batched.table import in_pieces, meaning
@@ -117,18 +117,4 @@ def _weight_sums(n: Node, g: Tensor, x: Tensor) -> Tensor:
     return made.reshape(made.shape[0], *n.type.shape)
 
 
-@meaning("conv2d_dw")
-def conv2d_dw(n: Node, g: Tensor, x: Tensor) -> Tensor:
-    return _weight_sums(n, g, x)
-
-
-@meaning("conv2d_i8_dw")
-def conv2d_i8_dw(n: Node, g: Tensor, x: Tensor) -> Tensor:
-    return _weight_sums(n, g, real_input(x, n.attrs["zero"], torch.float32)) * n.attrs["scale"]
-
-
-@meaning("conv2d_bfp_dw")
-def conv2d_bfp_dw(n: Node, g: Tensor, x: Tensor, e: Tensor) -> Tensor:
-    exact = gradient_float(g, n.attrs["zero"], g[0, ..., 0].numel())
-    sums = _weight_sums(n, g.to(exact), real_input(x, n.attrs["zero"], exact))
-    return real_sums(sums, e, n.attrs["scale"])
+weight_gradients("conv2d", _weight_sums)

@@ -16,6 +16,7 @@ from trainlet.ops.quantized.gradient.exponent import ACCUMULATED
 from trainlet.run.batched.exact import farthest, float_for
 from trainlet.run.batched.lead import aligned, largest, over, prepared, taken
 from trainlet.run.batched.table import meaning
+from trainlet.run.batched.windows import real_input
 
 MOST_SHIFTS = 48
 
@@ -98,6 +99,24 @@ def input_gradients(name: str, sums: Callable[[Node, Tensor, Tensor], Tensor]) -
     ) -> Tensor:  # fmt: skip
         total = taken(g, n.inputs[1], lambda g: sums(n, dropped(g, r, e, gain, bound), w))
         return rounded(total, r, e, gain, bound, out).to(g.dtype).reshape(-1, *n.type.shape)
+
+
+def weight_gradients(name: str, sums: Callable[[Node, Tensor, Tensor], Tensor]) -> None:
+    """Enter the weight gradients of a layer of maps: in float32, of int8 maps, and of mantissas.
+
+    sums: (node, gradient, input) -> the sums of their products, in the float type of both
+    """
+    meaning(f"{name}_dw")(sums)
+
+    @meaning(f"{name}_i8_dw")
+    def of_bytes(n: Node, g: Tensor, x: Tensor) -> Tensor:
+        return sums(n, g, real_input(x, n.attrs["zero"], torch.float32)) * n.attrs["scale"]
+
+    @meaning(f"{name}_bfp_dw")
+    def of_mantissas(n: Node, g: Tensor, x: Tensor, e: Tensor) -> Tensor:
+        exact = gradient_float(g, n.attrs["zero"], g[0, ..., 0].numel())
+        total = sums(n, g.to(exact), real_input(x, n.attrs["zero"], exact))
+        return real_sums(total, e, n.attrs["scale"])
 
 
 def gradient_float(g: Tensor, zero: int, terms: int) -> torch.dtype:

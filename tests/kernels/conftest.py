@@ -1,0 +1,15 @@
+"""The reference kernels on this machine."""
+
+import pytest
+
+from catalogue.kernels import Library, prototypes
+from kernels.shadows import REFERENCE, sources
+from trainlet.backends.toolchain import compile_shared
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    work = tmp_path_factory.mktemp("reference")
+    files = sources([REFERENCE])
+    compile_shared(files, work / "kernels.so")
+    return Library(work / "kernels.so", prototypes(work, files))

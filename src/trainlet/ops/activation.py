@@ -13,7 +13,17 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import Op, Sample, build, float32, register, require, same_type, typed
+from trainlet.ops.op import (
+    Op,
+    Sample,
+    build,
+    float32,
+    no_literals,
+    register,
+    require,
+    same_type,
+    typed,
+)
 from trainlet.ops.rows import own_rows, pair_rows
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -59,6 +69,7 @@ for _name, _meaning in _CLIPPED.items():
             infer=same_type,
             eval=_meaning,
             vjp=_vjp_clipped,
+            element=no_literals,
             inplace=(0,),
             samples=[Sample((float32(3, 5),)), Sample((float32(40),), {}, {0: _wide})],
         )
@@ -179,6 +190,7 @@ for _name, (_meaning, _slope, _of) in _SMOOTH.items():
             infer=same_type,
             eval=_meaning,
             vjp=_vjp_smooth,
+            element=no_literals,
             inplace=(0,),
             samples=[Sample((float32(5, 8),)), Sample((float32(40),), {}, {0: _wide})],
         )
@@ -189,6 +201,7 @@ for _name, (_meaning, _slope, _of) in _SMOOTH.items():
             rows=own_rows,
             infer=same_type,
             eval=lambda g, v, slope=_slope: (g * slope(v)).astype(g.dtype),
+            element=no_literals,
             inplace=(0,),
             samples=[
                 Sample((float32(5, 8), float32(5, 8))),

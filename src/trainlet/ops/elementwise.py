@@ -10,7 +10,16 @@ from trainlet.errors import ShapeError
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import loop_literals, repeats_to
-from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
+from trainlet.ops.op import (
+    Op,
+    Sample,
+    Thunk,
+    build,
+    float32,
+    no_literals,
+    register,
+    require,
+)
 from trainlet.ops.rows import own_rows
 from trainlet.ops.shape import leading
 
@@ -52,6 +61,7 @@ def _register(
             infer=broadcast_type,
             eval=meaning,
             vjp=vjp,
+            element=no_literals,
             call=lambda n: loop_literals(n.type.shape, *(i.type.shape for i in n.inputs)),
             inplace=(0, 1),
             samples=[
@@ -88,6 +98,7 @@ register(
         eval=lambda x, factor: x * np.float32(factor),
         vjp=lambda n, g: [lambda: build("scale", g, factor=n.attrs["factor"], label=n.name)],
         call=lambda n: (n.type.size, float(n.attrs["factor"])),
+        element=lambda attrs: (float(attrs["factor"]),),
         inplace=(0,),
         samples=[Sample((float32(3, 4),), {"factor": -0.7})],
     )
@@ -101,6 +112,7 @@ register(
         eval=lambda x, term: x + np.float32(term),
         vjp=lambda n, g: [lambda: g],
         call=lambda n: (n.type.size, float(n.attrs["term"])),
+        element=lambda attrs: (float(attrs["term"]),),
         inplace=(0,),
         samples=[Sample((float32(3, 4),), {"term": 0.3})],
     )

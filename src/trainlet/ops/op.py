@@ -40,6 +40,8 @@ class Op:
     narrow:    (gradient node, ratio) -> the same gradient for the leading share of the input
                channels only, so that less of the activation is saved
     call:      node -> the literals that follow the pointers in the C call
+    element:   attributes -> the literals that follow the operands of <name>_f32, the C function of
+               one element in <name>.h; None where elements do not stand alone
     workspace: node -> bytes of scratch memory, handed to the kernel as its last pointer
     inplace:   positions of the inputs whose storage the result may take
     pointers:  number of input pointers of the kernel; absent inputs are NULL
@@ -58,6 +60,7 @@ class Op:
     vjp: Callable[[Node, Any], Sequence[Thunk | None]] | None = None
     narrow: Callable[[Node, float], Node] | None = None
     call: Callable[[Node], Sequence[Literal]] = lambda node: (node.type.size,)
+    element: Callable[[Mapping[str, Any]], Sequence[Literal]] | None = None
     workspace: Callable[[Node], int] = lambda node: 0
     inplace: tuple[int, ...] = ()
     pointers: int = 0
@@ -92,6 +95,16 @@ def build(name: str, *inputs: Node, label: str = "", **attrs: Any) -> Node:
         where = f" at {label}" if label else ""
         raise ShapeError(f"{name}{where}: {error}") from None
     return Node(name, inputs, result, attrs, label)
+
+
+def no_literals(attrs: Mapping[str, Any]) -> Sequence[Literal]:
+    """`element` of an op whose function takes nothing but its operands."""
+    return ()
+
+
+def lenders(n: Node) -> list[int]:
+    """Positions of the inputs whose storage the result may take, if it is as large."""
+    return [k for k in OPS[n.op].inplace if k < len(n.inputs)]
 
 
 def kept(channels: int, ratio: float) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.ops.op import OPS
+from trainlet.ops.op import OPS, lenders
 from trainlet.plan.buffers import aligned, holder, in_arena
 from trainlet.plan.chains import chains
 from trainlet.plan.tiles.tile import Overlap, Tile, moments
@@ -147,7 +147,7 @@ def _lender(
     n: Node, t: int, last: dict[Node, int], owner: dict[Node, Node], span: dict[Node, Span]
 ) -> Node | None:
     """The buffer that n may take over: of an input that nobody reads later."""
-    for position in OPS[n.op].inplace:
+    for position in lenders(n):
         i = n.inputs[position]
         if not in_arena(i):
             continue

@@ -9,7 +9,7 @@ import numpy as np
 
 from trainlet.errors import PlanError
 from trainlet.ir.graph import Node
-from trainlet.ops.op import OPS
+from trainlet.ops.op import OPS, lenders
 from trainlet.ops.rows import Rows, SummedRows
 from trainlet.plan.tiles.maps import height, row_bytes, rows_of
 from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Tile
@@ -119,7 +119,7 @@ class Replay:
             if i not in self.token:
                 continue
             there = self.bytes_of(i)
-            taken = position in op.inplace and there.start == result.start
+            taken = position in lenders(n) and there.start == result.start
             if overlapping(result, there) and not taken:
                 raise PlanError(f"{n!r} writes over its input {i!r}, which it may not")
             if overlapping(scratch, there):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from trainlet.ir.graph import Node
@@ -40,8 +43,16 @@ def _eval_quantize(
     return clamped((whole + away).astype(np.int64), zero_point, low, high)
 
 
-def _clamp(n: Node) -> tuple[Literal, ...]:
-    return n.attrs["zero_point"], n.attrs["low"], n.attrs["high"]
+def _clamp(attrs: Mapping[str, Any]) -> tuple[Literal, ...]:
+    return attrs["zero_point"], attrs["low"], attrs["high"]
+
+
+def _scale_and_clamp(attrs: Mapping[str, Any]) -> tuple[Literal, ...]:
+    return float(attrs["scale"]), *_clamp(attrs)
+
+
+def _scale_and_zero(attrs: Mapping[str, Any]) -> tuple[Literal, ...]:
+    return float(attrs["scale"]), attrs["zero_point"]
 
 
 _HALVES = np.array([0.5, -0.5, 1.5, -1.5, 0.49999997, -0.49999997, 1e30, -1e30, 0, -0.0])
@@ -53,7 +64,8 @@ register(
         infer=_infer_quantize,
         eval=_eval_quantize,
         vjp=lambda n, g: [masked(n, g)],
-        call=lambda n: (n.type.size, float(n.attrs["scale"]), *_clamp(n)),
+        call=lambda n: (n.type.size, *_scale_and_clamp(n.attrs)),
+        element=_scale_and_clamp,
         samples=[
             Sample(
                 (float32(5, 8),),
@@ -84,7 +96,8 @@ register(
             (x.astype(np.int32) - zero_point).astype(np.float32) * np.float32(scale)
         ),
         vjp=lambda n, g: [lambda: g],
-        call=lambda n: (n.type.size, float(n.attrs["scale"]), n.attrs["zero_point"]),
+        call=lambda n: (n.type.size, *_scale_and_zero(n.attrs)),
+        element=_scale_and_zero,
         samples=[
             Sample(
                 (int8(4, 10, scale=0.1, zero_point=-7),),
@@ -132,7 +145,7 @@ register(
             n.type.size,
             n.attrs["source"][1],
             *_factor(n.attrs["source"], n.attrs["scale"]),
-            *_clamp(n),
+            *_clamp(n.attrs),
         ),
         inplace=(0,),
         samples=[

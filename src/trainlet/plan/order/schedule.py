@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.ops.op import OPS
+from trainlet.ops.op import OPS, lenders
 from trainlet.plan.buffers import aligned, holder, in_arena
 from trainlet.plan.liveness import assign_buffers
 
@@ -70,7 +70,7 @@ class _State:
         op = OPS[n.op]
         if op.alias or op.mutates is not None:
             return 0
-        for position in op.inplace:
+        for position in lenders(n):
             h = holder(n.inputs[position])
             same = in_arena(h) and aligned(h.type.nbytes) == aligned(n.type.nbytes)
             if same and self.pending[h] == self.reads[n].get(h):

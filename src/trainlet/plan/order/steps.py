@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.ops.op import OPS
+from trainlet.ops.op import OPS, lenders
 from trainlet.plan.buffers import aligned, holder, in_arena
 from trainlet.plan.order.schedule import Order, before
 
@@ -194,7 +194,7 @@ def _readers(order: Order, number: dict[Node, int], first: dict[Node, int]) -> d
 def _lenders(n: Node, value: dict[Node, int]) -> tuple[int, ...]:
     """Of the inputs whose storage n may take, those of its size that it reads only once."""
     found: list[int] = []
-    for position in OPS[n.op].inplace:
+    for position in lenders(n):
         i = n.inputs[position]
         others = {holder(j) for j in n.inputs if j is not i}
         if n in value and in_arena(i) and holder(i) not in others:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.ops.op import OPS
+from trainlet.ops.op import OPS, lenders
 from trainlet.passes.recompute import backward_nodes
 from trainlet.plan.buffers import aligned, holder, in_arena
 from trainlet.plan.liveness import Buffers, assign_buffers
@@ -212,7 +212,7 @@ def _transient(members: list[Node]) -> int:
         size, op = aligned(m.type.nbytes), OPS[m.op]
         lent = any(
             alive.get(holder(m.inputs[p])) == size
-            for p in op.inplace
+            for p in lenders(m)
             if holder(m.inputs[p]) in alive
         )
         total = sum(alive.values()) + aligned(op.workspace(m)) + (0 if lent else size)

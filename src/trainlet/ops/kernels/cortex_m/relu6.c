@@ -1,5 +1,6 @@
 #include "dsp.h"
 #include "kernel.h"
+#include "relu6.h"
 #include "vmla.h"
 #include "zeros_f32.h"
 #define ABOVE_SIX (0x7FFFFFFFu - 0x40C00000u)
@@ -49,8 +50,5 @@ static ONE_COPY void clip_pairs(uint32_t *to, const uint32_t *from, int size) {
 KERNEL void k_relu6(float *y, const float *x, int size) {
   int k = sure_numbers(x, size);
   clip_pairs((uint32_t *)(void *)y, (const uint32_t *)(const void *)x, k);
-  for (; k < size; k++) {
-    float v = x[k] < 0.0f ? 0.0f : x[k];
-    y[k] = v > 6.0f ? 6.0f : v;
-  }
+  for (; k < size; k++) y[k] = relu6_f32(x[k]);
 }

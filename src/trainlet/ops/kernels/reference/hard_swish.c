@@ -1,8 +1,5 @@
+#include "hard_swish.h"
 #include "kernel.h"
 KERNEL void k_hard_swish(float *y, const float *x, int size) {
-  for (int k = 0; k < size; k++) {
-    float v = x[k] + 3.0f;
-    v = v < 0.0f ? 0.0f : v;
-    y[k] = x[k] * (v > 6.0f ? 6.0f : v) * 0.166666667f;
-  }
+  for (int k = 0; k < size; k++) y[k] = hard_swish_f32(x[k]);
 }

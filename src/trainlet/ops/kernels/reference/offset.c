@@ -1,4 +1,5 @@
 #include "kernel.h"
+#include "offset.h"
 KERNEL void k_offset(float *y, const float *x, int size, float term) {
-  for (int k = 0; k < size; k++) y[k] = x[k] + term;
+  for (int k = 0; k < size; k++) y[k] = offset_f32(x[k], term);
 }

@@ -1,7 +1,5 @@
 #include "kernel.h"
+#include "relu6.h"
 KERNEL void k_relu6(float *y, const float *x, int size) {
-  for (int k = 0; k < size; k++) {
-    float v = x[k] < 0.0f ? 0.0f : x[k];
-    y[k] = v > 6.0f ? 6.0f : v;
-  }
+  for (int k = 0; k < size; k++) y[k] = relu6_f32(x[k]);
 }

@@ -1,5 +1,5 @@
 #include "kernel.h"
-#include "sigmoid.h"
+#include "silu.h"
 KERNEL void k_silu(float *y, const float *x, int size) {
-  for (int k = 0; k < size; k++) y[k] = x[k] * sigmoid_f32(x[k]);
+  for (int k = 0; k < size; k++) y[k] = silu_f32(x[k]);
 }

@@ -1,6 +1,5 @@
 #include "kernel.h"
+#include "tanh_dx.h"
 KERNEL void k_tanh_dx(float *dx, const float *g, const float *y, int size) {
-  for (int k = 0; k < size; k++) {
-    dx[k] = g[k] * (1.0f - y[k] * y[k]);
-  }
+  for (int k = 0; k < size; k++) dx[k] = tanh_dx_f32(g[k], y[k]);
 }

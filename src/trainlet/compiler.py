@@ -42,6 +42,7 @@ from trainlet.passes.freeze import fold_constants, freeze
 from trainlet.passes.fuse import copy_weights, fuse_updates
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
+from trainlet.passes.lookup import fuse_lookups
 from trainlet.passes.presets import choose, graph_parameters
 from trainlet.passes.prune import prune
 from trainlet.passes.split import split_weights
@@ -237,7 +238,7 @@ def training_graph(
             return Training(graph)
     graph = add_extra_bits(graph, precision.extra_bits if precision else 0)
     training = attach_updates(graph, optimizer or SGD(), accumulate, precision)
-    return replace(training, step=verify(fuse_updates(training.step)))
+    return replace(training, step=verify(fuse_lookups(fuse_updates(training.step))))
 
 
 def compile(

@@ -22,6 +22,7 @@ from trainlet.backends.target import PRESETS
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import build, leaf, typed
+from trainlet.ops.quantized.lookup import ENTRIES
 from trainlet.ops.quantized.types import int8, weight
 
 REFERENCE = "reference"
@@ -181,6 +182,12 @@ def clamp_mask(rng: Random) -> Given:
     return node("clamp_mask_i8", kind, low=low, high=high), [near.astype(np.int8)]
 
 
+def lookup(rng: Random) -> Given:
+    kind = int8(int(rng.integers(1, 40)))
+    made = node("lookup_i8", kind, typed("int8", ENTRIES), scale=0.5, zero_point=0)
+    return made, [some_bytes(rng, kind.shape), some_bytes(rng, (ENTRIES,))]
+
+
 def slice_(rng: Random) -> Given:
     shape = tuple(rng.integers(1, 14, 3).tolist())
     axis = int(rng.integers(0, 3))
@@ -205,6 +212,7 @@ RANDOM: dict[str, Callable[[Random], Given]] = {
     "conv2d_i8": convolution,
     "depthwise_i8": depthwise,
     "linear_i8": linear,
+    "lookup_i8": lookup,
     "mul_i8": two_operands("mul_i8"),
     "requantize_i8": requantize,
     "slice_i8": slice_,

@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 import trainlet as tl
 from int8.networks import quantised, scheme_of
+from passes.joined import INT8, ops, results, step
 from trainlet.compiler import training_graph
 from trainlet.ir.graph import Graph
-from trainlet.ir.storage import to_device
 from trainlet.ops.quantized.gradient.direct import DIRECT
 from trainlet.ops.verify import verify
 from trainlet.passes.fuse import copy_weights, fuse_updates
 from trainlet.plan.place import plan_graph
-from trainlet.run.evaluate import evaluate_graph
-from trainlet.run.trainer import input_arrays
 
-INT8 = tl.Int8(gradient="int8", extra_bits=4)
-
-
-def step(name: str, fused: bool, monkeypatch: pytest.MonkeyPatch, **options: object) -> Graph:
-    graph, _ = quantised(name)
-    with monkeypatch.context() as patch:
-        if not fused:
-            patch.setattr("trainlet.compiler.fuse_updates", lambda g: g)
-        options = {"precision": INT8, **options}
-        return training_graph(graph, None, scheme_of(graph), **options).step  # type: ignore
-
-
-def ops(graph: Graph) -> set[str]:
-    return {n.op for n in graph.nodes()}
-
-
-def results(graph: Graph, x: np.ndarray) -> dict[str, bytes]:
-    leaves = {n.name: to_device(n, graph.values[n.name])
-              for n in graph.leaves("param", "const", "state")}  # fmt: skip
-    inputs = {n.name: n for n in graph.leaves("input")}
-    rest = {"lr": np.float32(0.05), "target": np.array([2], np.int32)}
-    own = [n for name, n in inputs.items() if name not in rest]
-    leaves |= {name: rest[name] for name in rest if name in inputs}
-    leaves |= input_arrays(own, {own[0].name: x})
-    return {k: np.asarray(v).tobytes() for k, v in evaluate_graph(graph, leaves).items()}
+PASS = "fuse_updates"
 
 
 @pytest.mark.parametrize("name", ["ds_cnn", "resnet8", "se_hardswish"])
 @pytest.mark.parametrize("bits", [0, 4])
 def test_the_same_bits_without_a_buffer(name, bits, monkeypatch):
     precision = tl.Int8(gradient="int16", extra_bits=bits)
-    plain, one = (step(name, f, monkeypatch, precision=precision) for f in (False, True))
+    plain, one = (step(name, monkeypatch, w, precision=precision) for w in (PASS, None))
     assert ops(plain) & {"conv2d_bfp_dw", "sum_bfp"} and not ops(plain) & set(DIRECT.values())
     assert not ops(one) & {"conv2d_bfp_dw", "depthwise_bfp_dw", "sum_bfp"}
     x = quantised(name)[1]
@@ -66,9 +39,9 @@ def test_what_somebody_else_reads_keeps_its_buffer(monkeypatch):
         {"accumulate": 2},
         {"precision": tl.Int8(gradient="float32")},
     ):
-        made = step("ds_cnn", True, monkeypatch, **options)
+        made = step("ds_cnn", monkeypatch, **options)
         assert not ops(made) & set(DIRECT.values()), options
-    plain = step("ds_cnn", False, monkeypatch)
+    plain = step("ds_cnn", monkeypatch, PASS)
     gradient = next(n for n in plain.nodes() if n.op == "conv2d_bfp_dw")
     asked = Graph({**plain.outputs, "gradient": gradient}, plain.values)
     assert "conv2d_bfp_dw" in ops(fuse_updates(asked))
@@ -76,7 +49,7 @@ def test_what_somebody_else_reads_keeps_its_buffer(monkeypatch):
 
 def test_a_weight_is_copied_where_its_layers_input_is_larger(monkeypatch):
     """features.24 trains half of its weight, from half of its input: 4000 bytes, and 4096 of it."""
-    one = step("ds_cnn", True, monkeypatch)
+    one = step("ds_cnn", monkeypatch)
     copied = copy_weights(one)
     assert {n.name for n in copied.nodes() if n.op == "copy_i8"} == {"features.21"}
     for graph in (one, copied):

@@ -10,6 +10,7 @@ from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
 from trainlet.ops.quantized.cast import FAR
 from trainlet.run.batched.fixed_point import clamped
+from trainlet.run.batched.lead import aligned
 from trainlet.run.batched.table import meaning
 
 ALL_BYTES = np.arange(-128, 128).astype(np.int8)
@@ -41,3 +42,11 @@ def requantize_i8(n: Node, x: Tensor) -> Tensor:
 def clamp_mask_i8(n: Node, y: Tensor) -> Tensor:
     """A bit an element, not packed."""
     return (y > n.attrs["low"]) & (y < n.attrs["high"])
+
+
+@meaning("lookup_i8")
+def lookup_i8(n: Node, x: Tensor, table: Tensor) -> Tensor:
+    table, at = aligned(table, x.flatten(1).long() & 255)
+    size = max(len(table), len(at))
+    found = table.expand(size, -1).gather(1, at.expand(size, -1))
+    return found.reshape(size, *x.shape[1:])

@@ -1,0 +1,50 @@
+"""What happens to an int8 map element by element until it is int8 again: one table of 256 bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainlet.ir.graph import Graph, Node, topological
+from trainlet.ops.op import OPS, build, leaf, typed
+from trainlet.ops.quantized.lookup import ENTRIES, all_bytes
+from trainlet.ops.quantized.types import affine
+
+
+def fuse_lookups(graph: Graph) -> Graph:
+    """Every int8 map of at least 256 elements that float32 functions of one int8 map make.
+
+    Of the float32 maps between, those stay that the backward pass reads.
+    """
+    values, new = dict(graph.values), dict[Node, Node]()
+    origin: dict[Node, Node | None] = {}
+    for n in graph.nodes():
+        origin[n] = _origin(n, origin)
+        x = origin[n] if n.type.dtype == "int8" and n.type.size >= ENTRIES else None
+        if x is None:
+            new[n] = n.with_inputs(new[i] for i in n.inputs)
+            continue
+        name = f"{n.name}.table"
+        while name in values:
+            name += "_"
+        values[name] = _tabulated(n, x)
+        table, (scale, zero_point) = leaf("const", name, typed("int8", ENTRIES)), affine(n)
+        new[n] = build("lookup_i8", new[x], table, scale=scale, zero_point=zero_point, label=n.name)
+    return Graph({name: new[n] for name, n in graph.outputs.items()}, values)
+
+
+def _origin(n: Node, origin: dict[Node, Node | None]) -> Node | None:
+    """The int8 map whose elements alone make those of n, one for one."""
+    if n.is_leaf or OPS[n.op].element is None:
+        return None
+    same = all(i.type.shape == n.type.shape for i in n.inputs)
+    found = {i if i.type.dtype == "int8" else origin[i] for i in n.inputs}
+    return found.pop() if same and len(found) == 1 else None
+
+
+def _tabulated(n: Node, x: Node) -> np.ndarray:
+    """n of every value that an element of x can have."""
+    known = {x: all_bytes()}
+    for m in topological([n]):
+        if m not in known and all(i in known for i in m.inputs) and not m.is_leaf:
+            known[m] = OPS[m.op].eval(*(known[i] for i in m.inputs), **m.attrs)
+    return known[n]

@@ -23,7 +23,7 @@ from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.ops.optimizer import SGD
 from trainlet.passes.extra_bits import add_extra_bits
-from trainlet.passes.fuse import copy_weights, fuse_updates
+from trainlet.passes.fuse.updates import copy_weights, fuse_updates
 from trainlet.passes.split import split_weights
 from trainlet.passes.update import attach_updates
 from trainlet.plan import liveness

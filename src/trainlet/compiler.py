@@ -39,10 +39,11 @@ from trainlet.passes.differentiate import differentiate
 from trainlet.passes.extra_bits import add_extra_bits
 from trainlet.passes.fold import fold_batch_norm
 from trainlet.passes.freeze import fold_constants, freeze
-from trainlet.passes.fuse import copy_weights, fuse_updates
+from trainlet.passes.fuse.chains import fuse_chains
+from trainlet.passes.fuse.lookups import fuse_lookups
+from trainlet.passes.fuse.updates import copy_weights, fuse_updates
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
-from trainlet.passes.lookup import fuse_lookups
 from trainlet.passes.presets import choose, graph_parameters
 from trainlet.passes.prune import prune
 from trainlet.passes.split import split_weights
@@ -62,7 +63,7 @@ from trainlet.run.trainer import Trainer, build_trainer, input_arrays
 
 Model = torch.nn.Module | ExportedProgram | Graph | str | Path
 Scheme = UpdateScheme | Mapping[str, float] | str
-STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "split", "update")
+STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "split", "update", "fuse")
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,8 @@ def training_graph(
             return Training(graph)
     graph = add_extra_bits(graph, precision.extra_bits if precision else 0)
     training = attach_updates(graph, optimizer or SGD(), accumulate, precision)
-    return replace(training, step=verify(fuse_lookups(fuse_updates(training.step))))
+    step = training.step if stop_after == "update" else _fused(training.step)
+    return replace(training, step=verify(step))
 
 
 def compile(
@@ -403,6 +405,10 @@ def _program(
     if training.apply is not None:
         apply = Stage(verify(training.apply), plan_graph(training.apply))
     return CompiledProgram(training.step, plan, target, apply, accumulate, optimizer.lr, prefix)
+
+
+def _fused(step: Graph) -> Graph:
+    return fuse_chains(fuse_lookups(fuse_updates(step)))
 
 
 def _some(scheme: UpdateScheme) -> UpdateScheme:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalogue.kernels import SOURCES, Library, prototypes
+from catalogue.kernels import FOLDER, Library, prototypes, reference_sources
 from trainlet.backends.toolchain import compile_shared
 
 
@@ -10,5 +10,6 @@ from trainlet.backends.toolchain import compile_shared
 def library(tmp_path_factory):
     """Every kernel, each compiled alone."""
     folder = tmp_path_factory.mktemp("kernels")
-    compile_shared(SOURCES, folder / "kernels.so")
-    return Library(folder / "kernels.so", prototypes(folder))
+    files = reference_sources(folder)
+    compile_shared(files, folder / "kernels.so", f"-I{FOLDER}")
+    return Library(folder / "kernels.so", prototypes(folder, files))

@@ -10,7 +10,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ from trainlet.backends.toolchain import EXACT, host_compiler
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops import op
-from trainlet.ops.op import OPS
+from trainlet.ops.op import OPS, lenders
 
 FOLDER = Path(op.__file__).parent / "kernels" / "reference"
-SOURCES = sorted(FOLDER.glob("*.c"))
+FILES = sorted(FOLDER.glob("*.c"))
 PROTOTYPE = re.compile(r"void k_(\w+)\(([^)]*)\)")
 KERNEL_CASES = [case for case in CASES if not (case.op.alias or case.op.lowered)]
 CTYPE = {"float32": "float", **{name: f"{name}_t" for name in ("int32", "int16", "int8", "uint8")}}
@@ -36,14 +36,31 @@ _libc = _ffi.dlopen(None)
 _allocate = _ffi.new_allocator(_libc.malloc, _libc.free, should_clear_after_alloc=False)
 
 
-def combined(folder: Path, sources: Sequence[Path] = SOURCES) -> Path:
+def written(folder: Path, nodes: Iterable[Node]) -> list[Path]:
+    """The kernels that are made for these nodes, as files in the folder; none for most."""
+    made = {}
+    for n in nodes:
+        write, file = OPS[n.op].source, folder / f"{OPS[n.op].kernel(n)}.c"
+        if write:
+            made[file] = write(n)
+    for file, text in made.items():
+        file.write_text(text)
+    return list(made)
+
+
+def reference_sources(folder: Path) -> list[Path]:
+    """The files of all reference kernels, those of the samples written into the folder."""
+    return [*FILES, *written(folder, (case.node() for case in KERNEL_CASES))]
+
+
+def combined(folder: Path, sources: Sequence[Path]) -> Path:
     """All kernels as one translation unit, as in a generated trainer."""
     path = folder / "kernels.c"
     path.write_text("".join(f'#include "{source}"\n' for source in sources))
     return path
 
 
-def prototypes(folder: Path, sources: Sequence[Path] = SOURCES) -> dict[str, list[str]]:
+def prototypes(folder: Path, sources: Sequence[Path]) -> dict[str, list[str]]:
     """The parameters of each kernel, read off the C files."""
     command = [*host_compiler(), *EXACT, f"-I{FOLDER}", "-E", "-P"]
     command.append(str(combined(folder, sources)))
@@ -97,7 +114,7 @@ def garbage(kind: TensorType) -> np.ndarray:
 
 def in_place(node: Node) -> list[int]:
     """The inputs whose storage the result may take here: those of its type."""
-    return [k for k in OPS[node.op].inplace if node.inputs[k].type == node.type]
+    return [k for k in lenders(node) if node.inputs[k].type == node.type]
 
 
 class Library:
@@ -127,7 +144,7 @@ class Library:
         scratch = Buffer(np.full(record.workspace(node), 0xFF, np.uint8), self._guard)
         if record.workspace(node):
             pointers.append(scratch.pointer("uint8_t"))
-        getattr(self._lib, f"k_{node.op}")(*pointers, *record.call(node))
+        getattr(self._lib, f"k_{record.kernel(node)}")(*pointers, *record.call(node))
         scratch.check("the workspace", unchanged=False)
         result.check("the result", unchanged=False)
         for k, buffer in enumerate(buffers):

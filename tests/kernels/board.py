@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kernels.shadows import folder, sources
+from kernels.shadows import folder, made, sources
 from trainlet.backends.firmware import SOURCES as FIRMWARE
 from trainlet.backends.firmware import VECTORS, render
 from trainlet.backends.image import read_image
@@ -48,7 +48,8 @@ class Board:
         cpu, toolchain = self.target.cpu, arm_toolchain(compiler)
         assert cpu is not None and cpu.board is not None
         kernels = work / "kernels.c"
-        kernels.write_text("".join(f'#include "{f}"\n' for f in sources(self.target.kernels)))
+        files = (*sources(self.target.kernels), *made(work))
+        kernels.write_text("".join(f'#include "{file}"\n' for file in files))
         parts = {"trainer.o": kernels, "main.o": CALLS, "startup.o": FIRMWARE / "startup.c",
                  "board.o": FIRMWARE / "board_semihosting.c",
                  "memory.o": FIRMWARE / "memory.c"}  # fmt: skip
@@ -125,11 +126,13 @@ class Board:
             (floats if isinstance(value, float) else words).append(value)  # type: ignore
         words += [0] * (WORDS - len(words))
         floats += [0.0] * (FLOATS - len(floats))
-        head = self._head(node.op, start, len(memory), floats, words)
+        head = self._head(OPS[node.op].kernel(node), start, len(memory), floats, words)
         return Call(node, arrays, [places[t] for t in range(len(tensors))], memory, head)
 
-    def _head(self, op: str, start: int, size: int, floats: list[float], words: list[int]) -> bytes:
-        head = struct.pack("<III", self.symbols[f"k_{op}"] | 1, start, size)
+    def _head(
+        self, kernel: str, start: int, size: int, floats: list[float], words: list[int]
+    ) -> bytes:
+        head = struct.pack("<III", self.symbols[f"k_{kernel}"] | 1, start, size)
         return head + struct.pack(f"<{FLOATS}f{WORDS}I", *floats, *(w & 0xFFFFFFFF for w in words))
 
     @staticmethod

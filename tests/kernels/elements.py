@@ -7,7 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from kernels.gradients import Given, Random, node
+from trainlet.ops.fused.chain import kinds
 from trainlet.ops.op import float32, typed
+from trainlet.ops.quantized.sampling import draw_int8
+from trainlet.ops.quantized.types import int8
 
 EDGES = [0x0, 0x1, 0x7FFFFF, 0x800000, 0x40BFFFFF, 0x40C00000, 0x40C00001, 0x7F7FFFFF, 0x7F800000,
          0x7F800001, 0x7FBFFFFF, 0x7FC00000, 0x7FFFFFFF]  # fmt: skip
@@ -108,11 +111,49 @@ def sgd(rng: Random) -> Given:
     return node("sgd", *kinds), [values(rng, tuple(shape)), values(rng, tuple(part)), rate]
 
 
+def eights(rng: Random) -> Given:
+    """Products and sums of a map with vectors, in either order: up to three, as registers hold."""
+    rows, columns = counts(rng, 5, 27)
+    links = [(str(rng.choice(["mul", "add"])), str(rng.choice(["xv", "vx"])), {})
+             for _ in range(rng.integers(1, 4))]  # fmt: skip
+    links[0] = (links[0][0], links[0][1].replace("x", "m"), {})
+    shapes = {"m": (rows, columns), "v": (columns,)}
+    drawn = [values(rng, shapes[kind]) for kind in kinds(links)]
+    return node("fused", *(float32(*a.shape) for a in drawn), links=tuple(links)), drawn
+
+
+def chain(rng: Random) -> Given:
+    """Functions that no kernel shadows, of a float32 or an int8 map, beside maps and vectors."""
+    rows, columns = counts(rng, 4, 13)
+    shapes = {"m": (rows, columns), "v": (columns,)}
+    first = [("dequantize", "m", AFFINE), ("mul", "mv", {}), ("hard_swish", "m", {}),
+             ("tanh_dx", "mm", {})]  # fmt: skip
+    then = [("sub", "vx", {}), ("sub", "xm", {}), ("scale", "x", {"factor": -1.5}),
+            ("add", "mx", {}), ("hard_sigmoid", "x", {}), ("hard_swish_dx", "xm", {})]  # fmt: skip
+    last = [
+        ("offset", "x", {"term": 0.25}),
+        ("quantize", "x", {**AFFINE, "low": -100, "high": 127}),
+    ]
+    pick = [rng.integers(0, len(some)) for some in (first, then, then, last)]
+    links = tuple(some[k] for some, k in zip((first, then, then, last), pick, strict=True))
+    drawn = [values(rng, shapes[kind]) for kind in kinds(links)]
+    types = [float32(*a.shape) for a in drawn]
+    if links[0][0] == "dequantize":
+        drawn[0], types[0] = draw_int8(shapes["m"])(rng), int8(*shapes["m"], **AFFINE)
+    return node("fused", *types, links=links), drawn
+
+
+def fused(rng: Random) -> Given:
+    return eights(rng) if rng.random() < 0.6 else chain(rng)
+
+
+AFFINE = {"scale": 0.046875, "zero_point": -7}
 ACTIVATIONS = ("relu", "relu6", "relu_mask", "relu6_mask")
 RANDOM: dict[str, Callable[[Random], Given]] = {
     **{op: activation(op) for op in ACTIVATIONS},
     "mask_dx": mask_dx,
     "add": two_operands("add"),
+    "fused": fused,
     "mul": two_operands("mul"),
     "sum_to": sum_to,
     "mul_sum": mul_sum,

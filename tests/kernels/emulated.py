@@ -13,7 +13,7 @@ import numpy as np
 import unicorn
 from unicorn import Uc, arm_const  # pyright: ignore[reportPrivateImportUsage]
 
-from kernels.shadows import folder, sources
+from kernels.shadows import folder, made, sources
 from trainlet.backends.cpu import CPUS
 from trainlet.backends.firmware import SOURCES as FIRMWARE
 from trainlet.backends.image import read_image
@@ -48,7 +48,7 @@ class Emulated:
         cpu, toolchain = CPUS[core], arm_toolchain(compiler)
         source, script, elf = (work / name for name in ("all.c", "all.ld", "all.elf"))
         path = Target.preset(core).kernels
-        source.write_text("".join(f'#include "{file}"\n' for file in sources(path)))
+        source.write_text("".join(f'#include "{file}"\n' for file in (*sources(path), *made(work))))
         script.write_text(SCRIPT)
         objects = [work / "all.o", work / "memory.o"]
         includes = [f"-I{folder(name)}" for name in path if folder(name).is_dir()]
@@ -83,7 +83,7 @@ class Emulated:
         words = [*called, *[0] * (OPS[node.op].pointers - len(arrays))]
         words += [value for value in literals if not isinstance(value, float)]
         floats = [value for value in literals if isinstance(value, float)]
-        self._call(f"k_{node.op}", words, floats)
+        self._call(f"k_{OPS[node.op].kernel(node)}", words, floats)
         for k, (place, array) in enumerate(zip(places, tensors, strict=True)):
             start = RAM + (k + 1) * APART
             before = self._core.mem_read(start, place - start)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from catalogue.cases import CASES
+from catalogue.kernels import written
 from kernels.direct import RANDOM as DIRECT
 from kernels.floats import RANDOM as FLOATS
 from kernels.floats import SPECIAL
@@ -46,6 +47,11 @@ def sources(path: Sequence[str]) -> list[Path]:
 
 def shadowing(path: Sequence[str]) -> list[Path]:
     return [file for file in sources(path) if file.parent != folder(REFERENCE)]
+
+
+def made(work: Path) -> list[Path]:
+    """The kernels of chains, written into a folder."""
+    return written(work, (n for n, _ in given("fused")))
 
 
 def node(op: str, *types: TensorType, **attrs: Any) -> Node:

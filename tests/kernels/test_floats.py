@@ -14,6 +14,7 @@ from trainlet.backends.target import PRESETS, Target
 from trainlet.ops.op import OPS
 
 SHADOWS = [f.stem for f in shadowing(Target.preset("cortex-m7").kernels) if f.stem in RANDOM]
+SHADOWS.append("fused")
 gcc = pytest.mark.skipif(not HAS_GCC, reason="arm-none-eabi-gcc is not installed")
 
 

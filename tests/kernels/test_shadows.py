@@ -14,13 +14,13 @@ from emulator.project import HAS_GCC
 from kernels.emulated import Emulated
 from kernels.floats import RANDOM as FLOATS
 from kernels.floats import bits
-from kernels.shadows import FOLDERS, RANDOM, REFERENCE, folder, given, shadowing, sources
+from kernels.shadows import FOLDERS, RANDOM, REFERENCE, folder, given, made, shadowing, sources
 from trainlet.backends.target import Target
 from trainlet.backends.toolchain import compile_shared, has_zig, host_compiler
 from trainlet.ops.op import OPS
 
 PATH = Target.preset("cortex-m7").kernels
-SHADOWS = [file.stem for file in shadowing(PATH)]
+SHADOWS = [*(file.stem for file in shadowing(PATH)), "fused"]
 INCLUDES = [f"-I{folder(name)}" for name in PATH if folder(name).is_dir()]
 TESTS = Path(__file__).parents[1]
 HAS = {"gcc": HAS_GCC, "zig": has_zig()}
@@ -35,7 +35,7 @@ CORES = [
 def host(tmp_path_factory):
     """Each kernel compiled alone, for this machine."""
     work = tmp_path_factory.mktemp("shadows")
-    files = sources(PATH)
+    files = [*sources(PATH), *made(work)]
     compile_shared(files, work / "kernels.so", *INCLUDES)
     return Library(work / "kernels.so", prototypes(work, files))
 
@@ -58,7 +58,7 @@ def test_every_folder_shadows_kernels_that_there_are():
 
 
 def test_same_parameters(tmp_path):
-    assert prototypes(tmp_path, sources(PATH)) == prototypes(tmp_path)
+    assert prototypes(tmp_path, sources(PATH)) == prototypes(tmp_path, sources([REFERENCE]))
 
 
 @pytest.mark.parametrize("op", SHADOWS)
@@ -85,7 +85,7 @@ def test_sanitizers_find_nothing(tmp_path):
     runtime = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
     if not Path(runtime).is_absolute():
         pytest.skip("the compiler has no AddressSanitizer")
-    files = shadowing(PATH)
+    files = [*shadowing(PATH), *made(tmp_path)]
     sanitize = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1", "-Wno-error")
     compile_shared([combined(tmp_path, files)], tmp_path / "kernels.so", *INCLUDES, *sanitize)
     environment = {
@@ -100,11 +100,11 @@ def test_sanitizers_find_nothing(tmp_path):
         "from kernels.shadows import given\n"
         "parameters = json.loads(sys.argv[2])\n"
         "library = Library(sys.argv[1], parameters, guard=0)\n"
-        "for op in parameters:\n"
+        "for op in sys.argv[3:]:\n"
         "    for node, arrays in given(op):\n"
         "        library.run(node, arrays)\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "kernels.so")]
-    command.append(json.dumps(prototypes(tmp_path, files)))
+    command += [json.dumps(prototypes(tmp_path, files)), *SHADOWS]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]

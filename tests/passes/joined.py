@@ -37,7 +37,7 @@ def results(graph: Graph, x: np.ndarray) -> dict[str, bytes]:
     leaves = {n.name: to_device(n, graph.values[n.name])
               for n in graph.leaves("param", "const", "state")}  # fmt: skip
     inputs = {n.name: n for n in graph.leaves("input")}
-    rest = {"lr": np.float32(0.05), "target": np.array([2], np.int32)}
+    rest = {"lr": np.float32(0.05), "target": np.array([1], np.int32)}
     own = [n for name, n in inputs.items() if name not in rest]
     leaves |= {name: rest[name] for name in rest if name in inputs}
     leaves |= input_arrays(own, {own[0].name: x})

@@ -13,7 +13,7 @@ SCHEMES = {
     "bias": {"bn.bias": 1, "fc.weight": 1, "fc.bias": 1},
     "sparse": {"conv.weight": 0.5, "fc.weight": 0.5},
 }
-STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "split", "update")
+STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "split", "update", "fuse")
 
 
 @pytest.mark.parametrize("stage", STAGES)

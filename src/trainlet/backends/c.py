@@ -174,8 +174,7 @@ class Emitter:
 
     def kernels(self) -> str:
         """The kernels that this program calls, as static functions."""
-        ops = {n.op for stage in self.program.stages for n in stage.plan.order}
-        used = [op for op in ops if not OPS[op].alias]
+        used = [n for s in self.program.stages for n in s.plan.order if not OPS[n.op].alias]
         head = "/* The kernels that this trainer calls. */\n#include <stdint.h>\n"
         head += "#define KERNEL static\n\n"
         return head + kernels.source(used, self.program.target.kernels)
@@ -290,7 +289,7 @@ def _call(n: Node, pointers: list[str], scratch: list[str]) -> str:
     absent = ["0"] * (op.pointers - (len(pointers) - 1))
     literals = [literal(v) for v in op.call(n)]
     arguments = ", ".join([*pointers, *absent, *scratch, *literals])
-    return f"k_{n.op}({arguments});" + (f" /* {n.name} */" if n.name else "")
+    return f"k_{op.kernel(n)}({arguments});" + (f" /* {n.name} */" if n.name else "")
 
 
 def _but_zeros(values: np.ndarray) -> np.ndarray:

@@ -1,13 +1,15 @@
-"""The C sources of kernels: found on a target's search path, with their headers."""
+"""The C sources of kernels: found on a target's search path, with their headers, or made."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from trainlet.errors import UnsupportedError
+from trainlet.ir.graph import Node
+from trainlet.ops.op import OPS
 
 KERNELS = Path(__file__).parent.parent / "ops" / "kernels"
 _INCLUDE = re.compile(r'^#include "([\w.]+)"\n', re.MULTILINE)
@@ -26,34 +28,40 @@ def find(name: str, path: Sequence[str]) -> Path:
     raise UnsupportedError(f"no kernel {name} in {', '.join(path)}")
 
 
-def source(ops: Iterable[str], path: Sequence[str]) -> str:
-    """One C text of the kernels of all ops; where a folder needs what not every compiler offers,
+def source(nodes: Iterable[Node], path: Sequence[str]) -> str:
+    """One C text of the kernels of all nodes; where a folder needs what not every compiler offers,
     also without it, so that the same project runs on this machine."""
-    names, first = sorted(set(ops)), path[0]
+    made = dict[str, str]()
+    for n in nodes:
+        name, write = OPS[n.op].kernel(n), OPS[n.op].source
+        made[name] = write(n) if write else f'#include "{name}.c"\n'
+    return _guarded({name: made[name] for name in sorted(made)}, path)
+
+
+def _guarded(texts: Mapping[str, str], path: Sequence[str]) -> str:
+    first = path[0]
     if first not in NEEDS:
-        return _joined(names, path)
+        return _joined(texts, path)
     return (
-        f"#ifdef {NEEDS[first]}\n{_joined(names, path)}\n"
-        f"#else /* the same without {first} */\n{source(names, path[1:])}#endif\n"
+        f"#ifdef {NEEDS[first]}\n{_joined(texts, path)}\n"
+        f"#else /* the same without {first} */\n{_guarded(texts, path[1:])}#endif\n"
     )
 
 
-def _joined(ops: Sequence[str], path: Sequence[str]) -> str:
+def _joined(texts: Mapping[str, str], path: Sequence[str]) -> str:
     """Each header once, before its first user."""
     done: set[str] = set()
     parts: list[str] = []
 
-    def add(name: str) -> None:
-        if name in done:
-            return
-        done.add(name)
-        text = find(name, tuple(path)).read_text()
-        for header in _INCLUDE.findall(text):
-            if header != "kernel.h":
-                add(header)
-        body = _SYSTEM.sub("", _INCLUDE.sub("", text))
-        parts.append(body.strip() + "\n")
+    def add(text: str) -> None:
+        for name in _INCLUDE.findall(text):
+            if name not in {"kernel.h", *done}:
+                done.add(name)
+                add(find(name, tuple(path)).read_text())
+        body = _SYSTEM.sub("", _INCLUDE.sub("", text)).strip()
+        if body:
+            parts.append(body + "\n")
 
-    for op in ops:
-        add(f"{op}.c")
+    for text in texts.values():
+        add(text)
     return "\n".join(parts)

@@ -42,6 +42,8 @@ class Op:
     call:      node -> the literals that follow the pointers in the C call
     element:   attributes -> the literals that follow the operands of <name>_f32, the C function of
                one element in <name>.h; None where elements do not stand alone
+    kernel:    node -> the name of its C function, after "k_"
+    source:    node -> the C text of its kernel; None where a file has it
     workspace: node -> bytes of scratch memory, handed to the kernel as its last pointer
     inplace:   positions of the inputs whose storage the result may take
     pointers:  number of input pointers of the kernel; absent inputs are NULL
@@ -61,6 +63,8 @@ class Op:
     narrow: Callable[[Node, float], Node] | None = None
     call: Callable[[Node], Sequence[Literal]] = lambda node: (node.type.size,)
     element: Callable[[Mapping[str, Any]], Sequence[Literal]] | None = None
+    kernel: Callable[[Node], str] = lambda node: node.op
+    source: Callable[[Node], str] | None = None
     workspace: Callable[[Node], int] = lambda node: 0
     inplace: tuple[int, ...] = ()
     pointers: int = 0
@@ -103,8 +107,9 @@ def no_literals(attrs: Mapping[str, Any]) -> Sequence[Literal]:
 
 
 def lenders(n: Node) -> list[int]:
-    """Positions of the inputs whose storage the result may take, if it is as large."""
-    return [k for k in OPS[n.op].inplace if k < len(n.inputs)]
+    """Positions of the inputs whose storage the result may take: none that is smaller."""
+    own = [k for k in OPS[n.op].inplace if k < len(n.inputs)]
+    return [k for k in own if n.inputs[k].type.nbytes >= n.type.nbytes]
 
 
 def kept(channels: int, ratio: float) -> int:

@@ -119,8 +119,16 @@ class _Search:
                     lower = self.levels(candidate)
                     best, lowest = (candidate, lower) if lower < lowest else (best, lowest)
             if best is tiles:
-                return tiles
+                return self.needed(tiles, levels[0] if levels else 0)
             tiles, levels = best, lowest
+
+    def needed(self, tiles: tuple[Tile, ...], limit: int) -> tuple[Tile, ...]:
+        """Without those that lowered moments which others now exceed: rows cost calls."""
+        for tile in tiles:
+            fewer = tuple(t for t in tiles if t is not tile)
+            if self.holds(fewer) and max(self.levels(fewer)) <= limit + limit // WORTH:
+                tiles = fewer
+        return tiles
 
     def floor(self) -> int:
         """No tile lowers a moment at which a node runs that cannot be in one."""

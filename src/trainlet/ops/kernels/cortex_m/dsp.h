@@ -4,13 +4,12 @@
 #ifndef TRAINLET_DSP_H
 #define TRAINLET_DSP_H
 #include <stdint.h>
+#include "one_copy.h"
 #define HIDE(x) __asm__("" : "+r"(x)) /* so that no sums with x are carried through a loop */
 #define INLINED static inline __attribute__((always_inline))
 #ifdef __clang__
-#define ONE_COPY __attribute__((noinline))
 #define IN_ORDER __asm__ volatile /* else it moves loads ahead until the registers run out */
 #else
-#define ONE_COPY __attribute__((noinline, noclone)) /* a clone a call would fill the Flash */
 #define IN_ORDER __asm__
 #endif
 

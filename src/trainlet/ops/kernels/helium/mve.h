@@ -4,12 +4,8 @@
 #define TRAINLET_MVE_H
 #include <stdint.h>
 #include <arm_mve.h>
+#include "one_copy.h"
 #define INLINED static inline __attribute__((always_inline))
-#ifdef __clang__
-#define ONE_COPY __attribute__((noinline))
-#else
-#define ONE_COPY __attribute__((noinline, noclone)) /* a clone a call would fill the Flash */
-#endif
 
 INLINED int32x4_t four(int32_t a, int32_t b, int32_t c, int32_t d) {
   int32x4_t v;

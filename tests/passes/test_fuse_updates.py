@@ -12,7 +12,7 @@ from trainlet.compiler import training_graph
 from trainlet.ir.graph import Graph
 from trainlet.ops.quantized.gradient.direct import DIRECT
 from trainlet.ops.verify import verify
-from trainlet.passes.fuse import copy_weights, fuse_updates
+from trainlet.passes.fuse.updates import copy_weights, fuse_updates
 from trainlet.plan.place import plan_graph
 
 PASS = "fuse_updates"

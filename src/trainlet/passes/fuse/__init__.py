@@ -1,0 +1,1 @@
+"""Operations that are joined, bit for bit the same: updates, functions of bytes, and loops."""

@@ -1,0 +1,113 @@
+"""Chains of element-wise operations become one loop each, and nothing between them is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trainlet.ir.graph import Graph, Node, users
+from trainlet.ops.fused.chain import MAP, RESULT, VECTOR, Link, is_kind, kinds
+from trainlet.ops.fused.kernel import EIGHTS, goes_in_eights
+from trainlet.ops.fused.record import MOST_INPUTS
+from trainlet.ops.op import OPS, build
+
+ALONE = frozenset(("relu", "relu6"))
+"""Faster in loops of their own, which compare floats as integers (`kernels/cortex_m`)."""
+
+Chain = tuple[Node, ...]
+
+
+def fuse_chains(graph: Graph) -> Graph:
+    """An operation takes in the one that makes an operand, if nobody else reads that operand.
+
+    An operand that is larger than what it is made of is made again by each of several readers:
+    float32 values of an int8 map are not stored.  No chain keeps more bytes alive than its links
+    would apart.  Bit for bit the same.
+    """
+    chains, new = _Chains.of(graph).found(), dict[Node, Node]()
+    for n in graph.nodes():
+        chain = chains.get(n, (n,))
+        inputs = [new[i] for m in chain for i in m.inputs if i not in chain]
+        new[n] = n.with_inputs(inputs)
+        if len(chain) > 1:
+            new[n] = build("fused", *inputs, links=_links(chain), label=n.name)
+    return Graph({name: new[n] for name, n in graph.outputs.items()}, graph.values)
+
+
+def _links(chain: Chain) -> tuple[Link, ...]:
+    return tuple(_link(n, before) for before, n in zip((None, *chain), chain, strict=False))
+
+
+def _link(n: Node, before: Node | None) -> Link:
+    operands = (RESULT if i is before else _kind(i, n) for i in n.inputs)
+    return n.op, "".join(map(str, operands)), dict(n.attrs)
+
+
+def _kind(operand: Node, n: Node) -> str | None:
+    """What an operand is; None if it repeats as no chain's may."""
+    return next((kind for kind in (MAP, VECTOR) if is_kind(kind, operand.type, n.type)), None)
+
+
+def _may_be_link(n: Node) -> bool:
+    element = None if n.is_leaf or n.op in ALONE else OPS[n.op].element
+    return element is not None and all(_kind(i, n) for i in n.inputs)
+
+
+def _bytes_of_maps(n: Node) -> int:
+    return sum(i.type.nbytes for i in n.inputs if _kind(i, n) == MAP)
+
+
+def _one_loop(links: Sequence[Link]) -> bool:
+    """Whether one loop is not slower than two."""
+    eights = all(op in EIGHTS for op, _, _ in links)
+    return goes_in_eights(links) if eights else len(kinds(links)) <= MOST_INPUTS
+
+
+@dataclass(frozen=True)
+class _Chains:
+    nodes: Sequence[Node]
+    readers: Mapping[Node, Sequence[Node]]
+    asked: frozenset[Node]
+
+    @staticmethod
+    def of(graph: Graph) -> _Chains:
+        nodes = graph.nodes()
+        return _Chains(nodes, users(nodes), frozenset(graph.outputs.values()))
+
+    def found(self) -> dict[Node, Chain]:
+        """Each chain by its last node."""
+        inner, chains = set[Node](), dict[Node, Chain]()
+        for n in reversed(self.nodes):
+            if n not in inner:
+                chains[n] = self.ending_at(n)
+                inner.update(chains[n][:-1])
+        return chains
+
+    def ending_at(self, n: Node) -> Chain:
+        chain = (n,)
+        while True:
+            before = self.taken_in(chain[0])
+            if before is None or not _one_loop(_links((before, *chain))):
+                return chain
+            chain = (before, *chain)
+
+    def taken_in(self, n: Node) -> Node | None:
+        """The operand that every reader, and n is one, can make itself."""
+        operand = self.choice(n)
+        if operand is None or any(self.choice(r) is not operand for r in self.readers[operand]):
+            return None
+        return operand
+
+    def choice(self, n: Node) -> Node | None:
+        """The operand that n would take in: of which it is the only reader, or that is larger than
+        what it is made of."""
+        if not _may_be_link(n):
+            return None
+        maps = [i for i in n.inputs if _kind(i, n) == MAP and n.inputs.count(i) == 1]
+        free = [i for i in maps if self.free(i)]
+        own = [i for i in free if len(self.readers[i]) == 1]
+        larger = [i for i in free if _bytes_of_maps(i) < i.type.nbytes]
+        return next(iter(own + larger), None)
+
+    def free(self, n: Node) -> bool:
+        return _may_be_link(n) and n not in self.asked and _bytes_of_maps(n) <= n.type.nbytes

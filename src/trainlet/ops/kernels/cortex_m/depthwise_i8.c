@@ -25,29 +25,43 @@ INLINED void pair_columns(uint32_t pair[4], uint32_t even0, uint32_t odd0, uint3
   pair[2] = pkhbt(odd0, odd1), pair[3] = pkhtb(odd1, odd0);
 }
 
-/* two taps of four channels, in two halves; none outside the row */
-static ONE_COPY void put_taps(uint32_t *to, const int8_t *row, int kx, int KW, int C) {
-  uint32_t first = kx < 0 || kx >= KW ? 0 : load_bytes(row + kx * C), pair[4];
-  uint32_t second = kx + 1 < 0 || kx + 1 >= KW ? 0 : load_bytes(row + kx * C + C);
-  pair_columns(pair, sxtb16(first), sxtb16_ror8(first), sxtb16(second), sxtb16_ror8(second));
+/* two columns of four channels, in two halves: of a window's weights */
+INLINED void put_taps(uint32_t *to, const uint32_t pair[4]) {
   to[0] = pair[0], to[1] = pair[1], to[4] = pair[2], to[5] = pair[3];
 }
 
 /* weights of four channels, column pair by column pair, for an output and for the next one, whose
- * window starts SW columns later; zeros fill up the last ROWS_AT_ONCE */
+ * window starts SW columns later: so many pairs later, and a column if SW is odd.  Zeros fill up the
+ * last ROWS_AT_ONCE. */
 static ONE_COPY void pair_weights(uint32_t *to, const int8_t *w, int C, int KH, int KW, int SW,
                                   int pairs) {
-  for (int p = 0; p < pairs; p++)
-    for (int ky = 0; ky < KH; ky++, to += 8) {
-      put_taps(to, w + ky * KW * C, 2 * p, KW, C);
-      put_taps(to + 2, w + ky * KW * C, 2 * p - SW, KW, C);
+  for (uint32_t *at = to, *end = to + 8 * (KH * pairs + ROWS_AT_ONCE - 1); at != end;)
+    for (int k = 0; k < 4; k++) STORE_PAIR(at, 0, 0);
+  int later = 8 * KH * (SW / 2) + 2;
+  for (int ky = 0; ky < KH; ky++, to += 8, w += KW * C) {
+    const int8_t *row = w;
+    uint32_t *at = to, last = 0, last8 = 0, pair[4];
+    for (int left = KW; left >= 0; left -= 2, at += 8 * KH, row += 2 * C) {
+      uint32_t first = left > 0 ? load_bytes(row) : 0, second = left > 1 ? load_bytes(row + C) : 0;
+      uint32_t even = sxtb16(first), even8 = sxtb16_ror8(first);
+      uint32_t odd = sxtb16(second), odd8 = sxtb16_ror8(second);
+      pair_columns(pair, even, even8, odd, odd8);
+      put_taps(at, pair);
+      if (SW & 1) pair_columns(pair, last, last8, even, even8);
+      put_taps(at + later, pair);
+      last = odd, last8 = odd8;
     }
-  for (int k = 0; k < 8 * (ROWS_AT_ONCE - 1); k++) to[k] = 0;
+  }
 }
 
 INLINED void put_columns(uint32_t *to, uint32_t first, uint32_t second, uint32_t zeros) {
   pair_columns(to, ssub16(sxtb16(first), zeros), ssub16(sxtb16_ror8(first), zeros),
                ssub16(sxtb16(second), zeros), ssub16(sxtb16_ror8(second), zeros));
+}
+
+INLINED uint32_t *clear_pairs(uint32_t *to, int apart, int pairs) {
+  for (; pairs > 0; pairs--, to += apart) to[0] = to[1] = to[2] = to[3] = 0;
+  return to;
 }
 
 /* x - zero of four channels of a row, column pair by column pair, `apart` words between them;
@@ -56,20 +70,30 @@ static ONE_COPY void widen_row(uint32_t *to, int apart, const int8_t *x, int C, 
                                int left, int right, int zero) {
   uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
   uint32_t nothing = ((uint32_t)zero & 0xFFu) * 0x01010101u;
-  uint32_t *end = to + pairs * apart;
-  int whole = right / 2 < pairs ? right / 2 : pairs; /* pairs before it have both columns */
-  for (int p = 0; to != end; p++, x += 2 * C, to += apart) {
-    if (2 * p >= left && p < whole) {
-      uint32_t *stop = to + (whole - p) * apart;
-      for (p = whole; to != stop; x += 2 * C, to += apart)
-        put_columns(to, load_bytes(x), load_bytes(x + C), zeros);
-      if (to == end) return;
-    }
-    int first = 2 * p >= left && 2 * p < right, second = 2 * p + 1 >= left && 2 * p + 1 < right;
-    if (first || second)
-      put_columns(to, first ? load_bytes(x) : nothing, second ? load_bytes(x + C) : nothing, zeros);
-    else
-      to[0] = to[1] = to[2] = to[3] = 0;
+  int p = left < right ? left / 2 : pairs, whole = right / 2 < pairs ? right / 2 : pairs;
+  to = clear_pairs(to, apart, p);
+  x += 2 * p * C;
+  if (p < pairs && left & 1) {
+    put_columns(to, nothing, load_bytes(x + C), zeros);
+    p++, to += apart, x += 2 * C;
+  }
+  for (; p < whole; p++, to += apart, x += 2 * C)
+    put_columns(to, load_bytes(x), load_bytes(x + C), zeros);
+  if (p < pairs && right & 1) {
+    put_columns(to, load_bytes(x), nothing, zeros);
+    p++, to += apart;
+  }
+  clear_pairs(to, apart, pairs - p);
+}
+
+/* the first `size` words of those up to `end`, four at a time, as many as there are */
+INLINED void move_down(uint32_t *to, const uint32_t *from, const uint32_t *end, int size) {
+  for (; size > 0 && from != end; size -= 4) {
+    uint32_t a, b, c, d;
+    LOAD_PAIR(a, b, from);
+    LOAD_PAIR(c, d, from);
+    STORE_PAIR(to, a, b);
+    STORE_PAIR(to, c, d);
   }
 }
 
@@ -82,15 +106,10 @@ typedef struct {
 
 /* the sums of a channel of two outputs, first the second */
 INLINED void store_two(int8_t *y, int8_t *next, int32_t a, int32_t b, const Channel *c,
-                       int32_t zero, int fast) {
-  int32_t twice = c->twice, right = c->right;
-  if (fast) {
-    *next = rescale_fast(b, twice, right, zero);
-    *y = rescale_fast(a, twice, right, zero);
-  } else {
-    store(next, b, c, zero);
-    store(y, a, c, zero);
-  }
+                       int32_t zero) {
+  int32_t twice = c->twice, right = c->right; /* once: bytes might lie on them */
+  *next = rescale_fast(b, twice, right, zero);
+  *y = rescale_fast(a, twice, right, zero);
 }
 
 /* one row of a column pair, for two outputs */
@@ -120,15 +139,14 @@ static ONE_COPY void row_of_outputs(const Quad *q, int8_t *y, int outputs,
     } while (x != end);
     int8_t *next = y + (outputs > 1 ? q->C : 0); /* one that is none is overwritten */
     if (q->fast) {
-      store_two(y, next, a0, b0, &q->c[0], q->zero, 1);
-      store_two(y + 1, next + 1, a1, b1, &q->c[1], q->zero, 1);
-      store_two(y + 2, next + 2, a2, b2, &q->c[2], q->zero, 1);
-      store_two(y + 3, next + 3, a3, b3, &q->c[3], q->zero, 1);
+      store_two(y, next, a0, b0, &q->c[0], q->zero);
+      store_two(y + 1, next + 1, a1, b1, &q->c[1], q->zero);
+      store_two(y + 2, next + 2, a2, b2, &q->c[2], q->zero);
+      store_two(y + 3, next + 3, a3, b3, &q->c[3], q->zero);
     } else {
-      store_two(y, next, a0, b0, &q->c[0], q->zero, 0);
-      store_two(y + 1, next + 1, a1, b1, &q->c[1], q->zero, 0);
-      store_two(y + 2, next + 2, a2, b2, &q->c[2], q->zero, 0);
-      store_two(y + 3, next + 3, a3, b3, &q->c[3], q->zero, 0);
+      int32_t sums[2][4] = {{b0, b1, b2, b3}, {a0, a1, a2, a3}};
+      for (int k = 0; k < 8; k++)
+        store((k < 4 ? next : y) + (k & 3), sums[k >> 2][k & 3], &q->c[k & 3], q->zero);
     }
     y = next + q->C;
   }
@@ -184,8 +202,7 @@ KERNEL ONE_COPY void k_depthwise_i8(int8_t *restrict y, const int8_t *x, const i
           int rows = oy ? fresh : KH; /* that the outputs above did not see */
           if (oy) band += 4 * SH;
           if (band + size > BAND_WORDS) {
-            for (int k = 0; k < size && band + k < BAND_WORDS; k++)
-              words[kept + k] = words[band + k];
+            move_down(words + kept, words + band, words + BAND_WORDS, size);
             band = kept;
           }
           for (int ky = KH - rows; ky < KH; ky++) {

@@ -137,3 +137,28 @@ def test_the_trainer_steps_alike(monkeypatch):
     plain = trained()
     assert "fused" in joined[0] - plain[0]
     assert joined[1] == plain[1]
+
+
+class Shifted(nn.Module):
+    """Maps too large to exist as a whole, and a chain without vectors between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 4, 3, stride=4)
+        self.last = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.hardswish(self.first(x) * 0.5 + 0.25)
+        return self.last(self.second(x).mean((2, 3)))
+
+
+def test_a_chain_may_work_in_rows():
+    torch.manual_seed(0)
+    model, x = Shifted().eval(), torch.randn(1, 3, 32, 32)
+    tiled, whole = (tl.compile(model, x, "last", tile=tile) for tile in (True, False))
+    (chain,) = (n for n in tiled.graph.nodes() if n.op == "fused")
+    assert links(chain) == "scale(m) offset(x) hard_swish(x)"
+    assert any(chain in tile.nodes for tile in tiled.plan.tiles)
+    assert tiled.arena_bytes < whole.arena_bytes / 2
+    found, expected = (p.build("host").predict(x.numpy()) for p in (tiled, whole))
+    assert (found == expected).all()

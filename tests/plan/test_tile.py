@@ -96,6 +96,32 @@ def test_no_bit_changes(seed: int, precision: str, learns: Learns):
             np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("learns", ["last", "bias", {"2.weight": 1.0}], ids=str)
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (1, 4), (2, 3)])
+def test_rows_that_no_window_holds(kernel: int, stride: int, precision: str, learns: Learns):
+    """The last rows of a map of 32, which a layer without padding never reads: made where somebody
+    else reads the map, and taken from the caller where the image comes in rows."""
+    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, kernel, stride),
+              nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]  # fmt: skip
+    case = make_case(lambda: nn.Sequential(*layers), (3, 32, 32), 3, batch=1)
+    more = {"calibration": [case.x.numpy()]} if precision == "int8" else {}
+
+    def trained(**options: bool) -> tuple[np.ndarray, float, dict[str, np.ndarray]]:
+        program = tl.compile(case.model, case.x, learns, target="host", precision=precision,
+                             **options, **more)  # type: ignore[arg-type]  # fmt: skip
+        assert bool(program.plan.tiles) == options["tile"] or learns != "last"
+        return step(program.build("sanitized"), case)
+
+    wanted = trained(tile=False)
+    for options in ({}, {"stream": True}):
+        if options and learns != "last":
+            continue
+        found = trained(tile=True, **options)
+        assert found[1] == wanted[1] and np.array_equal(found[0], wanted[0])
+        assert all(np.array_equal(found[2][k], wanted[2][k]) for k in wanted[2])
+
+
 def test_tiles_are_really_used():
     """Of the chains above, most need fewer bytes in tiles."""
     fewer = [a.plan.arena < b.plan.arena and bool(a.plan.tiles)

@@ -21,8 +21,8 @@ def fuse_chains(graph: Graph) -> Graph:
     """An operation takes in the one that makes an operand, if nobody else reads that operand.
 
     An operand that is larger than what it is made of is made again by each of several readers:
-    float32 values of an int8 map are not stored.  No chain keeps more bytes alive than its links
-    would apart.  Bit for bit the same.
+    float32 values of an int8 map are not stored.  No chain keeps more bytes of maps alive than its
+    links would apart.  Bit for bit the same.
     """
     chains, new = _Chains.of(graph).found(), dict[Node, Node]()
     for n in graph.nodes():

@@ -9,6 +9,7 @@ import trainlet as tl
 from networks.schemes import scheme
 from trainlet.compiler import import_model, training_graph
 from trainlet.ir.graph import Graph
+from trainlet.ops.op import build, float32, leaf
 from trainlet.plan import place
 from trainlet.plan.buffers import aligned
 from trainlet.plan.liveness import assign_buffers
@@ -100,3 +101,13 @@ def test_the_search_is_bounded(monkeypatch):
         blocks = len(graph.nodes())
         assert pairs <= place.FEW_PAIRS + place.MANY_PAIRS + place.MANY_TRIES * 2 * blocks**2
         assert put <= 2 * len(pack.FIRST) * pack.ROUNDS * pack.TRIES * blocks
+
+
+def test_a_smaller_operand_does_not_lend_its_storage():
+    """Eight bytes are kept for one float as for two: the sum would overwrite what it repeats."""
+    x, one = (leaf("input", name, float32(*shape)) for name, shape in (("x", (2, 1)), ("b", (1,))))
+    repeated = build("scale", one, factor=2.0)
+    total, later = build("add", x, repeated), build("scale", x, factor=3.0)
+    graph = Graph({"total": total, "later": later})
+    assert aligned(repeated.type.nbytes) == aligned(total.type.nbytes)
+    assert assign_buffers(graph, (repeated, total, later)).owner[total] is total

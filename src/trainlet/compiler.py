@@ -42,6 +42,7 @@ from trainlet.passes.freeze import fold_constants, freeze
 from trainlet.passes.fuse.chains import fuse_chains
 from trainlet.passes.fuse.lookups import fuse_lookups
 from trainlet.passes.fuse.updates import copy_weights, fuse_updates
+from trainlet.passes.fuse.widened import keep_bytes
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
 from trainlet.passes.presets import choose, graph_parameters
@@ -408,7 +409,7 @@ def _program(
 
 
 def _fused(step: Graph) -> Graph:
-    return fuse_chains(fuse_lookups(fuse_updates(step)))
+    return fuse_chains(keep_bytes(fuse_lookups(fuse_updates(step))))
 
 
 def _some(scheme: UpdateScheme) -> UpdateScheme:

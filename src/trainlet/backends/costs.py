@@ -6,6 +6,7 @@ from trainlet.backends.program import LOSS, Program
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
+from trainlet.passes.fuse.widened import made_again
 from trainlet.passes.recompute import backward_nodes
 from trainlet.plan.plan import Plan
 from trainlet.plan.report import Cost, peak
@@ -40,7 +41,7 @@ def _parameters(program: Program) -> list[Cost]:
 
 def _arena(program: Program) -> list[Cost]:
     """At the moment of most live bytes: what the backward pass made, and what it still needs."""
-    backward = backward_nodes(program.graph, LOSS)
+    backward = backward_nodes(program.graph, LOSS) | made_again(program.graph)
     updates = [n for n in program.plan.order if OPS[n.op].mutates is not None]
     sums = {i for n in updates for i in n.inputs if i.type.dtype == "float32"}
     _, alive = peak(program.plan)

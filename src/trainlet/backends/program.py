@@ -14,6 +14,7 @@ from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
 from trainlet.ir.text import print_graph
 from trainlet.ops.op import OPS
+from trainlet.passes.fuse.widened import made_again
 from trainlet.passes.recompute import backward_nodes
 from trainlet.plan.plan import Plan
 from trainlet.plan.recompute.budget import Recomputation
@@ -198,7 +199,8 @@ def saved_for_backward(graph: Graph, recomputation: Recomputation | None = None)
     """Bytes of arena tensors that do not depend on the loss's gradient but are read by nodes
     that do, or that run again for these.  Inputs count; parameters, constants and the label do
     not, nor what is made of them alone: that is made again whenever it is read."""
-    backward = backward_nodes(graph, LOSS) | set(recomputation.late if recomputation else ())
+    late = set(recomputation.late) if recomputation else set[Node]()
+    backward = backward_nodes(graph, LOSS) | made_again(graph) | late
     fed = _fed_nodes(graph)
     saved: set[Node] = set()
     for n in backward:

@@ -1,7 +1,8 @@
-"""What joining operations wins: functions of bytes as tables, element-wise chains as one loop.
+"""What joining operations wins: functions of bytes as tables, element-wise chains as one loop,
+and bytes kept for the backward pass in the place of their float32 values.
 
-Each network of the tests is compiled with and without `passes/fuse/lookups.py` and
-`passes/fuse/chains.py`, and a training step is counted on an emulated Cortex-M7, batch 1.
+Each network of the tests is compiled with and without `lookups`, `chains` and `widened` of
+`passes/fuse`, and a training step is counted on an emulated Cortex-M7, batch 1.
 
     python benchmarks/fusion.py              prints Markdown, writes build/fusion.json; 20 minutes
     python benchmarks/fusion.py ds_cnn ...   only these networks
@@ -28,7 +29,7 @@ from zoo import NETWORKS  # noqa: E402
 
 ROOMY = {"ram": 16 << 20, "flash": 16 << 20}
 PRECISIONS = {"float32": "float32", "int8": tl.Int8(gradient="int16")}
-PASSES = "trainlet.compiler.fuse_lookups", "trainlet.compiler.fuse_chains"
+PASSES = tuple(f"trainlet.compiler.{one}" for one in ("fuse_lookups", "keep_bytes", "fuse_chains"))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ from trainlet.ir.graph import Graph, Node, users
 from trainlet.ops.op import OPS
 from trainlet.passes.recompute import backward_nodes, recompute
 
+WORTH = 1024
+"""Bytes of a result; making smaller ones again wins less than the orders of a step differ by."""
+
 
 def keep_bytes(graph: Graph) -> Graph:
     """The backward pass makes element-wise results again that are larger than what they are made
@@ -23,5 +26,6 @@ def made_again(graph: Graph) -> set[Node]:
 
 
 def _widens(n: Node) -> bool:
-    element = None if n.is_leaf else OPS[n.op].element
-    return element is not None and sum(i.type.nbytes for i in n.inputs) < n.type.nbytes
+    if n.is_leaf or OPS[n.op].element is None or n.type.nbytes < WORTH:
+        return False
+    return sum(i.type.nbytes for i in n.inputs) < n.type.nbytes

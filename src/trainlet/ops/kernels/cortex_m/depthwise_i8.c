@@ -41,7 +41,7 @@ static ONE_COPY void pair_weights(uint32_t *to, const int8_t *w, int C, int KH, 
   for (int ky = 0; ky < KH; ky++, to += 8, w += KW * C) {
     const int8_t *row = w;
     uint32_t *at = to, last = 0, last8 = 0, pair[4];
-    for (int left = KW; left >= 0; left -= 2, at += 8 * KH, row += 2 * C) {
+    for (int left = KW; left > -(SW & 1); left -= 2, at += 8 * KH, row += 2 * C) {
       uint32_t first = left > 0 ? load_bytes(row) : 0, second = left > 1 ? load_bytes(row + C) : 0;
       uint32_t even = sxtb16(first), even8 = sxtb16_ror8(first);
       uint32_t odd = sxtb16(second), odd8 = sxtb16_ror8(second);

@@ -20,6 +20,7 @@ class Row:
     """One call of the generated C, or all calls of an op in a phase.
 
     node:            its name, or that of the parameter or constant that it reads
+    op:              the C function, without k_: an op, or the links of a chain
     phase:           "forward" (what predicts), "backward" (the loss, what is kept for the
                      gradients, the gradients), "update", or "around": taking the inputs and the
                      rest of the step that belongs to no call

@@ -162,7 +162,7 @@ def _row(name: str, n: Node, forward: bool, instructions: int) -> Row:
     phase = "forward" if forward else "update" if op.mutates is not None else "backward"
     return Row(
         node=_label(n),
-        op=n.op,
+        op=op.kernel(n),
         phase=phase,
         shapes=f"{' '.join(map(_shape, n.inputs[:2]))} -> {_shape(n)}",
         instructions=instructions,

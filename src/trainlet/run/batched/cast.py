@@ -9,11 +9,15 @@ from torch import Tensor
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
 from trainlet.ops.quantized.cast import FAR
+from trainlet.ops.quantized.lookup import all_bytes
 from trainlet.run.batched.fixed_point import clamped
 from trainlet.run.batched.lead import aligned
 from trainlet.run.batched.table import meaning
 
-ALL_BYTES = np.arange(-128, 128).astype(np.int8)
+
+def looked_up(table: np.ndarray, x: Tensor) -> Tensor:
+    """What a table in the order of `all_bytes` has for each byte of x."""
+    return torch.from_numpy(table).to(x.device)[x.to(torch.int32) & 255]
 
 
 @meaning("quantize")
@@ -34,8 +38,7 @@ def dequantize(n: Node, x: Tensor) -> Tensor:
 @meaning("requantize_i8")
 def requantize_i8(n: Node, x: Tensor) -> Tensor:
     """A byte has 256 values: the op itself makes the table."""
-    table = torch.from_numpy(OPS[n.op].eval(ALL_BYTES, **n.attrs)).to(x.device)
-    return table[x.to(torch.int32) + 128]
+    return looked_up(OPS[n.op].eval(all_bytes(), **n.attrs), x)
 
 
 @meaning("clamp_mask_i8")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from trainlet.ir.graph import Node
 from trainlet.ops.quantized import fixed_point
 from trainlet.ops.quantized.elementwise import LEFT_SHIFT, add_factors, mul_factor
-from trainlet.run.batched.cast import ALL_BYTES
+from trainlet.ops.quantized.lookup import all_bytes
+from trainlet.run.batched.cast import looked_up
 from trainlet.run.batched.fixed_point import Factor, rescaled
 from trainlet.run.batched.lead import fitted
 from trainlet.run.batched.table import in_pieces, meaning
@@ -23,9 +23,8 @@ def add_i8(n: Node, a: Tensor, b: Tensor) -> Tensor:
     *factors, last = add_factors(sources, n.attrs["scale"])
     terms = []
     for x, (_, zero), factor in zip(fitted(a, b), sources, factors, strict=True):
-        wide = (ALL_BYTES.astype(np.int64) - zero) << LEFT_SHIFT
-        table = torch.from_numpy(fixed_point.rescale(wide, *factor)).double().to(x.device)
-        terms.append(table[x.to(torch.int32) + 128])
+        wide = (all_bytes().astype(np.int64) - zero) << LEFT_SHIFT
+        terms.append(looked_up(fixed_point.rescale(wide, *factor).astype(np.float64), x))
     return rescaled(terms[0] + terms[1], Factor.scalar(*last, a.device), n)
 
 

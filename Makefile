@@ -2,6 +2,7 @@
 # make test    the tests                  make check   lint, format, types, floors
 # make wheel   dist/trainlet-*.whl        make clean   caches and build products
 # make test-slow   the long evidence: integer gradients on every device, torchao's slow conversions
+# make matrix      every odd size, scheme, optimiser, gradient, core and compiler, STRENGTH=3 at a time
 # make bench-int8   accuracy of int8 training on real data, 40 minutes; DATA=... the data folder
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
@@ -12,9 +13,10 @@
 VENV := $(or $(VIRTUAL_ENV),.venv)
 BIN  := $(VENV)/bin
 JOBS ?= 2
+STRENGTH ?= 3
 DATA ?= ../shared/data
 
-.PHONY: demo test test-slow check wheel clean bench-int8 bench-mcu
+.PHONY: demo test test-slow matrix check wheel clean bench-int8 bench-mcu
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
@@ -24,6 +26,9 @@ test: $(VENV)/.trainlet-test
 
 test-slow: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow $(ARGS)
+
+matrix: $(VENV)/.trainlet-test
+	@OMP_NUM_THREADS=1 TRAINLET_MATRIX=$(STRENGTH) $(BIN)/python -m pytest -n $(JOBS) tests/builds $(ARGS)
 
 check: $(VENV)/.trainlet-dev
 	$(BIN)/ruff check .

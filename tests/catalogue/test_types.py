@@ -36,6 +36,11 @@ CONV = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
         ("mask_dx", [float32(9), typed("uint8", 1)], {"slope": 1.0}),
         ("sgd", [float32(4, 4), float32(2, 2), float32()], {}),
         ("momentum", [float32(4), float32(2)], {"factor": 0.9}),
+        ("concat", [typed("int32", 2), typed("int32", 3)], {"axis": 0}),
+        ("concat_i8", [float32(2), float32(3)], {"axis": 0}),
+        ("add", [typed("int32", 2), typed("int32", 2)], {}),
+        ("relu", [typed("int8", 4)], {}),
+        ("sgd", [typed("int32", 4), float32(4), float32()], {}),
     ],
 )
 def test_refused(op, types, attrs):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import trainlet as tl
-from trainlet.backends.toolchain import EXACT, WARNINGS, host_compiler
+from trainlet.backends.toolchain import EXACT, host_compiler, warning_flags
 from zoo import NETWORKS
 
 LIBC = re.compile(r"\b(malloc|calloc|free|printf|memset|memmove|expf|sqrtf|alloca)\s*\(")
@@ -24,7 +24,15 @@ def written(name: str, folder: Path, **options: object) -> Path:
 def build(folder: Path, *sources: Path) -> str:
     """Compile as strictly as the project promises, run, and return what it prints."""
     binary = folder / "example"
-    command = [*host_compiler(), *EXACT, *WARNINGS, "-O2", *map(str, sources), "-o", str(binary)]
+    command = [
+        *host_compiler(),
+        *EXACT,
+        *warning_flags(),
+        "-O2",
+        *map(str, sources),
+        "-o",
+        str(binary),
+    ]
     subprocess.run(command, check=True)
     return subprocess.run([binary], check=True, capture_output=True, text=True).stdout
 

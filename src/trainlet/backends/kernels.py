@@ -14,8 +14,9 @@ from trainlet.ops.op import OPS
 KERNELS = Path(__file__).parent.parent / "ops" / "kernels"
 _INCLUDE = re.compile(r'^#include "([\w.]+)"\n', re.MULTILINE)
 _SYSTEM = re.compile(r"^#include <std[\w.]+>\n", re.MULTILINE)
-NEEDS = {"helium": "__ARM_FEATURE_MVE"}
-"""Folders whose kernels only some compilers can read, and the macro that says so."""
+NEEDS = {"helium": "defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)"}
+"""Folders whose kernels only some compilers can read, and what says so; without optimization their
+assembly does not get its registers."""
 
 
 @lru_cache
@@ -43,7 +44,7 @@ def _guarded(texts: Mapping[str, str], path: Sequence[str]) -> str:
     if first not in NEEDS:
         return _joined(texts, path)
     return (
-        f"#ifdef {NEEDS[first]}\n{_joined(texts, path)}\n"
+        f"#if {NEEDS[first]}\n{_joined(texts, path)}\n"
         f"#else /* the same without {first} */\n{_guarded(texts, path[1:])}#endif\n"
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -52,7 +54,8 @@ class Op:
     mutates:   the result overwrites the leaf at this position (updates of parameters and state)
     rows:      node -> which rows it reads, if it can run on a few rows of its maps at a time
     macs:      node -> multiply-accumulates
-    samples:   what the tests run: an op without samples fails
+    samples:   what the tests run: an op without samples fails; they show the element types of each
+               input, others are refused
     """
 
     name: str
@@ -93,12 +96,29 @@ def build(name: str, *inputs: Node, label: str = "", **attrs: Any) -> Node:
     """
     if name not in OPS:
         raise GraphError(f"unknown op {name!r}; known: {', '.join(sorted(OPS))}")
+    op, types = OPS[name], [i.type for i in inputs]
     try:
-        result = OPS[name].infer(*(i.type for i in inputs), **attrs)
+        if not op.alias:
+            check_elements(op, types)
+        result = op.infer(*types, **attrs)
     except ShapeError as error:
         where = f" at {label}" if label else ""
         raise ShapeError(f"{name}{where}: {error}") from None
     return Node(name, inputs, result, attrs, label)
+
+
+@cache
+def elements(name: str) -> tuple[frozenset[DType], ...]:
+    """For each input of an op the element types that it takes: those of its samples."""
+    columns = zip_longest(*(sample.types for sample in OPS[name].samples))
+    return tuple(frozenset(t.dtype for t in column if t) for column in columns)
+
+
+def check_elements(op: Op, types: Sequence[TensorType]) -> None:
+    """Raise ShapeError where an input has elements that no kernel of the op reads."""
+    for k, (t, known) in enumerate(zip(types, elements(op.name), strict=False)):
+        allowed = " or ".join(sorted(known))
+        require(t.dtype in known, f"input {k} is {t}; allowed: elements of type {allowed}")
 
 
 def no_literals(attrs: Mapping[str, Any]) -> Sequence[Literal]:

@@ -89,7 +89,7 @@ static ONE_COPY void pair_taps_of(uint32_t *to, const int8_t *w, int C, int KW, 
 }
 
 /* a row of a pair of columns of four channels meets the taps of two inputs */
-#ifdef __ARM_FEATURE_DSP
+#ifdef HAS_DSP
 #define ROWS_MEET                                                                           \
   __asm__("ldrd %[s], %[t], [%[g]], #8\n\tldrd %[u], %[v], [%[w]], #8\n\t"                   \
           "smlad %[a0], %[s], %[u], %[a0]\n\tsmlad %[a1], %[t], %[v], %[a1]\n\t"            \

@@ -5,6 +5,9 @@
 #define TRAINLET_DSP_H
 #include <stdint.h>
 #include "one_copy.h"
+#if defined(__ARM_FEATURE_DSP) && defined(__OPTIMIZE__)
+#define HAS_DSP /* without optimization the assembly does not get its registers */
+#endif
 #define HIDE(x) __asm__("" : "+r"(x)) /* so that no sums with x are carried through a loop */
 #define INLINED static inline __attribute__((always_inline))
 #ifdef __clang__
@@ -35,7 +38,7 @@ static inline int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
   return to;
 }
 
-#ifdef __ARM_FEATURE_DSP
+#ifdef HAS_DSP
 #define DSP_ONE(name, text)                                                                 \
   static inline uint32_t name(uint32_t a) {                                                 \
     uint32_t y;                                                                             \

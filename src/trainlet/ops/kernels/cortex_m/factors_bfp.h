@@ -5,7 +5,7 @@
 #include "dsp.h"
 #include <stdint.h>
 /* plus + a product of halves, where `plus` is needed again */
-#ifdef __ARM_FEATURE_DSP
+#ifdef HAS_DSP
 #define PRODUCT_OF(name, text)                                                              \
   static inline int32_t name(uint32_t a, uint32_t b, int32_t plus) {                        \
     int32_t y;                                                                              \

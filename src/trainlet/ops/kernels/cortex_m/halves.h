@@ -4,7 +4,7 @@
 #include "bfp.h"
 #include "dsp.h"
 #include <stdint.h>
-#ifdef __ARM_FEATURE_DSP
+#ifdef HAS_DSP
 #define MOST_LANES(name, subtract)                                                          \
   static inline uint32_t name(uint32_t top, uint32_t a) {                                   \
     uint32_t size;                                                                          \

@@ -5,7 +5,7 @@
 
 /* mask, a bit further down, and above it whether the number of these bits lies between 0 and the
  * bits last + 2: less one, those of zeros and of negative numbers are above all positive ones */
-#ifdef __ARM_FEATURE_DSP
+#ifdef HAS_DSP
 static inline uint32_t add_inside(uint32_t mask, uint32_t bits, uint32_t last) {
   IN_ORDER("subs %1, %1, #1\n\tcmp %2, %1\n\trrx %0, %0"
            : "+r"(mask), "+r"(bits) : "r"(last) : "cc");

@@ -26,7 +26,7 @@ static inline int is_below(float x, uint32_t bits) {
   return size.bits << 1 < bits << 1;
 }
 /* round_f32 of x with the draw of a hash; 0 of NaN, and something large of what is too large */
-#if defined __ARM_FEATURE_DSP && defined __ARM_FP
+#if defined(HAS_DSP) && defined(__ARM_FP)
 static inline int32_t round_by_hash(float x, uint32_t hash) {
   int32_t below;
   float whole, draw;

@@ -3,7 +3,7 @@
  * them in a row.  s0 to s15 hold the sums, four columns of four rows. */
 #ifndef TRAINLET_VMLA_H
 #define TRAINLET_VMLA_H
-#if defined(__thumb2__) && defined(__ARM_FP)
+#if defined(__thumb2__) && defined(__ARM_FP) && defined(__OPTIMIZE__)
 #define HAS_VMLA
 /* s += a * b, the product rounded, then the sum */
 #define VMLA(s, a, b) "vmla.f32 s" #s ", s" #a ", s" #b "\n\t"

@@ -7,7 +7,7 @@
 /* n times four floats of `columns` bytes less zero, which lie `next` apart */
 static ONE_COPY void widen_bytes(float *to, const int8_t *from, int next, int n, int columns,
                                  int zero) {
-#if defined(HAS_VMLA) && defined(__ARM_FEATURE_DSP)
+#if defined(HAS_VMLA) && defined(HAS_DSP)
   if (columns == 4 && n > 0) {
     uint32_t bytes, u, v;
     zero = -zero;

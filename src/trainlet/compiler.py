@@ -19,6 +19,7 @@ from trainlet.backends.c import write_project
 from trainlet.backends.costs import costs
 from trainlet.backends.firmware import Firmware, build_firmware
 from trainlet.backends.limits import Limits, check_fits, fit_program
+from trainlet.backends.names import check_prefix
 from trainlet.backends.program import LOGITS, LOSS, Program, Stage
 from trainlet.backends.target import Target
 from trainlet.errors import DataError, FileError, SchemeError, TrainletError
@@ -275,6 +276,7 @@ def compile(
     tile: whether maps too large for the arena exist only a few rows at a time; by default where
     the target's RAM is limited.  The results are the same bit for bit.
     stream: whether the first input comes in rows through a callback, and is never there as a whole.
+    prefix: begins all names of the C; small letters, digits and single underscores.
     max_ram: bytes that the program may use, at most the target's RAM (the default).  Where it needs
     more, parts of the forward pass run again in the backward pass instead of being kept; the
     results are the same bit for bit.
@@ -294,6 +296,7 @@ def compile(
         raise TrainletError(f"max_ram={max_ram}; allowed: None, or a number of bytes above 0")
     if schedule not in EFFORTS:
         raise TrainletError(f"schedule={schedule!r}; allowed: {', '.join(map(repr, EFFORTS))}")
+    check_prefix(prefix)
     if scheme is None:
         raise SchemeError("no scheme; trainlet.schemes.bias(model) is a good one to begin with")
     optimizer = optimizer or SGD()

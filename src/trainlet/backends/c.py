@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainlet.backends import kernels
+from trainlet.backends.names import check_prefix, comment, leaf_symbols
+from trainlet.backends.namespace import own
 from trainlet.backends.program import CTYPES, LOGITS, LOSS, RATE, Program, Stage
 from trainlet.errors import TrainletError
 from trainlet.ir.graph import Node
@@ -22,31 +23,12 @@ from trainlet.plan.buffers import holder, in_arena
 from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Step, Tile
 
 _POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8"}
-_RESERVED = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if "
-    "inline int long register restrict return short signed sizeof static struct switch typedef "
-    "union unsigned void volatile while loss logits target lr state arena header".split()
-)
 INT_MAX = 2**31 - 1
 MARK = "board_mark"  # of the harness
 TRAINING = "if (training) "
+OWN = "__"
+"""Between the prefix and a name that is not part of the C API."""
 Wanted = frozenset[Node] | None
-_PREFIX = re.compile(r"[a-z][a-z0-9_]*")
-
-
-def identifiers(leaves: Iterable[Node]) -> dict[str, str]:
-    """A C name for each leaf: dots become underscores, clashes get a number."""
-    names: dict[str, str] = {}
-    used: set[str] = set(_RESERVED)
-    for leaf in leaves:
-        base = re.sub(r"\W", "_", leaf.name, flags=re.ASCII)
-        base = f"p_{base}" if not base[:1].isalpha() else base
-        name, k = base, 2
-        while name in used:
-            name, k = f"{base}_{k}", k + 1
-        names[leaf.name] = name
-        used.add(name)
-    return names
 
 
 def literal(value: float) -> str:
@@ -62,15 +44,15 @@ class Emitter:
     next begins, so that it can count between them."""
 
     def __init__(self, program: Program, marks: bool = False) -> None:
-        if not _PREFIX.fullmatch(program.prefix) or program.prefix in _RESERVED:
-            raise TrainletError(
-                f"prefix {program.prefix!r} is no C name; allowed: a lower-case letter, then "
-                "letters, digits and underscores"
-            )
+        check_prefix(program.prefix)
         self.program = program
         self.mark = ["MARK;"] if marks else []
-        self.state = identifiers((*program.params, *program.states))
-        self.constants = identifiers(program.constants)
+        self.own = f"{program.prefix}{OWN}"
+        self.inputs = {
+            n: a.symbol for n, a in zip(program.inputs, program.interface.inputs, strict=True)
+        }
+        self.state = leaf_symbols(n.name for n in (*program.params, *program.states))
+        self.constants = leaf_symbols(n.name for n in program.constants)
 
     def pointer(self, n: Node, stage: Stage) -> str:
         """Where a node's tensor lies."""
@@ -78,14 +60,35 @@ class Emitter:
             return f"{_POINTER[n.type.dtype]}({stage.plan.offset[n]})"
         kept = holder(n)
         if kept.op == "const":
-            return f"weight_{self.constants[kept.name]}"
-        return f"state.{self.state[kept.name]}"
+            return self.weight(kept)
+        return f"{self.own}state.{self.member(kept)}"
+
+    def weight(self, n: Node) -> str:
+        """The array of a constant."""
+        return f"{self.own}frozen_{self.constants[n.name]}"
+
+    def start(self, n: Node) -> str:
+        """The array of a trained parameter's first value."""
+        return f"{self.own}initial_{self.state[n.name]}"
+
+    def member(self, n: Node) -> str:
+        """The field of the state that holds a leaf."""
+        return f"p_{self.state[n.name]}"
 
     def call(self, n: Node, stage: Stage) -> str:
         """The C call of a node: result, inputs, work space, literals."""
         inputs = [self.pointer(i, stage) for k, i in enumerate(n.inputs) if k != OPS[n.op].mutates]
         scratch = [f"U8({stage.plan.scratch[n]})"] if n in stage.plan.scratch else []
-        return _call(n, [self.pointer(n, stage), *inputs], scratch)
+        return self.written(n, [self.pointer(n, stage), *inputs], scratch)
+
+    def written(self, n: Node, pointers: list[str], scratch: list[str]) -> str:
+        """The text of a call; pointers that it does not have are zeros."""
+        op = OPS[n.op]
+        absent = ["0"] * (op.pointers - (len(pointers) - 1))
+        literals = [literal(v) for v in op.call(n)]
+        arguments = ", ".join([*pointers, *absent, *scratch, *literals])
+        label = f" {comment(n.name)}" if n.name else ""
+        return f"{self.own}k_{op.kernel(n)}({arguments});{label}"
 
     def place(self, place: Place, stage: Stage) -> str:
         """Where rows of a map lie, in a turn of a tile's loop."""
@@ -109,22 +112,23 @@ class Emitter:
 
     def row_call(self, step: Step, stage: Stage) -> str:
         if isinstance(step, Slide):
-            return f"slide(arena + {stage.plan.offset[step.node]}, {step.start}, {step.size});"
+            start = f"{self.own}arena + {stage.plan.offset[step.node]}"
+            return f"{self.own}slide({start}, {step.start}, {step.size});"
         if isinstance(step, Fetch):
             return self.fetch(step, stage)
         inputs = zip(step.call.inputs, step.inputs, strict=True)
         where = [self.place(p, stage) if p else self.pointer(i, stage) for i, p in inputs]
         scratch = [f"U8({at})"] if (at := stage.plan.scratch.get(step.node)) is not None else []
-        return _call(step.call, [self.place(step.result, stage), *where], scratch)
+        return self.written(step.call, [self.place(step.result, stage), *where], scratch)
 
     def fetch(self, step: Fetch, stage: Stage) -> str:
         """Rows of the streamed input; what is no number ends the call before anything learns."""
         where = self.place(Place(step.node, step.start), stage)
         first = str(step.first) + (f" + turn * {step.advance}" if step.advance else "")
         size = step.rows * step.node.type.size // step.node.type.shape[1]
-        bad = f"{step.node.name}(context, {first}, {step.rows}, {where})"
+        bad = f"{self.inputs[step.node]}(context, {first}, {step.rows}, {where})"
         if step.node.type.dtype == "float32":
-            bad += f" || !finite({where}, {size})"
+            bad += f" || !{self.own}finite({where}, {size})"
         return f"if ({bad}) return {self.program.prefix.upper()}_ERROR_INPUT;"
 
     def calls(self, steps: Iterable[Node | Tile], stage: Stage, wanted: Wanted = None) -> list[str]:
@@ -156,20 +160,15 @@ class Emitter:
             lines += self.calls([step], stage)
             if step is loss:
                 lines.append(f"*loss = *{self.pointer(loss, stage)};")
-                lines.append(
-                    f"if (!finite(loss, 1)) return {self.program.prefix.upper()}_ERROR_DIVERGED;"
-                )
+                diverged = f"{self.program.prefix.upper()}_ERROR_DIVERGED"
+                lines.append(f"if (!{self.own}finite(loss, 1)) return {diverged};")
         return lines + self.mark
 
     def weights(self) -> str:
         """Frozen weights, and the values that trained ones start from."""
         p = self.program
-        named = [(f"weight_{self.constants[n.name]}", n) for n in p.constants]
-        arrays = [_array(name, n.name, p.initial(n)) for name, n in named]
-        arrays += [
-            _array(f"initial_{self.state[n.name]}", n.name, _but_zeros(p.initial(n)))
-            for n in p.params
-        ]
+        arrays = [_array(self.weight(n), n.name, p.initial(n)) for n in p.constants]
+        arrays += [_array(self.start(n), n.name, _but_zeros(p.initial(n))) for n in p.params]
         return "/* Frozen weights, and what the trained ones start from. */\n" + "\n".join(arrays)
 
     def kernels(self) -> str:
@@ -177,7 +176,7 @@ class Emitter:
         used = [n for s in self.program.stages for n in s.plan.order if not OPS[n.op].alias]
         head = "/* The kernels that this trainer calls. */\n#include <stdint.h>\n"
         head += "#define KERNEL static\n\n"
-        return head + kernels.source(used, self.program.target.kernels)
+        return own(head + kernels.source(used, self.program.target.kernels), self.own)
 
     def context(self) -> dict[str, Any]:
         """What the templates fill in."""
@@ -192,6 +191,7 @@ class Emitter:
         return {
             "p": p.prefix,
             "P": p.prefix.upper(),
+            "own": self.own,
             "mark": MARK if self.mark else "",
             "title": f"{p.prefix}: {len(p.params)} trained parameters, made by Trainlet",
             "ram": p.arena_bytes + p.state_bytes,
@@ -252,11 +252,12 @@ class Emitter:
         if quant is not None:
             meaning += f"; real value = {quant.scale[0]:.9g} * (x - {quant.zero_point[0]})"
         streamed, ctype = n is self.program.streamed, CTYPES[n.type.dtype]
-        rows = f"{self.program.prefix}_rows {n.name}, void *context"
+        symbol = self.inputs[n]
+        rows = f"{self.program.prefix}_rows {symbol}, void *context"
         return {
-            "name": n.name,
+            "name": symbol,
             "streamed": streamed,
-            "parameter": rows if streamed else f"const {ctype} *{n.name}",
+            "parameter": rows if streamed else f"const {ctype} *{symbol}",
             "example": "made_up_rows, 0" if streamed else "",
             "row": n.type.size // n.type.shape[1] if streamed else 0,
             "ctype": ctype,
@@ -271,8 +272,9 @@ class Emitter:
         """A leaf of the state."""
         start = self.program.initial(n).reshape(-1)
         return {
-            "id": self.state[n.name],
-            "name": n.name,
+            "id": self.member(n),
+            "start": self.start(n),
+            "comment": comment(n.name),
             "ctype": CTYPES[n.type.dtype],
             "count": n.type.size,
             "given": _but_zeros(start).size,
@@ -282,14 +284,6 @@ class Emitter:
 
 def _when(n: Node, wanted: Wanted) -> str:
     return "" if wanted is None or n in wanted else TRAINING
-
-
-def _call(n: Node, pointers: list[str], scratch: list[str]) -> str:
-    op = OPS[n.op]
-    absent = ["0"] * (op.pointers - (len(pointers) - 1))
-    literals = [literal(v) for v in op.call(n)]
-    arguments = ", ".join([*pointers, *absent, *scratch, *literals])
-    return f"k_{op.kernel(n)}({arguments});" + (f" /* {n.name} */" if n.name else "")
 
 
 def _but_zeros(values: np.ndarray) -> np.ndarray:
@@ -308,7 +302,7 @@ def _array(name: str, label: str, values: np.ndarray) -> str:
     width = 8 if values.dtype == np.float32 else 16
     lines = [", ".join(flat[k : k + width]) for k in range(0, len(flat), width)]
     ctype, body = CTYPES[str(values.dtype)], ",\n  ".join(lines)
-    return f"/* {label} */\nstatic const {ctype} {name}[{len(flat)}] = {{\n  {body}}};\n"
+    return f"{comment(label)}\nstatic const {ctype} {name}[{len(flat)}] = {{\n  {body}}};\n"
 
 
 def render(program: Program, marks: bool = False) -> Mapping[str, str]:

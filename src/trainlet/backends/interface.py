@@ -31,6 +31,13 @@ class Argument:
     count: int
     rows: int = 0
     """Not 0: it is streamed, so many rows."""
+    called: str = ""
+    """In C, where that is not its name."""
+
+    @property
+    def symbol(self) -> str:
+        """Its name in C."""
+        return self.called or self.name
 
     @property
     def dtype(self) -> np.dtype:

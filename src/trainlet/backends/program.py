@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from trainlet.backends.interface import Argument, CType, Interface
+from trainlet.backends.names import input_symbols
 from trainlet.backends.target import Target
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
@@ -143,6 +144,7 @@ class Program:
     def interface(self) -> Interface:
         """The C API as the devices see it."""
         logits, target = self.graph.outputs[LOGITS].type, self.target_leaf.type
+        symbols = input_symbols(n.name for n in self.inputs)
         return Interface(
             self.prefix,
             tuple(
@@ -151,6 +153,7 @@ class Program:
                     CTYPES[n.type.dtype],
                     n.type.size,
                     n.type.shape[1] if n is self.streamed else 0,
+                    symbols[n.name],
                 )
                 for n in self.inputs
             ),

@@ -1,13 +1,15 @@
 """A graph as text, and back: golden tests, bug reports, `--stop-after`.
 
-One line a node, `%k = op(%i, %j) {attrs} "name" : type`, then one line an output.  Attributes and
-quantisation are Python literals, or calls of the few records of this package.  Values of parameters
+One line a node, `%k = op(%i, %j) {attrs} "name" : type`, then one line an output.  Names are JSON
+strings; attributes and quantisation are Python literals, or calls of the few records of this
+package.  Values of parameters
 are not part of the text.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from typing import Any
 
@@ -18,11 +20,13 @@ from trainlet.ir.types import DTYPES, Quant, TensorType
 
 _RECORDS = {record.__name__: record for record in (Part, Planes, Quant, Storage, TensorType)}
 
+_NAME = r'"(?:[^"\\]|\\.)*"'
 _LINE = re.compile(
     r"%(?P<id>\d+) = (?P<op>\w+)\((?P<inputs>[^)]*)\)(?: (?P<attrs>\{.*?\}))?"
-    r'(?: "(?P<name>[^"]*)")? : (?P<dtype>\w+)\[(?P<shape>[\d,]*)\](?: (?P<quant>Quant\(.*\)))?$'
+    rf"(?: (?P<name>{_NAME}))?"
+    r" : (?P<dtype>\w+)\[(?P<shape>[\d,]*)\](?: (?P<quant>Quant\(.*\)))?$"
 )
-_OUTPUT = re.compile(r'output "(?P<name>[^"]*)" = %(?P<id>\d+)$')
+_OUTPUT = re.compile(rf"output (?P<name>{_NAME}) = %(?P<id>\d+)$")
 
 
 def print_graph(graph: Graph) -> str:
@@ -31,11 +35,11 @@ def print_graph(graph: Graph) -> str:
     lines = []
     for n, k in number.items():
         inputs = ", ".join(f"%{number[i]}" for i in n.inputs)
-        name = f' "{n.name}"' if n.name else ""
+        name = f" {json.dumps(n.name)}" if n.name else ""
         attrs = f" {dict(n.attrs)!r}" if n.attrs else ""
         quant = f" {n.type.quant!r}" if n.type.quant else ""
         lines.append(f"%{k} = {n.op}({inputs}){attrs}{name} : {n.type}{quant}")
-    lines += [f'output "{name}" = %{number[n]}' for name, n in graph.outputs.items()]
+    lines += [f"output {json.dumps(name)} = %{number[n]}" for name, n in graph.outputs.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -66,7 +70,7 @@ def parse_graph(text: str) -> Graph:
             continue
         try:
             if found := _OUTPUT.match(line):
-                outputs[found["name"]] = nodes[found["id"]]
+                outputs[json.loads(found["name"])] = nodes[found["id"]]
             elif found := _LINE.match(line):
                 nodes[found["id"]] = _parse_node(found, nodes)
             else:
@@ -86,4 +90,4 @@ def _parse_node(found: re.Match[str], nodes: dict[str, Node]) -> Node:
     dtype, quant = found["dtype"], _parse_literal(found["quant"])
     kind = TensorType(shape, dtype, quant)  # type: ignore[arg-type]
     attrs = _parse_literal(found["attrs"]) or {}
-    return Node(found["op"], inputs, kind, attrs, found["name"] or "")
+    return Node(found["op"], inputs, kind, attrs, json.loads(found["name"] or '""'))

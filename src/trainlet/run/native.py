@@ -21,14 +21,11 @@ IO_FAILED = -1
 def declarations(interface: Interface) -> str:
     """The C API as cffi reads it."""
     name = interface.prefix
-    given = ", ".join(
-        f"rows {a.name}, void *context" if a.rows else f"const {a.ctype} *{a.name}"
-        for a in interface.inputs
-    )
+    given = ", ".join("rows, void *" if a.rows else f"const {a.ctype} *" for a in interface.inputs)
     slots = "\n".join(
         f"typedef int (*rows)(void *, int, int, {a.ctype} *);"
         if a.rows
-        else f"{a.ctype} *{name}_{a.name}(void);"
+        else f"{a.ctype} *{name}_{a.symbol}(void);"
         for a in interface.inputs
     )
     return f"""
@@ -137,7 +134,7 @@ class NativeDevice(Closing):
         return self._ffi.callback("rows", rows, error=IO_FAILED)
 
     def _fill(self, argument: Argument, array: np.ndarray) -> Any:
-        slot = self._function(argument.name)()
+        slot = self._function(argument.symbol)()
         self._ffi.memmove(slot, self._pointer(array), argument.size)
         return slot
 

@@ -98,12 +98,12 @@ typedef float Aside;
 #define TAKE_BACK(n, place) __asm__ volatile("vmov %0, %1" : "=r"(n) : "t"(place))
 #endif
 #else
-#define DSP_ONE(name, text) static inline uint32_t name(uint32_t a) { return plain_##name(a); }
+#define DSP_ONE(name, text) static inline uint32_t name(uint32_t a) { return name##_plain(a); }
 #define DSP_TWO(name, text)                                                                 \
-  static inline uint32_t name(uint32_t a, uint32_t b) { return plain_##name(a, b); }
+  static inline uint32_t name(uint32_t a, uint32_t b) { return name##_plain(a, b); }
 #define DSP_SUM(name, text)                                                                 \
   static inline int32_t name(uint32_t a, uint32_t b, int32_t sum) {                         \
-    return (int32_t)((uint32_t)plain_##name(a, b) + (uint32_t)sum);                         \
+    return (int32_t)((uint32_t)name##_plain(a, b) + (uint32_t)sum);                         \
   }
 #define LOAD_PAIR(a, b, p) (a = (p)[0], b = (p)[1], p += 2)
 #define STORE_PAIR(p, a, b) ((p)[0] = (a), (p)[1] = (b), (p) += 2)
@@ -112,29 +112,29 @@ static inline int32_t high_half(uint32_t a) { return (int16_t)(a >> 16); }
 static inline uint32_t halves(int32_t low, int32_t high) {
   return ((uint32_t)low & 0xFFFFu) | (uint32_t)high << 16;
 }
-static inline uint32_t plain_sxtb16(uint32_t a) {
+static inline uint32_t sxtb16_plain(uint32_t a) {
   return halves((int8_t)(a & 0xFFu), (int8_t)(a >> 16 & 0xFFu));
 }
-static inline uint32_t plain_sxtb16_ror8(uint32_t a) { return plain_sxtb16(a >> 8); }
-static inline uint32_t plain_ssub16(uint32_t a, uint32_t b) {
+static inline uint32_t sxtb16_ror8_plain(uint32_t a) { return sxtb16_plain(a >> 8); }
+static inline uint32_t ssub16_plain(uint32_t a, uint32_t b) {
   return halves(low_half(a) - low_half(b), high_half(a) - high_half(b));
 }
-static inline uint32_t plain_sadd16(uint32_t a, uint32_t b) {
+static inline uint32_t sadd16_plain(uint32_t a, uint32_t b) {
   return halves(low_half(a) + low_half(b), high_half(a) + high_half(b));
 }
-static inline uint32_t plain_pkhbt(uint32_t a, uint32_t b) { return (a & 0xFFFFu) | b << 16; }
-static inline uint32_t plain_pkhtb(uint32_t a, uint32_t b) { return (a & 0xFFFF0000u) | b >> 16; }
-static inline uint32_t plain_qadd(uint32_t a, uint32_t b) {
+static inline uint32_t pkhbt_plain(uint32_t a, uint32_t b) { return (a & 0xFFFFu) | b << 16; }
+static inline uint32_t pkhtb_plain(uint32_t a, uint32_t b) { return (a & 0xFFFF0000u) | b >> 16; }
+static inline uint32_t qadd_plain(uint32_t a, uint32_t b) {
   int64_t sum = (int64_t)(int32_t)a + (int32_t)b;
   return (uint32_t)(sum > INT32_MAX ? INT32_MAX : sum < INT32_MIN ? INT32_MIN : sum);
 }
-static inline uint32_t plain_unless_negative(uint32_t a, uint32_t b) { return b >> 31 ? 0 : a; }
-static inline int32_t plain_smlad(uint32_t a, uint32_t b) {
+static inline uint32_t unless_negative_plain(uint32_t a, uint32_t b) { return b >> 31 ? 0 : a; }
+static inline int32_t smlad_plain(uint32_t a, uint32_t b) {
   return (int32_t)((uint32_t)(low_half(a) * low_half(b)) +
                    (uint32_t)(high_half(a) * high_half(b)));
 }
-static inline int32_t plain_smlabb(uint32_t a, uint32_t b) { return low_half(a) * low_half(b); }
-static inline int32_t plain_smlatt(uint32_t a, uint32_t b) { return high_half(a) * high_half(b); }
+static inline int32_t smlabb_plain(uint32_t a, uint32_t b) { return low_half(a) * low_half(b); }
+static inline int32_t smlatt_plain(uint32_t a, uint32_t b) { return high_half(a) * high_half(b); }
 static inline uint32_t if_no_carry(uint32_t a, uint32_t b, uint32_t c, uint32_t kept) {
   uint32_t y = 0;
   for (int k = 0; k < 32; k += 8)

@@ -176,16 +176,6 @@ def test_options(options, message):
         compiled(**options)
 
 
-@pytest.mark.parametrize(
-    "prefix", ["", "9lives", "my-trainer", "Trainer", "int", "a b", "x;y", "ä"]
-)
-def test_a_prefix_that_is_no_c_name(prefix, tmp_path):
-    program = compiled(prefix=prefix)
-    with pytest.raises(TrainletError, match="prefix .* is no C name; allowed: a lower-case letter"):
-        program.write(tmp_path / "out")
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(TrainletError, match="cannot write the project to .*file"):

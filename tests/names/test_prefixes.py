@@ -1,4 +1,4 @@
-"""The prefix of a project: any word that can begin names in C and files, or an error that has one."""
+"""The prefix of a project: a word that can begin names in C and files, or an error with one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ from names.networks import losses, network, program
         ("trainer_kernels", "another trainer", "trainer_kernels_trainer"),
         ("x" * 300, "300 characters", "x" * 32),
         ("9x", "small letter", "trainer_9x"),
+        ("9lives", "small letter", "trainer_9lives"),
+        ("Trainer", "small letter", "trainer"),
+        ("int", "keyword", "int_trainer"),
+        ("a b", "small letter", "a_b"),
+        ("x;y", "small letter", "x_y"),
         ("My-Net", "small letter", "my_net"),
         ("a__b", "single", "a_b"),
         ("", "small letter", "trainer"),

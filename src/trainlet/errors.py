@@ -21,6 +21,18 @@ A message tells which node or file, what was found, what is allowed and what to 
 from typing import Any
 
 
+def shown(value: Any, most: int = 80) -> str:
+    """Any value as a message shows it: its repr, cut to `most` characters.
+
+    A repr may be endless, and that of an integer of 5,000 digits raises ValueError.
+    """
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__} that has no repr"
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+
+
 class TrainletError(Exception):
     """Base of all errors raised on purpose by Trainlet."""
 

@@ -96,8 +96,14 @@ def test_data_that_is_no_npz(refused, net):
     good = write_data("good.npz").read_bytes()
     Path("short.npz").write_bytes(good[: len(good) // 2])
     np.save("array.npy", np.zeros(3))
-    for name in ("short.npz", "array.npy", "absent.npz", "."):
-        assert_says(refused("run", net, "--scheme", "last", "--data", name), "is no readable .npz")
+    whys = {
+        "short.npz": "is no readable .npz",
+        "array.npy": "is no readable .npz",
+        "absent.npz": "cannot be read: No such file",
+        ".": "is a folder; cannot be read",
+    }
+    for name, why in whys.items():
+        assert_says(refused("run", net, "--scheme", "last", "--data", name), why)
 
 
 def test_fewer_examples_than_a_batch(refused, net):

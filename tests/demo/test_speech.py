@@ -16,7 +16,7 @@ from trainlet.demo.speech import (
     from_npz,
     split_new_speaker,
 )
-from trainlet.errors import DataError
+from trainlet.errors import DataError, FileError
 
 RECORDED = Path(__file__).parents[3] / "shared/data/speech_commands_personal_16k.npz"
 
@@ -193,7 +193,7 @@ def test_a_damaged_archive_names_the_file(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(DataError, match=r"clips\.npz: is no readable \.npz"):
             from_npz(path)
-    with pytest.raises(DataError, match=r"absent\.npz"):
+    with pytest.raises(FileError, match=r"absent\.npz: cannot be read"):
         from_npz(tmp_path / "absent.npz")
 
 

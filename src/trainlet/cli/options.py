@@ -11,12 +11,12 @@ import typer
 
 import trainlet as tl
 from trainlet.errors import SchemeError, TrainletError
+from trainlet.ir.npz import read_npz
 from trainlet.ops.loss import LOSSES
 from trainlet.ops.optimizer import Optimizer
 from trainlet.ops.quantized.precision import GRADIENTS
 from trainlet.passes.presets import PRESETS
 from trainlet.plan.order.best_order import EFFORTS
-from trainlet.run.dataset import read_arrays
 from trainlet.run.trainer import DEVICES
 
 KB = 1024
@@ -145,7 +145,7 @@ class Request:
             self.update_scheme(),
             target=self.target_device(),
             precision=self.arithmetic(),
-            calibration=None if shown is None else [read_arrays(shown, ("x",))["x"]],
+            calibration=None if shown is None else [read_npz(shown, ("x",))["x"]],
             loss=self.loss,
             optimizer=self.make_optimizer(),
             accumulate=self.accumulate,

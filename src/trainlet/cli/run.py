@@ -28,7 +28,7 @@ from trainlet.cli.options import (
     Target,
 )
 from trainlet.cli.screen import ERR, OUT, bars, watch
-from trainlet.errors import FileError
+from trainlet.ir.files import read_file
 from trainlet.run.dataset import Dataset, read_dataset
 from trainlet.run.fit import Moment, fit, score
 from trainlet.run.trainer import Trainer
@@ -72,7 +72,7 @@ def run_command(
         trainer = program.build(on)
     with trainer, nullcontext() if save is None else replacing(save) as part:
         if load is not None:
-            trainer.load(_read(load))
+            trainer.load(read_file(load))
         before, after, steps = _train(trainer, learn, measure, epochs, seed)
         if part is not None:
             part.write_bytes(trainer.save())
@@ -109,10 +109,3 @@ def _table(before: Moment, after: Moment) -> Table:
         table.add_row("accuracy", *(f"{m.accuracy:.1%}" for m in moments))
     table.add_row("loss", *(f"{m.loss:.4g}" for m in moments))
     return table
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror or error}") from None

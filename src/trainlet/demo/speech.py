@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from trainlet.demo.features import COEFFICIENTS, FRAMES, RATE, mfcc
-from trainlet.errors import DataError
-from trainlet.run.dataset import read_arrays
+from trainlet.errors import DataError, TrainletError
+from trainlet.ir.files import open_file
+from trainlet.ir.npz import read_npz
 
 # The ten commands of Google Speech Commands and the order of MLPerf Tiny.
 COMMANDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
@@ -50,7 +51,7 @@ def bundled(split: str) -> Speech:
     if split not in SPLITS:
         raise DataError(f"split is {split!r}; allowed are {', '.join(SPLITS)}")
     keys = ("features", "scale", "label", "speaker", "speaker_name", "speaker_split")
-    data = read_arrays(ASSET, keys)
+    data = read_npz(ASSET, keys)
     rows = data["speaker_split"][data["speaker"]] == split
     features = data["features"][rows].astype(np.float32) * data["scale"]
     names = data["speaker_name"][data["speaker"][rows]]
@@ -101,7 +102,7 @@ def from_npz(path: str | Path) -> Speech:
     Labels follow the order of WORDS, which is that of MLPerf Tiny.
     """
     path = Path(path)
-    data = read_arrays(path, ("audio_mulaw", "label12", "speaker", "sample_rate"))
+    data = read_npz(path, ("audio_mulaw", "label12", "speaker", "sample_rate"))
     audio, label, speaker = data["audio_mulaw"], data["label12"], data["speaker"]
     if audio.dtype != np.uint8 or audio.ndim != 2 or not audio.size:
         raise DataError(
@@ -145,10 +146,12 @@ def _clips(file: Path) -> Iterator[tuple[np.ndarray, int, str]]:
 def _wav(file: Path) -> np.ndarray:
     """Samples in -1..1 of a 16-bit mono WAV file at 16 kHz."""
     try:
-        with wave.open(str(file)) as sound:
+        with open_file(file) as opened, wave.open(opened) as sound:
             form = sound.getparams()
             data = sound.readframes(form.nframes)
-    except (wave.Error, EOFError, OSError) as error:
+    except TrainletError:
+        raise
+    except Exception as error:  # hostile bytes make the reader raise nearly anything
         raise DataError(f"{file}: is no readable WAV file ({error or 'too short'})") from None
     if (form.nchannels, form.sampwidth) != (1, 2):
         raise DataError(

@@ -7,14 +7,14 @@ structure, and the arrays it names hold int8 weights, int32 biases and a scale f
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trainlet.errors import FileError
+from trainlet.errors import DataError, FileError
 from trainlet.ir.graph import Graph, Node
+from trainlet.ir.npz import read_npz
 from trainlet.ir.storage import Storage
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import build, leaf
@@ -32,11 +32,10 @@ def load_mcunet(path: str | Path, classes: int, seed: int = 0) -> Graph:
     `classifier.bias` (zero).  Raises FileError for a file that is none of these.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path)
         config = json.loads(arrays["config_json"].tobytes())
         return _Backbone(arrays).graph(config, classes, seed)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (DataError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise FileError(
             f"{path}: no int8 backbone ({type(error).__name__}: {error}); allowed: an .npz with "
             "`config_json` and the arrays that it names"

@@ -10,11 +10,17 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trainlet.errors import FileError, SchemeError
+from trainlet.errors import FileError, SchemeError, shown
+from trainlet.ir.files import read_file
+
+SCHEME_BYTES = 8 << 20
+DOTS = 10**8
+"""Squared, of all lines: tomllib takes quadratic time for the name a.b.c."""
 
 
 class _SchemeFile(BaseModel):
@@ -33,10 +39,17 @@ class UpdateScheme:
     ratios: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.ratios, Mapping):
+            raise SchemeError(f"the scheme is {shown(self.ratios)}; allowed: {{parameter: ratio}}, "
+                              'such as {"classifier.bias": 1.0}')  # fmt: skip
         for name, ratio in self.ratios.items():
-            number = isinstance(ratio, (int, float)) and not isinstance(ratio, bool)
+            if not isinstance(name, str):
+                raise SchemeError(f"parameter {shown(name)} is no text; allowed: torch's names")
+            number = isinstance(ratio, Real) and not isinstance(ratio, bool)
             if not number or not 0 <= ratio <= 1:
-                raise SchemeError(f"parameter {name!r} has ratio {ratio!r}; allowed: 0..1")
+                raise SchemeError(
+                    f"parameter {shown(name)} has ratio {shown(ratio)}; allowed: 0..1"
+                )
         trained = {name: float(ratio) for name, ratio in self.ratios.items() if ratio > 0}
         object.__setattr__(self, "ratios", trained)
 
@@ -56,25 +69,33 @@ class UpdateScheme:
         return "\n".join(["[update]", *lines, ""])
 
     def save(self, path: str | Path) -> None:
-        """Write the scheme as TOML."""
-        Path(path).write_text(self.to_toml(), encoding="utf-8")
+        """Write the scheme as TOML.  Raises FileError where that cannot be."""
+        try:
+            Path(path).write_text(self.to_toml(), encoding="utf-8")
+        except (OSError, TypeError, ValueError) as error:
+            raise FileError(f"{path}: cannot be written: {error}") from None
 
     @staticmethod
     def load(path: str | Path) -> UpdateScheme:
         """Read a TOML file; raises FileError for one that is no scheme, SchemeError for a ratio."""
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_file(path, SCHEME_BYTES).decode("utf-8")
+        except UnicodeDecodeError as error:
             raise FileError(f"{path}: cannot be read: {error}") from None
         return UpdateScheme.from_toml(text, str(path))
 
     @staticmethod
     def from_toml(text: str, source: str = "scheme") -> UpdateScheme:
-        """The scheme of a TOML text; `source` names it in errors."""
+        """The scheme of a TOML text; `source` names it in errors.
+
+        Raises FileError for a text that is no scheme, SchemeError for a ratio.
+        """
+        if not isinstance(text, str):
+            raise FileError(f"{source}: {shown(text)} is no text")
+        if sum(line.count(".") ** 2 for line in text.splitlines()) > DOTS:
+            raise FileError(f"{source}: nested too deeply; a scheme is one flat table")
         try:
             found = _SchemeFile.model_validate(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
-            raise FileError(f"{source}: not TOML: {error}") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -82,6 +103,8 @@ class UpdateScheme:
                 f"{source}: {where}: {first['msg']}; allowed: a table [update] with one line "
                 '"parameter" = ratio for each parameter that learns'
             ) from None
+        except ValueError as error:  # TOMLDecodeError, or an integer of over 4,300 digits
+            raise FileError(f"{source}: not TOML: {error}") from None
         except RecursionError:
             raise FileError(f"{source}: nested too deeply; a scheme is one flat table") from None
         return UpdateScheme(found.update)

@@ -23,7 +23,7 @@ class Replay:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.writer = np.full(plan.arena, -1, np.int64)
+        self.writer = np.full(plan.arena, -1, np.int32)
         self.fresh = count()
         self.token: dict[Node, int] = {}
         self.updated: dict[Node, Node] = {}
@@ -245,13 +245,13 @@ class TileReplay:
         """Every byte of these rows is as its writer left it."""
         found = self.whole.writer[there]
         if m in self.rows:
-            wanted = np.repeat(self.rows[m][first:end], row_bytes(m))
+            wanted = np.repeat(np.array(self.rows[m][first:end], np.int32), row_bytes(m))
         else:
             if m not in self.whole.token:
                 raise PlanError(f"{reader!r} reads {m!r} before it is made")
             if there.start != self.plan.offset[m] + first * row_bytes(m):
                 raise PlanError(f"{reader!r} does not read row {first} of {m!r}")
-            wanted = np.full(found.shape, self.whole.token[m])
+            wanted = np.full(found.shape, self.whole.token[m], np.int32)
         if found.shape != wanted.shape or (found != wanted).any():
             raise PlanError(f"{reader!r} reads rows {first}..{end} of {m!r} that are not there")
 

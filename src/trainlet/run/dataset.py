@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from trainlet.backends.program import LOGITS, Program
 from trainlet.errors import DataError
+from trainlet.ir.npz import read_npz
 from trainlet.ir.storage import storage
 
 
@@ -24,25 +24,12 @@ class Dataset:
         return len(self.x)
 
 
-def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The named arrays of an .npz file, without unpickling.  Raises DataError."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in names if name not in file.files]
-            arrays = {name: file[name] for name in names if name not in missing}
-            found = ", ".join(file.files) or "nothing"
-    except Exception as error:  # a hostile archive raises nearly anything
-        why = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: is no readable .npz file ({why})") from None
-    if missing:
-        raise DataError(f"{path}: {missing[0]!r} is missing; needed: {', '.join(names)}; found: "
-                        f"{found}; write it with numpy.savez")  # fmt: skip
-    return arrays
-
-
 def read_dataset(path: str | Path, program: Program) -> Dataset:
-    """The arrays x and y of an .npz file.  Raises DataError for what `program` cannot take."""
-    arrays = read_arrays(path, ("x", "y"))
+    """The arrays x and y of an .npz file.
+
+    Raises FileError for a file that cannot be read, DataError for what `program` cannot take.
+    """
+    arrays = read_npz(path, ("x", "y"))
     return dataset(program, arrays["x"], arrays["y"], str(path))
 
 
@@ -67,7 +54,7 @@ def _floats(array: np.ndarray, name: str, source: str) -> np.ndarray:
     if array.dtype.kind not in "iubf":
         raise DataError(f"{source}: {name} is {array.dtype}; allowed: numbers")
     with np.errstate(over="ignore"):
-        values = array.astype(np.float32)
+        values = array.astype(np.float32, copy=False)
     bad = len(values) - int(np.isfinite(values.reshape(len(values), -1)).all(1).sum())
     if bad:
         raise DataError(f"{source}: {bad} of {len(values)} rows of {name} hold NaN or values that "

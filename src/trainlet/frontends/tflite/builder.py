@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from trainlet.errors import DataError, FileError, UnsupportedError
-from trainlet.frontends.tflite.file import MAX_BYTES, Model, Operator, Tensor
+from trainlet.frontends.tflite.file import Model, Operator, Tensor
+from trainlet.ir.bounds import TENSOR_BYTES
 from trainlet.ir.graph import Node
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import build, leaf
@@ -96,8 +97,7 @@ class Builder:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise DataError(f"{name!r} holds values that are NaN or infinite")
         self._bytes += array.nbytes
-        if self._bytes > MAX_BYTES:
-            raise FileError(f"over {MAX_BYTES} bytes of constants")
+        TENSOR_BYTES.check(self._bytes, "the constants")
         self.values[name] = np.ascontiguousarray(array, type.dtype).reshape(type.shape)
         return leaf(kind, name, type)
 

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from trainlet.errors import FileError, UnsupportedError
+from trainlet.ir.bounds import NODES, TENSOR_BYTES
+from trainlet.ir.files import read_file
 
-MAX_BYTES = 1 << 28
 MAX_COUNT = 1 << 14
 MAX_RANK = 8
 IDENTIFIER = b"TFL3"
@@ -87,12 +88,7 @@ def schema() -> Any:
 
 def read(path: Path) -> bytes:
     """The file's bytes; raises FileError for one that is absent, too large or of another kind."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise FileError(f"{path}: {path.stat().st_size} bytes; at most {MAX_BYTES} are read")
-        content = path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror or error}") from None
+    content = read_file(path)
     if content[4:8] != IDENTIFIER:
         raise FileError(f"{path}: not a .tflite file: bytes 4 to 8 are not {IDENTIFIER.decode()}")
     return content
@@ -114,6 +110,7 @@ def parse(content: bytes) -> Model:
         "tensors": graph.TensorsLength(),
         "operator codes": model.OperatorCodesLength(),
     }
+    NODES.check(count["operators"], "the network")
     for what, n in count.items():
         if n > MAX_COUNT:
             raise FileError(f"{n} {what}; at most {MAX_COUNT} are read")
@@ -188,6 +185,8 @@ def _tensor(model: Any, tensor: Any, index: int, types: dict[int, str]) -> Tenso
         raise FileError(
             f"tensor {name!r} has shape {shape}; allowed: at most {MAX_RANK} positive dimensions"
         )
+    size = prod(shape) * np.dtype(DTYPES[found]).itemsize
+    TENSOR_BYTES.check(size, f"tensor {name!r} of shape {shape}")
     if tensor.Sparsity() is not None:
         raise UnsupportedError(f"tensor {name!r} is stored sparsely; store it densely")
     scale, zero_point, axis = _quantisation(tensor.Quantization())

@@ -1,0 +1,88 @@
+"""Reading an .npz file without trusting it: no pickles, and no array larger than it may be.
+
+A file of 20 MB may say that it unpacks to 20 GB, or hold a header that promises more than
+follows, so both sizes are looked at before anything is unpacked.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from trainlet.errors import DataError, TrainletError
+from trainlet.ir.bounds import FILE_BYTES
+from trainlet.ir.zip_file import open_zip
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def read_npz(path: str | Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """The named arrays of an .npz file, or all of them.
+
+    Raises FileError for a file that is absent, no regular file or too large, DataError for one
+    that is damaged or lacks a name.
+    """
+    try:
+        with open_zip(path) as archive:
+            return _arrays(path, archive, names)
+    except TrainletError:
+        raise
+    except Exception as error:  # hostile bytes make the readers raise nearly anything
+        raise DataError(f"{path}: is no readable .npz file ({_short(error)})") from None
+
+
+def _arrays(
+    path: str | Path, archive: zipfile.ZipFile, names: Sequence[str] | None
+) -> dict[str, np.ndarray]:
+    members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
+    wanted = list(members) if names is None else list(names)
+    missing = [name for name in wanted if name not in members]
+    if missing:
+        shown = ", ".join(list(members)[:20]) or "nothing"
+        raise DataError(f"{path}: {missing[0]!r} is missing; needed: {', '.join(wanted)}; found: "
+                        f"{shown}; write it with numpy.savez")  # fmt: skip
+    total = sum(members[name].file_size for name in wanted)
+    FILE_BYTES.check(total, f"{path}: the arrays unpacked", DataError)
+    return {name: _array(archive, members[name]) for name in wanted}
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in _HEADERS:
+            raise ValueError(f"{member.filename} has format {version}")
+        shape, fortran, dtype = _HEADERS[version](stream)
+        if dtype.hasobject:
+            raise ValueError(f"{member.filename} holds Python objects, which can run code")
+        promised, left = prod(shape) * dtype.itemsize, member.file_size - stream.tell()
+        if promised != left or min(shape, default=0) < 0:
+            raise ValueError(f"{member.filename}: {dtype} {shape} is not {left} bytes")
+        buffer = np.empty(promised, np.uint8)
+        _fill(stream, memoryview(buffer))
+    return buffer.view(dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _fill(stream: io.BufferedIOBase, buffer: memoryview) -> None:
+    at = 0
+    while at < len(buffer):
+        count = stream.readinto(buffer[at : at + (1 << 24)])
+        if not count:
+            raise EOFError("it ends early")
+        at += count
+    if stream.read(1):
+        raise ValueError("it holds more than its header says")
+
+
+def _short(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text if isinstance(error, (ValueError, OSError, zipfile.BadZipFile, zlib.error)) else (
+        f"{type(error).__name__}: {text}")  # fmt: skip

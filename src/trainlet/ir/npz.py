@@ -6,12 +6,12 @@ follows, so both sizes are looked at before anything is unpacked.
 
 from __future__ import annotations
 
-import io
 import zipfile
 import zlib
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -66,20 +66,22 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
         promised, left = prod(shape) * dtype.itemsize, member.file_size - stream.tell()
         if promised != left or min(shape, default=0) < 0:
             raise ValueError(f"{member.filename}: {dtype} {shape} is not {left} bytes")
-        buffer = np.empty(promised, np.uint8)
-        _fill(stream, memoryview(buffer))
-    return buffer.view(dtype).reshape(shape, order="F" if fortran else "C")
+        content = _content(stream, promised)
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _fill(stream: io.BufferedIOBase, buffer: memoryview) -> None:
+def _content(stream: IO[bytes], size: int) -> bytearray:
+    """Exactly `size` bytes, the rest of the stream."""
+    content = bytearray(size)
     at = 0
-    while at < len(buffer):
-        count = stream.readinto(buffer[at : at + (1 << 24)])
-        if not count:
-            raise EOFError("it ends early")
-        at += count
-    if stream.read(1):
-        raise ValueError("it holds more than its header says")
+    while chunk := stream.read(1 << 24):
+        if at + len(chunk) > size:
+            raise ValueError("it holds more than its header says")
+        content[at : at + len(chunk)] = chunk
+        at += len(chunk)
+    if at != size:
+        raise EOFError("it ends early")
+    return content
 
 
 def _short(error: Exception) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import product
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ from trainlet.run.trainer import Trainer, build_trainer, input_arrays
 
 Model = torch.nn.Module | ExportedProgram | Graph | str | Path
 Scheme = UpdateScheme | Mapping[str, float] | str
+MOST_SUMMED = 2**24
+"""Steps whose gradients make one update; 1 / n of each is a number of float32."""
 STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "split", "update", "fuse")
 
 
@@ -288,8 +291,11 @@ def compile(
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
     """
-    if accumulate < 1:
-        raise TrainletError(f"accumulate={accumulate}; allowed: a whole number, at least 1")
+    whole = isinstance(accumulate, Integral) and not isinstance(accumulate, bool)
+    if not whole or not 1 <= accumulate <= MOST_SUMMED:
+        raise TrainletError(
+            f"accumulate={accumulate!r}; allowed: a whole number, 1 to {MOST_SUMMED:,}"
+        )
     if max_recompute is not None and not 1 <= max_recompute <= 2:
         raise TrainletError(f"max_recompute={max_recompute}; allowed: None, or between 1 and 2")
     if max_ram is not None and max_ram < 1:
@@ -299,6 +305,7 @@ def compile(
     check_prefix(prefix)
     if scheme is None:
         raise SchemeError("no scheme; trainlet.schemes.bias(model) is a good one to begin with")
+    accumulate = int(accumulate)
     optimizer = optimizer or SGD()
     place = target if isinstance(target, Target) else Target.preset(target)
     integer = _integer_precision(precision)

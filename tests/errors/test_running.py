@@ -140,9 +140,8 @@ def other_weights() -> CompiledProgram:
         lambda: program(optimizer=tl.SGD(0.1, momentum=0.9)),
         lambda: compiled(scheme={"conv.weight": 1, "fc.bias": 1}, target="cortex-m4"),
         lambda: compiled(scheme={"fc.bias": 1}, target="cortex-m4"),
-        other_weights,
     ],
-    ids=["other optimiser", "other share", "other parameters", "other frozen weights"],
+    ids=["other optimiser", "other share", "other parameters"],
 )
 @EACH
 def test_the_state_of_another_program(device, other):
@@ -152,6 +151,21 @@ def test_the_state_of_another_program(device, other):
         with pytest.raises(StateError):
             trainer.load(foreign)
         assert trainer.save() == before
+
+
+@pytest.mark.parametrize(
+    "other",
+    [other_weights, lambda: program(loss=tl.Loss("cross_entropy", label_smoothing=0.1))],
+    ids=["other frozen weights", "other loss"],
+)
+@EACH
+def test_the_state_survives_a_new_program(device, other):
+    """What is trained, its types and its optimiser are the same: the state is too."""
+    old = tl.Trainer(other(), OracleDevice(other()))
+    old.step(example(), [1])
+    with start(device) as trainer:
+        trainer.load(old.save())
+        assert trainer.save() == old.save()
 
 
 @EACH

@@ -12,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainlet.backends import kernels
+from trainlet.backends.blob import VERSION, WITHIN
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
 from trainlet.backends.namespace import own
 from trainlet.backends.program import CTYPES, LOGITS, LOSS, RATE, Program, Stage
@@ -24,6 +25,7 @@ from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Step, Tile
 
 _POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8"}
 INT_MAX = 2**31 - 1
+FLOAT_MAX = float(np.finfo(np.float32).max)
 MARK = "board_mark"  # of the harness
 TRAINING = "if (training) "
 OWN = "__"
@@ -198,7 +200,10 @@ class Emitter:
             "arena": max(p.arena_bytes, 1),
             "state_bytes": p.state_bytes,
             "blob_bytes": face.blob_bytes,
-            "fingerprint": p.fingerprint,
+            "version": VERSION,
+            "fingerprint": p.layout.fingerprint,
+            "floats": self.floats(),
+            "bounded": self.bounded(),
             "given": given,
             "inputs": inputs,
             "streamed": stream,
@@ -235,6 +240,30 @@ class Emitter:
             "lr_offset": None if rate is None else step.plan.offset[rate],
             "lr": literal(float(p.lr)),
         }
+
+    def floats(self) -> dict[str, int]:
+        """Where the float32 leaves lie in the state, one behind the other."""
+        kept = [n for n in self.program.kept if n.type.dtype == "float32"]
+        return {
+            "at": self.program.layout.counter_bytes,
+            "count": sum(n.type.size for n in kept),
+        }
+
+    def bounded(self) -> list[dict[str, Any]]:
+        """The leaves of the state whose values have bounds."""
+        found = []
+        for n in self.program.kept:
+            least, most = n.attrs.get(WITHIN, (None, None))
+            if (least, most) != (None, None):
+                found.append(
+                    {
+                        "at": self.program.layout.start[n.name],
+                        "count": n.type.size,
+                        "least": literal(-FLOAT_MAX if least is None else least),
+                        "most": literal(FLOAT_MAX if most is None else most),
+                    }
+                )
+        return found
 
     def applied(self) -> dict[str, Any] | None:
         stage = self.program.apply

@@ -54,6 +54,8 @@ def fit_program(
     ram, _ = needed(program)
     if limits.ram is None or ram <= limits.ram or max_recompute is None:
         return program
+    if program.arena_bytes > program.plan.arena:  # the state, or `apply`, sets the arena
+        return program
     arena = limits.ram - (ram - program.arena_bytes)
     found = fit(program.graph, program.plan, arena, max_recompute, planner)
     if found is None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from trainlet.backends.blob import Layout
 from trainlet.backends.interface import Argument, CType, Interface
 from trainlet.backends.names import input_symbols
 from trainlet.backends.target import Target
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
-from trainlet.ir.text import print_graph
 from trainlet.ops.op import OPS
 from trainlet.passes.fuse.widened import made_again
 from trainlet.passes.recompute import backward_nodes
@@ -22,9 +21,6 @@ from trainlet.plan.recompute.budget import Recomputation
 from trainlet.plan.tiles.tile import Tile
 
 LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"
-BLOB_HEADER = 16
-BLOB_CHECKSUM = 4
-WORD = 4
 CTYPES: dict[str, CType] = {
     "float32": "float",
     "int32": "int32_t",
@@ -64,7 +60,8 @@ class Program:
 
     @property
     def arena_bytes(self) -> int:
-        return max(stage.plan.arena for stage in self.stages)
+        """Bytes that every stage has room in, and the state too, which `load` verifies there."""
+        return max(self.state_bytes, *(stage.plan.arena for stage in self.stages))
 
     @cached_property
     def inputs(self) -> list[Node]:
@@ -92,10 +89,14 @@ class Program:
         return _unique(self.stages, "state")
 
     @cached_property
-    def kept(self) -> list[Node]:
-        """All leaves that training changes, as they lie in the state: words first, then bytes."""
-        leaves = (*self.params, *self.states)
-        return sorted(leaves, key=lambda n: -np.dtype(n.type.dtype).itemsize)
+    def layout(self) -> Layout:
+        """All that training changes, as it lies in the state."""
+        return Layout.of((*self.params, *self.states), self.accumulate)
+
+    @property
+    def kept(self) -> tuple[Node, ...]:
+        """All leaves that training changes, as they lie in the state."""
+        return self.layout.leaves
 
     @cached_property
     def constants(self) -> list[Node]:
@@ -125,16 +126,10 @@ class Program:
                 return to_device(leaf, stage.graph.values[leaf.name])
         raise KeyError(leaf.name)
 
-    @cached_property
+    @property
     def state_bytes(self) -> int:
         """What trainer_save keeps, and all that training changes."""
-        size = self.counter_bytes + sum(n.type.nbytes for n in self.kept)
-        return -(-size // WORD) * WORD
-
-    @property
-    def counter_bytes(self) -> int:
-        """The count of summed gradients, where gradients are summed over steps."""
-        return 4 if self.apply else 0
+        return self.layout.state_bytes
 
     @cached_property
     def constant_bytes(self) -> int:
@@ -159,18 +154,8 @@ class Program:
             ),
             Argument(LOGITS, CTYPES[logits.dtype], logits.size),
             Argument(TARGET, CTYPES[target.dtype], target.size),
-            BLOB_HEADER + self.state_bytes + BLOB_CHECKSUM,
+            self.layout.blob_bytes,
         )
-
-    @cached_property
-    def fingerprint(self) -> int:
-        """Tells programs apart whose trained state must not be mixed: graphs and constants."""
-        crc = 0
-        for stage in self.stages:
-            crc = zlib.crc32(print_graph(stage.graph).encode(), crc)
-        for n in self.constants:
-            crc = zlib.crc32(self.initial(n).tobytes(), crc)
-        return crc
 
     @property
     def macs_forward(self) -> int:

@@ -114,7 +114,7 @@ def to_user(leaf: Node, array: np.ndarray, rest: np.ndarray | None = None) -> np
     user = np.transpose(permuted, np.argsort(how.permutation))
     if how.offset is not None:
         user = user - np.asarray(how.offset, np.float32).reshape(how.shape)
-    return np.ascontiguousarray(user)
+    return np.array(user, order="C")
 
 
 def _kept(leaf: Node) -> TensorType:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,9 @@ from trainlet.ops.op import build, float32, leaf
 from trainlet.ops.quantized.precision import Int8
 from trainlet.ops.quantized.scaling import integer_update
 
+Bounds = tuple[float | None, float | None]
+SMALLEST = float(np.finfo(np.float32).tiny)
+
 
 @dataclass
 class Updates:
@@ -28,19 +32,22 @@ class Updates:
     outputs: dict[str, Node] = field(default_factory=dict)
     values: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def state(self, name: str, value: np.ndarray) -> Node:
-        """A new leaf of the optimiser's state."""
+    def state(self, name: str, value: np.ndarray, within: Bounds | None = None) -> Node:
+        """A new leaf of the optimiser's state; within: bounds of the values that it can have."""
         self.values[name] = value
-        return leaf("state", name, TensorType(value.shape, str(value.dtype)))  # type: ignore[arg-type]
+        attrs = {} if within is None else {"within": within}
+        return leaf("state", name, TensorType(value.shape, str(value.dtype)), **attrs)  # type: ignore[arg-type]
 
     def set(self, target: Node, update: Node) -> Node:
         """The leaf `target` becomes `update`."""
         self.outputs[f"new.{target.name}"] = update
         return update
 
-    def moment(self, p: Node, g: Node, op: str, suffix: str, **attrs: Any) -> Node:
+    def moment(
+        self, p: Node, g: Node, op: str, suffix: str, within: Bounds | None = None, **attrs: Any
+    ) -> Node:
         """A running value of the gradient's shape (narrower than p under a sparse scheme)."""
-        state = self.state(f"{p.name}.{suffix}", np.zeros(g.type.shape, np.float32))
+        state = self.state(f"{p.name}.{suffix}", np.zeros(g.type.shape, np.float32), within)
         return self.set(state, build(op, state, g, **attrs))
 
     def descend(self, p: Node, direction: Node) -> None:
@@ -68,14 +75,28 @@ class Optimizer(Protocol):
         ...
 
 
+def _number(name: str, value: object) -> float:
+    """A finite number as the device holds it; raises TrainletError."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TrainletError(f"{name} is {value!r}; allowed: a finite number")
+    try:
+        with np.errstate(over="ignore"):
+            held = float(np.float32(float(value)))
+    except OverflowError:
+        raise TrainletError(f"{name} is beyond float32; allowed: a finite number") from None
+    if not np.isfinite(held):
+        raise TrainletError(f"{name} is {value!r}; allowed: a finite number of float32")
+    return held
+
+
 def _check_rate(lr: float) -> None:
-    if not (np.isfinite(lr) and lr >= 0):
+    if not _number("the learning rate", lr) >= 0:
         raise TrainletError(f"the learning rate is a finite number, at least 0; found {lr}")
 
 
 def _check_share(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise TrainletError(f"{name} is in [0, 1), found {value}")
+    if not 0 <= _number(name, value) < 1:
+        raise TrainletError(f"{name} is in [0, 1) as float32, found {value}")
 
 
 @dataclass(frozen=True)
@@ -106,17 +127,24 @@ class Adam:
 
     def __post_init__(self) -> None:
         _check_rate(self.lr)
-        _check_share("beta 1", self.betas[0])
-        _check_share("beta 2", self.betas[1])
+        if not isinstance(self.betas, (tuple, list)) or len(self.betas) != 2:
+            raise TrainletError(f"betas are {self.betas!r}; allowed: two numbers in [0, 1)")
+        for k, beta in enumerate(self.betas, 1):
+            _check_share(f"beta {k}", beta)
+        if not _number("eps", self.eps) >= SMALLEST:
+            raise TrainletError(
+                f"eps is {self.eps!r}; allowed: a number of at least {SMALLEST:.3g}: where a "
+                "gradient is 0, so is the root that it is added to"
+            )
 
     def update(self, gradients: Mapping[Node, Node], updates: Updates) -> None:
         powers = []
         for k, beta in enumerate(self.betas, 1):
-            power = updates.state(f"adam.power{k}", np.ones((), np.float32))
+            power = updates.state(f"adam.power{k}", np.ones((), np.float32), (0.0, 1.0))
             powers.append(updates.set(power, build("decay", power, factor=beta)))
         for p, g in gradients.items():
             m = updates.moment(p, g, "moment1", "adam_m", beta=self.betas[0])
-            v = updates.moment(p, g, "moment2", "adam_v", beta=self.betas[1])
+            v = updates.moment(p, g, "moment2", "adam_v", (0.0, None), beta=self.betas[1])
             if p.type.dtype == "float32":
                 updates.set(p, build("adam", p, m, v, *powers, updates.lr, eps=self.eps))
             else:

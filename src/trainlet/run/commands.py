@@ -14,9 +14,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from trainlet.backends.blob import check_length
 from trainlet.backends.interface import Interface
 from trainlet.errors import DeviceFault
-from trainlet.run.device import Closing, Inputs, check, check_blob, flat_inputs, learning_rate
+from trainlet.run.device import Closing, Inputs, check, flat_inputs, learning_rate
 
 EXIT, IDLE, INIT, PREDICT, STEP, SAVE, LOAD, STACK, MARKED = range(9)
 
@@ -94,7 +95,7 @@ class CommandDevice(Closing):
         return bytes(blob)
 
     def load(self, blob: bytes) -> None:
-        check_blob(self.interface, blob)
+        check_length(blob, self.interface.blob_bytes)
         self._request(LOAD)
         for offset, size in self._pieces():
             self._link.send(blob[offset : offset + size])

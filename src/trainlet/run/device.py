@@ -73,8 +73,8 @@ STATUS: dict[int, tuple[type[TrainletError], str]] = {
     -1: (DataError, "an input is not a finite number, or out of range; look at the preprocessing"),
     -2: (DataError, "the label is not a class of the model, or the target is not finite"),
     -3: (DivergedError, "the loss is not finite; nothing was updated; use a smaller learning rate"),
-    -4: (StateError, "the saved state is damaged or belongs to another program; nothing changed; "
-                     "save it again with this program"),
+    -4: (StateError, "the saved state is damaged, holds what training cannot make, or belongs to "
+                     "another program; nothing changed; save it again with this program"),
     -5: (TrainletError, "reading or writing the saved state failed"),
 }  # fmt: skip
 
@@ -99,11 +99,3 @@ def learning_rate(lr: float) -> float:
     if not abs(lr) <= float(np.finfo(np.float32).max):
         raise DataError(f"the learning rate is {lr}; pass a finite number, such as 0.01")
     return float(np.float32(lr))
-
-
-def check_blob(interface: Interface, blob: bytes) -> None:
-    if len(blob) != interface.blob_bytes:
-        raise StateError(
-            f"the saved state has {len(blob)} bytes, this program's has {interface.blob_bytes}; "
-            "it is truncated or belongs to another program"
-        )

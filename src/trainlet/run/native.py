@@ -10,10 +10,11 @@ import numpy as np
 from cffi import FFI
 from numpy.typing import ArrayLike
 
+from trainlet.backends.blob import check_length
 from trainlet.backends.interface import DTYPES, Argument, Interface
 from trainlet.backends.toolchain import compile_shared
 from trainlet.errors import DeviceFault
-from trainlet.run.device import Closing, Inputs, check, check_blob, flat_inputs, learning_rate
+from trainlet.run.device import Closing, Inputs, check, flat_inputs, learning_rate
 
 IO_FAILED = -1
 
@@ -85,7 +86,7 @@ class NativeDevice(Closing):
         return bytes(blob)
 
     def load(self, blob: bytes) -> None:
-        check_blob(self.interface, blob)
+        check_length(blob, self.interface.blob_bytes)
 
         def read(_: object, offset: int, target: Any, size: int) -> int:
             if offset + size > len(blob):

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from abc import abstractmethod
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trainlet.backends.program import BLOB_HEADER, LOGITS, LOSS, RATE, TARGET, Program, Stage
-from trainlet.errors import DivergedError, StateError
+from trainlet.backends.blob import Saved
+from trainlet.backends.program import LOGITS, LOSS, RATE, TARGET, Program, Stage
+from trainlet.errors import DivergedError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import holder, in_arena
 from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Tile
-from trainlet.run.device import Closing, Inputs, check_blob, flat_inputs
+from trainlet.run.device import Closing, Inputs, flat_inputs
 from trainlet.run.evaluate import evaluate_graph
 
-MAGIC, VERSION = 0x4C4E5254, 1
 NEW = "new."
 
 
@@ -66,33 +64,18 @@ class SimulatedDevice(Closing):
         return float(results[LOSS])
 
     def save(self) -> bytes:
-        payload = b"".join(self.values[n.name].tobytes() for n in self.program.kept)
-        counter = struct.pack("<I", self.pending) if self.program.apply else b""
-        body = self._header() + (counter + payload).ljust(self.program.state_bytes, b"\0")
-        return body + struct.pack("<I", zlib.crc32(body))
+        return self.program.layout.pack(Saved(self.values, self.pending))
 
     def load(self, blob: bytes) -> None:
-        check_blob(self.interface, blob)
-        good = blob[:BLOB_HEADER] == self._header()
-        if not good or struct.pack("<I", zlib.crc32(blob[:-4])) != blob[-4:]:
-            raise StateError("the saved state is damaged or of another program; nothing changed")
-        at = BLOB_HEADER + self.program.counter_bytes
-        for n in self.program.kept:
-            flat = np.frombuffer(blob, n.type.dtype, n.type.size, at)
-            self.values[n.name] = flat.reshape(n.type.shape).copy()
-            at += n.type.nbytes
-        if self.program.apply:
-            self.pending = struct.unpack_from("<I", blob, BLOB_HEADER)[0]
+        saved = self.program.layout.unpack(blob)
+        self.values |= saved.arrays
+        self.pending = saved.pending
 
     def stack_used(self) -> int:
         return 0
 
     def close(self) -> None:
         self.values = {}
-
-    def _header(self) -> bytes:
-        p = self.program
-        return struct.pack("<4I", MAGIC, VERSION, p.fingerprint, p.state_bytes)
 
     def _fed(self, inputs: Inputs) -> dict[str, np.ndarray]:
         flat = flat_inputs(self.interface, inputs)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 import tempfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 
+from trainlet.backends.blob import Saved
 from trainlet.backends.c import write_project
 from trainlet.backends.firmware import build_firmware
-from trainlet.backends.program import BLOB_CHECKSUM, BLOB_HEADER, LOGITS, Program
+from trainlet.backends.program import LOGITS, Program
 from trainlet.errors import DataError, TargetError, TrainletError
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage, to_device, to_user
@@ -119,23 +119,32 @@ class Trainer(Closing):
     def load_state(self, state: Mapping[str, ArrayLike]) -> None:
         """Overwrite trained parameters; those left out, and the optimiser's state, stay.
 
-        Raises DataError for an unknown parameter, a wrong shape, NaN or infinity; nothing is
-        changed then.
+        Raises DataError for an unknown parameter, a wrong shape, what is no number, NaN or
+        infinity; nothing is changed then.
         """
+        if not isinstance(state, Mapping):
+            raise DataError(f"a state is {{parameter: array}}, found {type(state).__name__}")
         leaves = {n.name: n for n in self.program.params}
-        unknown = sorted(set(state) - set(leaves))
-        if unknown:
-            raise DataError(f"{unknown[0]!r} is not trained; trained: {', '.join(leaves)}")
-        arrays = split_blob(self.program, self.device.save())
-        for name, value in state.items():
-            array, wanted = np.asarray(value, np.float32), storage(leaves[name]).shape
-            if array.shape != wanted:
-                raise DataError(f"{name!r} has shape {array.shape}; allowed: {wanted}")
-            if not np.isfinite(array).all():
-                raise DataError(f"{name!r} holds NaN or infinity")
-            self._check_frozen(name, array)
-            arrays[name] = to_device(leaves[name], array)
-        self.device.load(join_blob(self.program, self.device.save(), arrays))
+        for name in state:
+            if name not in leaves:
+                raise DataError(f"{name!r} is not trained; trained: {', '.join(leaves)}")
+        arrays = {name: self._parameter(leaves[name], value) for name, value in state.items()}
+        layout = self.program.layout
+        saved = layout.unpack(self.device.save())
+        self.device.load(layout.pack(Saved({**saved.arrays, **arrays}, saved.pending)))
+
+    def _parameter(self, leaf: Node, value: ArrayLike) -> np.ndarray:
+        """A parameter's array as the device keeps it; raises DataError."""
+        given, wanted = _numbers(leaf.name, value), storage(leaf).shape
+        if given.shape != wanted:
+            raise DataError(f"{leaf.name!r} has shape {given.shape}; allowed: {wanted}")
+        with np.errstate(over="ignore"):
+            array = given.astype(np.float32)
+            kept = to_device(leaf, array)
+        if not (np.isfinite(array).all() and np.isfinite(kept).all()):
+            raise DataError(f"{leaf.name!r} holds NaN or infinity, or more than float32 can")
+        self._check_frozen(leaf.name, array)
+        return kept
 
     def _check_frozen(self, name: str, array: np.ndarray) -> None:
         """Raise DataError if an array differs from the network where it does not learn."""
@@ -152,8 +161,13 @@ class Trainer(Closing):
         return self.device.save()
 
     def load(self, blob: bytes) -> None:
-        """Take a saved state; StateError for a damaged one or another program's."""
-        self.device.load(blob)
+        """Take a saved state.
+
+        Raises StateError for one that is damaged, holds values that training cannot make, or
+        belongs to a program whose state has another layout; nothing is changed then.
+        """
+        self.program.layout.unpack(blob)
+        self.device.load(bytes(blob))
 
     def reset(self) -> None:
         """Back to the pretrained parameters."""
@@ -163,22 +177,22 @@ class Trainer(Closing):
         self.device.close()
 
 
+def _numbers(name: str, value: ArrayLike) -> np.ndarray:
+    """The array of what a user hands over for a parameter; raises DataError unless numbers."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name!r} is no array of numbers: {error}") from None
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"{name!r} is {array.dtype}; allowed: real numbers")
+    return array
+
+
 def split_blob(program: Program, blob: bytes) -> dict[str, np.ndarray]:
     """The arrays of a saved state by leaf name, as the device keeps them."""
-    arrays, at = {}, BLOB_HEADER + program.counter_bytes
-    for n in program.kept:
-        values = np.frombuffer(blob, n.type.dtype, n.type.size, at)
-        arrays[n.name] = values.reshape(n.type.shape).copy()
-        at += n.type.nbytes
-    return arrays
-
-
-def join_blob(program: Program, blob: bytes, arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The saved state `blob` with other arrays: header and step counter stay."""
-    payload = b"".join(arrays[n.name].astype(n.type.dtype).tobytes() for n in program.kept)
-    start = BLOB_HEADER + program.counter_bytes
-    body = blob[:start] + payload + blob[start + len(payload) : -BLOB_CHECKSUM]
-    return body + struct.pack("<I", zlib.crc32(body))
+    return dict(program.layout.unpack(blob).arrays)
 
 
 def build_trainer(program: Program, device: str, count: bool = True) -> Trainer:

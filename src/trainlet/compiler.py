@@ -50,7 +50,7 @@ from trainlet.passes.layout import channels_last
 from trainlet.passes.presets import choose, graph_parameters
 from trainlet.passes.prune import prune
 from trainlet.passes.split import split_weights
-from trainlet.passes.training_head import float_head, without_softmax
+from trainlet.passes.training_head import training_head
 from trainlet.passes.update import Training, attach_updates
 from trainlet.plan.order.best_order import EFFORTS, find_order
 from trainlet.plan.order.schedule import Order
@@ -254,7 +254,7 @@ def compile(
     scheme: Scheme | None = None,
     *,
     target: str | Target = "cortex-m7",
-    precision: str | Int8 = "float32",
+    precision: str | Int8 | None = None,
     calibration: Sequence[ArrayLike] | None = None,
     loss: Loss | str = "cross_entropy",
     optimizer: Optimizer | None = None,
@@ -273,7 +273,8 @@ def compile(
     scheme: which parameters learn, with which share of their input channels; or a preset's name.
     target: a preset's name (`trainlet targets`) or a Target.
     precision: "float32", or "int8" (an Int8 says how): real integers forward, updates with
-    quantisation-aware scaling; `calibration` batches show a float network's ranges.
+    quantisation-aware scaling; `calibration` batches show a float network's ranges.  None is what
+    the network is: "int8" of an int8 .tflite file or backbone, else "float32".
     loss: "cross_entropy" (int labels), "mse", "bce", "bce_with_logits", or a Loss.
     accumulate: gradients of so many steps are averaged before the parameters change.
     tile: whether maps too large for the arena exist only a few rows at a time; by default where
@@ -308,14 +309,18 @@ def compile(
     accumulate = int(accumulate)
     optimizer = optimizer or SGD()
     place = target if isinstance(target, Target) else Target.preset(target)
-    integer = _integer_precision(precision)
-    graph = _forward_graph(model, example_inputs, integer, calibration)
+    criterion = loss if isinstance(loss, Loss) else Loss(loss)
+    if isinstance(model, (str, Path)):
+        path = Path(model)
+        model = read_archive(path) if path.suffix == ".pt2" else load(path)
+    integer = _integer_precision(precision, model)
+    graph = _forward_graph(model, example_inputs, integer, calibration, criterion.name)
 
     planner = partial(_plan, target=place, tile=tile, stream=stream, effort=schedule)
 
     def program(scheme: Scheme, integer: Int8 | None = integer) -> CompiledProgram:
         training = training_graph(
-            graph, None, scheme, loss, optimizer, accumulate, precision=integer
+            graph, None, scheme, criterion, optimizer, accumulate, precision=integer
         )
         step, plan = _planned(training.step, planner)
         return _program(replace(training, step=step), plan, place, optimizer, accumulate, prefix)
@@ -326,29 +331,35 @@ def compile(
     return replace(wanted, precision=integer, variant=lambda other: program(scheme, other))
 
 
-def _integer_precision(precision: str | Int8) -> Int8 | None:
+def _integer_precision(precision: str | Int8 | None, model: Model) -> Int8 | None:
+    """How integers are trained; None for float32."""
+    if precision not in (None, "float32", "int8") and not isinstance(precision, Int8):
+        raise TrainletError(f"precision {precision!r}; allowed: 'float32', 'int8', or an Int8")
+    if isinstance(model, Graph):
+        integers = any(n.type.dtype == "int8" for n in model.nodes())
+        if integers and precision == "float32":
+            raise TrainletError("precision='float32' of a network in int8; leave it out")
+        if not integers and precision not in (None, "float32"):
+            raise TrainletError(
+                "precision='int8' of a loaded float32 graph; pass the torch.nn.Module or the path "
+                "of its .pt2 file with `calibration`, or an int8 .tflite file"
+            )
+        precision = precision or ("int8" if integers else None)
     if isinstance(precision, Int8):
         return precision
-    if precision not in ("float32", "int8"):
-        raise TrainletError(f"precision {precision!r}; allowed: 'float32', 'int8', or an Int8")
     return Int8() if precision == "int8" else None
 
 
 def _forward_graph(
-    model: Model, example_inputs: Any, integer: Int8 | None, calibration: Any
+    model: Model, example_inputs: Any, integer: Int8 | None, calibration: Any, loss: str
 ) -> Graph:
     """The forward graph to train; quantised, if integers are asked for and it is not yet."""
     if integer is None:
         if calibration is not None:
-            raise TrainletError("calibration goes with precision='int8'; leave it out")
+            raise TrainletError("calibration goes with precision='int8'; leave it out, or say both")
         return import_model(model, example_inputs)
-    if isinstance(model, (str, Path)):
-        path = Path(model)
-        model = read_archive(path) if path.suffix == ".pt2" else load(path)
     if isinstance(model, Graph):
-        _check_quantised(model)
-        graph = without_softmax(model)
-        return float_head(graph) if integer.float_head else graph
+        return training_head(model, loss, integer.float_head)
     if calibration is None:
         raise DataError("precision='int8' needs calibration: batches of inputs, a hundred samples")
     if isinstance(model, ExportedProgram) and example_inputs is None:
@@ -356,14 +367,6 @@ def _forward_graph(
     return quantize_module(
         model, example_inputs, calibration, integer.calibration, float_head=integer.float_head
     )
-
-
-def _check_quantised(graph: Graph) -> None:
-    if not any(n.type.dtype == "int8" for n in graph.nodes()):
-        raise TrainletError(
-            "precision='int8' of a loaded float32 graph; pass the torch.nn.Module or the path of "
-            "its .pt2 file with `calibration`, or an int8 .tflite file"
-        )
 
 
 def evaluate(

@@ -14,6 +14,7 @@ from trainlet.cli.options import (
     Calibration,
     ExtraBits,
     Flash,
+    FloatHead,
     Gradient,
     LossName,
     Lr,
@@ -49,10 +50,11 @@ def compile_command(
     loss: LossName = "cross_entropy",
     accumulate: Accumulate = 1,
     prefix: Prefix = "trainer",
-    precision: PrecisionName = "float32",
+    precision: PrecisionName = None,
     calibration: Calibration = None,
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
+    float_head: FloatHead = None,
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
@@ -66,6 +68,7 @@ def compile_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
         calibration, max_ram, max_recompute, gradient, extra_bits, schedule, stream,
+        float_head,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(graph_text(asked, stop_after), nl=False)
@@ -112,10 +115,11 @@ def plan_command(
     lr: Lr = None,
     loss: LossName = "cross_entropy",
     accumulate: Accumulate = 1,
-    precision: PrecisionName = "float32",
+    precision: PrecisionName = None,
     calibration: Calibration = None,
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
+    float_head: FloatHead = None,
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
@@ -135,6 +139,7 @@ def plan_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
+        float_head=float_head,
     )  # fmt: skip
     with ERR.status(f"planning {net}"):
         report = asked.program().report

@@ -58,7 +58,8 @@ Lr = Annotated[float | None, typer.Option(help="learning rate (default: 0.01; ad
 LossName = Annotated[str, typer.Option("--loss", help=", ".join(LOSSES))]
 Accumulate = Annotated[int, typer.Option(min=1, help="average the gradients of so many steps")]
 PrecisionName = Annotated[
-    str, typer.Option("--precision", help="float32, or int8 (a .tflite file is int8 already)")
+    str | None,
+    typer.Option("--precision", help="float32, or int8 (default: int8 of an int8 .tflite file)"),
 ]
 Calibration = Annotated[
     Path | None,
@@ -66,10 +67,17 @@ Calibration = Annotated[
 ]
 Gradient = Annotated[
     str | None,
-    typer.Option(help=f"of int8: an activation's, {', '.join(GRADIENTS)} (default: float32)"),
+    typer.Option(help=f"of int8: an activation's, {', '.join(GRADIENTS)} (int16)"),
 ]
 ExtraBits = Annotated[
     int | None, typer.Option(help="of int8: fractional bits of a trained weight, 0, 4 or 8 (8)")
+]
+FloatHead = Annotated[
+    bool | None,
+    typer.Option(
+        "--float-head/--no-float-head",
+        help="of int8: the last layer stays float32 (the default), or is int8 too",
+    ),
 ]
 Schedule = Annotated[
     str, typer.Option("--schedule", help=f"of the operations: {', '.join(EFFORTS)}")
@@ -95,7 +103,7 @@ class Request:
     loss: str
     accumulate: int
     prefix: str = "trainer"
-    precision: str = "float32"
+    precision: str | None = None
     calibration: Path | None = None
     max_ram: int | None = None
     max_recompute: float = 1.33
@@ -103,6 +111,7 @@ class Request:
     extra_bits: int | None = None
     schedule: str = "greedy"
     stream: bool = False
+    float_head: bool | None = None
 
     def update_scheme(self) -> tl.UpdateScheme | str:
         """The preset's name, or the file's scheme."""
@@ -126,13 +135,15 @@ class Request:
             raise TrainletError(f"no optimizer {self.optimizer!r}; allowed: {known}")
         return OPTIMIZERS[self.optimizer](self.lr)
 
-    def arithmetic(self) -> str | tl.Int8:
+    def arithmetic(self) -> str | tl.Int8 | None:
         """What `compile` takes as its precision."""
-        choices = {"gradient": self.gradient, "extra_bits": self.extra_bits}
+        choices = {
+            "gradient": self.gradient, "extra_bits": self.extra_bits, "float_head": self.float_head
+        }  # fmt: skip
         given: dict[str, Any] = {k: v for k, v in choices.items() if v is not None}
         if not given:
             return self.precision
-        if self.precision != "int8":
+        if self.precision != "int8" and (self.precision or self.net.suffix != ".tflite"):
             name = next(iter(given)).replace("_", "-")
             raise TrainletError(f"--{name} goes with --precision int8; leave it out, or say both")
         return tl.Int8(**given)

@@ -15,6 +15,7 @@ from trainlet.cli.options import (
     Calibration,
     ExtraBits,
     Flash,
+    FloatHead,
     Gradient,
     LossName,
     Lr,
@@ -53,10 +54,11 @@ def profile_command(
     lr: Lr = None,
     loss: LossName = "cross_entropy",
     accumulate: Accumulate = 1,
-    precision: PrecisionName = "float32",
+    precision: PrecisionName = None,
     calibration: Calibration = None,
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
+    float_head: FloatHead = None,
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
@@ -68,6 +70,7 @@ def profile_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
+        float_head=float_head,
     )  # fmt: skip
     with ERR.status(f"counting {net}"):
         profile = asked.program().profile(on)

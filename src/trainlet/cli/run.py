@@ -15,6 +15,7 @@ from trainlet.cli.options import (
     Calibration,
     ExtraBits,
     Flash,
+    FloatHead,
     Gradient,
     LossName,
     Lr,
@@ -54,16 +55,18 @@ def run_command(
     optimizer: OptimizerName = "sgd",
     loss: LossName = "cross_entropy",
     accumulate: Accumulate = 1,
-    precision: PrecisionName = "float32",
+    precision: PrecisionName = None,
     calibration: Calibration = None,
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
+    float_head: FloatHead = None,
     seed: Annotated[int, typer.Option(min=0, help="of the order of the examples")] = 0,
 ) -> None:
     """Train and measure on data files, on this machine or an emulated microcontroller."""
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, gradient=gradient, extra_bits=extra_bits,
+        float_head=float_head,
     )  # fmt: skip
     with ERR.status(f"compiling {net} for {on}"):
         program = asked.program()

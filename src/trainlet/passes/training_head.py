@@ -1,7 +1,7 @@
 """What stands between a network for prediction and one for training: its last operators.
 
-Training needs logits, not probabilities, and their gradient wants a float32 head: a head of bytes
-costs accuracy, for it moves by whole steps or not at all.
+A loss reads real values.  Cross-entropy wants logits, not probabilities, and their gradient wants
+a float32 head: a head of bytes costs accuracy, for it moves by whole steps or not at all.
 """
 
 from __future__ import annotations
@@ -20,6 +20,18 @@ from trainlet.ops.quantized.types import HIGHEST, LOWEST
 LOGITS = "logits"
 _SOFTMAX = frozenset(("softmax", "softmax_i8"))
 _AROUND = frozenset(("dequantize", "reshape"))
+
+
+def training_head(graph: Graph, loss: str, float32: bool) -> Graph:
+    """The integer graph made ready for a loss, its last layer in float32 if that is asked for.
+
+    A last softmax goes before "cross_entropy"; before any other loss it becomes float32.
+    """
+    logits = without_softmax(graph)
+    real = float_head(logits) if float32 else real_logits(logits)
+    if logits is graph or loss == "cross_entropy":
+        return real
+    return _with_logits(real, build("softmax", real.outputs[LOGITS]), [])
 
 
 def without_softmax(graph: Graph) -> Graph:
@@ -47,9 +59,13 @@ def float_head(graph: Graph) -> Graph:
         w, b = (_real(p, values) for p in parameters)
         logits = build("linear", dequantized(x), w, b, label=last.name)
         return _with_logits(Graph(graph.outputs, values), logits, reshapes)
-    if graph.outputs[LOGITS].type.dtype == "int8":
-        return _with_logits(graph, dequantized(graph.outputs[LOGITS]), [])
-    return graph
+    return real_logits(graph)
+
+
+def real_logits(graph: Graph) -> Graph:
+    """The graph with the real values of its `logits`, which is what a loss reads."""
+    logits = graph.outputs[LOGITS]
+    return _with_logits(graph, dequantized(logits), []) if logits.type.dtype == "int8" else graph
 
 
 def _beneath(node: Node) -> tuple[Node, list[Node]]:

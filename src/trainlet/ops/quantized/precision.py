@@ -19,11 +19,11 @@ class Int8:
     extra_bits:  fractional bits kept in RAM for each trained weight: 0, 4 or 8
     rounding:    of an update to the weight's units: "stochastic", "nearest" or "truncate"
     qas:         quantisation-aware scaling; without it the integer gradient is used as it is
-    float_head:  the last linear layer stays float32
+    float_head:  the last layer with a weight stays float32; else its result is int8 too
     calibration: ranges of the activations by "minmax" or by least squared error, "mse"
     seed:        of the stochastic rounding
-    gradient:    of an activation: "float32", or "int16" or "int8" with a common exponent, found at
-                 run time: integer arithmetic, and half of the bytes or less
+    gradient:    of an activation: "int16" or "int8" with a common exponent, found at run time, in
+                 integer arithmetic; or "float32", with twice the bytes of "int16" or more
     """
 
     extra_bits: int = 8
@@ -32,7 +32,7 @@ class Int8:
     float_head: bool = True
     calibration: str = "minmax"
     seed: int = 0
-    gradient: str = "float32"
+    gradient: str = "int16"
 
     def __post_init__(self) -> None:
         for name, value, allowed in (

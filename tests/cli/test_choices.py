@@ -1,6 +1,48 @@
-"""`trainlet plan --choices`: what other gradients and extra bits would cost."""
+"""How int8 trains: the same default on the command line as in Python, and what else would cost."""
+
+from pathlib import Path
 
 import numpy as np
+import pytest
+
+import trainlet as tl
+from trainlet.cli.options import Request
+
+
+def asked(**options) -> Request:
+    net = Path(options.pop("net", "net.pt2"))
+    return Request(net, "last", "host", None, None, "sgd", None, "mse", 1, **options)
+
+
+def test_the_default_is_pythons():
+    assert asked(precision="int8").arithmetic() == "int8"
+    assert tl.Int8() == tl.Int8(gradient="int16", extra_bits=8, float_head=True)
+    assert asked(precision="int8", extra_bits=4).arithmetic() == tl.Int8(extra_bits=4)
+    assert asked(precision="int8", float_head=False).arithmetic() == tl.Int8(float_head=False)
+    assert asked(net="net.tflite", gradient="int8").arithmetic() == tl.Int8(gradient="int8")
+    assert asked().arithmetic() is asked(net="net.tflite").arithmetic() is None
+
+
+@pytest.mark.parametrize("command", ["compile", "plan", "profile", "run"])
+@pytest.mark.parametrize("word", ["--no-float-head", "--float-head"])
+def test_the_head_is_an_option_of_int8(command, word, net, refused):
+    np.savez("data.npz", x=np.zeros((2, 6), np.float32), y=np.zeros(2, np.int32))
+    data = ["--data", "data.npz"] if command == "run" else []
+    said = refused(command, net, "--scheme", "last", *data, word)
+    assert "--float-head goes with --precision int8" in said
+
+
+def test_the_head_in_integers(net, run):
+    np.savez("shown.npz", x=np.random.default_rng(0).standard_normal((8, 6), np.float32))
+    words = ["plan", net, "--scheme", "last", "--precision", "int8", "--calibration", "shown.npz"]
+    sizes = {}
+    for word in ("--float-head", "--no-float-head"):
+        result = run(*words, word)
+        assert result.exit_code == 0, result.output
+        line = next(x for x in result.stdout.splitlines() if "trained parameters" in x)
+        sizes[word] = int(line.split("│")[2].replace(",", ""))
+    # float32: 3 x 8 weights and 3 biases; int8: a byte and 8 extra bits each, and int32 biases
+    assert sizes == {"--float-head": 4 * 27, "--no-float-head": 2 * 24 + 4 * 3}
 
 
 def test_they_are_shown(run, net, refused):

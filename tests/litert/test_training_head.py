@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("tflite", reason="needs pip install trainlet[tflite]")
 
+import trainlet as tl
 from litert.networks import FLOAT, QUANTISED
 from litert.reference import data, draw, leaves, oracle
 from litert.writer import Operator, Tensor, write
@@ -16,6 +17,8 @@ from trainlet.passes.differentiate import differentiate
 from trainlet.passes.freeze import fold_constants
 from trainlet.passes.training_head import float_head, without_softmax
 from trainlet.run.evaluate import evaluate_graph
+from trainlet.run.simulated import OracleDevice
+from trainlet.run.trainer import Trainer
 
 LINEAR_LAST = [name for name in QUANTISED if name != "person_detect"]
 
@@ -76,6 +79,56 @@ def test_beta_stays_in_the_logits(opened):
     content = write([x, y], [Operator("SOFTMAX", [0], 1, "SoftmaxOptions", {"Beta": 2.0})])
     given = np.array([[1, 2, 3, -4]], np.int8)
     np.testing.assert_array_equal(oracle(without_softmax(opened(content)), given), given * 1.0)
+
+
+def classifier(softmax):
+    """A small int8 classifier as a file; its last operator is a softmax if that is asked for."""
+    rng = np.random.default_rng(0)
+    x, z = Tensor((1, 6), "INT8", [0.05], [3]), Tensor((1, 4), "INT8", [0.1], [-7])
+    w = Tensor((4, 6), "INT8", [0.02], [0], 0, rng.integers(-127, 128, (4, 6)).astype(np.int8))
+    b = Tensor((4,), "INT32", [0.001], [0], 0, rng.integers(-99, 99, 4).astype(np.int32))
+    tensors, operators = [x, w, b, z], [Operator("FULLY_CONNECTED", [0, 1, 2], 3,
+                                                 "FullyConnectedOptions", {})]  # fmt: skip
+    if softmax:
+        tensors.append(Tensor((1, 4), "INT8", [1 / 256], [-128]))
+        operators.append(Operator("SOFTMAX", [3], 4, "SoftmaxOptions", {"Beta": 1.0}))
+    return write(tensors, operators), rng.integers(-128, 128, (1, 6)).astype(np.int8)
+
+
+@pytest.mark.parametrize("softmax", [True, False], ids=["softmax", "logits"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse", "bce_with_logits"])
+@pytest.mark.parametrize("head", [True, False], ids=["float-head", "int8-head"])
+@pytest.mark.parametrize("gradient", ["float32", "int16", "int8"])
+def test_every_head_learns_every_loss(opened, softmax, loss, head, gradient):
+    content, x = classifier(softmax)
+    precision = tl.Int8(float_head=head, gradient=gradient)
+    made = tl.compile(opened(content), None, "last", target="host", precision=precision, loss=loss)
+    target = np.array([2]) if loss == "cross_entropy" else np.eye(4, dtype=np.float32)[2:3]
+    trainer = Trainer(made, OracleDevice(made))
+    losses = [trainer.step(x, target, 0.02) for _ in range(4)]
+    assert losses[-1] < losses[0]
+    logits = trainer.predict(x)
+    assert logits.dtype == np.float32
+    probabilities = softmax and loss != "cross_entropy"
+    assert probabilities == bool(np.isclose(logits.sum(), 1, atol=1e-5))
+
+
+def test_an_int8_head_in_c(opened):
+    content, x = classifier(True)
+    precision = tl.Int8(float_head=False)
+    made = tl.compile(opened(content), None, "last", target="host", precision=precision)
+    with made.build("host") as trainer:
+        oracle = Trainer(made, OracleDevice(made))
+        for _ in range(3):
+            assert trainer.step(x, [2], 0.2) == oracle.step(x, [2], 0.2)
+
+
+def test_a_network_of_integers_needs_no_precision(opened):
+    content, _ = classifier(True)
+    made = tl.compile(opened(content), None, "last", target="host")
+    assert made.precision == tl.Int8()
+    with pytest.raises(tl.TrainletError, match="'float32' of a network in int8; leave it out"):
+        tl.compile(opened(content), None, "last", target="host", precision="float32")
 
 
 @pytest.mark.parametrize("name", ["kws", "ic", "mcunet_vww"])

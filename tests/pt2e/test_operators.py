@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from trainlet.errors import UnsupportedError
 from trainlet.frontends.integers import import_converted
 from trainlet.frontends.pt2e import convert_module, quantize_module
+from trainlet.frontends.torch import import_program
 from trainlet.ops.verify import verify
 
 from . import modules
@@ -35,7 +37,7 @@ def case(name):
     model, rng = build(getattr(modules, name)), np.random.default_rng(1)
     x = draw(rng, 4, 3, 8, 8)
     converted = convert_module(model, x, [draw(rng, 16, 3, 8, 8), x])
-    graph = verify(import_converted(converted.module, converted.shapes, converted.biases))
+    graph = verify(import_converted(converted.module, converted.inputs, converted.biases))
     with torch.no_grad():
         wanted = model(torch.from_numpy(x)).numpy()
     return converted, graph, x, wanted
@@ -118,6 +120,28 @@ def test_two_inputs():
     x, y = draw(rng, 2, 3, 8, 8), draw(rng, 2, 3, 8, 8)
     graph = quantize_module(model, (x, y), [(x, y), (y, x)])
     assert [n.type.shape for n in graph.leaves("input")] == [x.shape, y.shape]
+
+
+class Keywords(nn.Module):
+    """Inputs that are called like functions and keywords of Python and C."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = nn.Linear(6, 4), nn.Linear(5, 4)
+
+    def forward(self, input, float):
+        return self.right(float) - self.left(input)
+
+
+def test_inputs_keep_their_names_and_their_order():
+    model, rng = Keywords().eval(), np.random.default_rng(1)
+    x = draw(rng, 2, 6), draw(rng, 2, 5)
+    program = torch.export.export(model, tuple(torch.from_numpy(i) for i in x))
+    wanted = [(n.name, n.type.shape) for n in import_program(program).leaves("input")]
+    for given in (model, program):
+        graph = quantize_module(given, x, [x])
+        assert [(n.name, n.type.shape) for n in graph.leaves("input")] == wanted
+    assert sorted(name for name, _ in wanted) == ["float", "input"]
 
 
 def test_an_exported_program():

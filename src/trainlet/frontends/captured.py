@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,18 +18,28 @@ EPSILON = 1e-5
 """The only one that torchao's training graph of a convolution with batch norm knows."""
 
 
-def captured(
-    model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor]
-) -> tuple[GraphModule, int | None]:
-    """A copy of the model as a graph of ATen operators, and its batch size if that is fixed.
+@dataclass(frozen=True)
+class Captured:
+    """A network as a graph of ATen operators.
 
-    Nothing in it works in place, and each batch norm that follows a layer may be folded into it.
+    inputs:     their names in `forward`, in its order
+    batch_size: the only one that the graph takes; None where it takes any
     """
+
+    module: GraphModule
+    inputs: tuple[str, ...]
+    batch_size: int | None
+
+
+def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor]) -> Captured:
+    """A copy of the model.  Nothing in it works in place, and each batch norm that follows a layer
+    may be folded into it."""
     if isinstance(model, ExportedProgram):
-        module: Any = copy.deepcopy(model.module())
+        program = model
     else:
         own = copy.deepcopy(model).eval()
-        module = _exported_for_any_batch(own, inputs) or export_module(own, inputs).module()
+        program = _exported_for_any_batch(own, inputs) or export_module(own, inputs)
+    module: Any = copy.deepcopy(program.module())
     for node in [n for n in module.graph.nodes if n.op == "call_module"]:
         module.graph.erase_node(node)  # it compares the shapes of the inputs with the example's
     _make_functional(module)
@@ -36,10 +47,13 @@ def captured(
     module.recompile()
     first = next(n for n in module.graph.nodes if n.op == "placeholder")
     size = first.meta["val"].shape[0]
-    return module, size if isinstance(size, int) else None
+    names = tuple(program.graph_signature.user_inputs)
+    return Captured(module, names, size if isinstance(size, int) else None)
 
 
-def _exported_for_any_batch(model: torch.nn.Module, inputs: list[torch.Tensor]) -> Any:
+def _exported_for_any_batch(
+    model: torch.nn.Module, inputs: list[torch.Tensor]
+) -> ExportedProgram | None:
     """Calibration and training then take batches of any size; None where that cannot be."""
     doubled = tuple(torch.cat([x, x]) for x in inputs)
     try:
@@ -49,7 +63,7 @@ def _exported_for_any_batch(model: torch.nn.Module, inputs: list[torch.Tensor]) 
         return None
     values = [n.meta["val"] for n in program.graph.nodes if n.op == "placeholder"]
     fixed = any(isinstance(v.shape[0], int) for v in values[-len(inputs) :])
-    return None if fixed else program.module()
+    return None if fixed else program
 
 
 def _make_functional(module: GraphModule) -> None:

@@ -7,7 +7,7 @@ all others are computed in float32.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
@@ -67,13 +67,13 @@ class Pending:
 
 
 def import_converted(
-    module: GraphModule, shapes: Sequence[tuple[int, ...]], biases: Mapping[str, str]
+    module: GraphModule, inputs: Mapping[str, tuple[int, ...]], biases: Mapping[str, str]
 ) -> Graph:
-    """The integer graph of torchao's; `shapes` of the inputs, `biases` by the weights' names.
+    """The integer graph of torchao's: names and shapes of the inputs, biases by their weights'.
 
     Raises UnsupportedError and DataError, as the import of a float network does.
     """
-    return _Conversion(module, shapes, biases).run()
+    return _Conversion(module, inputs, biases).run()
 
 
 def operator(fx: Fx) -> str:
@@ -90,10 +90,10 @@ def only_user(fx: Fx) -> Fx | None:
 
 class _Conversion:
     def __init__(
-        self, module: GraphModule, shapes: Sequence[tuple[int, ...]], biases: Mapping[str, str]
+        self, module: GraphModule, inputs: Mapping[str, tuple[int, ...]], biases: Mapping[str, str]
     ) -> None:
         self.module = module
-        self.shapes = iter(shapes)
+        self.inputs = iter(inputs.items())
         self.at = TwinImporter(biases=biases)
         self.values: dict[Fx, Any] = {}
         self.leaves: dict[str, Node] = {}
@@ -116,7 +116,8 @@ class _Conversion:
     def value(self, fx: Fx) -> Any:
         target: Any = fx.target
         if fx.op == "placeholder":
-            return leaf("input", fx.name, TensorType(next(self.shapes)))
+            name, shape = next(self.inputs)
+            return leaf("input", name, TensorType(shape))
         if fx.op == "get_attr":
             return Attribute(target, attrgetter(target)(self.module))
         given = [self.values[i] for i in fx.all_input_nodes]

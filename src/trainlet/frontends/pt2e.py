@@ -38,12 +38,12 @@ TRAINING_AT = {"batch_norm": 5, "dropout": 2, "feature_dropout": 2}
 class Converted:
     """torchao's result: fake-quantised, in torch's own operators.
 
-    shapes: of the inputs of the graph to be made, by position
+    inputs: their names and shapes in the graph to be made, in the order of `forward`
     biases: the weight's name -> the user's name of the bias, a batch norm folded
     """
 
     module: GraphModule
-    shapes: tuple[tuple[int, ...], ...]
+    inputs: Mapping[str, tuple[int, ...]]
     biases: Mapping[str, str]
 
 
@@ -78,7 +78,7 @@ def quantize_module(
     converted = convert_module(
         model, example, calibration, method, qat, float_head=float_head, progress=progress
     )
-    return import_converted(converted.module, converted.shapes, converted.biases)
+    return import_converted(converted.module, converted.inputs, converted.biases)
 
 
 def convert_module(
@@ -98,20 +98,21 @@ def convert_module(
     batches = calibration_batches(calibration, inputs)
     with _quietly():
         flow = _torchao()
-        module, batch_size = captured(model, inputs)
-        biases = bias_names(module)
+        found = captured(model, inputs)
+        module, biases = found.module, bias_names(found.module)
         quantizer = flow.Int8Quantizer(method, qat is not None, float_head)
         if qat is None:
             module = flow.prepare_pt2e(module, quantizer)
         else:
             make_norms_usual(module)
             module = _switch(flow.prepare_qat_pt2e(module, quantizer), False)
-    calibrate(module, batches, batch_size, progress)
+    calibrate(module, batches, found.batch_size, progress)
     if qat is not None:
         _train(module, qat)
     with _quietly():
         module = flow.convert_pt2e(module, fold_quantize=False)
-    return Converted(module, tuple(tuple(x.shape) for x in inputs), biases)
+    shapes = {name: tuple(x.shape) for name, x in zip(found.inputs, inputs, strict=True)}
+    return Converted(module, shapes, biases)
 
 
 def _torchao() -> Any:

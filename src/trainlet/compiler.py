@@ -64,7 +64,8 @@ from trainlet.run.profile import profile
 from trainlet.run.simulated import OracleDevice
 from trainlet.run.trainer import Trainer, build_trainer, input_arrays
 
-Model = torch.nn.Module | ExportedProgram | Graph | str | Path
+Network = torch.nn.Module | ExportedProgram | Graph
+Model = Network | str | Path
 Scheme = UpdateScheme | Mapping[str, float] | str
 MOST_SUMMED = 2**24
 """Steps whose gradients make one update; 1 / n of each is a number of float32."""
@@ -310,11 +311,9 @@ def compile(
     optimizer = optimizer or SGD()
     place = target if isinstance(target, Target) else Target.preset(target)
     criterion = loss if isinstance(loss, Loss) else Loss(loss)
-    if isinstance(model, (str, Path)):
-        path = Path(model)
-        model = read_archive(path) if path.suffix == ".pt2" else load(path)
-    integer = _integer_precision(precision, model)
-    graph = _forward_graph(model, example_inputs, integer, calibration, criterion.name)
+    network = _opened(model)
+    integer = _integer_precision(precision, network)
+    graph = _forward_graph(network, example_inputs, integer, calibration, criterion.name)
 
     planner = partial(_plan, target=place, tile=tile, stream=stream, effort=schedule)
 
@@ -331,7 +330,14 @@ def compile(
     return replace(wanted, precision=integer, variant=lambda other: program(scheme, other))
 
 
-def _integer_precision(precision: str | Int8 | None, model: Model) -> Int8 | None:
+def _opened(model: Model) -> Network:
+    if not isinstance(model, (str, Path)):
+        return model
+    path = Path(model)
+    return read_archive(path) if path.suffix == ".pt2" else load(path)
+
+
+def _integer_precision(precision: str | Int8 | None, model: Network) -> Int8 | None:
     """How integers are trained; None for float32."""
     if precision not in (None, "float32", "int8") and not isinstance(precision, Int8):
         raise TrainletError(f"precision {precision!r}; allowed: 'float32', 'int8', or an Int8")
@@ -351,7 +357,7 @@ def _integer_precision(precision: str | Int8 | None, model: Model) -> Int8 | Non
 
 
 def _forward_graph(
-    model: Model, example_inputs: Any, integer: Int8 | None, calibration: Any, loss: str
+    model: Network, example_inputs: Any, integer: Int8 | None, calibration: Any, loss: str
 ) -> Graph:
     """The forward graph to train; quantised, if integers are asked for and it is not yet."""
     if integer is None:

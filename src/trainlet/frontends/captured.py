@@ -47,7 +47,7 @@ def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor
     module.recompile()
     first = next(n for n in module.graph.nodes if n.op == "placeholder")
     size = first.meta["val"].shape[0]
-    names = tuple(program.graph_signature.user_inputs)
+    names = tuple(map(str, program.graph_signature.user_inputs))
     return Captured(module, names, size if isinstance(size, int) else None)
 
 

@@ -54,7 +54,7 @@ from trainlet.passes.training_head import training_head
 from trainlet.passes.update import Training, attach_updates
 from trainlet.plan.order.best_order import EFFORTS, find_order
 from trainlet.plan.order.schedule import Order
-from trainlet.plan.place import plan_graph
+from trainlet.plan.place import plan_apply, plan_graph
 from trainlet.plan.plan import Plan
 from trainlet.plan.report import Choice, Report
 from trainlet.plan.tiles.tiled import plan_in_tiles
@@ -266,6 +266,7 @@ def compile(
     max_ram: int | None = None,
     max_recompute: float | None = 1.33,
     schedule: str = "greedy",
+    rollback: bool = True,
 ) -> CompiledProgram:
     """Compile a pretrained network into a trainer.
 
@@ -289,6 +290,8 @@ def compile(
     recomputes.
     schedule: "greedy" improves the greedy order where it is highest; "optimal" searches on until
     no order is better, or for so long, also with OR-Tools where they are installed.
+    rollback: whether a step whose update overflows changes nothing.  Old values need room in the
+    arena, most of it free at that time; without, the step says so and the state is lost.
 
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
@@ -315,7 +318,9 @@ def compile(
     integer = _integer_precision(precision, network)
     graph = _forward_graph(network, example_inputs, integer, calibration, criterion.name)
 
-    planner = partial(_plan, target=place, tile=tile, stream=stream, effort=schedule)
+    planner = partial(
+        _plan, target=place, tile=tile, stream=stream, effort=schedule, rollback=rollback
+    )
 
     def program(scheme: Scheme, integer: Int8 | None = integer) -> CompiledProgram:
         training = training_graph(
@@ -403,14 +408,15 @@ def _plan(
     tile: bool | None,
     stream: bool,
     effort: str,
+    rollback: bool,
 ) -> Plan:
     found = find_order(graph, effort) if order is None else None
     order = found.order if found else order or ()
     streamed = next((n for n in graph.leaves("input") if stream), None)
     every_order = found.bound if found else None
     if stream or (target.ram is not None if tile is None else tile):
-        return plan_in_tiles(graph, order, streamed, every_order, effort)
-    return plan_graph(graph, order, (), every_order, effort)
+        return plan_in_tiles(graph, order, streamed, every_order, effort, rollback)
+    return plan_graph(graph, order, (), every_order, effort, rollback)
 
 
 def _program(
@@ -423,7 +429,7 @@ def _program(
 ) -> CompiledProgram:
     apply = None
     if training.apply is not None:
-        apply = Stage(verify(training.apply), plan_graph(training.apply))
+        apply = Stage(verify(training.apply), plan_apply(training.apply, plan))
     return CompiledProgram(training.step, plan, target, apply, accumulate, optimizer.lr, prefix)
 
 

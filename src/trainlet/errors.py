@@ -10,7 +10,7 @@ TrainletError
 ├── FileError             a file that cannot be read: truncated, hostile, of another format
 ├── DataError             inputs, labels or weights that cannot be used
 ├── StateError            a saved state that is damaged or belongs to another program
-├── DivergedError         the loss stopped being a finite number; nothing was updated
+├── DivergedError         the loss or an update is no longer a finite number; nothing was updated
 │   └── ExperimentsDiverged   the same of some of a simulation's experiments; the others went on
 ├── ToolchainError        a compiler or an emulator that is absent or failed
 └── DeviceFault           the program broke the rules of its (emulated) device
@@ -74,11 +74,11 @@ class StateError(TrainletError):
 
 
 class DivergedError(TrainletError):
-    """The loss is no longer a finite number; the step changed nothing."""
+    """The loss or an update is no longer a finite number; the step changed nothing."""
 
 
 class ExperimentsDiverged(DivergedError):
-    """The losses of some experiments are not finite; these are as they were, the others went on.
+    """Some experiments' losses or updates are not finite; these are as they were, others went on.
 
     experiments: the numbers of these; losses: float32 [E] of all
     """
@@ -87,8 +87,8 @@ class ExperimentsDiverged(DivergedError):
         self.experiments, self.losses = experiments, losses
         numbers = ", ".join(map(str, experiments))
         super().__init__(
-            f"the loss of experiments {numbers} is not finite; they are as they were, the other "
-            "experiments took their step; use a smaller learning rate"
+            f"the loss or an update of experiments {numbers} is not finite; they are as they were, "
+            "the other experiments took their step; use a smaller learning rate"
         )
 
 

@@ -108,7 +108,7 @@ def test_divergence_changes_nothing(device, options):
     """A huge step makes the next loss infinite or NaN: that one is refused, state untouched."""
     with start(device, loss="mse", **options) as trainer:
         target = np.zeros((1, CLASSES))
-        with pytest.raises(DivergedError, match="the loss is not finite; nothing was updated"):
+        with pytest.raises(DivergedError, match="not finite.*|overflows; nothing was updated"):
             for _ in range(50):
                 before = trainer.save()
                 trainer.step(example() * 100, target, lr=1e30)

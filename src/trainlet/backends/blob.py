@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -70,6 +70,18 @@ class Layout:
         for n in self.leaves:
             table[n.name], at = at, at + n.type.nbytes
         return table
+
+    def runs(self, leaves: Iterable[Node]) -> list[tuple[int, int]]:
+        """First byte and number of float32 values, of those of these leaves that lie together."""
+        chosen = {n.name for n in leaves if n.type.dtype == "float32"}
+        found: list[tuple[int, int]] = []
+        for n in self.leaves:
+            at, last = self.start[n.name], found[-1] if found else (-1, 0)
+            if n.name in chosen and last[0] + 4 * last[1] == at:
+                found[-1] = last[0], last[1] + n.type.size
+            elif n.name in chosen:
+                found.append((at, n.type.size))
+        return found
 
     @cached_property
     def state_bytes(self) -> int:

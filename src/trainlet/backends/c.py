@@ -141,8 +141,35 @@ class Emitter:
             if isinstance(step, Tile):
                 lines += self.tile(step, stage, wanted)
             elif not OPS[step.op].alias:
-                lines += [*self.mark, _when(step, wanted) + self.call(step, stage)]
+                call = _when(step, wanted) + self.call(step, stage)
+                lines += [*self.mark, *self.copy(step, stage), call, *self.judge(step, stage)]
         return lines
+
+    def copy(self, n: Node, stage: Stage) -> list[str]:
+        """Before an update that may have to be taken back: the old value into the arena."""
+        copy = stage.plan.copy_before.get(n)
+        if copy is None:
+            return []
+        leaf = self.pointer(copy.leaf, stage)
+        return [f"memcpy(U8({copy.start}), {leaf}, {copy.leaf.type.nbytes});"]
+
+    def judge(self, n: Node, stage: Stage) -> list[str]:
+        """After the last update that can overflow: all is finite, or all copies go back."""
+        undo = stage.plan.undo
+        if undo is None or n is not undo.last:
+            return []
+        finite = [f"{self.own}finite({self.state_floats(at)}, {count})" for at, count in
+                  self.program.layout.runs(undo.judged)]  # fmt: skip
+        diverged = f"return {self.program.prefix.upper()}_ERROR_DIVERGED;"
+        back = [
+            f"  memcpy({self.pointer(c.leaf, stage)}, U8({c.start}), {c.leaf.type.nbytes});"
+            for c in (*undo.copies, *undo.earlier)
+        ]
+        return [f"if (!({' && '.join(finite)})) {{", *back, f"  {diverged}", "}"]
+
+    def state_floats(self, at: int) -> str:
+        """The float32 values of the state from a byte on, past the ends of its arrays."""
+        return f"(const float *)(const void *)((const uint8_t *)&{self.own}state + {at})"
 
     def forward(self) -> list[str]:
         """All calls up to the logits; what a prediction does not need runs in training only."""
@@ -200,9 +227,10 @@ class Emitter:
             "arena": max(p.arena_bytes, 1),
             "state_bytes": p.state_bytes,
             "blob_bytes": face.blob_bytes,
+            "diverged": self.diverged(),
             "version": VERSION,
             "fingerprint": p.layout.fingerprint,
-            "floats": self.floats(),
+            "floats": p.layout.runs(p.kept),
             "bounded": self.bounded(),
             "given": given,
             "inputs": inputs,
@@ -241,13 +269,12 @@ class Emitter:
             "lr": literal(float(p.lr)),
         }
 
-    def floats(self) -> dict[str, int]:
-        """Where the float32 leaves lie in the state, one behind the other."""
-        kept = [n for n in self.program.kept if n.type.dtype == "float32"]
-        return {
-            "at": self.program.layout.counter_bytes,
-            "count": sum(n.type.size for n in kept),
-        }
+    def diverged(self) -> str:
+        """What the status means, for the header."""
+        undo = [stage.plan.undo for stage in self.program.stages if stage.plan.undo]
+        if all(one.restores for one in undo):
+            return "the loss is not finite, or an update overflows; nothing was changed"
+        return "the loss is not finite and nothing changed, or an update overflowed: load a state"
 
     def bounded(self) -> list[dict[str, Any]]:
         """The leaves of the state whose values have bounds."""

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from trainlet.backends.program import Program
+from trainlet.backends.program import Program, Stage
 from trainlet.backends.target import Target
 from trainlet.errors import TargetError, TrainletError
 from trainlet.passes.presets import PRESETS
-from trainlet.plan.place import plan_graph
+from trainlet.plan.place import plan_apply, plan_graph
 from trainlet.plan.recompute.budget import Planner, fit, least_arena
 from trainlet.plan.recompute.rematerialize import have_solver
 from trainlet.plan.report import label, peak
@@ -60,7 +60,11 @@ def fit_program(
     found = fit(program.graph, program.plan, arena, max_recompute, planner)
     if found is None:
         return program
-    return replace(program, graph=found.graph, plan=found.plan, recomputation=found.recomputation)
+    apply = program.apply and Stage(
+        program.apply.graph, plan_apply(program.apply.graph, found.plan)
+    )
+    return replace(program, graph=found.graph, plan=found.plan, apply=apply,
+                   recomputation=found.recomputation)  # fmt: skip
 
 
 def check_fits(program: Program, limits: Limits, preset: Callable[[str], Program]) -> None:

@@ -52,6 +52,7 @@ class Op:
     alias:     the result is the input's own storage under another shape; no code
     lowered:   a pass replaces the op before a plan is made; no kernel
     mutates:   the result overwrites the leaf at this position (updates of parameters and state)
+    contracts: no value of the result is larger than the largest of its inputs
     rows:      node -> which rows it reads, if it can run on a few rows of its maps at a time
     macs:      node -> multiply-accumulates
     samples:   what the tests run: an op without samples fails; they show the element types of each
@@ -74,6 +75,7 @@ class Op:
     alias: bool = False
     lowered: bool = False
     mutates: int | None = None
+    contracts: bool = False
     rows: Callable[[Node], Rows | None] = lambda node: None
     macs: Callable[[Node], int] = lambda node: 0
 

@@ -97,6 +97,7 @@ register(
         eval=lambda power, factor: power * np.float32(factor),
         call=lambda n: (float(n.attrs["factor"]),),
         mutates=0,
+        contracts=True,
         samples=[Sample((float32(),), {"factor": 0.9})],
     )
 )
@@ -156,6 +157,7 @@ register(
         infer=lambda total: total,
         eval=np.zeros_like,
         mutates=0,
+        contracts=True,
         samples=[Sample((float32(4, 5),))],
     )
 )

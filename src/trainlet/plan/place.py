@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from trainlet.ir.graph import Graph
-from trainlet.plan.buffers import holder, in_arena
-from trainlet.plan.liveness import assign_buffers
+from trainlet.ir.graph import Graph, Node
+from trainlet.plan.buffers import aligned, holder, in_arena
+from trainlet.plan.liveness import Buffers, assign_buffers
 from trainlet.plan.order import constraint
 from trainlet.plan.order.best_order import find_order
 from trainlet.plan.order.schedule import Order
@@ -16,6 +16,13 @@ from trainlet.plan.packing.fit import fit
 from trainlet.plan.packing.pack import pack
 from trainlet.plan.plan import Plan
 from trainlet.plan.tiles.tile import Tile
+from trainlet.plan.undo import (
+    Copy,
+    copied_blocks,
+    make_undo,
+    place_between,
+    updates_to_judge,
+)
 
 FEW_TRIES, MANY_TRIES = 8, 40
 FEW_PAIRS, MANY_PAIRS = 100_000, 2_000_000
@@ -32,12 +39,16 @@ def plan_graph(
     tiles: Sequence[Tile] = (),
     every_order: int | None = None,
     effort: str = "greedy",
+    rollback: bool = True,
+    earlier: Sequence[Copy] = (),
 ) -> Plan:
     """Schedule and place a graph; the plan is checked before it is returned.
 
     The nodes of a tile must stand together in the order.  every_order: live bytes that any order
     needs, if an order is given and they are known.  effort: "optimal" also tries a constraint
     programme where the rest misses the lower bound and OR-Tools is installed.
+    rollback: whether old values are kept to take back updates.  earlier: such copies of a stage
+    that runs before; they stay where they are.
     """
     if order is None:
         found = find_order(graph, effort)
@@ -49,7 +60,15 @@ def plan_graph(
     block = {b.node: b for b in held}
     slack = {(block[a], block[b]): most for (a, b), most in buffers.slack.items()}
     stacked = max(buffers.stacked_bytes, default=0)
-    at = _place(held + scratch, slack, buffers.lower_bound, stacked, effort)
+    updates = updates_to_judge(order)
+    copies = copied_blocks(updates, moment) if rollback else []
+    bound = buffers.lower_bound
+    if earlier:
+        at = place_between(_fixed(earlier, moment), held + scratch + copies)
+    else:
+        at = _place(held + scratch, slack, bound, stacked, effort)
+    if copies and not earlier:
+        at, bound = _with_copies(at, held + scratch, copies, slack, buffers, effort)
     arena = height(at)
     start = {block.node: at[block] for block in held}
     offset = {
@@ -61,13 +80,56 @@ def plan_graph(
         {block.node: at[block] for block in scratch},
         buffers.span,
         arena,
-        buffers.lower_bound,
+        bound,
         buffers.size,
         tuple(tiles),
         None if tiles else every_order,
+        make_undo(updates, {block.node: at[block] for block in copies}, earlier, rollback),
     )
     plan.check(graph)
     return plan
+
+
+def plan_apply(graph: Graph, step: Plan) -> Plan:
+    """The plan of the stage that applies summed gradients: what it cannot apply it takes back, and
+    with it the sums of the step before."""
+    undo = step.undo
+    kept = undo.copies if undo else ()
+    return plan_graph(graph, rollback=undo is None or undo.restores, earlier=kept)
+
+
+def _fixed(copies: Sequence[Copy], moment: Mapping[Node, int]) -> Addresses:
+    """Copies that are there from the first moment to the last."""
+    span = -1, max(moment.values(), default=0)
+    return {Block(c.update, aligned(c.leaf.type.nbytes), span): c.start for c in copies}
+
+
+def _with_copies(
+    at: Addresses,
+    blocks: Sequence[Block],
+    copies: Sequence[Block],
+    slack: Slack,
+    buffers: Buffers,
+    effort: str,
+) -> tuple[Addresses, int]:
+    """Addresses of the copies too, and the lower bound with them: in the gaps that a placement
+    leaves; where it grows by that, all are placed anew and the better is taken."""
+    bound = max(_raised(buffers.live_bytes, copies), default=0)
+    stacked = max(_raised(buffers.stacked_bytes, copies), default=0)
+    found = place_between(at, copies)
+    if height(found) > max(height(at), bound + bound // ENOUGH):
+        anew = _place([*blocks, *copies], slack, bound, stacked, effort)
+        found = min(found, anew, key=height)
+    return found, bound
+
+
+def _raised(levels: Sequence[int], copies: Sequence[Block]) -> list[int]:
+    """Bytes alive at each moment, with the copies."""
+    raised = list(levels)
+    for block in copies:
+        for t in range(block.span[0], block.span[1] + 1):
+            raised[t] += block.size
+    return raised
 
 
 def _place(

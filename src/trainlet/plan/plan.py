@@ -10,6 +10,7 @@ from trainlet.errors import PlanError
 from trainlet.ir.graph import Graph, Node
 from trainlet.plan.replay import Replay
 from trainlet.plan.tiles.tile import Tile, moments
+from trainlet.plan.undo import Copy, Undo
 
 Order = tuple[Node, ...]
 
@@ -28,6 +29,7 @@ class Plan:
     size:      bytes of each buffer: of a map that exists only in part, those of its window
     tiles:     nodes that run together, some rows at a time
     every_order: live bytes that no order of the graph can do without; None where tiles can
+    undo:      how updates are taken back if one overflows; None where none can
     """
 
     order: Order
@@ -39,6 +41,7 @@ class Plan:
     size: Mapping[Node, int] = field(default_factory=dict)
     tiles: tuple[Tile, ...] = ()
     every_order: int | None = None
+    undo: Undo | None = None
 
     @cached_property
     def moment(self) -> dict[Node, int]:
@@ -49,6 +52,11 @@ class Plan:
     def tile_of(self) -> dict[Node, Tile]:
         """The tile of each node that is in one."""
         return {n: tile for tile in self.tiles for n in tile.nodes}
+
+    @cached_property
+    def copy_before(self) -> dict[Node, Copy]:
+        """For each update, the copy of the old value that is made before it."""
+        return {c.update: c for c in self.undo.copies} if self.undo else {}
 
     def steps(self) -> list[Node | Tile]:
         """The order with each tile in the place of its nodes."""
@@ -61,7 +69,7 @@ class Plan:
 
         Raises PlanError when a node reads bytes that are not its input's any more, a result lies
         outside the arena or on an input that the op may not overwrite, or a leaf is read as it
-        was after its update.
+        was after its update; when an update that can overflow could not be taken back.
         """
         if graph is not None:
             missing = {n for n in graph.nodes() if not n.is_leaf} - set(self.order)

@@ -13,9 +13,13 @@ from trainlet.ops.op import OPS, lenders
 from trainlet.ops.rows import Rows, SummedRows
 from trainlet.plan.tiles.maps import height, row_bytes, rows_of
 from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Tile
+from trainlet.plan.undo import Copy, Undo, can_overflow
 
 if TYPE_CHECKING:
     from trainlet.plan.plan import Plan
+
+
+WORD = 4
 
 
 class Replay:
@@ -27,8 +31,12 @@ class Replay:
         self.fresh = count()
         self.token: dict[Node, int] = {}
         self.updated: dict[Node, Node] = {}
+        self.copies: dict[Node, tuple[slice, int]] = {}
+        self.judged: set[Node] = set()
 
     def run(self) -> None:
+        for c in self.plan.undo.earlier if self.plan.undo else ():
+            self.copy(c)
         for n in self.plan.offset:
             if n.op == "input" and not any(n in tile.windows for tile in self.plan.tiles):
                 self.write(n)
@@ -36,6 +44,8 @@ class Replay:
             if isinstance(n, Tile):
                 TileReplay(self, n).run()
                 continue
+            if n in self.plan.copy_before:
+                self.copy(self.plan.copy_before[n])
             for i in n.inputs:
                 self.read(i, n)
             op = OPS[n.op]
@@ -46,6 +56,31 @@ class Replay:
             else:
                 self.apart(n)
                 self.write(n)
+            if self.plan.undo and n is self.plan.undo.last:
+                self.judge(self.plan.undo)
+        late = [n for n in self.updated.values() if can_overflow(n) and n not in self.judged]
+        if late:
+            raise PlanError(f"{late[0]!r} can overflow, and nothing is judged after it")
+
+    def copy(self, c: Copy) -> None:
+        """The old value of a leaf is written into the arena."""
+        there = slice(c.start, c.start + c.leaf.type.nbytes)
+        if c.start < 0 or there.stop > self.plan.arena or c.start % WORD:
+            raise PlanError(f"the old value of {c.leaf!r} does not lie in the arena, at {c.start}")
+        self.copies[c.leaf] = there, next(self.fresh)
+        self.writer[there] = self.copies[c.leaf][1]
+
+    def judge(self, undo: Undo) -> None:
+        """All that was updated can be taken back: each copy is there, as it was made."""
+        self.judged.update(self.updated.values())
+        for leaf, update in self.updated.items():
+            if can_overflow(update) and leaf not in undo.judged:
+                raise PlanError(f"{leaf!r} may be infinite, and is not judged")
+            if undo.restores and leaf not in self.copies:
+                raise PlanError(f"{leaf!r} is updated, and cannot be taken back: no copy is made")
+        for leaf, (there, token) in self.copies.items():
+            if (self.writer[there] != token).any():
+                raise PlanError(f"the old value of {leaf!r} is overwritten before it is judged")
 
     def bytes_of(self, n: Node) -> slice:
         if n not in self.plan.offset:

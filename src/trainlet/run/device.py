@@ -72,7 +72,8 @@ class Closing:
 STATUS: dict[int, tuple[type[TrainletError], str]] = {
     -1: (DataError, "an input is not a finite number, or out of range; look at the preprocessing"),
     -2: (DataError, "the label is not a class of the model, or the target is not finite"),
-    -3: (DivergedError, "the loss is not finite; nothing was updated; use a smaller learning rate"),
+    -3: (DivergedError, "the loss is not finite, or an update overflows; nothing was updated "
+                        "(without rollback: load a saved state); use a smaller learning rate"),
     -4: (StateError, "the saved state is damaged, holds what training cannot make, or belongs to "
                      "another program; nothing changed; save it again with this program"),
     -5: (TrainletError, "reading or writing the saved state failed"),

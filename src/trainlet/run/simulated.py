@@ -16,10 +16,13 @@ from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import holder, in_arena
 from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Tile
+from trainlet.plan.undo import Copy, Undo
 from trainlet.run.device import Closing, Inputs, flat_inputs
 from trainlet.run.evaluate import evaluate_graph
 
 NEW = "new."
+LOST = "the loss is not finite; nothing was updated; use a smaller learning rate"
+OVERFLOWED = "an update overflows; nothing was updated; use a smaller learning rate"
 
 
 class SimulatedDevice(Closing):
@@ -52,16 +55,28 @@ class SimulatedDevice(Closing):
         wanted = np.asarray(target, leaf.type.dtype).reshape(leaf.type.shape)
         fed = {**self._fed(inputs), TARGET: wanted, RATE: rate}
         stage = self.program.stages[0]
+        before, pending = self.values, self.pending
         with np.errstate(all="ignore"):
-            results = self.run(stage.graph, stage, fed)
-        if not np.isfinite(results[LOSS]):
-            raise DivergedError("the loss is not finite; nothing was updated")
-        self._take(results)
-        self.pending += 1
-        if self.program.apply is not None and self.pending == self.program.accumulate:
-            self._take(self.run(self.program.apply.graph, self.program.apply, {RATE: rate}))
+            try:
+                results = self.run(stage.graph, stage, fed)
+                if not np.isfinite(results[LOSS]):
+                    raise DivergedError(LOST)
+                self._take(results, stage)
+                self.pending += 1
+                if self.program.apply is not None and self.pending == self.program.accumulate:
+                    stage = self.program.apply
+                    self._take(self.run(stage.graph, stage, {RATE: rate}), stage)
+            except DivergedError:
+                self.pending = pending
+                self._take_back(before)
+                raise
         self.pending %= self.program.accumulate
         return float(results[LOSS])
+
+    def _take_back(self, before: dict[str, np.ndarray]) -> None:
+        """After a step that diverged: the values before it."""
+        if restores(self.program):
+            self.values = before
 
     def save(self) -> bytes:
         return self.program.layout.pack(Saved(self.values, self.pending))
@@ -82,10 +97,20 @@ class SimulatedDevice(Closing):
         leaves = self.program.inputs
         return {n.name: a.reshape(n.type.shape) for n, a in zip(leaves, flat, strict=True)}
 
-    def _take(self, results: dict[str, np.ndarray]) -> None:
-        for name, value in results.items():
-            if name.startswith(NEW):
-                self.values[name.removeprefix(NEW)] = value.copy()
+    def _take(self, results: dict[str, np.ndarray], stage: Stage) -> None:
+        """The new values; raises DivergedError where one is not finite."""
+        new = {k.removeprefix(NEW): v.copy() for k, v in results.items() if k.startswith(NEW)}
+        finite = all(np.isfinite(v).all() for v in new.values())
+        if finite or not restores(self.program):
+            self.values = {**self.values, **new}
+        if not finite:
+            raise DivergedError(OVERFLOWED)
+
+
+def restores(program: Program) -> bool:
+    """Whether a step that diverges changes nothing."""
+    undo = [stage.plan.undo for stage in program.stages if stage.plan.undo]
+    return all(one.restores for one in undo)
 
 
 class OracleDevice(SimulatedDevice):
@@ -99,7 +124,9 @@ class ArenaDevice(SimulatedDevice):
     """Inside the planned bytes: a bad address or a wrong order is a wrong number."""
 
     def run(self, graph: Graph, stage: Stage, fed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        arena = np.full(stage.plan.arena, 0xAA, np.uint8)
+        if stage is not self.program.apply:  # which finds the copies of the step before
+            self.arena = np.full(self.program.arena_bytes, 0xAA, np.uint8)
+        arena, undo = self.arena, stage.plan.undo
         kept = {name: value.copy() for name, value in self.values.items()}
 
         def view(n: Node) -> np.ndarray:
@@ -123,11 +150,35 @@ class ArenaDevice(SimulatedDevice):
             if isinstance(step, Tile):
                 _run_tile(step, stage, arena, view, fed)
             elif not OPS[step.op].alias:
+                if (copy := stage.plan.copy_before.get(step)) is not None:
+                    _bytes(arena, copy)[...] = kept[copy.leaf.name].reshape(-1).view(np.uint8)
                 view(step)[...] = OPS[step.op].eval(*map(view, step.inputs), **step.attrs)
             for n in nodes:
                 if n in names:
                     results[names[n]] = view(n).copy()
+            if names.get(nodes[-1]) == LOSS and not np.isfinite(results[LOSS]):
+                raise DivergedError(LOST)
+            if undo is not None and undo.last in nodes:
+                self._judge(undo, kept, arena)
         return results
+
+    def _judge(self, undo: Undo, kept: dict[str, np.ndarray], arena: np.ndarray) -> None:
+        """Every copy goes back where an update has overflowed; raises DivergedError then."""
+        if all(np.isfinite(kept[n.name]).all() for n in undo.judged):
+            return
+        for copy in (*undo.copies, *undo.earlier):
+            leaf = copy.leaf
+            flat = _bytes(arena, copy).view(leaf.type.dtype)
+            kept[leaf.name] = flat.reshape(leaf.type.shape).copy()
+        self.values = kept
+        raise DivergedError(OVERFLOWED)
+
+    def _take_back(self, before: dict[str, np.ndarray]) -> None:
+        """The arena's copies have done it already."""
+
+
+def _bytes(arena: np.ndarray, copy: Copy) -> np.ndarray:
+    return arena[copy.start : copy.start + copy.leaf.type.nbytes]
 
 
 def _run_tile(

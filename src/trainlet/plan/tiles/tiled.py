@@ -18,16 +18,18 @@ def plan_in_tiles(
     streamed: Node | None = None,
     every_order: int | None = None,
     effort: str = "greedy",
+    rollback: bool = True,
 ) -> Plan:
     """The plan of an order some of whose nodes run a few rows at a time.
 
-    streamed: an input that comes in rows.  every_order, effort: as of `plan_graph`.
+    streamed: an input that comes in rows.  every_order, effort, rollback: as of
+    `plan_graph`.
 
     Raises UnsupportedError when a reader of the streamed input cannot run on rows.
     """
     best: Plan | None = None
     for arranged, tiles in choose_tiles(graph, order, streamed):
-        plan = plan_graph(graph, arranged, tiles, every_order, effort)
+        plan = plan_graph(graph, arranged, tiles, every_order, effort, rollback)
         if best is None or plan.arena < best.arena:
             best = plan
         if best.arena <= best.lower_bound + best.lower_bound // CLOSE:

@@ -80,11 +80,12 @@ class Simulation:
         leaves = {name: value.to(self.device) for name, value in fed.items()}
         results = self._step({**self._constants, **self._values, **leaves}, self._seeds)
         losses = results[LOSS].expand(self.experiments).cpu()
-        learns = losses.isfinite()
+        learns = losses.isfinite() & self._finite(results)
+        before = dict(self._values)
         self._take(results, learns)
         self._pending += learns
         if self._apply is not None:
-            self._run_apply(leaves[RATE])
+            learns &= self._run_apply(leaves[RATE], learns, before)
         self._pending %= self.program.accumulate
         if not learns.all():
             raise ExperimentsDiverged(torch.nonzero(~learns).flatten().tolist(), losses.numpy())
@@ -167,12 +168,31 @@ class Simulation:
         self._one.pending = int(self._pending[experiment])
         return Trainer(self.program, self._one)
 
-    def _run_apply(self, rate: Tensor) -> None:
-        due = self._pending == self.program.accumulate
-        if due.any():
-            assert self._apply is not None
-            leaves = {**self._constants, **self._values, RATE: rate}
-            self._take(self._apply(leaves, self._seeds), due)
+    def _run_apply(self, rate: Tensor, learns: Tensor, before: dict[str, Tensor]) -> Tensor:
+        """Apply the sums that are due; which experiments did not overflow.  The others are as they
+        were before the step."""
+        due = learns & (self._pending == self.program.accumulate)
+        if not due.any():
+            return torch.ones_like(due)
+        assert self._apply is not None
+        leaves = {**self._constants, **self._values, RATE: rate}
+        results = self._apply(leaves, self._seeds)
+        finite = self._finite(results)
+        self._take(results, due & finite)
+        lost = due & ~finite
+        if lost.any():
+            self._take({NEW + name: value for name, value in before.items()}, lost)
+            self._pending[lost] -= 1
+        return ~lost
+
+    def _finite(self, results: Mapping[str, Tensor]) -> Tensor:
+        """Which experiments' new values are all finite."""
+        finite = torch.ones(self.experiments, dtype=torch.bool)
+        for key, value in results.items():
+            if key.startswith(NEW) and value.is_floating_point():
+                each = value.flatten(1) if value.ndim > 1 else value[:, None]
+                finite &= each.isfinite().all(1).expand(self.experiments).cpu()
+        return finite
 
     def _take(self, results: Mapping[str, Tensor], learns: Tensor) -> None:
         """New values of the experiments that learn."""

@@ -49,6 +49,11 @@ class Rows:
         the last."""
         return max(0, self.first(start)), min(height, self.end(until))
 
+    def all_read(self, results: int, height: int) -> bool:
+        """Whether each of `results` rows reads a row of a map of `height` rows: none does whose
+        window lies in the padding as a whole."""
+        return self.end(1) > 0 and self.first(results - 1) < height
+
     def part(self, attrs: Mapping[str, Any], start: int, until: int, height: int) -> dict[str, Any]:
         """The operator's attributes for rows `start` to `until` alone."""
         if "padding" not in attrs:
@@ -76,6 +81,9 @@ class InputGradientRows(Rows):
         """At least one row, though an input row that no window holds reads none."""
         first = min(max(0, self.first(start)), height - 1)
         return first, max(first + 1, min(height, self.end(until)))
+
+    def all_read(self, results: int, height: int) -> bool:
+        return True
 
     def part(self, attrs: Mapping[str, Any], start: int, until: int, height: int) -> dict[str, Any]:
         first, stop = self.span(start, until, height)

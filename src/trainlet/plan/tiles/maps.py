@@ -9,14 +9,17 @@ from trainlet.ops.rows import Rows, SummedRows
 
 
 def rows_of(n: Node) -> Rows | None:
-    """How n runs on rows; None if it cannot, or if its maps are no single images."""
+    """How n runs on rows; None if it cannot, if its maps are no single images, or if a row of it
+    reads no row of them."""
     how = None if n.is_leaf else OPS[n.op].rows(n)
     if how is None:
         return None
     maps = [n.inputs[k] for k in how.maps]
     single = all(_shape(m)[:1] == (1,) and len(_shape(m)) == 4 for m in maps)
     in_rows = maps if isinstance(how, SummedRows) else (n, *maps)
-    return how if single and all(map(row_bytes, in_rows)) else None
+    if not single or not all(map(row_bytes, in_rows)):
+        return None
+    return how if all(how.all_read(height(n), height(m)) for m in maps) else None
 
 
 def height(n: Node) -> int:

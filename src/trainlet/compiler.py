@@ -57,6 +57,7 @@ from trainlet.plan.order.schedule import Order
 from trainlet.plan.place import plan_apply, plan_graph
 from trainlet.plan.plan import Plan
 from trainlet.plan.report import Choice, Report
+from trainlet.plan.tiles.stream import check_rows, streamed_input
 from trainlet.plan.tiles.tiled import plan_in_tiles
 from trainlet.run.counted import Profile
 from trainlet.run.evaluate import evaluate_graph
@@ -262,7 +263,7 @@ def compile(
     accumulate: int = 1,
     prefix: str = "trainer",
     tile: bool | None = None,
-    stream: bool = False,
+    stream: bool | str = False,
     max_ram: int | None = None,
     max_recompute: float | None = 1.33,
     schedule: str = "greedy",
@@ -280,8 +281,10 @@ def compile(
     loss: "cross_entropy" (int labels), "mse", "bce", "bce_with_logits", or a Loss.
     accumulate: gradients of so many steps are averaged before the parameters change.
     tile: whether maps too large for the arena exist only a few rows at a time; by default where
-    the target's RAM is limited.  The results are the same bit for bit.
-    stream: whether the first input comes in rows through a callback, and is never there as a whole.
+    the target's RAM is limited, and where that lowers the arena.  The results are the same bit for
+    bit; True is refused where no operation runs on rows.
+    stream: whether the first input comes in rows through a callback, and is never there as a whole;
+    the name of an input: that one does.  Refused where something reads the input as a whole.
     prefix: begins all names of the C; small letters, digits and single underscores.
     max_ram: bytes that the program may use, at most the target's RAM (the default).  Where it needs
     more, parts of the forward pass run again in the backward pass instead of being kept; the
@@ -406,14 +409,16 @@ def _plan(
     *,
     target: Target,
     tile: bool | None,
-    stream: bool,
+    stream: bool | str,
     effort: str,
     rollback: bool,
 ) -> Plan:
     found = find_order(graph, effort) if order is None else None
     order = found.order if found else order or ()
-    streamed = next((n for n in graph.leaves("input") if stream), None)
+    streamed = streamed_input(graph, stream)
     every_order = found.bound if found else None
+    if tile:
+        check_rows(graph)
     if stream or (target.ram is not None if tile is None else tile):
         return plan_in_tiles(graph, order, streamed, every_order, effort, rollback)
     return plan_graph(graph, order, (), every_order, effort, rollback)

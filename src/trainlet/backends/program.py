@@ -71,8 +71,7 @@ class Program:
     @cached_property
     def streamed(self) -> Node | None:
         """The input that comes in rows, if one does."""
-        windows = {n for tile in self.plan.tiles for n in tile.windows}
-        return next((n for n in self.inputs if n in windows), None)
+        return next((n for n in self.inputs if n in self.plan.streamed), None)
 
     @cached_property
     def target_leaf(self) -> Node:

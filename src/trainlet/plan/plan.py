@@ -58,6 +58,11 @@ class Plan:
         """For each update, the copy of the old value that is made before it."""
         return {c.update: c for c in self.undo.copies} if self.undo else {}
 
+    @cached_property
+    def streamed(self) -> frozenset[Node]:
+        """Inputs that come in rows, so that they exist only in part, and once."""
+        return frozenset(n for tile in self.tiles for n in tile.windows if n.is_leaf)
+
     def steps(self) -> list[Node | Tile]:
         """The order with each tile in the place of its nodes."""
         return list(dict.fromkeys(self.tile_of.get(n, n) for n in self.order))

@@ -38,7 +38,7 @@ class Replay:
         for c in self.plan.undo.earlier if self.plan.undo else ():
             self.copy(c)
         for n in self.plan.offset:
-            if n.op == "input" and not any(n in tile.windows for tile in self.plan.tiles):
+            if n.op == "input" and n not in self.plan.streamed:
                 self.write(n)
         for n in self.plan.steps():
             if isinstance(n, Tile):

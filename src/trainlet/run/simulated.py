@@ -137,9 +137,8 @@ class ArenaDevice(SimulatedDevice):
             part = arena[start : start + n.type.nbytes].view(n.type.dtype)
             return part.reshape(n.type.shape)
 
-        streamed = {n for tile in stage.plan.tiles for n in tile.windows if n.is_leaf}
         for leaf in stage.graph.leaves("input"):
-            if leaf.name in fed and leaf not in streamed:
+            if leaf.name in fed and leaf not in stage.plan.streamed:
                 view(leaf)[...] = fed[leaf.name]
         needed, names = set(graph.nodes()), {n: k for k, n in graph.outputs.items()}
         results: dict[str, np.ndarray] = {}

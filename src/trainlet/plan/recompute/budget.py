@@ -104,7 +104,7 @@ class _Task:
     def __init__(self, graph: Graph, plan: Plan, planner: Planner) -> None:
         self.graph, self.planner, self.without = graph, planner, plan.arena
         self.order = forward_first(graph, plan.order)
-        self.problem = stages(graph, self.order)
+        self.problem = stages(graph, self.order, plan.streamed)
         self.relief = max(peak_bytes(self.problem, frozenset()) - plan.lower_bound, 0)
         values = self.problem.values
         read = (m.during + sum(values[k].size for k in m.reads) for m in self.problem.moments)

@@ -6,6 +6,7 @@ values of the forward pass.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
@@ -20,7 +21,8 @@ from trainlet.plan.order.schedule import Order
 class Value:
     """A tensor of the forward pass that may be kept, or made again.
 
-    nodes:     what makes it from other values, aliases included; empty for an input
+    nodes:     what makes it from other values, aliases included; empty for an input, and for what
+               reads a streamed input, which does not come again
     size:      bytes
     macs:      multiply-accumulates of making it again; 0 if it is only made later
     work:      macs, and one for every element made
@@ -85,14 +87,15 @@ def forward_first(graph: Graph, order: Order) -> Order:
     return tuple(result)
 
 
-def stages(graph: Graph, order: Order) -> Problem:
-    """The problem of a graph whose order has the forward pass first."""
-    return _Builder(graph, order).problem()
+def stages(graph: Graph, order: Order, streamed: Collection[Node] = ()) -> Problem:
+    """The problem of a graph whose order has the forward pass first; streamed: inputs that come in
+    rows, once."""
+    return _Builder(graph, order, streamed).problem()
 
 
 class _Builder:
-    def __init__(self, graph: Graph, order: Order) -> None:
-        self.graph, self.order = graph, order
+    def __init__(self, graph: Graph, order: Order, streamed: Collection[Node]) -> None:
+        self.graph, self.order, self.streamed = graph, order, streamed
         self.backward = backward_nodes(graph)
         self.readers: dict[Node, list[Node]] = {}
         for n in order:
@@ -112,7 +115,10 @@ class _Builder:
             fed = not h.is_leaf or any(r not in self.backward for r in read)
             if holder(h) is h and fed and any(r in self.backward or r in found for r in read):
                 found.add(h)
-        return {h for h in found if not (h.is_leaf and self._is_label(h))}
+        return {h for h in found - set(self.streamed) if not (h.is_leaf and self._is_label(h))}
+
+    def _comes_once(self, h: Node) -> bool:
+        return any(holder(i) in self.streamed for i in h.inputs)
 
     def _is_label(self, leaf: Node) -> bool:
         return leaf in self.graph.outputs["loss"].inputs
@@ -123,7 +129,7 @@ class _Builder:
         into: dict[Node, Node] = {}
         for h in [n for n in reversed(self.forward) if n in self.relevant]:
             read = [r for r in self.readers.get(h, ()) if r in self.backward or r in self.relevant]
-            alone = len(read) == 1 and read[0] not in self.backward
+            alone = len(read) == 1 and read[0] not in self.backward and not self._comes_once(h)
             into[h] = into[read[0]] if alone else h
             groups.setdefault(into[h], []).insert(0, h)
         inputs = [n for n in self.graph.leaves("input") if n in self.relevant]
@@ -173,7 +179,9 @@ class _Builder:
         else:
             made = (buffers.moment.get(holder(i), -1) for m in members for i in m.inputs)
             leaves = max((*made, buffers.moment.get(h, -1))) + 1
-        nodes = tuple(n for n in self.forward if n in members or n in aliases)
+        fixed = any(map(self._comes_once, members))
+        nodes = () if fixed else tuple(n for n in self.forward if n in members or n in aliases)
+        inputs = set() if fixed else inputs
         size = aligned(h.type.nbytes)
         return Value(nodes, size, macs, work, _transient(members), tuple(sorted(inputs)), leaves)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ops.op import OPS
 from trainlet.plan.buffers import aligned, in_arena
 from trainlet.plan.liveness import Buffers, assign_buffers
 from trainlet.plan.tiles.maps import height, rows_of
+from trainlet.plan.tiles.stream import check_streamed, not_in_rows
 from trainlet.plan.tiles.tile import Tile, moments
 from trainlet.plan.tiles.walk import make_tile, measure_tile
 
@@ -139,13 +139,15 @@ class _Search:
     def streaming(self) -> tuple[Tile, ...]:
         """The tile of all that reads the streamed input, as long as serves best."""
         assert self.streamed is not None
+        check_streamed(self.graph, self.streamed)
         places = [k for k, n in enumerate(self.line) if self.streamed in n.inputs]
         start, end = min(places), max(places)
         for k in range(start, end + 1):
             if not self.fit[k]:
-                raise UnsupportedError(
-                    f"the input {self.streamed.name!r} cannot come in rows: {self.line[k]!r} "
-                    "does not run on rows of one image; compile with batch 1, or without `stream`"
+                raise not_in_rows(
+                    self.streamed,
+                    f"{self.line[k]!r}, which does not run on rows, stands between its readers; "
+                    "let one layer read the input",
                 )
         return min((((self.tile(start, k, 1),)) for k in self.forwards(end)), key=self.levels)
 

@@ -107,14 +107,17 @@ class _Unrolled:
 
     def demand(self, end: int, last: bool) -> dict[Node, int]:
         """How many rows of each node the turn needs.  Who has no reader here but is not the main
-        result takes what comes, until the last turn.  Then all is made but rows of a window that
-        nobody reads, below the last stride of a layer."""
+        result takes what comes, until the last turn; a streamed input that only such nodes read
+        comes as fast as the main result is made.  Then all is made but rows of a window that nobody
+        reads, below the last stride of a layer."""
         need: dict[Node, int] = {self.main: end}
         for n in reversed(self.made):
             readers = [r for r in self.users.get(n, ()) if r in need]
             if readers:
                 wanted = max(self.how[r].end(need[r]) for r in readers)
                 need[n] = max(self.done[n], min(self.height[n], wanted))
+            elif n.is_leaf:
+                need[n] = -(-self.height[n] * end // self.height[self.main])
             if last and (n not in self.partial or n.is_leaf or not readers):
                 need[n] = self.height[n]
         return need

@@ -8,20 +8,11 @@ import torch
 
 import trainlet.run.batched  # noqa: F401  it fills the table
 from catalogue.cases import CASES, Case
+from simulation.devices import DEVICES
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Node
 from trainlet.run.batched.table import MEANINGS, find_meaning
 
-DEVICES = [
-    "cpu",
-    pytest.param(
-        "cuda",
-        marks=[
-            pytest.mark.gpu,
-            pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
-        ],
-    ),
-]
 SIMULATED = [case for case in CASES if case.op.name in MEANINGS]
 EXPERIMENTS = 3
 

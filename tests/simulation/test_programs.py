@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-import torch
 
 import trainlet as tl
 from int8.networks import program, scheme_of
+from simulation.devices import DEVICES
 from trainlet.errors import DataError, ExperimentsDiverged, StateError
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.run.trainer import split_blob
@@ -19,12 +19,7 @@ EXPERIMENTS = 3
 SEEDS = [5, 0, 4_000_000_000]
 RATES = np.array([0.01, 0.003, 0.03])
 INTEGERS = ("int16", "int8")
-ON_CUDA = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
-]
 SLOW_MOBILENET = pytest.param("mobilenet_v1", marks=pytest.mark.slow)
-DEVICES = ["cpu", pytest.param("cuda", marks=ON_CUDA)]
 
 
 @dataclass(frozen=True)
@@ -81,23 +76,17 @@ def check_equal(
                     np.testing.assert_array_equal(state[leaf][k], array, err_msg=leaf)
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("gradient", INTEGERS)
 @pytest.mark.parametrize("name", ["ds_cnn", "resnet8", SLOW_MOBILENET, "mcunet"])
-def test_integer_gradients_have_the_bits_of_the_host(name, gradient):
-    check_equal(name, tl.Int8(gradient=gradient), 3)
+def test_integer_gradients_have_the_bits_of_the_host(name, gradient, device):
+    check_equal(name, tl.Int8(gradient=gradient), 3, device)
 
 
 @pytest.mark.parametrize("rounding", ["stochastic", "nearest"])
 def test_each_experiment_has_a_seed(rounding):
     precision = tl.Int8(gradient="int8", extra_bits=0, rounding=rounding)
     check_equal("ds_cnn", precision, 3, seeds=SEEDS)
-
-
-@pytest.mark.parametrize("device", DEVICES[1:])
-@pytest.mark.parametrize("gradient", INTEGERS)
-@pytest.mark.parametrize("name", ["ds_cnn", "resnet8", "mobilenet_v1", "mcunet"])
-def test_a_gpu_has_the_bits_of_the_host(name, gradient, device):
-    check_equal(name, tl.Int8(gradient=gradient), 3, device)
 
 
 CHOICES = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,15 +16,14 @@ import torch.nn.functional as F
 
 import trainlet as tl
 from catalogue.conftest import library  # noqa: F401  a fixture
-from catalogue.test_catalogue import ULPS
+from catalogue.exact import exact_ops
 from int8.real import torch_gradients
 from trainlet.compiler import CompiledProgram, training_graph
 from trainlet.errors import TrainletError
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.ir.graph import Graph
 from trainlet.ir.storage import to_device
-from trainlet.ir.types import TensorType
-from trainlet.ops.op import OPS, Op, build, leaf
+from trainlet.ops.op import OPS
 from trainlet.ops.quantized.gradient.block import LIMIT
 from trainlet.plan.place import plan_graph
 from trainlet.run.evaluate import evaluate_graph
@@ -152,18 +151,8 @@ def test_every_int8_activation_has_an_integer_gradient(gradient):
 def exact_head(monkeypatch: pytest.MonkeyPatch, kernels) -> None:
     """The float ops whose sums NumPy adds in another order are computed by their own kernels, which
     the catalogue compares with `eval`; all integer ops stay in NumPy."""
-
-    def computed_by_kernel(name: str) -> Callable[..., np.ndarray]:
-        def run(*arrays: np.ndarray, **attrs) -> np.ndarray:
-            types = [TensorType(a.shape, str(a.dtype)) for a in arrays]  # type: ignore[arg-type]
-            inputs = [leaf("input", f"x{k}", t) for k, t in enumerate(types)]
-            return kernels.run(build(name, *inputs, **attrs), list(arrays))
-
-        return run
-
-    for name in ULPS:
-        replaced: Op = replace(OPS[name], eval=computed_by_kernel(name))
-        monkeypatch.setitem(OPS, name, replaced)
+    for name, op in exact_ops(kernels).items():
+        monkeypatch.setitem(OPS, name, op)
 
 
 Result = tuple[list[float], bytes]

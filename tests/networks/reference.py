@@ -48,7 +48,8 @@ def contiguous_gradients(model: torch.nn.Module) -> torch.nn.Module:
     back is strided otherwise than what went in (as from a layer norm of tokens)."""
 
     def watch(norm: torch.nn.Module, given: tuple[Tensor], result: Tensor) -> None:
-        result.register_hook(Tensor.contiguous)
+        if result.requires_grad:
+            result.register_hook(Tensor.contiguous)
 
     for module in model.modules():
         if isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):

@@ -1,0 +1,316 @@
+"""What a line of a random network may be, by the rank of what it reads.
+
+A kind is a function of the drawing and of a value; it gives the text of an expression and the
+statements of the parts that it needs, `{m}` being a name of its own.  A proposal that torch does
+not take is dropped by the drawing, so a kind need not know every rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from fuzz.networks import divisors
+
+
+@dataclass(frozen=True)
+class Value:
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """text: an expression, or (with "{v}") statements that make the value {v}."""
+
+    text: str
+    part: str = ""
+
+
+Kind = Callable[[Random, Value, list[Value]], Proposal]
+ACTIVATIONS = """nn.ReLU() nn.ReLU6() nn.Hardswish() nn.Hardsigmoid() nn.Sigmoid() nn.Tanh()
+    nn.SiLU() nn.GELU() nn.GELU(approximate='tanh') nn.ReLU(inplace=True)
+    nn.Hardtanh(0.0,6.0)""".split()
+FUNCTIONS = """F.relu({x}) F.relu6({x}) F.hardswish({x}) F.hardsigmoid({x}) F.silu({x}) F.gelu({x})
+    torch.tanh({x}) torch.sigmoid({x}) {x}.clamp(0,6) {x}.clamp(min=0) F.hardtanh({x},-0.5,0.75)
+    {x}.clamp(-0.4,0.9) {x}.clamp_min(0.0)""".split()
+
+
+def module(part: str) -> Proposal:
+    return Proposal("self.{m}({x})", f"self.{{m}} = {part}")
+
+
+def maps(v: Value) -> int:
+    """1 for a sequence, 2 for a map."""
+    return v.rank - 2
+
+
+def convolution_text(rng: Random, channels: int, size: tuple[int, ...], same: bool = False) -> str:
+    dims = len(size)
+    groups = rng.choice([1, 1, 1, channels, *divisors(channels)])
+    outputs = channels if same else groups * rng.choice([1, 1, 2, 3])
+    if not same and groups == 1:
+        outputs = rng.randint(1, 8)
+    kernel = tuple(rng.choice([1, 1, 2, 3, 3, 4, 5]) for _ in size)
+    if rng.random() < 0.6:
+        kernel = (rng.choice([1, 3, 3, 5]),) * dims
+    options = f", groups={groups}" if groups > 1 else ""
+    if rng.random() < 0.25:
+        options += ", bias=False"
+    if same or rng.random() < 0.15:
+        return f"nn.Conv{dims}d({channels}, {outputs}, {one(kernel)}, padding='same'{options})"
+    stride = tuple(rng.choice([1, 1, 1, 2, 3]) for _ in size)
+    padding = tuple(rng.randint(0, k) for k in kernel)
+    if rng.random() < 0.7:
+        stride, padding = (rng.choice([1, 1, 2]),) * dims, tuple(k // 2 for k in kernel)
+    if rng.random() < 0.15:
+        options += f", dilation={rng.choice([2, 3])}"
+    return (
+        f"nn.Conv{dims}d({channels}, {outputs}, {one(kernel)}, {one(stride)}, {one(padding)}"
+        f"{options})"
+    )
+
+
+def one(values: tuple[int, ...]) -> str:
+    """A number where all are the same."""
+    return str(values[0]) if len(set(values)) == 1 else str(values)
+
+
+def convolution(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    return module(convolution_text(rng, x.shape[1], x.shape[2:]))
+
+
+def norm_text(rng: Random, channels: int, dims: int) -> str:
+    eps = rng.choice(["", "", ", eps=1e-3"])
+    affine = rng.choice(["", "", "", ", affine=False"])
+    group = f"nn.GroupNorm({rng.choice(divisors(channels))}, {channels}{eps}{affine})"
+    return rng.choice([f"nn.BatchNorm{dims}d({channels}{eps}{affine})"] * 3 + [group])
+
+
+def block(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """A convolution, a norm and an activation, as most networks have them."""
+    channels, *size = x.shape[1:]
+    text = convolution_text(rng, channels, tuple(size))
+    outputs = int(text.split("(")[1].split(",")[1])
+    norm = norm_text(rng, outputs, len(size))
+    layers = [text, norm, rng.choice(ACTIVATIONS)]
+    return module(f"nn.Sequential({', '.join(layers[: rng.choice([2, 3, 3])])})")
+
+
+def residual(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    channels, *size = x.shape[1:]
+    layers = [
+        convolution_text(rng, channels, tuple(size), same=True),
+        norm_text(rng, channels, len(size)),
+        rng.choice(ACTIVATIONS),
+    ]
+    made = module(f"nn.Sequential({', '.join(rng.sample(layers, rng.choice([1, 2, 3])))})")
+    how = rng.choice(["{x} + %s", "%s + {x}", "{x} - %s", "%s * {x}", "torch.cat([{x}, %s], 1)"])
+    return Proposal(how % made.text, made.part)
+
+
+def map_norm(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    return module(norm_text(rng, x.shape[1], maps(x)))
+
+
+def pool(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    dims, which = maps(x), rng.choice(["Max", "Avg"])
+    kernel = tuple(rng.choice([1, 2, 2, 3]) for _ in range(dims))
+    if rng.random() < 0.5:
+        return module(f"nn.{which}Pool{dims}d({kernel[0]})")
+    stride = tuple(rng.choice([1, 2, 2, 3]) for _ in kernel)
+    padding = tuple(rng.randint(0, k // 2) for k in kernel)
+    options = ""
+    if which == "Max" and rng.random() < 0.1:
+        options = ", dilation=2"
+    if which == "Avg" and rng.random() < 0.5:
+        options = ", count_include_pad=False"
+    if rng.random() < 0.03:
+        options += ", ceil_mode=True"
+    return module(f"nn.{which}Pool{dims}d({one(kernel)}, {one(stride)}, {one(padding)}{options})")
+
+
+def adaptive(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    goal = tuple(rng.randint(1, max(1, min(n, 4))) for n in x.shape[2:])
+    which = rng.choice(["Avg", "Avg", "Max"])
+    return module(f"nn.Adaptive{which}Pool{maps(x)}d({one(goal)})")
+
+
+def gate(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """Squeeze and excite."""
+    channels, dims = x.shape[1], maps(x)
+    layers = f"nn.AdaptiveAvgPool{dims}d(1), nn.Conv{dims}d({channels}, {channels}, 1)"
+    last = rng.choice(["nn.Sigmoid()", "nn.Hardsigmoid()", "nn.ReLU6()"])
+    return Proposal("{x} * self.{m}({x})", f"self.{{m}} = nn.Sequential({layers}, {last})")
+
+
+def linear(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    bias = rng.choice(["", "", ", bias=False"])
+    return module(f"nn.Linear({x.shape[-1]}, {rng.randint(1, 8)}{bias})")
+
+
+def layer_norm(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    last = x.shape[-1:] if rng.random() < 0.7 else x.shape[rng.randint(1, x.rank - 1) :]
+    affine = rng.choice(["", "", ", elementwise_affine=False", ", bias=False"])
+    return module(f"nn.LayerNorm({list(last)}{affine})")
+
+
+def twice(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """One layer's parameters read two times."""
+    part = f"self.{{m}} = nn.Linear({x.shape[-1]}, {x.shape[-1]})"
+    return Proposal("self.{m}(torch.tanh(self.{m}({x})))", part)
+
+
+def attention(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    width = x.shape[-1]
+    heads = rng.choice(divisors(width))
+    part = f"self.{{m}} = nn.MultiheadAttention({width}, {heads}, batch_first=True)"
+    return Proposal("{x} + self.{m}({x}, {x}, {x}, need_weights=False)[0]", part)
+
+
+def scaled_dot(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """By the library's function, with its arguments, of one head or of a dimension of heads."""
+    tokens = x.shape[-2]
+    options = rng.choice(["", "", ", is_causal=True", ", scale=0.3", ", attn_mask=self.{m}"])
+    part = ""
+    if "self" in options:
+        hidden = f"torch.ones({tokens}, {tokens}).tril()"
+        mask = rng.choice([f"torch.randn({tokens}, {tokens})", f"{hidden} == 1",
+                           f"({hidden} - 1) * 1e4"])  # fmt: skip
+        part = f"self.register_buffer('{{m}}', {mask})"
+    reads = rng.choice(["{x}, {x}, {x}", "torch.tanh({x}), {x}, {x}", "{x}, {x}, F.relu({x})"])
+    return Proposal(f"F.scaled_dot_product_attention({reads}{options})", part)
+
+
+def matrix(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    return Proposal(rng.choice([
+        "{x} @ {x}.transpose(-1, -2)", "{x}.transpose(-2, -1) @ {x}", "{x}.mT @ torch.tanh({x})",
+        "({x} @ {x}.mT).softmax(-1) @ {x}", "torch.matmul({x}, {x}.transpose(-2, -1)) * 0.5",
+    ]))  # fmt: skip
+
+
+def times_parameter(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """A parameter of the user's own: a number, a vector, a matrix, of any broadcasting shape."""
+    shapes = [(), (), x.shape[-1:], (1,), (x.shape[1], *[1] * (x.rank - 2)), x.shape[1:]]
+    shape = rng.choice(shapes)
+    value = "torch.tensor(0.7)" if shape == () else f"0.5 * torch.randn({list(shape)}) + 0.8"
+    part = f"self.{{m}} = nn.Parameter({value})"
+    if rng.random() < 0.25:
+        part = f"self.register_buffer('{{m}}', {value})"
+    text = rng.choice(["{x} * self.{m}", "{x} + self.{m}", "self.{m} - {x}", "self.{m} * {x}"])
+    if part.startswith("self.reg"):
+        text = rng.choice([text, "{x} / (self.{m} + 3)", "{x} / self.{m}"])
+    return Proposal(text, part)
+
+
+def arithmetic(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    return Proposal(rng.choice([
+        "{x} * 0.5", "{x} + 1", "1 - {x}", "{x} - 0.25", "-{x}", "{x} / 3", "2 * {x}",
+        "torch.rsub({x}, 0.5)", "torch.add({x}, {x}, alpha=1)", "{x} * {x}", "{x} + {x}",
+        "F.dropout({x}, 0.5, self.training)", "{x}.clone()", "{x}.contiguous()", "{x}.float()",
+        "torch.neg({x})", "torch.add({x}, 0.5)", "torch.square({x})",
+    ]))  # fmt: skip
+
+
+def activation(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    if rng.random() < 0.5:
+        return module(rng.choice(ACTIVATIONS))
+    return Proposal(rng.choice(FUNCTIONS))
+
+
+def in_place(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """Written through views and slices."""
+    half = max(1, x.shape[1] // 2)
+    return Proposal(rng.choice([
+        f"{{v}} = {{x}}.clone(); {{v}}[:, :{half}].mul_(2)",
+        "{v} = {x} * 1; {v}.add_(0.5).mul_({x})",
+        "{v} = {x} + 0.1; {v}[:, -1:] = 0.3",
+        "{v} = {x} * 0.9; {v} += {x}",
+        "{v} = torch.tanh({x}); F.relu_({v})",
+    ]))  # fmt: skip
+
+
+def joined(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """With an earlier value."""
+    y = rng.choice(others or [x]).name
+    axis = rng.randint(1, x.rank - 1)
+    return Proposal(rng.choice([
+        f"{{x}} + {y}", f"{{x}} - {y}", f"{{x}} * {y}", f"torch.cat([{{x}}, {y}], {axis})",
+        f"torch.cat([{y}, {{x}}, {y}], {axis})", f"torch.cat([{{x}}, {y}], -1)",
+        f"{{x}} + {y}.mean({axis}, keepdim=True)", f"torch.stack([{{x}}, {y}], {axis})",
+    ]))  # fmt: skip
+
+
+def part_of(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    axis = rng.randint(1, x.rank - 1)
+    size = x.shape[axis]
+    start = rng.randint(0, size - 1)
+    colons = ":, " * axis
+    return Proposal(rng.choice([
+        f"{{x}}[{colons}{start}:]", f"{{x}}[{colons}: {max(1, size - start)}]",
+        f"{{x}}[{colons}::2]", f"{{x}}.narrow({axis}, {start}, {max(1, (size - start) // 2)})",
+        f"{{x}}.select({axis}, {start})", f"{{x}}.chunk(2, {axis})[0]",
+        f"{{x}}.split({max(1, size // 2)}, {axis})[-1]", f"torch.unbind({{x}}, {axis})[{start}]",
+        f"torch.cat([p * 0.5 for p in {{x}}.chunk(2, {axis})], {axis})",
+        f"torch.cat(list(reversed({{x}}.split(1, {axis}))), {axis})",
+    ]))  # fmt: skip
+
+
+def moved(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    order = [0, *rng.sample(range(1, x.rank), x.rank - 1)]
+    a, b = (rng.randint(1, x.rank - 1) for _ in range(2))
+    pads = [rng.randint(0, 2) for _ in range(2 * rng.randint(1, max(1, x.rank - 2)))]
+    return Proposal(rng.choice([
+        f"{{x}}.permute({order})", f"{{x}}.transpose({a}, {b})", "{x}.flatten(1)",
+        f"{{x}}.flatten({a})", "{x}.reshape({x}.shape[0], -1)", f"F.pad({{x}}, {pads})",
+        f"{{x}}.unsqueeze({a})", "{x}.squeeze()", f"{{x}}.squeeze({a})",
+        f"{{x}}.reshape({{x}}.shape[0], -1, {x.shape[-1]})",
+        f"{{x}}.unsqueeze(1).expand(-1, 2, {', '.join(['-1'] * (x.rank - 1))})",
+        f"{{x}}.unflatten(-1, (1, {x.shape[-1]}))",
+    ]))  # fmt: skip
+
+
+def reduced(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    axes = sorted(rng.sample(range(1, x.rank), rng.randint(1, x.rank - 1)))
+    keep = rng.choice(["", ", keepdim=True"])
+    return Proposal(f"{{x}}.mean({axes if len(axes) > 1 else axes[0]}{keep})")
+
+
+def softmax(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    return Proposal(f"{{x}}.softmax({rng.choice([-1, -1, *range(1, x.rank)])})")
+
+
+def strange(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """What may be refused, and must not be something else."""
+    return Proposal(rng.choice([
+        "{x}.detach() + {x}", "torch.exp({x} * 0.1)", "{x}.sum(1, keepdim=True) * 0.1",
+        "{x}.abs()", "F.leaky_relu({x})", "F.dropout({x}, 0.5)", "F.elu({x})", "{x}.flip(1)",
+        "torch.where({x} > 0, {x}, 0.1 * {x})", "{x}.amax(1, keepdim=True)", "{x} ** 2",
+        "torch.sqrt({x} * {x} + 1)", "torch.maximum({x}, {x} * 0.5)", "{x}.repeat(1, 2)",
+    ]))  # fmt: skip
+
+
+COMMON = {arithmetic: 2, activation: 4, joined: 4, part_of: 3, moved: 3, times_parameter: 2,
+          in_place: 1, softmax: 1}  # fmt: skip
+OF_MAPS = {block: 5, convolution: 4, residual: 4, map_norm: 2, pool: 3, adaptive: 1, gate: 1}
+OF_TOKENS = {linear: 4, layer_norm: 3, attention: 2, scaled_dot: 2, matrix: 2, twice: 1, reduced: 1}
+OF_VECTORS = {linear: 5, layer_norm: 2, twice: 2}
+
+
+def kinds(x: Value) -> dict[Kind, int]:
+    """With the weight of each."""
+    own = dict(COMMON)
+    if x.rank == 2:
+        own |= OF_VECTORS
+    if x.rank == 3:
+        own |= {**OF_TOKENS, **OF_MAPS}
+    if x.rank == 4:
+        own |= {**OF_MAPS, layer_norm: 1, linear: 1, matrix: 1, scaled_dot: 1, reduced: 1}
+    if x.rank > 4:
+        own |= {reduced: 8, part_of: 6, linear: 2}
+    return own

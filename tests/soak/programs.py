@@ -1,0 +1,99 @@
+"""A network of the soak, compiled as its options say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import torch
+from torchao.quantization.pt2e import quantize_pt2e
+
+import trainlet as tl
+from soak.lesson import OPTIMIZERS, Lesson, loss_of
+from soak.options import SHARES, Options
+from trainlet.backends.limits import needed
+from trainlet.compiler import import_model
+from trainlet.frontends.pt2e import quantize_module
+from trainlet.ir.graph import Graph
+
+MEGABYTE = 1 << 20
+
+# torchao looks for norms of quantisation-aware training in every network, which takes half a minute
+# and finds none in ours.
+quantize_pt2e._fold_conv_bn_qat = lambda module: module  # type: ignore[attr-defined]
+
+
+def import_lesson(lesson: Lesson, options: Options) -> Graph:
+    """The forward graph: of floats, or of integers."""
+    if options.precision == "float32":
+        return import_model(lesson.model, lesson.examples)
+    shown = [x if len(x) > 1 else x[0] for x in lesson.inputs]
+    precision = precision_of(options)
+    return quantize_module(
+        lesson.model,
+        lesson.examples,
+        shown,
+        precision.calibration,
+        float_head=precision.float_head,
+    )
+
+
+def precision_of(options: Options) -> tl.Int8:
+    names = ("gradient", "extra_bits", "rounding", "qas", "float_head", "calibration")
+    return tl.Int8(**{name: getattr(options, name) for name in names})
+
+
+def scheme_of(graph: Graph, seed: int, options: Options) -> tl.UpdateScheme | str:
+    """A preset's name; or some parameters, those of more than one dimension in part."""
+    if options.scheme != "sparse":
+        return options.scheme
+    rng = Random(seed)
+    params = sorted(graph.leaves("param"), key=lambda n: n.name)
+    chosen = rng.sample(params, rng.randint(1, len(params))) if params else []
+    whole = {n.name for n in chosen if n.type.rank < 2 and rng.random() < 0.97}
+    return tl.UpdateScheme({n.name: 1.0 if n.name in whole else rng.choice(SHARES) for n in chosen})
+
+
+def compile_lesson(
+    lesson: Lesson, graph: Graph, scheme: tl.UpdateScheme | str, options: Options
+) -> tl.CompiledProgram:
+    model, more = _given(lesson, graph, options), {}
+    if options.precision == "int8":
+        more["precision"] = precision_of(options)
+        if not isinstance(model, Graph):
+            more["calibration"] = [x if len(x) > 1 else x[0] for x in lesson.inputs]
+    program = _compile(model, lesson, scheme, options, more)
+    if options.ram_share is None:
+        return program
+    ram = needed(program)[0] - int(program.arena_bytes * (1 - options.ram_share))
+    return _compile(model, lesson, scheme, options, {**more, "max_ram": ram, "max_recompute": 2.0})
+
+
+def _given(lesson: Lesson, graph: Graph, options: Options) -> Any:
+    if options.given == "module":
+        return lesson.model
+    if options.given == "program":
+        return torch.export.export(lesson.model, lesson.examples)
+    return graph
+
+
+def _compile(
+    model: Any, lesson: Lesson, scheme: Any, options: Options, more: dict[str, Any]
+) -> tl.CompiledProgram:
+    target = tl.Target.preset(options.target)
+    if target.cpu is not None:
+        target = replace(target, ram=2 * MEGABYTE, flash=2 * MEGABYTE, compiler=options.compiler)
+    return tl.compile(
+        model,
+        lesson.examples if isinstance(model, torch.nn.Module) else None,
+        scheme,
+        target=target,
+        loss=loss_of(options),
+        optimizer=OPTIMIZERS[options.optimizer][0],
+        accumulate=options.accumulate,
+        tile=options.tile,
+        stream=options.stream,
+        schedule=options.schedule,
+        **more,
+    )

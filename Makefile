@@ -2,11 +2,8 @@
 # make test    the tests                  make check   lint, format, types, floors
 # make wheel   dist/trainlet-*.whl        make clean   caches and build products
 # make test-slow   the long evidence: integer gradients on every device, torchao's slow conversions
-<<<<<<< HEAD
 # make matrix      every odd size, scheme, optimiser, gradient, core and compiler, STRENGTH=3 at a time
-=======
 # make soak    random networks, the C against the oracle and torch: MINUTES=10 or NETWORKS=3000
->>>>>>> 59b6b47 (Add make soak: random networks, the C against the oracle and torch)
 # make bench-int8   accuracy of int8 training on real data, 40 minutes; DATA=... the data folder
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
@@ -20,11 +17,7 @@ JOBS ?= 2
 STRENGTH ?= 3
 DATA ?= ../shared/data
 
-<<<<<<< HEAD
-.PHONY: demo test test-slow matrix check wheel clean bench-int8 bench-mcu
-=======
-.PHONY: demo test test-slow soak check wheel clean bench-int8 bench-mcu
->>>>>>> 59b6b47 (Add make soak: random networks, the C against the oracle and torch)
+.PHONY: demo test test-slow soak matrix check wheel clean bench-int8 bench-mcu
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
@@ -35,14 +28,12 @@ test: $(VENV)/.trainlet-test
 test-slow: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow $(ARGS)
 
-<<<<<<< HEAD
 matrix: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 TRAINLET_MATRIX=$(STRENGTH) $(BIN)/python -m pytest -n $(JOBS) tests/builds $(ARGS)
-=======
+
 soak: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m soak.run --jobs $(JOBS) \
 	    $(if $(MINUTES),--minutes $(MINUTES)) $(if $(NETWORKS),--networks $(NETWORKS)) $(ARGS)
->>>>>>> 59b6b47 (Add make soak: random networks, the C against the oracle and torch)
 
 check: $(VENV)/.trainlet-dev
 	$(BIN)/ruff check .

@@ -10,6 +10,9 @@ SRC = Path(__file__).parents[1] / "src" / "trainlet"
 
 FLOOR = {
     "errors": -1,
+    "interrupt": -0.7,
+    "progress": -0.7,
+    "files": -0.5,  # what is written is whole: it waits with Ctrl-C
     "ir": 0,
     "ops": 1,
     "frontends": 2,
@@ -21,6 +24,7 @@ FLOOR = {
     "schemes": 6,
     "privacy": 6,
     "federated": 6,
+    "api": 6.4,
     "__init__": 6.5,  # the public names: the rooms above may use them like anybody else
     "demo": 7,
     "explorer": 7,

@@ -1,37 +1,27 @@
-"""Trainlet: a pretrained network, an update scheme and a memory budget become a C trainer."""
+"""Trainlet: a pretrained network, an update scheme and a memory budget become a C trainer.
 
-from trainlet import schemes
-from trainlet.backends.target import Target
-from trainlet.compiler import CompiledProgram, compile, evaluate, forward, load
-from trainlet.errors import TrainletError
-from trainlet.ir.scheme import UpdateScheme
-from trainlet.ops.loss import Loss
-from trainlet.ops.optimizer import SGD, Adam
-from trainlet.ops.quantized.precision import Int8
-from trainlet.plan.report import Report
-from trainlet.run.batched.simulation import Simulation, simulate
-from trainlet.run.counted import Profile
-from trainlet.run.trainer import Trainer
+The public names are those of `trainlet.api`, which is imported when the first of them is used: so
+the command line can answer Ctrl-C before torch is there.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainlet.api import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "SGD",
-    "Adam",
-    "CompiledProgram",
-    "Int8",
-    "Loss",
-    "Profile",
-    "Report",
-    "Simulation",
-    "Target",
-    "Trainer",
-    "TrainletError",
-    "UpdateScheme",
-    "compile",
-    "evaluate",
-    "forward",
-    "load",
-    "schemes",
-    "simulate",
-]
+
+def __getattr__(name: str) -> Any:
+    if name == "__all__" or not name.startswith("__"):
+        api = import_module("trainlet.api")
+        globals().update((public, getattr(api, public)) for public in api.__all__)
+        globals()["__all__"] = api.__all__
+        if name in globals():
+            return globals()[name]
+    raise AttributeError(f"module 'trainlet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *import_module("trainlet.api").__all__})

@@ -1,5 +1,5 @@
 """`python -m trainlet` is `trainlet`."""
 
-from trainlet.cli.main import app
+from trainlet.cli.entry import main
 
-app(prog_name="trainlet")
+main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch.export import ExportedProgram
 
+from trainlet.backends import project
 from trainlet.backends.c import write_project
 from trainlet.backends.costs import costs
 from trainlet.backends.firmware import Firmware, build_firmware
@@ -125,8 +127,14 @@ class CompiledProgram(Program):
         return tuple(found)
 
     def write(self, folder: str | Path) -> Path:
-        """Write the C project; all of its files, or none."""
-        write_project(self, Path(folder))
+        """Write the C project; all of its files, or none.
+
+        An example file (main.c, CMakeLists.txt) that somebody changed stays as it is, with a
+        warning.  Raises FileError when the folder cannot be written.
+        """
+        project.check(Path(folder), self.prefix)
+        if kept := write_project(self, Path(folder)):
+            warnings.warn(project.advice(kept, Path(folder)), stacklevel=2)
         return Path(folder)
 
     def build(self, device: str = "host", count: bool = True) -> Trainer:
@@ -151,9 +159,9 @@ class CompiledProgram(Program):
         if self.target.cpu is None:
             return None
         with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
-            project = Path(work) / self.prefix
-            write_project(self, project)
-            return build_firmware(project, self.interface, self.target, Path(work) / "elf")
+            sources = Path(work) / self.prefix
+            write_project(self, sources)
+            return build_firmware(sources, self.interface, self.target, Path(work) / "elf")
 
 
 def load(path: str | Path, classes: int | None = None) -> Graph:

@@ -7,7 +7,7 @@ TrainletError
 ├── PlanError             a broken invariant of a memory plan (a bug in the planner)
 ├── SchemeError           an update scheme that does not fit the model
 ├── TargetError           a target that is unknown or too small for the program
-├── FileError             a file that cannot be read: truncated, hostile, of another format
+├── FileError             a file that cannot be read (damaged, of another format) or written
 ├── DataError             inputs, labels or weights that cannot be used
 ├── StateError            a saved state that is damaged or belongs to another program
 ├── DivergedError         the loss or an update is no longer a finite number; nothing was updated
@@ -62,7 +62,7 @@ class TargetError(TrainletError):
 
 
 class FileError(TrainletError):
-    """A file cannot be read."""
+    """A file cannot be read or written."""
 
 
 class DataError(TrainletError):

@@ -31,6 +31,17 @@ def test_compile_writes_the_project_and_prints_the_report(run, net):
         "tiny.h", "tiny.c", "tiny_kernels.h", "tiny_weights.h", "main.c", "CMakeLists.txt"
     }  # fmt: skip
     assert "Trainer for cortex-m7" in result.stdout and "256 KB" in result.stdout
+    assert "note:" not in result.stdout
+
+
+def test_compile_says_which_file_it_kept(run, net):
+    Path("out").mkdir()
+    Path("out/main.c").write_text("/* mine */")
+    result = run("compile", net, "--scheme", "last")
+    assert result.exit_code == 0, result.output
+    assert "note: main.c in out changed since Trainlet wrote it, and was kept" in result.stdout
+    assert Path("out/main.c").read_text() == "/* mine */"
+    assert "add_library(trainer" in Path("out/CMakeLists.txt").read_text()
 
 
 def test_sizes_optimizer_loss_and_accumulation_reach_the_compiler(run, net):

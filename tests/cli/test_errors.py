@@ -145,13 +145,51 @@ def test_devices(refused, net):
     assert_says(refused(*common, "--on", "qemu", "--target", "host"), "no microcontroller")
 
 
-def test_where_nothing_can_be_written(refused, net):
+@pytest.mark.parametrize("place", ["file", "file/x", "/dev/null", "/proc/x", "folder/s"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compile", "--scheme", "last", "-o", "{}"),
+        ("plan", "--scheme", "last", "--draw", "{}/m.svg"),
+        ("profile", "--scheme", "last", "--picture", "{}/m.svg"),
+        ("run", "--scheme", "last", "--data", "data.npz", "--save", "{}/s.bin"),
+        ("scheme", "last", "-o", "{}/s.toml"),
+    ],
+)
+def test_where_nothing_can_be_written_nothing_is_begun(refused, net, monkeypatch, place, words):
+    def begun(*_, **__):
+        raise AssertionError("the network was opened")
+
+    monkeypatch.setattr("trainlet.compiler.read_archive", begun)
     Path("file").touch()
+    os.symlink("file", "folder")
+    command, *rest = (word.replace("{}", place) for word in words)
+    assert_says(refused(command, net, *rest), "cannot write")
+
+
+def test_what_cannot_be_written(refused, net):
     Path("folder").mkdir()
-    assert_says(refused("scheme", net, "last", "-o", "file/s.toml"), "cannot write")
     assert_says(refused("scheme", net, "last", "-o", "folder"), "is a folder")
-    assert_says(refused("compile", net, "--scheme", "last", "-o", "file"), "cannot write")
     assert_says(refused("plan", net, "--scheme", "last", "--draw", "m.gif"), "svg or .png")
+    Path("out/trainer_kernels.h").mkdir(parents=True)
+    assert_says(refused("compile", net, "--scheme", "last"), "trainer_kernels.h: it is a folder")
+
+
+def test_a_fault_of_ours_is_one_line_too(run, net, monkeypatch):
+    monkeypatch.setattr("trainlet.cli.scheme.check_file", lambda _: {}["lost"])
+    result = run("scheme", net, "last")
+    assert result.exit_code == 70
+    assert result.stderr.startswith("error: a fault of Trainlet itself, KeyError: 'lost'; please")
+    assert isinstance(run("--debug", "scheme", net, "last").exception, KeyError)
+
+
+def test_too_little_memory(run, net, monkeypatch):
+    def no(_):
+        raise MemoryError
+
+    monkeypatch.setattr("trainlet.cli.scheme.check_file", no)
+    result = run("scheme", net, "last")
+    assert (result.exit_code, "too little memory" in result.stderr) == (1, True)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")

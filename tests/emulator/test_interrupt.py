@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from trainlet.run.interrupt import interrupt_afterwards
+from trainlet.interrupt import interrupt_afterwards
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """The C project as its owner meets it: it builds by its own instructions and runs."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -55,6 +56,16 @@ def test_cmake_builds_it(tmp_path: Path) -> None:
     subprocess.run([tmp_path / "b" / "trainer_example"], check=True, capture_output=True)
 
 
+def test_cmake_builds_two_trainers_in_one_folder(tmp_path: Path) -> None:
+    if shutil.which("cmake") is None:
+        pytest.skip("cmake is not installed")
+    folder = written("mlp", tmp_path / "out", prefix="first")
+    written("lenet5", folder, prefix="second")
+    subprocess.run(["cmake", "-S", folder, "-B", tmp_path / "b"], check=True, capture_output=True)
+    subprocess.run(["cmake", "--build", tmp_path / "b"], check=True, capture_output=True)
+    assert {"libfirst.a", "libsecond.a", "second_example"} <= set(os.listdir(tmp_path / "b"))
+
+
 def test_two_trainers_share_a_program(tmp_path: Path) -> None:
     folder = written("mlp", tmp_path / "out", prefix="first")
     written("lenet5", folder, prefix="second")
@@ -73,12 +84,3 @@ def test_no_library_but_memcpy(name: str, tmp_path: Path) -> None:
         assert not LIBC.search((folder / file).read_text()), file
     includes = re.findall(r"#include <(.+)>", (folder / "trainer.c").read_text())
     assert includes == ["string.h"]
-
-
-def test_the_owners_example_is_kept(tmp_path: Path) -> None:
-    folder = written("mlp", tmp_path / "out")
-    (folder / "main.c").write_text("/* mine */\n")
-    (folder / "trainer.c").write_text("")
-    written("mlp", folder)
-    assert (folder / "main.c").read_text() == "/* mine */\n"
-    assert "trainer_step" in (folder / "trainer.c").read_text()

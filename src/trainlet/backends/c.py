@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from trainlet.backends import kernels
+from trainlet.backends import kernels, project
 from trainlet.backends.blob import VERSION, WITHIN
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
 from trainlet.backends.namespace import own
@@ -362,44 +360,34 @@ def _array(name: str, label: str, values: np.ndarray) -> str:
 
 
 def render(program: Program, marks: bool = False) -> Mapping[str, str]:
-    """The files of the C project by name."""
+    """The files of the C project by name.  `marks` is for `run/profile.py`."""
     emitter, p = Emitter(program, marks), program.prefix
-    loader = PackageLoader("trainlet.backends", "templates")
-    templates = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
     context = emitter.context()
-    fill = {name: templates.get_template(f"{name}.jinja").render(context) for name in _TEMPLATES}
     return {
-        f"{p}.h": fill["trainer.h"],
-        f"{p}.c": fill["trainer.c"],
+        f"{p}.h": _fill("trainer.h", context),
+        f"{p}.c": _fill("trainer.c", context),
         f"{p}_kernels.h": emitter.kernels(),
         f"{p}_weights.h": emitter.weights(),
-        "main.c": fill["main.c"],
-        "CMakeLists.txt": fill["CMakeLists.txt"],
+        project.EXAMPLE: _fill(project.EXAMPLE, context),
+        project.CMAKE: cmake([p]),
     }
 
 
-EXAMPLES = ("main.c", "CMakeLists.txt")
-_TEMPLATES = ("trainer.h", "trainer.c", "main.c", "CMakeLists.txt")
+def cmake(prefixes: Sequence[str]) -> str:
+    """CMakeLists.txt of trainers that share a folder; the example is the last one's."""
+    return _fill(project.CMAKE, {"p": prefixes[-1], "prefixes": prefixes})
 
 
-def write_project(program: Program, folder: Path, marks: bool = False) -> None:
-    """Write the C project: all of its files, or none.  `marks` is for `run/profile.py`.
+def _fill(name: str, context: Mapping[str, Any]) -> str:
+    loader = PackageLoader("trainlet.backends", "templates")
+    templates = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
+    return templates.get_template(f"{name}.jinja").render(context)
 
-    The example and its CMakeLists.txt are for their owner to change: once there, they stay.
-    Raises TrainletError when the folder cannot be written.
+
+def write_project(program: Program, folder: Path, marks: bool = False) -> tuple[str, ...]:
+    """Write the C project: all of its files, or none.
+
+    Returns the names of the example files that somebody has changed since Trainlet wrote them:
+    these stay as they are.  Raises FileError when the folder cannot be written.
     """
-    files = {
-        name: text
-        for name, text in render(program, marks).items()
-        if name not in EXAMPLES or not (folder / name).exists()
-    }
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            for name, text in files.items():
-                (Path(work) / name).write_text(text)
-            folder.mkdir(exist_ok=True)
-            for name in files:
-                os.replace(Path(work) / name, folder / name)
-    except OSError as error:
-        raise TrainletError(f"cannot write the project to {folder}: {error}") from None
+    return project.write(folder, program.prefix, render(program, marks), cmake)

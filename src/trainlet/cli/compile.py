@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 import trainlet as tl
-from trainlet.cli.files import replacing
+from trainlet.backends import project
+from trainlet.backends.c import write_project
 from trainlet.cli.options import (
     Accumulate,
     Calibration,
@@ -33,6 +34,7 @@ from trainlet.cli.options import (
 )
 from trainlet.cli.screen import ERR, OUT
 from trainlet.compiler import STAGES, training_graph
+from trainlet.files import check_file, replacing
 from trainlet.ir.text import print_graph
 
 PICTURES = (".svg", ".png")
@@ -73,16 +75,19 @@ def compile_command(
     if stop_after is not None:
         typer.echo(graph_text(asked, stop_after), nl=False)
         return
+    project.check(out, prefix)
     with ERR.status(f"compiling {net}"):
         program = asked.program()
         report = program.report
-        program.write(out)
+        kept = write_project(program, out)
     OUT.print(report.table())
     OUT.print(
         f"The C project is in {out}{'' if str(out).endswith('/') else '/'}",
         markup=False,
         soft_wrap=True,
     )
+    if kept:
+        OUT.print("note: " + project.advice(kept, out), markup=False, soft_wrap=True)
 
 
 def graph_text(asked: Request, stage: str) -> str:
@@ -101,8 +106,10 @@ def graph_text(asked: Request, stage: str) -> str:
 
 
 def check_picture(path: Path | None) -> None:
+    """Raise TrainletError if no picture can be drawn there."""
     if path is not None and path.suffix not in PICTURES:
         raise tl.TrainletError(f"cannot draw {path}; allowed: a name that ends in .svg or .png")
+    check_file(path)
 
 
 def plan_command(

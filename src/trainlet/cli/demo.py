@@ -13,7 +13,6 @@ import typer
 
 import trainlet as tl
 from trainlet.cli import demo_screen as screen
-from trainlet.cli.files import filling
 from trainlet.cli.options import On
 from trainlet.cli.screen import ERR, OUT
 from trainlet.demo.keyword_spotter import SCHEME
@@ -33,6 +32,7 @@ from trainlet.demo.personalise import (
 from trainlet.demo.pictures import draw_pictures
 from trainlet.demo.speech import from_folder, from_npz
 from trainlet.errors import DataError
+from trainlet.files import check_folder, filling
 from trainlet.ir.storage import storage
 from trainlet.plan.report import Report
 
@@ -58,6 +58,7 @@ def demo_command(
     ),
 ) -> None:
     """A keyword spotter learns a new speaker on an emulated microcontroller."""
+    check_folder(out)
     with ERR.status(f"compiling the keyword spotter's trainer in {precision}"):
         given = _lesson(data, speaker)
         network = exported_spotter()
@@ -66,11 +67,10 @@ def demo_command(
     learning = sum(prod(storage(n).shape) for n in program.params)
     parameters = sum(p.numel() for p in network.parameters())
     OUT.print(screen.opening(given, on, precision, learning, parameters), screen.budget(report), "")
-    with filling(out) as part:
-        learnt = screen.follow(personalise(program, given, on), phases(program, given), given)
-        beside = _beside(network, precision, given, on)
-        with ERR.status("drawing"):
-            _fill(part, network, program, given, learnt)
+    learnt = screen.follow(personalise(program, given, on), phases(program, given), given)
+    beside = _beside(network, precision, given, on)
+    with ERR.status("drawing"), filling(out) as part:
+        _fill(part, network, program, given, learnt)
     program.write(out / "trainer")
     columns = {precision: (report, learnt), **beside}
     OUT.print(screen.results(given, learnt, columns, on), screen.written(out))

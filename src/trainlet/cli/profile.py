@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from trainlet.cli.compile import check_picture
-from trainlet.cli.files import replacing
 from trainlet.cli.options import (
     Accumulate,
     Calibration,
@@ -32,6 +31,7 @@ from trainlet.cli.options import (
     Target,
 )
 from trainlet.cli.screen import ERR, OUT, print_whole
+from trainlet.files import replacing
 from trainlet.run.profile import MACHINES
 
 

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from trainlet.cli.files import replacing
 from trainlet.cli.options import (
     Accumulate,
     Calibration,
@@ -29,6 +28,7 @@ from trainlet.cli.options import (
     Target,
 )
 from trainlet.cli.screen import ERR, OUT, bars, watch
+from trainlet.files import check_file, replacing
 from trainlet.ir.files import read_file
 from trainlet.run.dataset import Dataset, read_dataset
 from trainlet.run.fit import Moment, fit, score
@@ -68,6 +68,7 @@ def run_command(
         calibration=calibration, gradient=gradient, extra_bits=extra_bits,
         float_head=float_head,
     )  # fmt: skip
+    check_file(save)
     with ERR.status(f"compiling {net} for {on}"):
         program = asked.program()
         learn = read_dataset(data, program)

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 import trainlet as tl
-from trainlet.cli.files import write_text
 from trainlet.cli.options import Net
 from trainlet.cli.screen import OUT
+from trainlet.files import check_file, write_text
 from trainlet.passes.presets import PRESETS
 
 
@@ -22,6 +22,7 @@ def scheme_command(
     ] = None,
 ) -> None:
     """Write a preset as a TOML file, to change by hand."""
+    check_file(out)
     scheme = tl.schemes.preset(preset, tl.load(net))
     if out is None:
         typer.echo(scheme.to_toml(), nl=False)

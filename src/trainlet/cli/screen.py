@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
+import typer
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import (
@@ -19,25 +21,49 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from trainlet.errors import TrainletError
+from trainlet.interrupt import Terminated, exit_code
 from trainlet.run.fit import Moment
 
 OUT = Console(highlight=False)
 ERR = Console(highlight=False, stderr=True)
+ERROR, FAULT = 1, 70
+USAGE: Any = typer.BadParameter.__base__  # a wrong option; typer says it
 BAR = 36  # characters
 WIDEST = 1000
 
 
 class Commands(TyperGroup):
-    """Commands whose TrainletErrors become one message on stderr and exit code 1."""
+    """Commands that end with one message on stderr, and without a traceback.
+
+    Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage, 70 a fault of
+    Trainlet, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+    """
 
     def invoke(self, ctx):  # pyright: ignore
         try:
             return super().invoke(ctx)
-        except TrainletError as error:
+        except KeyboardInterrupt as stop:
+            ERR.print(f"ended by {stop}" if isinstance(stop, Terminated) else "interrupted")
+            ctx.exit(exit_code(stop))
+        except (typer.Exit, typer.Abort, USAGE, BrokenPipeError):
+            raise
+        except Exception as error:
             if ctx.params.get("debug"):
                 raise
-            ERR.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
-            ctx.exit(1)
+            own = isinstance(error, (TrainletError, MemoryError))
+            ERR.print(Text.assemble(("error: ", "bold red"), _said(error)), soft_wrap=True)
+            ctx.exit(ERROR if own else FAULT)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, TrainletError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "this machine has too little memory for that"
+    return (
+        f"a fault of Trainlet itself, {type(error).__name__}: {error}; please report it with what "
+        "`trainlet --debug ...` prints"
+    )
 
 
 def print_whole(table: Table) -> None:

@@ -9,6 +9,7 @@ import ctypes
 import hashlib
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import unicorn
 from trainlet.backends.thumb import instructions
 from trainlet.backends.toolchain import compile_shared
 from trainlet.errors import ToolchainError
+from trainlet.files import replacing
 
 SOURCE = Path(__file__).parent / "count_blocks.c"
 
@@ -89,15 +91,19 @@ def cache_folder() -> Path:
             return folder
     except (OSError, RuntimeError):
         pass
-    return Path(tempfile.mkdtemp(prefix="trainlet-"))
+    return Path(_temporary_folder().name)
+
+
+@cache
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """It disappears when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="trainlet-")
 
 
 def compiled_hook() -> Path:
     """The hook's library; compiled when its source is new here."""
     path = cache_folder() / f"count-{hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]}.so"
     if not path.exists():
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            made = Path(folder) / path.name
+        with replacing(path) as made:  # another process may be doing the same
             compile_shared([SOURCE], made)
-            made.replace(path)  # at once: another process may be doing the same
     return path

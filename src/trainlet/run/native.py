@@ -14,6 +14,7 @@ from trainlet.backends.blob import check_length
 from trainlet.backends.interface import DTYPES, Argument, Interface
 from trainlet.backends.toolchain import compile_shared
 from trainlet.errors import DeviceFault
+from trainlet.interrupt import interrupt_afterwards
 from trainlet.run.device import Closing, Inputs, check, flat_inputs, learning_rate
 
 IO_FAILED = -1
@@ -62,14 +63,14 @@ class NativeDevice(Closing):
     def predict(self, inputs: Inputs) -> np.ndarray:
         output = np.zeros(self.interface.output.count, self.interface.output.dtype)
         given = self._pointers(inputs)
-        check(self._function("predict")(*given, self._pointer(output)), "predict")
+        check(self._call("predict", *given, self._pointer(output)), "predict")
         return output
 
     def step(self, inputs: Inputs, target: ArrayLike, lr: float) -> float:
         given, rate = self._pointers(inputs), learning_rate(lr)
         wanted = self.interface.target.flat(target)
         loss = self._ffi.new("float *")
-        check(self._function("step")(*given, self._pointer(wanted), rate, loss), "step")
+        check(self._call("step", *given, self._pointer(wanted), rate, loss), "step")
         return float(loss[0])
 
     def save(self) -> bytes:
@@ -82,7 +83,7 @@ class NativeDevice(Closing):
             return 0
 
         callback = self._ffi.callback("writer", write, error=IO_FAILED)
-        check(self._function("save")(callback, self._ffi.NULL), "save")
+        check(self._call("save", callback, self._ffi.NULL), "save")
         return bytes(blob)
 
     def load(self, blob: bytes) -> None:
@@ -95,7 +96,7 @@ class NativeDevice(Closing):
             return 0
 
         callback = self._ffi.callback("reader", read, error=IO_FAILED)
-        check(self._function("load")(callback, self._ffi.NULL), "load")
+        check(self._call("load", callback, self._ffi.NULL), "load")
 
     def stack_used(self) -> int:
         return 0
@@ -105,6 +106,13 @@ class NativeDevice(Closing):
             self._ffi.dlclose(self._lib)
             self._lib = None
             self._folder.cleanup()
+
+    def _call(self, name: str, *arguments: Any) -> int:
+        """The status.  Ctrl-C waits: an exception in a callback would be lost."""
+        with interrupt_afterwards():
+            status = self._function(name)(*arguments)
+            del arguments  # cffi's views of buffers must not live on in a traceback
+            return status
 
     def _function(self, name: str) -> Any:
         if self._lib is None:

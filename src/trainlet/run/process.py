@@ -33,6 +33,7 @@ class ProcessLink:
         self._process = subprocess.Popen(
             command, bufsize=0, env=environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
+            process_group=0,  # a terminal's Ctrl-C is for us; the device's state is still wanted
         )  # fmt: skip
         self._end = weakref.finalize(self, end, self._process, self._errors)
         assert self._process.stdin and self._process.stdout

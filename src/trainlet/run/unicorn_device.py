@@ -14,9 +14,9 @@ from unicorn import Uc, UcError, arm_const  # pyright: ignore[reportPrivateImpor
 from trainlet.backends.firmware import Firmware
 from trainlet.backends.image import Image, read_image
 from trainlet.errors import DeviceFault, TargetError
+from trainlet.interrupt import interrupt_afterwards
 from trainlet.run.commands import Clock, CommandDevice
 from trainlet.run.counter import Counter
-from trainlet.run.interrupt import interrupt_afterwards
 
 SYSTEM = 0xE000E000  # the core's own registers; the emulator ignores them
 PAGE = 0x1000

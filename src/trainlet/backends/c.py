@@ -14,7 +14,6 @@ from trainlet.backends.blob import VERSION, WITHIN
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
 from trainlet.backends.namespace import own
 from trainlet.backends.program import CTYPES, LOGITS, LOSS, RATE, Program, Stage
-from trainlet.errors import TrainletError
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS

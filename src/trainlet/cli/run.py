@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 from rich.table import Table
 
 from trainlet.cli.options import (
@@ -28,10 +28,12 @@ from trainlet.cli.options import (
     Target,
 )
 from trainlet.cli.screen import ERR, OUT, bars, watch
-from trainlet.files import check_file, replacing
+from trainlet.files import check_file
+from trainlet.interrupt import interrupt_afterwards
 from trainlet.ir.files import read_file
+from trainlet.run.checkpoint import Checkpoint, Lesson, Saved, parts_of
 from trainlet.run.dataset import Dataset, read_dataset
-from trainlet.run.fit import Moment, fit, score
+from trainlet.run.fit import Moment, score, steps_in
 from trainlet.run.trainer import Trainer
 
 
@@ -49,7 +51,16 @@ def run_command(
     load: Annotated[
         Path | None, typer.Option(metavar="FILE", help="start from a saved state")
     ] = None,
-    save: Annotated[Path | None, typer.Option(metavar="FILE", help="save the learnt state")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="save the learnt state; interrupted, it goes on later"),
+    ] = None,
+    checkpoint: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="with --save: keep one every so often")
+    ] = 5,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="begin anew in spite of a checkpoint")
+    ] = False,
     ram: Ram = None,
     flash: Flash = None,
     optimizer: OptimizerName = "sgd",
@@ -74,12 +85,23 @@ def run_command(
         learn = read_dataset(data, program)
         measure = learn if test is None else read_dataset(test, program)
         trainer = program.build(on)
-    with trainer, nullcontext() if save is None else replacing(save) as part:
+    with trainer:
         if load is not None:
             trainer.load(read_file(load))
-        before, after, steps = _train(trainer, learn, measure, epochs, seed)
-        if part is not None:
-            part.write_bytes(trainer.save())
+        keeper = None
+        if save is not None:
+            keeper = Checkpoint(save, parts_of(program, learn, measure, seed), trainer.save())
+            if restart:
+                keeper.remove()
+        with bars() as progress:
+            begun = _begun(progress, trainer, measure, keeper, steps_in(trainer, learn, epochs))
+            lesson = Lesson(trainer, learn, epochs, seed, begun, keeper, checkpoint, _note)
+            steps = _learn(progress, lesson, save)
+            before = after = Moment(0, 0, *begun.before, None)
+            if epochs:
+                after = watch(progress, "measure", score(trainer, measure))[-1]
+        if keeper is not None:
+            keeper.remove()
         stack = trainer.device.stack_used()
     title = f"{len(measure):,} examples of {test or data}, on {on}:"
     OUT.print(title, markup=False, soft_wrap=True)
@@ -92,16 +114,44 @@ def run_command(
         OUT.print(f"The learnt state is in {save}", markup=False, soft_wrap=True)
 
 
-def _train(
-    trainer: Trainer, learn: Dataset, measure: Dataset, epochs: int, seed: int
-) -> tuple[Moment, Moment, list[Moment]]:
-    """The measures before and after, and the steps in between."""
-    with bars() as progress:
+def _begun(
+    progress: Progress, trainer: Trainer, measure: Dataset, keeper: Checkpoint | None, total: int
+) -> Saved:
+    """Where to go on: at a checkpoint if there is one, else at the start, after a measure of it."""
+    found = None if keeper is None else keeper.read(total)
+    if found is None:
         before = watch(progress, "measure", score(trainer, measure))[-1]
-        if not epochs:
-            return before, before, []
-        steps = watch(progress, "learn", fit(trainer, learn, epochs, seed=seed))
-        return before, watch(progress, "measure", score(trainer, measure))[-1], steps
+        return Saved(0, b"", (before.loss, before.accuracy))
+    trainer.load(found.state)
+    _note(f"going on after step {found.step:,} of {total:,}")
+    return found
+
+
+def _learn(progress: Progress, lesson: Lesson, save: Path | None) -> list[Moment]:
+    """The steps; what was learnt is in `save` then, also after Ctrl-C."""
+    try:
+        steps = watch(progress, "learn", lesson.moments()) if lesson.total else []
+    except KeyboardInterrupt:
+        with interrupt_afterwards():
+            _keep(lesson, save)
+        raise
+    if save is not None:
+        lesson.write(save)
+    return steps
+
+
+def _keep(lesson: Lesson, save: Path | None) -> None:
+    far = f"{lesson.done:,} of {lesson.total:,} steps are learnt"
+    if save is None:
+        _note(f"{far}, and lost; with --save FILE they are kept")
+    elif lesson.done:
+        lesson.keep()
+        lesson.write(save)
+        _note(f"{far}; they are in {save}, and the same command goes on from there")
+
+
+def _note(said: str) -> None:
+    ERR.print(said, markup=False, soft_wrap=True)
 
 
 def _table(before: Moment, after: Moment) -> Table:

@@ -9,6 +9,7 @@ import numpy as np
 
 from trainlet.backends.program import LOSS
 from trainlet.errors import DataError
+from trainlet.interrupt import interrupt_afterwards
 from trainlet.ops.op import OPS
 from trainlet.run.dataset import Dataset
 from trainlet.run.trainer import Trainer
@@ -29,22 +30,51 @@ class Moment:
     instructions: int | None
 
 
+@dataclass
+class Position:
+    """How many steps of a training are done; what follows goes on there."""
+
+    done: int = 0
+
+
 def fit(
-    trainer: Trainer, data: Dataset, epochs: int, lr: float | None = None, seed: int = 0
+    trainer: Trainer,
+    data: Dataset,
+    epochs: int,
+    lr: float | None = None,
+    seed: int = 0,
+    position: Position | None = None,
 ) -> Iterator[Moment]:
     """Train; each epoch in another order.  Rows that fill no batch wait for the next epoch.
 
+    position: steps that the trainer's state has behind it, which are left out; it moves together
+    with the state, so that Ctrl-C never comes between the two.
+
     Raises DataError for less than a batch, DivergedError when the loss is not finite.
     """
-    batch = batch_size(trainer)
-    if len(data) < batch:
-        raise DataError(f"{len(data)} examples; the trainer's batch takes {batch}")
+    check_batch(trainer, data)
+    position = position or Position()
+    batch, total = batch_size(trainer), steps_in(trainer, data, epochs)
     rng, per_epoch = np.random.default_rng(seed), len(data) // batch
     for epoch in range(epochs):
         order = rng.permutation(len(data))[: per_epoch * batch].reshape(-1, batch)
-        for k, rows in enumerate(order, epoch * per_epoch + 1):
-            loss = trainer.step(data.x[rows], data.y[rows], lr)
-            yield Moment(k, epochs * per_epoch, loss, None, trainer.instructions)
+        begun = max(position.done - epoch * per_epoch, 0)
+        for rows in order[begun:]:
+            with interrupt_afterwards():
+                loss = trainer.step(data.x[rows], data.y[rows], lr)
+                position.done += 1
+            yield Moment(position.done, total, loss, None, trainer.instructions)
+
+
+def steps_in(trainer: Trainer, data: Dataset, epochs: int) -> int:
+    """Steps of a training."""
+    return epochs * (len(data) // batch_size(trainer))
+
+
+def check_batch(trainer: Trainer, data: Dataset) -> None:
+    """Raise DataError for less than a batch."""
+    if len(data) < (batch := batch_size(trainer)):
+        raise DataError(f"{len(data)} examples; the trainer's batch takes {batch}")
 
 
 def score(trainer: Trainer, data: Dataset) -> Iterator[Moment]:

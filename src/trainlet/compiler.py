@@ -61,6 +61,7 @@ from trainlet.plan.plan import Plan
 from trainlet.plan.report import Choice, Report
 from trainlet.plan.tiles.stream import check_rows, streamed_input
 from trainlet.plan.tiles.tiled import plan_in_tiles
+from trainlet.progress import stage
 from trainlet.run.counted import Profile
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.profile import profile
@@ -158,6 +159,7 @@ class CompiledProgram(Program):
     def _measured(self) -> Firmware | None:
         if self.target.cpu is None:
             return None
+        stage("measure")
         with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
             sources = Path(work) / self.prefix
             write_project(self, sources)
@@ -232,6 +234,7 @@ def training_graph(
     criterion = loss if isinstance(loss, Loss) else Loss(loss)
     if stop_after not in (None, *STAGES):
         raise TrainletError(f"no stage {stop_after!r}; allowed: {', '.join(STAGES)}")
+    stage("load")
     graph = verify(import_model(model, example_inputs))
     if isinstance(scheme, str):
         scheme = choose(scheme, graph_parameters(graph))
@@ -249,13 +252,17 @@ def training_graph(
         "split": split_weights,
     }
     for name, run in stages.items():
+        stage(name)
         graph = verify(run(graph))
         if name == stop_after:
             return Training(graph)
+    stage("update")
     graph = add_extra_bits(graph, precision.extra_bits if precision else 0)
     training = attach_updates(graph, optimizer or SGD(), accumulate, precision)
-    step = training.step if stop_after == "update" else _fused(training.step)
-    return replace(training, step=verify(step))
+    if stop_after == "update":
+        return replace(training, step=verify(training.step))
+    stage("fuse")
+    return replace(training, step=verify(_fused(training.step)))
 
 
 def compile(
@@ -386,6 +393,7 @@ def _forward_graph(
         raise DataError("precision='int8' needs calibration: batches of inputs, a hundred samples")
     if isinstance(model, ExportedProgram) and example_inputs is None:
         example_inputs = shown_inputs(model)
+    stage("quantize")
     return quantize_module(
         model, example_inputs, calibration, integer.calibration, float_head=integer.float_head
     )
@@ -421,6 +429,7 @@ def _plan(
     effort: str,
     rollback: bool,
 ) -> Plan:
+    stage("schedule")
     found = find_order(graph, effort) if order is None else None
     order = found.order if found else order or ()
     streamed = streamed_input(graph, stream)
@@ -428,7 +437,9 @@ def _plan(
     if tile:
         check_rows(graph)
     if stream or (target.ram is not None if tile is None else tile):
+        stage("tile")
         return plan_in_tiles(graph, order, streamed, every_order, effort, rollback)
+    stage("place")
     return plan_graph(graph, order, (), every_order, effort, rollback)
 
 

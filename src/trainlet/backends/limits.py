@@ -14,6 +14,7 @@ from trainlet.plan.place import plan_apply, plan_graph
 from trainlet.plan.recompute.budget import Planner, fit, least_arena
 from trainlet.plan.recompute.rematerialize import have_solver
 from trainlet.plan.report import label, peak
+from trainlet.progress import stage
 
 AnyProgram = TypeVar("AnyProgram", bound=Program)
 
@@ -57,6 +58,7 @@ def fit_program(
     if program.arena_bytes > program.plan.arena:  # the state, or `apply`, sets the arena
         return program
     arena = limits.ram - (ram - program.arena_bytes)
+    stage("recompute")
     found = fit(program.graph, program.plan, arena, max_recompute, planner)
     if found is None:
         return program

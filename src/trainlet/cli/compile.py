@@ -32,10 +32,12 @@ from trainlet.cli.options import (
     Stream,
     Target,
 )
-from trainlet.cli.screen import ERR, OUT
+from trainlet.cli.screen import OUT
+from trainlet.cli.stages import stages
 from trainlet.compiler import STAGES, training_graph
 from trainlet.files import check_file, replacing
 from trainlet.ir.text import print_graph
+from trainlet.progress import stage
 
 PICTURES = (".svg", ".png")
 
@@ -76,9 +78,10 @@ def compile_command(
         typer.echo(graph_text(asked, stop_after), nl=False)
         return
     project.check(out, prefix)
-    with ERR.status(f"compiling {net}"):
+    with stages(f"compiling {net}"):
         program = asked.program()
         report = program.report
+        stage("write")
         kept = write_project(program, out)
     OUT.print(report.table())
     OUT.print(
@@ -148,7 +151,7 @@ def plan_command(
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
         float_head=float_head,
     )  # fmt: skip
-    with ERR.status(f"planning {net}"):
+    with stages(f"planning {net}"):
         report = asked.program().report
         if draw is not None:
             with replacing(draw) as part:

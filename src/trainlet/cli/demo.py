@@ -15,6 +15,7 @@ import trainlet as tl
 from trainlet.cli import demo_screen as screen
 from trainlet.cli.options import On
 from trainlet.cli.screen import ERR, OUT
+from trainlet.cli.stages import stages
 from trainlet.demo.keyword_spotter import SCHEME
 from trainlet.demo.personalise import (
     PRECISIONS,
@@ -59,7 +60,7 @@ def demo_command(
 ) -> None:
     """A keyword spotter learns a new speaker on an emulated microcontroller."""
     check_folder(out)
-    with ERR.status(f"compiling the keyword spotter's trainer in {precision}"):
+    with stages(f"compiling the keyword spotter's trainer in {precision}"):
         given = _lesson(data, speaker)
         network = exported_spotter()
         program = compile_spotter(network, precision)
@@ -84,7 +85,7 @@ def _beside(
     other = next(p for p in PRECISIONS if p != precision)
     if other == "int8" and find_spec("torchao") is None:
         return {}
-    with ERR.status(f"the same lesson in {other}, on this machine"):
+    with stages(f"the same lesson in {other}, on this machine"):
         program = compile_spotter(network, other)
         return {other: (program.report, compare(program, given, on))}
 

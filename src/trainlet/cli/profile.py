@@ -30,7 +30,8 @@ from trainlet.cli.options import (
     Stream,
     Target,
 )
-from trainlet.cli.screen import ERR, OUT, print_whole
+from trainlet.cli.screen import OUT, print_whole
+from trainlet.cli.stages import stages
 from trainlet.files import replacing
 from trainlet.run.profile import MACHINES
 
@@ -72,7 +73,7 @@ def profile_command(
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
         float_head=float_head,
     )  # fmt: skip
-    with ERR.status(f"counting {net}"):
+    with stages(f"counting {net}"):
         profile = asked.program().profile(on)
         if picture is not None:
             with replacing(picture) as part:

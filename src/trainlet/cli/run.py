@@ -28,6 +28,7 @@ from trainlet.cli.options import (
     Target,
 )
 from trainlet.cli.screen import ERR, OUT, bars, watch
+from trainlet.cli.stages import stages
 from trainlet.files import check_file
 from trainlet.interrupt import interrupt_afterwards
 from trainlet.ir.files import read_file
@@ -80,7 +81,7 @@ def run_command(
         float_head=float_head,
     )  # fmt: skip
     check_file(save)
-    with ERR.status(f"compiling {net} for {on}"):
+    with stages(f"compiling {net} for {on}"):
         program = asked.program()
         learn = read_dataset(data, program)
         measure = learn if test is None else read_dataset(test, program)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from trainlet.errors import DataError, UnsupportedError
+from trainlet.progress import stage
 
 Progress = Callable[[int, int], Any]
 Batch = list[torch.Tensor]
@@ -74,9 +75,12 @@ def calibrate(
     progress: Progress | None,
 ) -> None:
     """Run all batches; `batch_size` is the network's, if it takes no other."""
+    done, total = 0, sum(-(-len(b[0]) // (batch_size or len(b[0]))) for b in batches)
     with torch.no_grad():
         for k, batch in enumerate(batches):
             for part in _parts(batch, batch_size):
+                stage("calibrate", done, total)
+                done += 1
                 result = module(*part)
                 if isinstance(result, torch.Tensor) and not torch.isfinite(result).all():
                     raise DataError(

@@ -18,6 +18,7 @@ from trainlet.errors import DataError, TargetError, TrainletError
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage, to_device, to_user
 from trainlet.passes.split import FROZEN
+from trainlet.progress import stage
 from trainlet.run.device import Closing, Device
 from trainlet.run.native import NativeDevice
 from trainlet.run.qemu_device import QemuDevice
@@ -207,6 +208,7 @@ def build_trainer(program: Program, device: str, count: bool = True) -> Trainer:
             f"target {program.target.name!r} is no microcontroller, so it cannot run on {device}; "
             "compile for another target (trainlet targets lists them)"
         )
+    stage("build")
     with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
         project = Path(work) / program.prefix
         write_project(program, project)

@@ -1,5 +1,6 @@
 """The public names.  They import torch and all the rest, which takes seconds."""
 
+import trainlet.run.state as state
 import trainlet.schemes as schemes
 from trainlet.backends.target import Target
 from trainlet.compiler import CompiledProgram, compile, evaluate, forward, load
@@ -32,4 +33,5 @@ __all__ = [
     "load",
     "schemes",
     "simulate",
+    "state",
 ]

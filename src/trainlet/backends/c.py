@@ -14,6 +14,7 @@ from trainlet.backends.blob import VERSION, WITHIN
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
 from trainlet.backends.namespace import own
 from trainlet.backends.program import CTYPES, LOGITS, LOSS, RATE, Program, Stage
+from trainlet.backends.record import Record, print_record
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
@@ -367,6 +368,7 @@ def render(program: Program, marks: bool = False) -> Mapping[str, str]:
         f"{p}.c": _fill("trainer.c", context),
         f"{p}_kernels.h": emitter.kernels(),
         f"{p}_weights.h": emitter.weights(),
+        f"{p}.json": print_record(Record.of(program)),
         project.EXAMPLE: _fill(project.EXAMPLE, context),
         project.CMAKE: cmake([p]),
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 from trainlet.files import check_folder, check_replaceable, filling
 
 EXAMPLE, CMAKE = "main.c", "CMakeLists.txt"
-PARTS = (".h", ".c", "_kernels.h", "_weights.h")
+PARTS = (".json", ".h", ".c", "_kernels.h", "_weights.h")
 NOTE = "Trainlet rewrites this file while it is unchanged:"
 _STAMP = re.compile(rf"(?:/\* |# ){NOTE} ([0-9a-f]{{16}})(?: \*/)?\n")
 

@@ -13,6 +13,7 @@ from trainlet.cli.profile import profile_command
 from trainlet.cli.run import run_command
 from trainlet.cli.scheme import scheme_command
 from trainlet.cli.screen import Commands
+from trainlet.cli.state import state_app
 from trainlet.cli.targets import targets_command
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False)
@@ -23,6 +24,7 @@ app.command("run")(run_command)
 app.command("targets")(targets_command)
 app.command("scheme")(scheme_command)
 app.command("demo")(demo_command)
+app.add_typer(state_app, name="state")
 
 
 def _version(asked: bool) -> None:

@@ -74,7 +74,7 @@ def calibration_clips() -> np.ndarray:
 
 
 def compile_spotter(
-    network: torch.export.ExportedProgram, precision: str = "int8"
+    network: torch.export.ExportedProgram, precision: str = "int8", rollback: bool = True
 ) -> tl.CompiledProgram:
     """Its trainer, inside 256 KB of RAM and 1 MB of Flash; in int8 it is quantised here and now.
 
@@ -91,6 +91,7 @@ def compile_spotter(
         precision=INT8 if integer else "float32",
         calibration=[calibration_clips()] if integer else None,
         optimizer=tl.SGD(lr=LEARNING_RATE),
+        rollback=rollback,
     )
 
 

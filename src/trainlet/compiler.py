@@ -49,6 +49,7 @@ from trainlet.passes.fuse.updates import copy_weights, fuse_updates
 from trainlet.passes.fuse.widened import keep_bytes
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
+from trainlet.passes.leaf_names import distinct_names
 from trainlet.passes.presets import choose, graph_parameters
 from trainlet.passes.prune import prune
 from trainlet.passes.split import split_weights
@@ -235,7 +236,7 @@ def training_graph(
     if stop_after not in (None, *STAGES):
         raise TrainletError(f"no stage {stop_after!r}; allowed: {', '.join(STAGES)}")
     stage("load")
-    graph = verify(import_model(model, example_inputs))
+    graph = verify(distinct_names(import_model(model, example_inputs)))
     if isinstance(scheme, str):
         scheme = choose(scheme, graph_parameters(graph))
     elif not isinstance(scheme, UpdateScheme):

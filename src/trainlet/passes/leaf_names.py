@@ -1,0 +1,33 @@
+"""Names of inputs and parameters that a program can tell apart."""
+
+from __future__ import annotations
+
+from trainlet.errors import UnsupportedError
+from trainlet.ir.graph import Graph
+
+OWN = {"target": "the target of a step", "lr": "its learning rate"}
+"""Inputs of every trainer, whatever its network."""
+
+
+def distinct_names(graph: Graph) -> Graph:
+    """The graph itself; raises UnsupportedError for two inputs or parameters of one name."""
+    seen: dict[str, str] = {}
+    for n in graph.leaves():
+        if n.op == "input" and n.name in OWN:
+            raise UnsupportedError(f"the input {n.name!r} has the name of {_otherwise(n.name)}")
+        if n.name in seen:
+            what = "input" if "input" in (n.op, seen[n.name]) else n.op
+            raise UnsupportedError(
+                f"the {what} {n.name!r} has the name of a parameter or buffer{_otherwise(n.name)}"
+            )
+        seen[n.name] = n.op
+    return graph
+
+
+def _otherwise(name: str) -> str:
+    """What to do about it."""
+    own = OWN.get(name, "")
+    return (
+        f"{own}; call the argument of the model's forward otherwise, for example '{name}_input', "
+        "and export it again"
+    )

@@ -21,7 +21,8 @@ ZIG = (sys.executable, "-m", "ziglang", "cc")
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion")
 STRICT = "TRAINLET_WERROR"
 """Set, it makes a warning an error: for our tests. A user's newer compiler may warn of more."""
-EXACT = ("-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-g0")
+EXACT = ("-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing",
+         "-DTRAINLET_NO_STRICT_ALIASING", "-g0")  # fmt: skip
 BARE = ("-O3", "-ffunction-sections", "-fdata-sections", "-ffreestanding", "-fno-unwind-tables",
         "-fno-asynchronous-unwind-tables")  # fmt: skip
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1")

@@ -4,7 +4,23 @@
 #include <stdint.h>
 #if !defined(TRAINLET_SOFT_SQRT) && \
     (defined(__x86_64__) || defined(__aarch64__) || (defined(__ARM_FP) && (__ARM_FP & 4)))
-static inline float sqrt_f32(float x) { return __builtin_sqrtf(x); }
+static inline float sqrt_f32(float x) {
+#if defined(__clang__)
+  return __builtin_elementwise_sqrt(x);
+#elif defined(__NO_MATH_ERRNO__)
+  return __builtin_sqrtf(x);
+#else /* with errno, gcc's own calls the library for a negative number */
+  float y;
+#if defined(__x86_64__)
+  __asm__("sqrtss %1, %0" : "=x"(y) : "x"(x));
+#elif defined(__aarch64__)
+  __asm__("fsqrt %s0, %s1" : "=w"(y) : "w"(x));
+#else
+  __asm__("vsqrt.f32 %0, %1" : "=t"(y) : "t"(x));
+#endif
+  return y;
+#endif
+}
 #else
 static inline float sqrt_f32(float x) {
   union { float value; uint32_t bits; } u = {x};

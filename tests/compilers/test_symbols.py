@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import trainlet as tl
-from native.test_flags import Integers, Network
+from compilers.test_flags import Integers, Network
 from trainlet.backends.cpu import CPUS
 from trainlet.backends.target import Target
 from trainlet.backends.toolchain import ARM_GCC

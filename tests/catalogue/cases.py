@@ -12,6 +12,7 @@ from trainlet.ir.graph import Node, topological
 from trainlet.ops.op import OPS, Op, Sample, build, leaf
 
 KINKS = {
+    "clip": (-1, 0, 0.5),
     "relu": (0,),
     "relu6": (0, 6),
     "hard_sigmoid": (-3, 3),

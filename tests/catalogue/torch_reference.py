@@ -31,6 +31,10 @@ def _conv2d(x: Tensor, w: Tensor, b: Tensor | None = None, *, padding: Any, **at
     return _last(F.conv2d(_padded(x, padding), w.permute(0, 3, 1, 2), b, **attrs))
 
 
+def _clip(x: Tensor, low: float, high: float, inclusive: bool) -> Tensor:
+    return x.clamp(low, high) if inclusive else F.hardtanh(x, low, high)
+
+
 def _depthwise(
     x: Tensor, w: Tensor, b: Tensor | None = None, *, padding: Any, **attrs: Any
 ) -> Tensor:
@@ -87,6 +91,7 @@ REFERENCE: dict[str, Callable[..., Tensor]] = {
     "concat": lambda a, b, axis: torch.cat([a, b], axis),
     "conv2d": _conv2d,
     "cross_entropy": _cross_entropy,
+    "clip": _clip,
     "depthwise": _depthwise,
     "gelu": F.gelu,
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),

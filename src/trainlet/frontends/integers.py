@@ -19,7 +19,9 @@ from torch.fx import Node as Fx
 from torch.fx.node import map_arg
 
 from trainlet.errors import DataError, GraphError, UnsupportedError
-from trainlet.frontends.torch import OUTPUT, call_operator, module_path
+from trainlet.frontends.operators import call_operator
+from trainlet.frontends.source import module_path
+from trainlet.frontends.torch import OUTPUT
 from trainlet.frontends.twins import Result, TwinImporter, Weight
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType

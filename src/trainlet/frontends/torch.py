@@ -3,38 +3,59 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, OutputKind
-from torch.fx.node import map_arg
+from torch.export.graph_signature import ConstantArgument, InputKind, TensorArgument
+from torch.fx import Node as Fx
 
-from trainlet.errors import DataError, ShapeError, UnsupportedError
-from trainlet.frontends.aten import ATEN
+from trainlet.errors import UnsupportedError
+from trainlet.frontends.constants import Constant, folded
+from trainlet.frontends.functional import functional, reaching, user_outputs
 from trainlet.frontends.importer import Importer
+from trainlet.frontends.operators import call_operator
+from trainlet.frontends.source import module_path, operator_name, where
+from trainlet.frontends.tensors import Tensors
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import leaf
 
 OUTPUT = "logits"
-_PARAMETER_KINDS = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
+_CONSTANT_KINDS = (InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A program as torch has it and as Trainlet has it.
+
+    program: in functional form
+    values:  for each fx node's name the Node, the list of Nodes, the Constant or the number
+    """
+
+    graph: Graph
+    program: ExportedProgram
+    values: dict[str, Any]
 
 
 def export_module(model: torch.nn.Module, example: Sequence[torch.Tensor]) -> ExportedProgram:
-    """torch.export of the model in evaluation mode; its mode is restored afterwards."""
+    """torch.export of the model in evaluation mode; its mode is restored afterwards.
+
+    Each input gets a copy of its example: torch.export takes two inputs that are one tensor for
+    one input.
+    """
     training = {m: m.training for m in model.modules()}
     model.eval()
     try:
-        return torch.export.export(model, tuple(example))
+        with torch.enable_grad():
+            return torch.export.export(model, tuple(x.detach().clone() for x in example))
     except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        hint = "; `.data` cannot be exported: use detach()" if "fake tensor" in first else ""
         raise UnsupportedError(
-            f"torch.export cannot export the model: {type(error).__name__}: {first}"
+            f"torch.export cannot export the model: {type(error).__name__}: {first}{hint}"
         ) from error
     finally:
         for module, mode in training.items():
@@ -47,21 +68,55 @@ def import_program(program: ExportedProgram) -> Graph:
     Raises UnsupportedError (naming the operator and the line of the user's model) for what
     cannot be compiled, DataError for weights that hold NaN or infinity.
     """
+    return imported(program).graph
+
+
+def imported(program: ExportedProgram) -> Imported:
+    """The same, with what each operator of the program became."""
+    program = functional(program)
+    result = _output(program)
+    needed = reaching(program, result)
     at = Importer()
-    nodes: dict[str, Any] = _leaves(program, at)
+    values = _leaves(program, at, needed)
     for fx in program.graph.nodes:
-        if fx.op == "call_function":
-            at.label = module_path(fx)
-            nodes[fx.name] = call_operator(at, fx, nodes)
-    outputs = [
-        spec for spec in program.graph_signature.output_specs if spec.kind == OutputKind.USER_OUTPUT
-    ]
-    result = nodes.get(getattr(outputs[0].arg, "name", "")) if len(outputs) == 1 else None
-    if not isinstance(result, Node):
+        if fx.op != "placeholder" and fx.op != "output" and fx in needed:
+            values[fx.name] = _value(at, fx, values)
+    return Imported(at.graph({OUTPUT: at.node(values[result])}), program, values)
+
+
+def _value(at: Importer, fx: Fx, values: dict[str, Any]) -> Any:
+    if fx.target is operator.getitem:
+        return values[fx.args[0].name][fx.args[1]]  # type: ignore[union-attr,index]
+    at.label, name = module_path(fx), operator_name(fx)
+    constant = folded(fx, name, at.label, values)
+    if constant is not None:
+        return constant
+    nodes = {n.name: at.node(values[n.name], name) for n in fx.all_input_nodes}
+    made = call_operator(at, fx, nodes)
+    for node, like in zip(*map(_listed, (made, fx.meta.get("val"))), strict=False):
+        _check_result(fx, node, like)
+    return made
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+def _check_result(fx: Fx, node: Node, like: Any) -> None:
+    """Raise UnsupportedError if torch's result has another dtype or shape."""
+    if not isinstance(like, torch.Tensor):
+        return
+    name = operator_name(fx)
+    if like.dtype != torch.float32:
         raise UnsupportedError(
-            f"the model returns {len(outputs)} values; allowed: exactly one tensor"
+            f"{name} {where(fx)} makes {like.dtype}; Trainlet computes in torch.float32: leave the "
+            "cast out, or make what does not depend on the input a buffer"
         )
-    return at.graph({OUTPUT: result})
+    if tuple(like.shape) != node.type.shape:
+        raise UnsupportedError(
+            f"{name} {where(fx)} makes a tensor of shape {tuple(like.shape)}, which Trainlet "
+            f"would compute as {node.type.shape}; reshape its inputs to the usual ranks"
+        )
 
 
 def example_inputs(program: ExportedProgram) -> list[torch.Tensor]:
@@ -70,39 +125,58 @@ def example_inputs(program: ExportedProgram) -> list[torch.Tensor]:
     return [
         torch.zeros(_type(placeholders[spec.arg.name]).shape)
         for spec in program.graph_signature.input_specs
-        if spec.kind == InputKind.USER_INPUT
+        if spec.kind == InputKind.USER_INPUT and not isinstance(spec.arg, ConstantArgument)
     ]
 
 
-def _leaves(program: ExportedProgram, at: Importer) -> dict[str, Node]:
+def _output(program: ExportedProgram) -> str:
+    """The name of the one tensor that the model returns."""
+    outputs = [arg for arg in user_outputs(program) if isinstance(arg, TensorArgument)]
+    if len(outputs) == 1:
+        return outputs[0].name
+    made = {n.name: n.meta.get("val") for n in program.graph.nodes}
+    shown = ", ".join(f"{k}: {tuple(made[arg.name].shape)}" for k, arg in enumerate(outputs))
+    raise UnsupportedError(
+        f"the model returns {len(outputs)} tensors{' of shape ' if outputs else ''}{shown}; "
+        "allowed: exactly one tensor, which the loss is of; wrap the model in a module whose "
+        "forward returns that one, such as self.model(x)[0]"
+    )
+
+
+def _leaves(program: ExportedProgram, at: Importer, needed: set[Fx]) -> dict[str, Any]:
     placeholders = {n.name: n for n in program.graph.nodes if n.op == "placeholder"}
-    tensors = {**program.state_dict, **program.constants}
-    nodes: dict[str, Node] = {}
+    inputs = [
+        spec.arg.name
+        for spec in program.graph_signature.input_specs
+        if spec.kind == InputKind.USER_INPUT and not isinstance(spec.arg, ConstantArgument)
+    ]
+    tensors = Tensors.of(program)
+    values: dict[str, Any] = {}
+    parameters: dict[str, Node] = {}
     for spec in program.graph_signature.input_specs:
-        name = spec.arg.name
-        if spec.kind == InputKind.USER_INPUT:
-            nodes[name] = leaf("input", name, _type(placeholders[name]))
-        elif spec.kind in _PARAMETER_KINDS and spec.target is not None:
-            kind = "param" if spec.kind == InputKind.PARAMETER else "const"
-            nodes[name] = _constant(at, kind, spec.target, tensors[spec.target])
-    return nodes
+        name, used = spec.arg.name, placeholders.get(spec.arg.name) in needed
+        if name in inputs:
+            if not used:
+                raise UnsupportedError(
+                    f"the output does not depend on the input {name!r}; leave it out of forward "
+                    "(if it should: torch.export takes two inputs for one if their examples are "
+                    "one tensor, so give each its own)"
+                )
+            place = {"position": inputs.index(name)} if len(inputs) > 1 else {}
+            values[name] = leaf("input", name, _type(placeholders[name]), **place)
+        elif spec.kind == InputKind.PARAMETER and spec.target is not None and used:
+            names = tensors.names(spec.target)
+            if names[0] not in parameters:
+                parameters[names[0]] = at.parameter(names, tensors.own[names[0]])
+            values[name] = parameters[names[0]]
+        elif spec.kind in _CONSTANT_KINDS and spec.target is not None and used:
+            values[name] = Constant(spec.target, tensors.buffer(spec.target))
+        elif used:
+            raise UnsupportedError(f"{name!r} is a {spec.kind.name.lower()}; allowed: tensors")
+    return values
 
 
-def _constant(at: Importer, kind: str, name: str, tensor: torch.Tensor) -> Node:
-    array = tensor.detach().cpu()
-    if kind == "param" and array.dtype != torch.float32:
-        raise UnsupportedError(
-            f"parameter {name!r} is {array.dtype}; allowed: torch.float32 (call model.float())"
-        )
-    value = array.to(torch.float32).numpy().copy()
-    if not np.isfinite(value).all():
-        count = int((~np.isfinite(value)).sum())
-        raise DataError(f"{name!r} holds {count} values that are NaN or infinite")
-    at.values[name] = value
-    return leaf(kind, name, TensorType(value.shape))
-
-
-def _type(placeholder: torch.fx.Node) -> TensorType:
+def _type(placeholder: Fx) -> TensorType:
     found = placeholder.meta.get("val")
     if not isinstance(found, torch.Tensor):
         raise UnsupportedError(f"input {placeholder.name!r} is no tensor")
@@ -113,52 +187,7 @@ def _type(placeholder: torch.fx.Node) -> TensorType:
         )
     if found.dtype != torch.float32:
         raise UnsupportedError(
-            f"input {placeholder.name!r} is {found.dtype}; allowed: torch.float32"
+            f"input {placeholder.name!r} is {found.dtype}; allowed: torch.float32 (pass x.float(), "
+            "and embedded vectors in place of indices)"
         )
     return TensorType(tuple(found.shape))
-
-
-def call_operator(at: Importer, fx: torch.fx.Node, nodes: dict[str, Any]) -> Any:
-    """What the table makes of one operator, given its inputs' nodes by name.
-
-    Raises UnsupportedError and ShapeError with the operator and the line of the user's model.
-    """
-    resolved: Any = map_arg((fx.args, fx.kwargs), lambda n: nodes.get(n.name))
-    args, kwargs = resolved
-    if fx.target is operator.getitem:
-        return args[0][args[1]] if isinstance(args[0], list) else args[0]
-    name = str(fx.target).removeprefix("aten.").split(".")[0]
-    if name not in ATEN or not str(fx.target).startswith("aten."):
-        raise UnsupportedError(
-            f"operator {fx.target} {where(fx)} is not supported; supported: "
-            f"{', '.join(sorted(n for n in ATEN if not n.startswith('_')))}"
-        )
-    try:
-        return ATEN[name](at, *args, **_known(kwargs))
-    except (UnsupportedError, ShapeError) as error:
-        raise type(error)(f"{fx.target} {where(fx)}: {error}") from None
-    except (TypeError, ValueError, AttributeError) as error:
-        raise UnsupportedError(
-            f"{fx.target} {where(fx)} is called with arguments that are not supported: {error}"
-        ) from error
-
-
-def _known(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Without what says nothing about the meaning on this device."""
-    ignored = ("dtype", "layout", "device", "memory_format", "non_blocking", "pin_memory")
-    return {k: v for k, v in kwargs.items() if k not in ignored}
-
-
-def module_path(fx: torch.fx.Node) -> str:
-    """The module that made the node, as in `named_modules`; the node's own name outside of all."""
-    stack = list((fx.meta.get("nn_module_stack") or {}).values())
-    return (stack[-1][0] if stack else "") or fx.name
-
-
-def where(fx: torch.fx.Node) -> str:
-    """The line of the user's model that made the node."""
-    frames = re.findall(r'File "([^"]+)", line (\d+)', fx.meta.get("stack_trace") or "")
-    torch_home = str(Path(torch.__file__).parent)
-    own = [f for f in frames if not f[0].startswith(torch_home)] or frames
-    module = module_path(fx)
-    return f"(module {module!r}, {own[-1][0]}:{own[-1][1]})" if own else f"(module {module!r})"

@@ -74,7 +74,7 @@ class TwinImporter(Importer):
     reals: dict[Node, Node] = field(default_factory=dict)
 
     def build(self, op: str, *inputs: Node, **attrs: Any) -> Node:
-        if inputs[0].type.dtype != "int8":
+        if inputs[0].type.dtype != "int8" or op == "detach":
             return super().build(op, *inputs, **attrs)
         if op not in _TWINS:
             raise UnsupportedError(f"{op} of integers; allowed: {', '.join(sorted(_TWINS))}")

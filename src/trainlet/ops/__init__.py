@@ -3,6 +3,7 @@
 from trainlet.ops import (
     activation,
     attention,
+    clip,
     conv,
     depthwise,
     elementwise,
@@ -20,6 +21,7 @@ from trainlet.ops import (
 __all__ = [
     "activation",
     "attention",
+    "clip",
     "conv",
     "depthwise",
     "elementwise",

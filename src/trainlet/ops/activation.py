@@ -35,7 +35,8 @@ def _vjp_clipped(n: Node, g: Node) -> list:
     return [lambda: build("mask_dx", g, build(f"{n.op}_mask", n, label=n.name), slope=slope)]
 
 
-def _mask_type(y: TensorType) -> TensorType:
+def mask_type(y: TensorType) -> TensorType:
+    """Of one bit an element, packed."""
     return typed("uint8", (y.size + 7) // 8)
 
 
@@ -78,7 +79,7 @@ for _name, _meaning in _CLIPPED.items():
         Op(
             f"{_name}_mask",
             rows=own_rows,
-            infer=_mask_type,
+            infer=mask_type,
             eval=lambda y, inside=_INSIDE[_name][0]: pack(inside(y)),
             call=lambda n: (n.inputs[0].type.size,),
             samples=[
@@ -90,7 +91,7 @@ for _name, _meaning in _CLIPPED.items():
 
 
 def _infer_mask_dx(g: TensorType, mask: TensorType, slope: float) -> TensorType:
-    require(mask == _mask_type(g), f"mask {mask} does not fit {g}")
+    require(mask == mask_type(g), f"mask {mask} does not fit {g}")
     return g
 
 

@@ -30,6 +30,17 @@ register(
 )
 
 
+register(
+    Op(
+        "detach",
+        infer=lambda x: x,
+        eval=lambda x: x,
+        lowered=True,
+        samples=[Sample((float32(3, 4),))],
+    )
+)
+
+
 def inverse(permutation: tuple[int, ...]) -> tuple[int, ...]:
     """The permutation that undoes this one."""
     return tuple(int(k) for k in np.argsort(permutation))

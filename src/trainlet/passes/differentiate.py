@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from trainlet.ir.graph import Graph, Node
+from trainlet.ir.graph import Graph, Node, rewrite
 from trainlet.ops.quantized.gradient import GradientFormat
 
 
 def differentiate(graph: Graph, loss: str = "loss", gradient: str = "float32") -> Graph:
     """The graph with one output `grad.<name>` for each parameter leaf.
 
-    The gradient of a tensor that is read several times is the sum over its readers.
+    No gradient passes a `detach`, and none is left in the result.  The gradient of a tensor that
+    is read several times is the sum over its readers.
     gradient: of an int8 activation: "float32", "int16" or "int8"; of a parameter it is float32.
     Raises UnsupportedError when an op between a parameter and the loss has no gradient rule.
     """
     nodes = graph.nodes()
     wanted: set[Node] = set()
     for n in nodes:
-        if n.op == "param" or any(i in wanted for i in n.inputs):
+        if n.op == "param" or (n.op != "detach" and any(i in wanted for i in n.inputs)):
             wanted.add(n)
     root = graph.outputs[loss]
     gradients: dict[Node, Node] = {}
@@ -31,4 +32,9 @@ def differentiate(graph: Graph, loss: str = "loss", gradient: str = "float32") -
             known, term = gradients.get(i), numbers.settled(i, thunk())
             gradients[i] = numbers.plus(i, known, term) if known else term
     found = {f"grad.{n.name}": gradients[n] for n in nodes if n.op == "param" and n in gradients}
-    return Graph({**graph.outputs, **found}, graph.values)
+    return _without_detach(Graph({**graph.outputs, **found}, graph.values))
+
+
+def _without_detach(graph: Graph) -> Graph:
+    """Once the gradients are there, detach is the tensor itself."""
+    return rewrite(graph, lambda n: n.inputs[0] if n.op == "detach" else None)

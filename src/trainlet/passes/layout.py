@@ -17,8 +17,8 @@ from trainlet.ops.shape import inverse
 
 Permutation = tuple[int, ...]
 _UNARY = frozenset(
-    "relu relu6 hard_sigmoid hard_swish sigmoid tanh silu gelu gelu_tanh scale offset "
-    "quantize dequantize requantize_i8".split()
+    "relu relu6 hard_sigmoid hard_swish sigmoid tanh silu gelu gelu_tanh scale offset detach "
+    "clip quantize dequantize requantize_i8".split()
 )
 _BINARY = frozenset("add sub mul add_i8 mul_i8".split())
 
@@ -129,7 +129,7 @@ class _Layout:
         new = old
         if not _moves_only_ones(shape, perm):
             permuted = old.type.with_shape(tuple(shape[k] for k in perm))
-            new = leaf(old.op, old.name, permuted, storage=Storage(shape, perm))
+            new = leaf(old.op, old.name, permuted, **{**old.attrs, "storage": Storage(shape, perm)})
         self.stored[old] = _View(new, inverse(perm)) if new is not old else _plain(old)
         if new is not old:
             self.stored[new] = _plain(new)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
+import torch
 
 from trainlet.errors import UnsupportedError
 from trainlet.frontends.aten.shaping import transpose
 from trainlet.frontends.aten.table import aten
-from trainlet.frontends.importer import Importer
+from trainlet.frontends.importer import HIDDEN, Importer, number
 from trainlet.ir.graph import Node
 
 
@@ -22,7 +23,9 @@ def _matmul(at: Importer, a: Node, b: Node) -> Node:
 
 
 @aten("softmax", "_softmax")
-def _softmax(at: Importer, x: Node, axis: int, *_: object) -> Node:
+def _softmax(at: Importer, x: Node, axis: int, half_to_float: bool = False) -> Node:
+    if half_to_float:
+        raise UnsupportedError("half_to_float=True; allowed: False")
     axis %= x.type.rank
     if axis == x.type.rank - 1:
         return at.build("softmax", x)
@@ -36,20 +39,47 @@ def _attention(
     q: Node,
     k: Node,
     v: Node,
-    mask: Node | None = None,
-    dropout: float = 0.0,
-    causal: bool = False,
-    *,
-    scale: float | None = None,
-    enable_gqa: bool = False,
+    mask: Node | None,
+    dropout: float,
+    causal: bool,
+    scale: float | None,
+    enable_gqa: bool,
 ) -> Node:
+    if dropout:
+        raise UnsupportedError(
+            f"dropout_p={dropout} is always on; a trainer draws no random numbers: pass "
+            "dropout_p=p if self.training else 0.0"
+        )
     if enable_gqa:
-        raise UnsupportedError("scaled_dot_product_attention with enable_gqa; repeat the heads")
-    factor = 1 / sqrt(q.type.shape[-1]) if scale is None else scale
+        k, v = (_repeated(at, x, q.type.shape[-3]) for x in (k, v))
+    factor = 1 / sqrt(q.type.shape[-1]) if scale is None else number(scale, "scale")
     logits = at.build("matmul", at.build("scale", q, factor=factor), k, tb=True)
     if causal:
-        hidden = np.triu(np.full(logits.type.shape[-2:], -1e9, np.float32), 1)
+        hidden = np.triu(np.full(logits.type.shape[-2:], HIDDEN, np.float32), 1)
         logits = at.build("add", logits, at.const(hidden, f"{at.label}.causal"))
     if mask is not None:
-        logits = at.build("add", logits, mask)
+        logits = at.build("add", logits, _added(at, mask))
     return at.build("matmul", at.build("softmax", logits), v)
+
+
+def _repeated(at: Importer, x: Node, heads: int) -> Node:
+    """Each head of x as often as it takes to have so many heads."""
+    *batch, own, rows, width = x.type.shape
+    if own == heads:
+        return x
+    one = at.reshape(x, (*batch, own, 1, rows, width))
+    many = at.build("broadcast_to", one, shape=(*batch, own, heads // own, rows, width))
+    return at.reshape(many, (*batch, heads, rows, width))
+
+
+def _added(at: Importer, mask: Node) -> Node:
+    """What a mask adds to the logits: of booleans, nothing where they are true."""
+    known = at.tensors.get(mask)
+    if known is None:
+        return mask
+    shown = known if known.dtype == torch.bool else known > HIDDEN
+    if not bool(shown.any(-1).all()):
+        raise UnsupportedError("an attention mask with rows that hide every key")
+    if known.dtype != torch.bool:
+        return mask
+    return at.const(np.where(known.numpy(), np.float32(0), HIDDEN), f"{mask.name}.added")

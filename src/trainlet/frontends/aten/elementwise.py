@@ -2,83 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import inf
+from typing import Any
 
-from trainlet.errors import UnsupportedError
+import numpy as np
+
+from trainlet.errors import DataError, UnsupportedError
 from trainlet.frontends.aten.table import Builder, aten
-from trainlet.frontends.importer import Importer
+from trainlet.frontends.importer import Importer, number
 from trainlet.ir.graph import Node
+from trainlet.ops.clip import LARGEST
 
 
 def _unary(op: str) -> Builder:
     return lambda at, x: at.build(op, x)
 
 
-for _op, _names in {
-    "relu": ("relu", "relu_"),
-    "relu6": ("relu6", "relu6_"),
-    "hard_swish": ("hardswish", "hardswish_"),
-    "hard_sigmoid": ("hardsigmoid", "hardsigmoid_"),
-    "sigmoid": ("sigmoid", "sigmoid_"),
-    "tanh": ("tanh", "tanh_"),
-    "silu": ("silu", "silu_"),
+for _op, _name in {
+    "relu": "relu",
+    "relu6": "relu6",
+    "hard_swish": "hardswish",
+    "hard_sigmoid": "hardsigmoid",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "silu": "silu",
 }.items():
-    aten(*_names)(_unary(_op))
+    aten(_name)(_unary(_op))
 
 
 @aten("gelu")
-def _gelu(at: Importer, x: Node, approximate: str = "none") -> Node:
+def _gelu(at: Importer, x: Node, approximate: str) -> Node:
+    if approximate not in ("none", "tanh"):
+        raise UnsupportedError(f"approximate={approximate!r}; allowed: 'none', 'tanh'")
     return at.build("gelu_tanh" if approximate == "tanh" else "gelu", x)
 
 
-@aten("hardtanh", "hardtanh_", "clamp", "clamp_")
-def _hardtanh(at: Importer, x: Node, low: float | None = -1, high: float | None = 1) -> Node:
+@aten("hardtanh")
+def _hardtanh(at: Importer, x: Node, low: float, high: float) -> Node:
     if (low, high) == (0, 6):
         return at.build("relu6", x)
-    if low == 0 and high is None:
-        return at.build("relu", x)
-    raise UnsupportedError(f"clamping to {low}..{high}; allowed: 0..6 (ReLU6) and 0.. (ReLU)")
+    return _clip(at, x, low, high, inclusive=False)
 
 
-@aten("clamp_min", "clamp_min_")
-def _clamp_min(at: Importer, x: Node, low: float) -> Node:
-    return _hardtanh(at, x, low, None)
+@aten("clamp")
+def _clamp(
+    at: Importer, x: Node, low: Node | float | None, high: Node | float | None = None
+) -> Node:
+    return _clip(at, x, low, high, inclusive=True)
 
 
-@aten("dropout", "dropout_", "feature_dropout", "alias", "contiguous", "detach", "lift_fresh_copy")
-@aten("clone", "native_dropout")
-def _identity(at: Importer, x: Node, *_: object, **__: object) -> Node:
+aten("clamp_min")(_clamp)
+
+
+@aten("clamp_max")
+def _clamp_max(at: Importer, x: Node, high: Node | float) -> Node:
+    return _clip(at, x, None, high, inclusive=True)
+
+
+def _clip(at: Importer, x: Node, low: Any, high: Any, inclusive: bool) -> Node:
+    """The gradient passes within the bounds; on a bound it does for clamp, and not for hardtanh."""
+    if isinstance(low, Node) or isinstance(high, Node):
+        raise UnsupportedError("bounds that are tensors; allowed: numbers")
+    first = -LARGEST if low in (None, -inf) else number(low, "min")
+    last = LARGEST if high in (None, inf) else number(high, "max")
+    return at.build("clip", x, low=first, high=last, inclusive=inclusive)
+
+
+@aten("alias", "contiguous", "lift_fresh_copy", "clone", "to", "_to_copy")
+def _identity(at: Importer, x: Node, *_: object) -> Node:
+    """Casts that do something are refused by the dtype of their result."""
     return x
 
 
-def _binary(op: str, scalar: str, scale: Callable[[float], float]) -> Builder:
-    def builder(at: Importer, a: Node | float, b: Node | float, alpha: float = 1) -> Node:
-        if alpha != 1:
-            raise UnsupportedError(f"{op} with alpha={alpha}; multiply explicitly")
-        if isinstance(a, Node) and isinstance(b, Node):
-            return at.build(op, a, b)
-        if isinstance(a, Node):
-            key = {"scale": "factor", "offset": "term"}[scalar]
-            return at.build(scalar, a, **{key: scale(float(b))})  # type: ignore[arg-type]
-        return builder(at, b, a) if op != "sub" else _reverse_sub(at, float(a), b)  # type: ignore[arg-type]
-
-    return builder
+@aten("detach")
+def _detach(at: Importer, x: Node) -> Node:
+    return at.build("detach", x)
 
 
-def _reverse_sub(at: Importer, a: float, b: Node) -> Node:
-    return at.build("offset", at.build("scale", b, factor=-1.0), term=a)
+@aten("dropout", "feature_dropout", "native_dropout", "alpha_dropout", "feature_alpha_dropout")
+def _dropout(at: Importer, x: Node, p: float, train: bool) -> Node:
+    if train and p:
+        raise UnsupportedError(
+            f"dropout with p={p} that is always on; a trainer draws no random numbers: use "
+            "nn.Dropout in a model in eval mode, or F.dropout(x, p, training=self.training)"
+        )
+    return x
 
 
-aten("add", "add_")(_binary("add", "offset", lambda v: v))
-aten("sub", "sub_")(_binary("sub", "offset", lambda v: -v))
-aten("mul", "mul_")(_binary("mul", "scale", lambda v: v))
+def scaled(at: Importer, x: Node, factor: float) -> Node:
+    """x times a number."""
+    return x if factor == 1 else at.build("scale", x, factor=factor)
+
+
+@aten("add")
+def _add(at: Importer, a: Node | float, b: Node | float, alpha: float = 1) -> Node:
+    by = number(alpha, "alpha")
+    if not isinstance(b, Node):
+        return at.build("offset", _tensor(at, a), term=number(b, "the term") * by)
+    if not isinstance(a, Node):
+        return at.build("offset", scaled(at, b, by), term=number(a, "the term"))
+    return at.build("add", a, scaled(at, b, by))
+
+
+@aten("sub")
+def _sub(at: Importer, a: Node | float, b: Node | float, alpha: float = 1) -> Node:
+    by = number(alpha, "alpha")
+    if isinstance(a, Node) and isinstance(b, Node):
+        return at.build("sub", a, scaled(at, b, by))
+    return _add(at, a, b, -by)
 
 
 @aten("rsub")
-def _rsub(at: Importer, x: Node, other: float, alpha: float = 1) -> Node:
-    if isinstance(other, Node) or alpha != 1:
-        raise UnsupportedError("rsub of two tensors; write a - b")
-    return _reverse_sub(at, float(other), x)
+def _rsub(at: Importer, x: Node, other: Node | float, alpha: float = 1) -> Node:
+    return _sub(at, other, x, alpha)
+
+
+@aten("mul")
+def _mul(at: Importer, a: Node | float, b: Node | float) -> Node:
+    if isinstance(a, Node) and isinstance(b, Node):
+        return at.build("mul", a, b)
+    x, factor = (a, b) if isinstance(a, Node) else (b, a)
+    return at.build("scale", x, factor=number(factor, "the factor"))  # type: ignore[arg-type]
+
+
+def _tensor(at: Importer, value: Node | float) -> Node:
+    """A number in the place of a tensor, as a leaf without dimensions."""
+    if isinstance(value, Node):
+        return value
+    return at.const(np.float32(number(value, "the operand")), f"{at.label}.number")
 
 
 @aten("neg")
@@ -86,11 +137,21 @@ def _neg(at: Importer, x: Node) -> Node:
     return at.build("scale", x, factor=-1.0)
 
 
-@aten("div", "div_")
-def _div(at: Importer, x: Node, divisor: Node | float) -> Node:
-    if not isinstance(divisor, Node):
-        return at.build("scale", x, factor=1 / float(divisor))
-    if divisor.op != "const":
-        raise UnsupportedError("division by a computed tensor; allowed: by a number or a buffer")
-    reciprocal = at.const(1 / at.value(divisor, "the divisor"), f"{divisor.name}.reciprocal")
-    return at.build("mul", x, reciprocal)
+@aten("div")
+def _div(at: Importer, x: Node, divisor: Node | float, rounding: str | None = None) -> Node:
+    if rounding is not None:
+        raise UnsupportedError(f"rounding_mode={rounding!r}; allowed: None")
+    if isinstance(divisor, Node):
+        known = at.value(divisor, "the divisor")
+        factor = at.const(_reciprocal(known), f"{divisor.name}.reciprocal")
+        return at.build("mul", _tensor(at, x), factor)
+    value = np.float32(number(divisor, "the divisor"))
+    return at.build("scale", x, factor=float(_reciprocal(np.float64(value))))
+
+
+def _reciprocal(divisor: np.ndarray | np.float64) -> np.ndarray:
+    with np.errstate(divide="ignore", over="ignore"):
+        factor = np.divide(1, divisor)
+    if not np.isfinite(factor.astype(np.float32)).all():
+        raise DataError("the divisor is zero (or so small that 1 / x is infinite in float32)")
+    return factor

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from trainlet.errors import UnsupportedError
+from trainlet.errors import DataError, UnsupportedError
 from trainlet.frontends.aten.table import aten
 from trainlet.frontends.aten.windows import pads, spatial
 from trainlet.frontends.importer import Importer
@@ -19,12 +19,15 @@ def _conv(
     at: Importer,
     x: Node,
     w: Node,
-    b: Node | None = None,
-    stride: Sequence[int] = (1,),
-    padding: str | Sequence[int] = (0,),
-    dilation: Sequence[int] = (1,),
-    groups: int = 1,
+    b: Node | None,
+    stride: Sequence[int],
+    padding: str | Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
 ) -> Node:
+    if x.type.rank == w.type.rank - 1:  # without a batch
+        y = _conv(at, at.reshape(x, (1, *x.type.shape)), w, b, stride, padding, dilation, groups)
+        return at.reshape(y, y.type.shape[1:])
     outputs, inputs, *kernel = w.type.shape
     size, step, reach = (spatial(x, v) for v in (kernel, stride, dilation))
     border = pads(x, padding, size, reach)
@@ -51,8 +54,10 @@ def _convolution(
     output_padding: Sequence[int],
     groups: int,
 ) -> Node:
-    if transposed:
+    if transposed or any(output_padding):
         raise UnsupportedError("a transposed convolution; use a convolution and an upsampling")
+    if w.type.rank not in (3, 4):
+        raise UnsupportedError(f"a convolution over {w.type.rank - 2} dimensions; allowed: 1, 2")
     return _conv(at, x, w, b, stride, padding, dilation, groups)
 
 
@@ -62,11 +67,13 @@ def _linear(at: Importer, x: Node, w: Node, b: Node | None = None) -> Node:
 
 
 @aten("addmm")
-def _addmm(at: Importer, b: Node, x: Node, w: Node) -> Node:
+def _addmm(at: Importer, b: Node, x: Node, w: Node, beta: float, alpha: float) -> Node:
+    if (beta, alpha) != (1, 1):
+        raise UnsupportedError(f"beta={beta}, alpha={alpha}; allowed: 1, 1")
     return _linear(at, x, at.permute(w, 1, 0), b)
 
 
-@aten("batch_norm", "_native_batch_norm_legit_no_training", "_native_batch_norm_legit")
+@aten("batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_functional")
 def _batch_norm(
     at: Importer,
     x: Node,
@@ -74,23 +81,43 @@ def _batch_norm(
     beta: Node | None,
     mean: Node | None,
     var: Node | None,
-    *rest: object,
+    training: bool,
+    momentum: float,
+    eps: float,
 ) -> Node:
-    """`rest` ends with (training,) momentum, eps (, cudnn): only the no-training form has two."""
-    training, eps = (False, rest[1]) if len(rest) == 2 else (rest[0], rest[2])
     if training:
         raise UnsupportedError(
-            "batch-norm in training mode; Trainlet trains with frozen statistics: export "
-            "model.eval()"
+            "batch-norm in training mode, or without running statistics; Trainlet trains with "
+            "frozen statistics: export model.eval(), with track_running_stats=True"
         )
     channels = (x.type.shape[1],)
     centre = at.value(mean, "batch-norm's running mean")
-    spread = np.sqrt(at.value(var, "batch-norm's running variance") + np.float32(float(eps)))  # type: ignore[arg-type]
+    variance = at.value(var, "batch-norm's running variance") + np.float32(eps)
+    if not (variance > np.finfo(np.float32).tiny).all():
+        raise DataError(
+            f"the batch-norm {at.label!r} has {int((variance <= 0).sum())} channels whose variance "
+            "+ eps is not above zero, so that its output is infinite; train it, or give it an eps"
+        )
+    spread = np.sqrt(variance)
     gamma = gamma or at.const(np.ones(channels), f"{at.label}.ones")
     beta = beta or at.const(np.zeros(channels), f"{at.label}.zeros")
     factor = at.const(1 / spread, f"{at.label}.rstd")
     term = at.const(-centre / spread, f"{at.label}.shift")
     return at.build("batch_norm", x, gamma, beta, factor, term, axis=1)
+
+
+@aten("_native_batch_norm_legit_no_training")
+def _batch_norm_no_training(
+    at: Importer,
+    x: Node,
+    gamma: Node | None,
+    beta: Node | None,
+    mean: Node | None,
+    var: Node | None,
+    momentum: float,
+    eps: float,
+) -> list[Node]:
+    return [_batch_norm(at, x, gamma, beta, mean, var, False, momentum, eps)]
 
 
 def _affine(at: Importer, x: Node, gamma: Node | None, beta: Node | None) -> Node:
@@ -104,10 +131,9 @@ def _layer_norm(
     at: Importer,
     x: Node,
     shape: Sequence[int],
-    gamma: Node | None = None,
-    beta: Node | None = None,
-    eps: float = 1e-5,
-    *_: object,
+    gamma: Node | None,
+    beta: Node | None,
+    eps: float,
 ) -> Node:
     size = prod(shape)
     view = (x.type.size // size, 1, 1, size)
@@ -119,10 +145,9 @@ def _group_norm(
     at: Importer,
     x: Node,
     groups: int,
-    gamma: Node | None = None,
-    beta: Node | None = None,
-    eps: float = 1e-5,
-    *_: object,
+    gamma: Node | None,
+    beta: Node | None,
+    eps: float,
 ) -> Node:
     n, c, *spots = x.type.shape
     rank = x.type.rank

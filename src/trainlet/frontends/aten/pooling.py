@@ -4,85 +4,124 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 from trainlet.errors import UnsupportedError
-from trainlet.frontends.aten.table import aten
-from trainlet.frontends.aten.windows import pads, spatial
+from trainlet.frontends.aten.table import Builder, aten
+from trainlet.frontends.aten.windows import Pads, pads, spatial
 from trainlet.frontends.importer import Importer, pair
 from trainlet.ir.graph import Node
 
+Pair = tuple[int, int]
 
-@aten("max_pool2d", "max_pool1d")
+
+def _batched(build: Builder, x: Node, rank: int, at: Importer, *args: Any) -> Node:
+    """The same of x without a batch: torch pools [C,H,W] as one map."""
+    if x.type.rank == rank:
+        return build(at, x, *args)  # type: ignore[return-value]
+    y: Any = build(at, at.reshape(x, (1, *x.type.shape)), *args)
+    return at.reshape(y, y.type.shape[1:])
+
+
+def _entered(build: Builder, name: str) -> None:
+    """Under its names for sequences and for maps."""
+    aten(f"{name}1d")(lambda at, x, *args: _batched(build, x, 3, at, *args))
+    aten(f"{name}2d")(lambda at, x, *args: _batched(build, x, 4, at, *args))
+
+
 def _max_pool(
     at: Importer,
     x: Node,
     kernel: Sequence[int],
-    stride: Sequence[int] = (),
-    padding: Sequence[int] = (0,),
-    dilation: Sequence[int] = (1,),
-    ceil_mode: bool = False,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    ceil_mode: bool,
 ) -> Node:
-    _reject_ceil(ceil_mode)
     size, step, reach = (spatial(x, v) for v in (kernel, stride or kernel, dilation))
     border = pads(x, padding)
+    _check_ceil(ceil_mode, x, size, step, border, reach)
     return at.channels_last("max_pool", x, kernel=size, stride=step, padding=border, dilation=reach)
 
 
-@aten("avg_pool2d", "avg_pool1d")
 def _avg_pool(
     at: Importer,
     x: Node,
     kernel: Sequence[int],
-    stride: Sequence[int] = (),
-    padding: Sequence[int] = (0,),
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    ceil_mode: bool,
+    count_include_pad: bool,
     divisor_override: int | None = None,
 ) -> Node:
-    _reject_ceil(ceil_mode)
-    if divisor_override:
-        raise UnsupportedError(f"average pooling with divisor_override={divisor_override}")
+    if divisor_override is not None:
+        raise UnsupportedError(f"divisor_override={divisor_override}; allowed: None")
     size, step = (spatial(x, v) for v in (kernel, stride or kernel))
-    attrs = {"kernel": size, "stride": step, "padding": pads(x, padding)}
+    border = pads(x, padding)
+    _check_ceil(ceil_mode, x, size, step, border)
+    attrs = {"kernel": size, "stride": step, "padding": border}
     return at.channels_last("avg_pool", x, **attrs, count_padding=count_include_pad)
 
 
-def _reject_ceil(ceil_mode: bool) -> None:
-    if ceil_mode:
-        raise UnsupportedError("pooling with ceil_mode=True; pad the input instead")
+def _check_ceil(
+    ceil_mode: bool, x: Node, size: Pair, step: Pair, border: Pads, reach: Pair = (1, 1)
+) -> None:
+    """Raise UnsupportedError where rounding up makes another size than rounding down."""
+    shape = x.type.shape[2:] if x.type.rank == 4 else (1, x.type.shape[2])
+    sides = zip(border[:2], border[2:], strict=True)
+    for n, k, s, d, side in zip(shape, size, step, reach, sides, strict=True):
+        if ceil_mode and (n + sum(side) - d * (k - 1) - 1) % s:
+            raise UnsupportedError("ceil_mode=True of a size that does not divide; pad the input")
 
 
-@aten("adaptive_avg_pool2d", "_adaptive_avg_pool2d", "adaptive_avg_pool1d")
+_entered(_max_pool, "max_pool")
+_entered(_avg_pool, "avg_pool")
+
+
 def _adaptive_avg_pool(at: Importer, x: Node, out: Sequence[int]) -> Node:
     size = x.type.shape[2:]
     goal = pair(out) if x.type.rank == 4 else pair(out)[:1]
     if set(goal) == {1}:
         return _mean(at, x, range(2, x.type.rank), True)
     if all(n % m == 0 for n, m in zip(size, goal, strict=True)):
-        return _avg_pool(at, x, [n // m for n, m in zip(size, goal, strict=True)])
+        window = [n // m for n, m in zip(size, goal, strict=True)]
+        return _avg_pool(at, x, window, window, (0,), False, True)
     return at.channels_last("adaptive_avg_pool", x, out=spatial(x, goal))
 
 
-@aten("adaptive_max_pool2d", "adaptive_max_pool1d")
-def _adaptive_max_pool(at: Importer, x: Node, out: Sequence[int]) -> list[Node]:
+_entered(_adaptive_avg_pool, "adaptive_avg_pool")
+aten("_adaptive_avg_pool2d")(lambda at, x, out: _batched(_adaptive_avg_pool, x, 4, at, out))
+
+
+def _adaptive_max_pool(at: Importer, x: Node, out: Sequence[int]) -> Node:
     size = x.type.shape[2:]
     goal = pair(out)[: len(size)]
     if any(n % m for n, m in zip(size, goal, strict=True)):
         raise UnsupportedError(f"adaptive max pooling of {size} to {goal}: must divide evenly")
-    return [_max_pool(at, x, [n // m for n, m in zip(size, goal, strict=True)])]
+    window = [n // m for n, m in zip(size, goal, strict=True)]
+    return _max_pool(at, x, window, window, (0,), (1,), False)
 
 
-@aten("mean")
-def _mean(
-    at: Importer,
-    x: Node,
-    dims: Sequence[int] | None = None,
-    keepdim: bool = False,
-    dtype: object = None,
-) -> Node:
+for _name, _rank in (("adaptive_max_pool1d", 3), ("adaptive_max_pool2d", 4)):
+    aten(_name)(lambda at, x, out, r=_rank: [_batched(_adaptive_max_pool, x, r, at, out)])
+
+
+def _total(at: Importer, x: Node, dims: Sequence[int] | None, keepdim: bool, mean: bool) -> Node:
+    """The sum over some dimensions, over all if none is named."""
     axes = {d % x.type.rank for d in (dims if dims else range(x.type.rank))}
     kept = tuple(1 if k in axes else n for k, n in enumerate(x.type.shape))
-    y = at.build("sum_to", x, shape=kept, factor=1 / prod(x.type.shape[k] for k in axes))
+    factor = {"factor": 1 / prod(x.type.shape[k] for k in axes)} if mean else {}
+    y = at.build("sum_to", x, shape=kept, **factor)
     if keepdim:
         return y
     return at.reshape(y, [n for k, n in enumerate(x.type.shape) if k not in axes])
+
+
+@aten("mean")
+def _mean(at: Importer, x: Node, dims: Sequence[int] | None = None, keepdim: bool = False) -> Node:
+    return _total(at, x, dims, keepdim, True)
+
+
+@aten("sum")
+def _sum(at: Importer, x: Node, dims: Sequence[int] | None = None, keepdim: bool = False) -> Node:
+    return _total(at, x, dims, keepdim, False)

@@ -15,8 +15,8 @@ from trainlet.ir.graph import Node
 
 
 @aten("flatten")
-def _flatten(at: Importer, x: Node, start: int = 0, end: int = -1) -> Node:
-    shape = x.type.shape
+def _flatten(at: Importer, x: Node, start: int, end: int) -> Node:
+    shape = x.type.shape or (1,)
     start, end = start % len(shape), end % len(shape)
     return at.reshape(x, (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))
 
@@ -72,7 +72,7 @@ def _squeeze(at: Importer, x: Node, dims: int | Sequence[int] | None = None) -> 
 
 
 @aten("expand")
-def _expand(at: Importer, x: Node, sizes: Sequence[int], implicit: bool = False) -> Node:
+def _expand(at: Importer, x: Node, sizes: Sequence[int]) -> Node:
     lead = len(sizes) - x.type.rank
     shape = tuple(x.type.shape[k - lead] if n == -1 else n for k, n in enumerate(sizes))
     return x if shape == x.type.shape else at.build("broadcast_to", x, shape=shape)
@@ -88,10 +88,10 @@ def _part(at: Importer, x: Node, axis: int, start: int, stop: int, step: int = 1
 def _slice(
     at: Importer,
     x: Node,
-    axis: int = 0,
-    start: int | None = None,
-    stop: int | None = None,
-    step: int = 1,
+    axis: int,
+    start: int | None,
+    stop: int | None,
+    step: int,
 ) -> Node:
     axis %= x.type.rank
     first, last, _ = slice(start, stop, step).indices(x.type.shape[axis])
@@ -117,13 +117,13 @@ def _cut(at: Importer, x: Node, sizes: Sequence[int], axis: int) -> list[Node]:
 
 
 @aten("chunk")
-def _chunk(at: Importer, x: Node, chunks: int, axis: int = 0) -> list[Node]:
+def _chunk(at: Importer, x: Node, chunks: int, axis: int) -> list[Node]:
     axis %= x.type.rank
     return _split(at, x, -(-x.type.shape[axis] // chunks), axis)
 
 
 @aten("split", "split_with_sizes")
-def _split(at: Importer, x: Node, size: int | Sequence[int], axis: int = 0) -> list[Node]:
+def _split(at: Importer, x: Node, size: int | Sequence[int], axis: int) -> list[Node]:
     axis %= x.type.rank
     total = x.type.shape[axis]
     if isinstance(size, int):
@@ -132,30 +132,37 @@ def _split(at: Importer, x: Node, size: int | Sequence[int], axis: int = 0) -> l
 
 
 @aten("unbind")
-def _unbind(at: Importer, x: Node, axis: int = 0) -> list[Node]:
+def _unbind(at: Importer, x: Node, axis: int) -> list[Node]:
     return [_select(at, x, axis, k) for k in range(x.type.shape[axis])]
 
 
 @aten("cat", "concat", "concatenate")
-def _cat(at: Importer, parts: Sequence[Node], axis: int = 0) -> Node:
-    axis %= parts[0].type.rank
-    joined = parts[0]
-    for part in parts[1:]:
+def _cat(at: Importer, parts: Sequence[Node], axis: int) -> Node:
+    """Parts without elements add nothing; torch lets them have one dimension only."""
+    first, *others = [p for p in parts if p.type.size]
+    axis %= first.type.rank
+    joined = first
+    for part in others:
         joined = at.build("concat", joined, part, axis=axis)
     return joined
 
 
 @aten("stack")
-def _stack(at: Importer, parts: Sequence[Node], axis: int = 0) -> Node:
+def _stack(at: Importer, parts: Sequence[Node], axis: int) -> Node:
     return _cat(at, [_unsqueeze(at, p, axis) for p in parts], axis % (parts[0].type.rank + 1))
 
 
-@aten("pad", "constant_pad_nd")
-def _pad(
-    at: Importer, x: Node, pads: Sequence[int], mode: str | float = "constant", value: float = 0
-) -> Node:
-    if mode not in ("constant", 0) or value:
-        raise UnsupportedError(f"pad with mode {mode!r} and value {value}; allowed: zeros")
+@aten("pad")
+def _pad(at: Importer, x: Node, pads: Sequence[int], mode: str, value: float | None) -> Node:
+    if mode != "constant":
+        raise UnsupportedError(f"mode={mode!r}; allowed: 'constant'")
+    return _constant_pad(at, x, pads, value or 0)
+
+
+@aten("constant_pad_nd")
+def _constant_pad(at: Importer, x: Node, pads: Sequence[int], value: float) -> Node:
+    if value:
+        raise UnsupportedError(f"value={value}; allowed: 0")
     for k in range(0, len(pads), 2):
         axis, (before, after) = x.type.rank - 1 - k // 2, pads[k : k + 2]
         if min(before, after) < 0:

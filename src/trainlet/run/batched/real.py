@@ -111,6 +111,17 @@ def _register_activations() -> None:
 _register_activations()
 
 
+@meaning("clip")
+def clip(n: Node, x: Tensor) -> Tensor:
+    return x.clamp(min=n.attrs["low"]).clamp(max=n.attrs["high"])
+
+
+@meaning("clip_mask")
+def clip_mask(n: Node, x: Tensor) -> Tensor:
+    low, high = n.attrs["low"], n.attrs["high"]
+    return (x >= low) & (x <= high) if n.attrs["inclusive"] else (x > low) & (x < high)
+
+
 @meaning("mask_dx")
 def mask_dx(n: Node, g: Tensor, mask: Tensor) -> Tensor:
     return masked(n, g * n.attrs["slope"], mask)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import product
@@ -52,6 +52,7 @@ from trainlet.passes.layout import channels_last
 from trainlet.passes.leaf_names import distinct_names
 from trainlet.passes.presets import choose, graph_parameters
 from trainlet.passes.prune import prune
+from trainlet.passes.resolve import resolve
 from trainlet.passes.split import split_weights
 from trainlet.passes.training_head import training_head
 from trainlet.passes.update import Training, attach_updates
@@ -230,8 +231,12 @@ def training_graph(
     accumulate: int = 1,
     stop_after: str | None = None,
     precision: Int8 | None = None,
+    known: Collection[str] | None = None,
 ) -> Training:
-    """All stages up to the graphs that a backend takes; `stop_after` names the last to run."""
+    """All stages up to the graphs that a backend takes; `stop_after` names the last to run.
+
+    known: the names of all parameters of the model, for messages and presets.
+    """
     criterion = loss if isinstance(loss, Loss) else Loss(loss)
     if stop_after not in (None, *STAGES):
         raise TrainletError(f"no stage {stop_after!r}; allowed: {', '.join(STAGES)}")
@@ -241,7 +246,7 @@ def training_graph(
         scheme = choose(scheme, graph_parameters(graph))
     elif not isinstance(scheme, UpdateScheme):
         scheme = UpdateScheme(scheme)
-    chosen: UpdateScheme = scheme
+    chosen = resolve(scheme, graph, known)
     gradient = precision.gradient if precision else "float32"
     stages = {
         "load": lambda g: g,
@@ -337,13 +342,14 @@ def compile(
     integer = _integer_precision(precision, network)
     graph = _forward_graph(network, example_inputs, integer, calibration, criterion.name)
 
+    known = _parameter_names(network)
     planner = partial(
         _plan, target=place, tile=tile, stream=stream, effort=schedule, rollback=rollback
     )
 
     def program(scheme: Scheme, integer: Int8 | None = integer) -> CompiledProgram:
         training = training_graph(
-            graph, None, scheme, criterion, optimizer, accumulate, precision=integer
+            graph, None, scheme, criterion, optimizer, accumulate, precision=integer, known=known
         )
         step, plan = _planned(training.step, planner)
         return _program(replace(training, step=step), plan, place, optimizer, accumulate, prefix)
@@ -359,6 +365,13 @@ def _opened(model: Model) -> Network:
         return model
     path = Path(model)
     return read_archive(path) if path.suffix == ".pt2" else load(path)
+
+
+def _parameter_names(model: Network) -> Collection[str] | None:
+    """All parameters of a model, shared ones by each of their names; None if it does not tell."""
+    if isinstance(model, torch.nn.Module):
+        return {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    return set(model.state_dict) if isinstance(model, ExportedProgram) else None
 
 
 def _integer_precision(precision: str | Int8 | None, model: Network) -> Int8 | None:

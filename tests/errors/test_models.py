@@ -34,7 +34,7 @@ def line_of(text: str, function: object) -> int:
 
 def test_an_operator_is_named_with_the_users_line(tmp_path):
     line = line_of("cumsum", Unsupported.forward)
-    message = rf"operator aten\.cumsum\.default \(module .*, {HERE}:{line}\) is not supported; sup"
+    message = rf"cumsum in `.*cumsum.*` \(module .* at {HERE}:{line}\) needs the operator 'cumsum'"
     with pytest.raises(UnsupportedError, match=message):
         tl.compile(Unsupported(), X, {"fc.bias": 1})
     path = saved(tmp_path, Unsupported())
@@ -53,7 +53,7 @@ class OddArguments(nn.Module):
 
 
 def test_an_attribute_is_named_with_its_module():
-    message = r"aten\.max_pool2d.* \(module 'pool', .*:\d+\): pooling with ceil_mode=True; pad"
+    message = r"max_pool2d \(module 'pool', .*:\d+\): ceil_mode=True of a size that"
     with pytest.raises(UnsupportedError, match=message):
         tl.compile(OddArguments(), X, {"fc.bias": 1})
 
@@ -82,7 +82,7 @@ def test_a_model_that_returns_several_tensors():
             y = super().forward(x)
             return y, y.relu()
 
-    with pytest.raises(UnsupportedError, match="returns 2 values; allowed: exactly one tensor"):
+    with pytest.raises(UnsupportedError, match=r"returns 2 tensors of shape 0: \(1, 3\), 1: "):
         tl.compile(Two(), X, {"fc.bias": 1})
 
 

@@ -11,13 +11,13 @@ import torch
 import trainlet as tl
 
 SPARSE: dict[str, dict[str, float]] = {
-    "mlp": {"0.weight": 0.3, "2.weight": 0.5, "4.weight": 0.25, "2.bias": 0.5, "4.bias": 1},
+    "mlp": {"0.weight": 0.3, "2.weight": 0.5, "4.weight": 0.25, "2.bias": 1, "4.bias": 1},
     "lenet5": {
         "conv1.weight": 0.5,  # one input channel: at least one learns
         "conv2.weight": 0.5,
         "fc1.weight": 0.25,
         "fc2.weight": 0.5,
-        "conv2.bias": 0.25,
+        "conv2.bias": 1,
         "fc3.weight": 1,
     },
     "ds_cnn": {
@@ -27,7 +27,7 @@ SPARSE: dict[str, dict[str, float]] = {
         "features.18.weight": 0.1,
         "features.18.bias": 1,
         "features.25.weight": 0.5,
-        "features.25.bias": 0.25,
+        "features.25.bias": 1,
         "fc.weight": 0.5,
     },
     "resnet8": {
@@ -35,7 +35,7 @@ SPARSE: dict[str, dict[str, float]] = {
         "layers.1.conv1.weight": 0.5,
         "layers.1.shortcut.weight": 0.5,
         "layers.2.conv2.weight": 0.3,
-        "layers.2.bn2.bias": 0.5,
+        "layers.2.bn2.bias": 1,
         "fc.weight": 0.25,
         "fc.bias": 1,
     },
@@ -45,7 +45,7 @@ SPARSE: dict[str, dict[str, float]] = {
         "features.19.0.weight": 0.25,  # depthwise
         "features.20.0.weight": 0.5,
         "features.26.0.weight": 0.125,
-        "features.26.1.bias": 0.5,
+        "features.26.1.bias": 1,
         "classifier.weight": 1,
     },
     "mobilenet_v2": {
@@ -55,7 +55,7 @@ SPARSE: dict[str, dict[str, float]] = {
         "features.15.conv.0.0.weight": 0.5,
         "features.17.conv.1.0.weight": 0.1,  # depthwise
         "features.17.conv.2.weight": 0.5,
-        "features.18.1.bias": 0.5,
+        "features.18.1.bias": 1,
         "classifier.1.weight": 0.25,
         "classifier.1.bias": 1,
     },
@@ -81,7 +81,7 @@ SPARSE: dict[str, dict[str, float]] = {
         "features.1.0.weight": 0.5,
         "features.2.0.weight": 0.25,
         "features.4.weight": 0.3,
-        "features.4.bias": 0.5,
+        "features.4.bias": 1,
         "fc.weight": 0.5,
     },
     "cct2": {
@@ -90,7 +90,7 @@ SPARSE: dict[str, dict[str, float]] = {
         "blocks.0.self_attn.qkv.weight": 0.25,
         "blocks.0.linear2.weight": 0.5,
         "blocks.1.self_attn.proj.weight": 0.5,
-        "blocks.1.norm1.bias": 0.5,
+        "blocks.1.norm1.bias": 1,
         "attention_pool.weight": 0.5,
         "fc.weight": 1,
     },

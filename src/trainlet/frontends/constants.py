@@ -46,7 +46,8 @@ def folded(fx: Fx, name: str, label: str, values: dict[str, Any]) -> Any:
     given = [values[n.name] for n in fx.all_input_nodes]
     if name not in PURE or not all(isinstance(v, (Constant, int, float)) for v in given):
         return None
-    args, kwargs = map_arg((fx.args, fx.kwargs), lambda n: _raw(values[n.name]))  # type: ignore[misc]
+    raw: Any = map_arg((fx.args, fx.kwargs), lambda n: _raw(values[n.name]))
+    args, kwargs = raw
     _check_size(fx, args, kwargs)
     target: Any = fx.target
     result = target(*args, **kwargs)

@@ -9,7 +9,8 @@ that autograd does not see are refused.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,17 +25,45 @@ from trainlet.frontends.source import operator_name, where
 
 _GRAD_MODE = "wrap_with_set_grad_enabled"
 _DETACH = torch.ops.aten.detach.default
+_HELD = (InputKind.BUFFER, InputKind.PARAMETER)
 _MUTATED = {OutputKind.BUFFER_MUTATION: "buffer", OutputKind.PARAMETER_MUTATION: "parameter"}
 
 
-def functional(program: ExportedProgram) -> ExportedProgram:
+@dataclass(frozen=True)
+class Functional:
+    """A program without writes.
+
+    writers: the operator that changed a parameter, a buffer or an input, by its placeholder's name
+    """
+
+    program: ExportedProgram
+    writers: Mapping[str, Fx] = field(default_factory=dict)
+
+    def check_state(self) -> None:
+        """Refuse buffers and parameters that a call changes and the next call would read."""
+        signature = self.program.graph_signature
+        results = (getattr(arg, "name", "") for arg in user_outputs(self.program))
+        read = {n.name for n in reaching(self.program, *results)}
+        held = {s.target: s.arg.name for s in signature.input_specs if s.kind in _HELD}
+        for spec in signature.output_specs:
+            kind, name = _MUTATED.get(spec.kind), spec.target
+            if kind and held.get(name) in read:
+                fx = self.writers.get(held[name])
+                by = f"{operator_name(fx)} {where(fx)}" if fx else "the model"
+                raise UnsupportedError(
+                    f"{by} changes the {kind} {name!r} in forward, and the output depends on it; a "
+                    "trainer keeps nothing from call to call but what it learns: make the "
+                    f"{kind} constant, or pass its value as an input"
+                )
+
+
+def functional(program: ExportedProgram) -> Functional:
     """The same program without writes; the program itself if it has none.
 
-    Raises UnsupportedError for writes that cannot be taken over: into buffers and parameters that
-    the output depends on, and those that autograd would not see.
+    Raises UnsupportedError for writes that autograd would not see, or that torch cannot undo.
     """
     if not any(map(_is_special, program.graph.nodes)):
-        return program
+        return Functional(program)
     own = _copied(program)
     for fx in list(own.graph.nodes):
         if _GRAD_MODE in str(fx.target):
@@ -45,7 +74,7 @@ def functional(program: ExportedProgram) -> ExportedProgram:
     own.graph_module.recompile()
     writes = [(fx, root) for fx in own.graph.nodes for root in _roots_of_writes(fx)]
     if not any(_writes(fx) for fx in own.graph.nodes):
-        return own
+        return Functional(own)
     try:
         made = own.run_decompositions({})
     except Exception as error:
@@ -54,8 +83,7 @@ def functional(program: ExportedProgram) -> ExportedProgram:
             f"torch cannot make the in-place operators of the model functional: {first}; write "
             "y = x * 2 for x.mul_(2)"
         ) from error
-    _check_state(made, {root.name: fx for fx, root in reversed(writes)})
-    return made
+    return Functional(made, {root.name: fx for fx, root in reversed(writes)})
 
 
 def reaching(program: ExportedProgram, *outputs: str) -> set[Fx]:
@@ -86,8 +114,10 @@ def _writes(fx: Fx) -> bool:
 
 
 def _copied(program: ExportedProgram) -> ExportedProgram:
-    """Another graph, the same weights."""
+    """Another graph with the same names, and the same weights."""
     module = copy.deepcopy(program.graph_module)
+    for old, new in zip(program.graph.nodes, module.graph.nodes, strict=True):
+        new.name = old.name  # the copy calls an input named `input` differently
     return ExportedProgram(
         root=module,
         graph=module.graph,
@@ -199,24 +229,3 @@ def _learns(fx: Fx) -> bool:
             seen.add(fx)
             todo.extend(fx.all_input_nodes)
     return any(n.op == "placeholder" and n.name.startswith("p_") for n in seen)
-
-
-def _check_state(program: ExportedProgram, writers: dict[str, Fx]) -> None:
-    """Refuse buffers and parameters that a call changes and the next call would read."""
-    signature = program.graph_signature
-    read = reaching(program, *(getattr(arg, "name", "") for arg in user_outputs(program)))
-    names = {
-        spec.target: spec.arg.name
-        for spec in signature.input_specs
-        if spec.kind in (InputKind.BUFFER, InputKind.PARAMETER)
-    }
-    for spec in signature.output_specs:
-        kind, name = _MUTATED.get(spec.kind), spec.target
-        if kind and name is not None and any(n.name == names.get(name) for n in read):
-            fx = writers.get(names[name])
-            by = f"{operator_name(fx)} {where(fx)}" if fx else "the model"
-            raise UnsupportedError(
-                f"{by} changes the {kind} {name!r} in forward, and the output depends on it; a "
-                "trainer keeps nothing from call to call but what it learns: make the "
-                f"{kind} constant, or pass its value as an input"
-            )

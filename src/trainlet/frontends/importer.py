@@ -35,13 +35,13 @@ class Importer:
     tensors: dict[Node, torch.Tensor] = field(default_factory=dict)
     made: dict[Constant, Node] = field(default_factory=dict)
 
-    def node(self, value: Any, reader: str = "") -> Any:
+    def leaf_of(self, value: Any, reader: str = "") -> Any:
         """The node of a value; a constant becomes a leaf.  Of a list, each; of others, itself.
 
         reader: the operator that reads it; only some may read minus infinity.
         """
         if isinstance(value, list):
-            return [self.node(v, reader) for v in value]
+            return [self.leaf_of(v, reader) for v in value]
         if not isinstance(value, Constant):
             return value
         if value not in self.made:

@@ -96,6 +96,7 @@ class _Conversion:
     ) -> None:
         self.module = module
         self.inputs = iter(inputs.items())
+        self.positions = iter(range(len(inputs)))
         self.at = TwinImporter(biases=biases)
         self.values: dict[Fx, Any] = {}
         self.leaves: dict[str, Node] = {}
@@ -119,7 +120,7 @@ class _Conversion:
         target: Any = fx.target
         if fx.op == "placeholder":
             name, shape = next(self.inputs)
-            return leaf("input", name, TensorType(shape))
+            return leaf("input", name, TensorType(shape), position=next(self.positions))
         if fx.op == "get_attr":
             return Attribute(target, attrgetter(target)(self.module))
         given = [self.values[i] for i in fx.all_input_nodes]

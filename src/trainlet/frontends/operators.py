@@ -29,7 +29,8 @@ def call_operator(at: Importer, fx: Fx, nodes: Mapping[str, Any]) -> Any:
     Raises UnsupportedError, ShapeError and DataError with the operator and the line of the user's
     model.
     """
-    args, kwargs = map_arg((fx.args, fx.kwargs), lambda n: nodes[n.name])  # type: ignore[misc]
+    given: Any = map_arg((fx.args, fx.kwargs), lambda n: nodes[n.name])
+    args, kwargs = given
     if fx.target is operator.getitem:
         return args[0][args[1]]
     name = operator_name(fx)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.export import ExportedProgram
@@ -23,7 +24,8 @@ class Tensors:
 
     @staticmethod
     def of(program: ExportedProgram) -> Tensors:
-        own: dict[str, torch.Tensor] = {**program.state_dict, **program.constants}
+        given: dict[str, Any] = {**program.state_dict, **program.constants}
+        own = {name: t for name, t in given.items() if isinstance(t, torch.Tensor)}
         same: dict[_Place, tuple[str, ...]] = {}
         learning: dict[int, str] = {}
         for name, tensor in own.items():

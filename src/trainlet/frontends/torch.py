@@ -73,7 +73,8 @@ def import_program(program: ExportedProgram) -> Graph:
 
 def imported(program: ExportedProgram) -> Imported:
     """The same, with what each operator of the program became."""
-    program = functional(program)
+    form = functional(program)
+    program = form.program
     result = _output(program)
     needed = reaching(program, result)
     at = Importer()
@@ -81,7 +82,8 @@ def imported(program: ExportedProgram) -> Imported:
     for fx in program.graph.nodes:
         if fx.op != "placeholder" and fx.op != "output" and fx in needed:
             values[fx.name] = _value(at, fx, values)
-    return Imported(at.graph({OUTPUT: at.node(values[result])}), program, values)
+    form.check_state()
+    return Imported(at.graph({OUTPUT: at.leaf_of(values[result])}), program, values)
 
 
 def _value(at: Importer, fx: Fx, values: dict[str, Any]) -> Any:
@@ -91,7 +93,7 @@ def _value(at: Importer, fx: Fx, values: dict[str, Any]) -> Any:
     constant = folded(fx, name, at.label, values)
     if constant is not None:
         return constant
-    nodes = {n.name: at.node(values[n.name], name) for n in fx.all_input_nodes}
+    nodes = {n.name: at.leaf_of(values[n.name], name) for n in fx.all_input_nodes}
     made = call_operator(at, fx, nodes)
     for node, like in zip(*map(_listed, (made, fx.meta.get("val"))), strict=False):
         _check_result(fx, node, like)

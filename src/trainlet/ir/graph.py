@@ -55,8 +55,14 @@ class Graph:
         return topological(self.outputs.values())
 
     def leaves(self, *kinds: str) -> list[Node]:
-        """The reachable leaves of the given kinds (all kinds by default), in topological order."""
-        return [n for n in self.nodes() if n.op in (kinds or LEAVES)]
+        """The reachable leaves of the given kinds (all kinds by default), in topological order.
+
+        Inputs alone come in the order of the model's own arguments, what is added to them last.
+        """
+        found = [n for n in self.nodes() if n.op in (kinds or LEAVES)]
+        if kinds == ("input",):
+            found.sort(key=lambda n: n.attrs.get("position", len(found)))
+        return found
 
 
 def topological(roots: Iterable[Node]) -> list[Node]:

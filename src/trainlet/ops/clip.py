@@ -25,8 +25,8 @@ def _eval(x: np.ndarray, low: float, high: float, inclusive: bool) -> np.ndarray
 
 
 def _eval_mask(x: np.ndarray, low: float, high: float, inclusive: bool) -> np.ndarray:
-    low, high = np.float32(low), np.float32(high)
-    return pack((x >= low) & (x <= high) if inclusive else (x > low) & (x < high))
+    first, last = np.float32(low), np.float32(high)
+    return pack((x >= first) & (x <= last) if inclusive else (x > first) & (x < last))
 
 
 def _vjp(n: Node, g: Node) -> list:

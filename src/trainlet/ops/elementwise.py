@@ -21,7 +21,6 @@ from trainlet.ops.op import (
     require,
 )
 from trainlet.ops.rows import own_rows
-from trainlet.ops.shape import leading
 
 
 def broadcast_type(a: TensorType, b: TensorType) -> TensorType:
@@ -134,18 +133,11 @@ def sum_to_shape(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return x.sum(axes, keepdims=True).reshape(shape)
 
 
-def _narrow_mul_sum(n: Node, ratio: float) -> Node:
-    require(n.type.shape == n.inputs[0].type.shape[-1:], "only a vector can be updated in part")
-    g, x = (leading(t, ratio) for t in n.inputs)
-    return build("mul_sum", g, x, shape=g.type.shape[-1:], label=n.name)
-
-
 register(
     Op(
         "mul_sum",
         infer=_infer_mul_sum,
         eval=lambda g, x, shape: sum_to_shape(g * x, shape),
-        narrow=_narrow_mul_sum,
         call=lambda n: (
             n.type.size,
             *loop_literals(n.inputs[0].type.shape, n.inputs[1].type.shape, n.type.shape),

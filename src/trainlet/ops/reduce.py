@@ -10,7 +10,6 @@ from trainlet.ops.broadcast import loop_literals, repeats_to
 from trainlet.ops.elementwise import sum_to_shape
 from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
 from trainlet.ops.rows import channel_sum_rows
-from trainlet.ops.shape import leading
 
 
 def _infer_sum(
@@ -46,14 +45,6 @@ def _vjp_sum(n: Node, g: Node) -> list[Thunk | None]:
     ]
 
 
-def _narrow_sum(n: Node, ratio: float) -> Node:
-    x = n.inputs[0]
-    require(n.type.shape == x.type.shape[-1:], "only a vector can be updated in part")
-    parts = [leading(i, ratio) for i in n.inputs]
-    shape = parts[0].type.shape[-1:]
-    return build("sum_to", *parts, label=n.name, **{**n.attrs, "shape": shape})
-
-
 register(
     Op(
         "sum_to",
@@ -61,7 +52,6 @@ register(
         infer=_infer_sum,
         eval=_eval_sum,
         vjp=_vjp_sum,
-        narrow=_narrow_sum,
         call=lambda n: (
             n.type.size,
             float(n.attrs.get("factor", 1.0)),

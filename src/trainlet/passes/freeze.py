@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
-from trainlet.errors import SchemeError
 from trainlet.ir.graph import Graph, Node, rewrite
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import to_device
@@ -12,18 +9,7 @@ from trainlet.ops.op import OPS, leaf
 
 
 def freeze(graph: Graph, scheme: UpdateScheme) -> Graph:
-    """Parameters that the scheme leaves out become constants.
-
-    Raises SchemeError for a parameter that the graph does not have.
-    """
-    known = [n.name for n in graph.leaves("param")]
-    unknown = [name for name in scheme if name not in known]
-    if unknown:
-        close = get_close_matches(unknown[0], known, 3, 0.3) or known[:5]
-        raise SchemeError(
-            f"the scheme names {len(unknown)} unknown parameter(s), first {unknown[0]!r}; "
-            f"closest of the model's {len(known)}: {', '.join(close)}"
-        )
+    """Parameters that the scheme leaves out become constants."""
 
     def rule(n: Node) -> Node | None:
         if n.op != "param" or n.name in scheme.ratios:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from trainlet.errors import SchemeError
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ir.scheme import UpdateScheme
+from trainlet.passes.resolve import learning
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def choose(preset: str, parameters: Iterable[Parameter]) -> UpdateScheme:
     """
     if preset not in PRESETS:
         raise SchemeError(f"no preset {preset!r}; allowed: {', '.join(PRESETS)}")
-    return UpdateScheme({p.name: 1.0 for p in parameters if PRESETS[preset](p)})
+    return UpdateScheme({p.name: 1.0 for p in parameters if PRESETS[preset](p)}, preset=True)
 
 
 def is_bias(name: str) -> bool:
@@ -55,9 +56,7 @@ def graph_parameters(graph: Graph) -> list[Parameter]:
     norms = {
         leaf for n in nodes if n.op in ("batch_norm", "normalize") for leaf in _affine(n, readers)
     }
-    return [
-        Parameter(n.name, is_bias(n.name), n in norms, n in last) for n in graph.leaves("param")
-    ]
+    return [Parameter(n.name, is_bias(n.name), n in norms, n in last) for n in learning(graph)]
 
 
 def _owned(layer: Node) -> set[Node]:

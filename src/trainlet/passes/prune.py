@@ -17,7 +17,7 @@ def prune(graph: Graph, scheme: UpdateScheme) -> Graph:
     for name, ratio in scheme.ratios.items():
         gradient = graph.outputs.get(f"grad.{name}")
         if gradient is None:
-            raise SchemeError(f"parameter {name!r} does not reach the loss: it has no gradient")
+            raise SchemeError(f"no gradient reaches parameter {name!r}; leave it out of the scheme")
         outputs[f"grad.{name}"] = gradient if ratio == 1 else _narrow(name, gradient, ratio)
     return Graph(outputs, graph.values)
 
@@ -35,5 +35,5 @@ def _narrow(name: str, gradient: Node, ratio: float) -> Node:
         pass
     raise SchemeError(
         f"parameter {name!r} has ratio {ratio:g}, but only weights of convolutions and linear "
-        "layers, and vectors, learn in part; allowed for it: 0 or 1"
+        "layers learn in part; allowed for it: 0 or 1"
     )

@@ -41,11 +41,17 @@ def norm(model: Model) -> UpdateScheme:
 def _parameters(model: Model) -> list[Parameter]:
     if isinstance(model, Graph):
         return graph_parameters(model)
+    first = {id(p): name for name, p in model.named_parameters()}
     owners = [
-        (f"{path}.{name}".lstrip("."), module)
+        (name, module, p)
         for path, module in model.named_modules()
-        for name, _ in module.named_parameters(recurse=False)
+        for own, p in module.named_parameters(recurse=False)
+        if first[id(p)] == (name := f"{path}.{own}".lstrip("."))
     ]
-    layers = [m for _, m in owners if not isinstance(m, _NORMS) and hasattr(m, "weight")]
+    layers = [m for _, m, _ in owners if not isinstance(m, _NORMS) and hasattr(m, "weight")]
     head = layers[-1] if layers else None
-    return [Parameter(n, is_bias(n), isinstance(m, _NORMS), m is head) for n, m in owners]
+    return [
+        Parameter(name, is_bias(name), isinstance(m, _NORMS), m is head)
+        for name, m, p in owners
+        if p.requires_grad
+    ]

@@ -129,7 +129,7 @@ def _tensor(at: Importer, value: Node | float) -> Node:
     """A number in the place of a tensor, as a leaf without dimensions."""
     if isinstance(value, Node):
         return value
-    return at.const(np.float32(number(value, "the operand")), f"{at.label}.number")
+    return at.const(np.full((), number(value, "the operand")), f"{at.label}.number")
 
 
 @aten("neg")

@@ -22,7 +22,6 @@ from trainlet.ops.quantized.gradient.block import (
 from trainlet.ops.quantized.gradient.elementwise import masked_block
 from trainlet.ops.quantized.gradient.exponent import scanned
 from trainlet.ops.quantized.gradient.sampling import block, draw_block, draw_exponent
-from trainlet.ops.quantized.gradient.shape import leading_block
 
 
 def _infer_sum(g: TensorType, e: TensorType) -> TensorType:
@@ -35,17 +34,11 @@ def _eval_sum(g: np.ndarray, e: np.ndarray) -> np.ndarray:
     return total.astype(np.float32) * power_of_two(e)
 
 
-def _narrow_sum(n: Node, ratio: float) -> Node:
-    g, e = n.inputs
-    return build("sum_bfp", leading_block(g, e, ratio), e, label=n.name)
-
-
 register(
     Op(
         "sum_bfp",
         infer=_infer_sum,
         eval=_eval_sum,
-        narrow=_narrow_sum,
         call=lambda n: (rows(n.inputs[0].type), n.type.size, width(n.inputs[0].type)),
         samples=[
             Sample(

@@ -1,0 +1,60 @@
+"""A model made of one function, and its step compared with autograd's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from networks.gradients import user_gradient
+from trainlet.compiler import Scheme, import_model, training_graph
+from trainlet.ir.storage import to_device
+from trainlet.run.evaluate import evaluate_graph
+
+Forward = Callable[[nn.Module, Tensor], Tensor]
+
+
+class Model(nn.Module):
+    """`forward` between two linear layers `a` and `b`; `s` gives it parameters and buffers."""
+
+    def __init__(self, forward: Forward) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 8), nn.Linear(8, 3)
+        self.g = nn.Parameter(torch.tensor(1.5))
+        self.register_buffer("n", torch.ones(1))
+        self.register_buffer("cache", torch.zeros(2, 8))
+        self.inner = forward
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(self, x)
+
+
+def model(forward: Forward) -> nn.Module:
+    torch.manual_seed(0)
+    return Model(forward).eval()
+
+
+def check_step(model: nn.Module, *xs: Tensor, scheme: Scheme = "full") -> None:
+    """Logits, loss and gradients equal torch's, and the same parameters have any."""
+    graph = import_model(model, xs)
+    step = training_graph(graph, None, scheme, stop_after="prune").step
+    logits = model(*(x.clone() for x in xs))
+    y = torch.arange(len(logits)) % logits.shape[1]
+    F.cross_entropy(logits, y).backward()
+    inputs = step.leaves("input")[:-1]
+    fed = {n.name: to_device(n, step.values[n.name]) for n in step.leaves("const", "param")}
+    fed |= {n.name: to_device(n, x.numpy()) for n, x in zip(inputs, xs, strict=True)}
+    found = evaluate_graph(step, fed | {"target": y.numpy().astype(np.int32)})
+    np.testing.assert_allclose(found["logits"], logits.detach(), rtol=1e-4, atol=1e-5)
+    expected = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    gradients = {
+        p.name: user_gradient(p, found[f"grad.{p.name}"])
+        for p in step.leaves("param")
+        if f"grad.{p.name}" in found
+    }
+    assert set(gradients) == set(expected)
+    for name, gradient in gradients.items():
+        np.testing.assert_allclose(gradient, expected[name], rtol=1e-4, atol=1e-5, err_msg=name)

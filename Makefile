@@ -4,6 +4,7 @@
 # make test-slow   the long evidence: integer gradients on every device, torchao's slow conversions
 # make matrix      every odd size, scheme, optimiser, gradient, core and compiler, STRENGTH=3 at a time
 # make soak    random networks, the C against the oracle and torch: MINUTES=10 or NETWORKS=3000
+# make mutants planted faults, each of which a test has to catch; ARGS="--only plan" for some
 # make bench-int8   accuracy of int8 training on real data, 40 minutes; DATA=... the data folder
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
@@ -17,7 +18,7 @@ JOBS ?= 2
 STRENGTH ?= 3
 DATA ?= ../shared/data
 
-.PHONY: demo test test-slow soak matrix check wheel clean bench-int8 bench-mcu
+.PHONY: demo test test-slow soak mutants matrix check wheel clean bench-int8 bench-mcu
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
@@ -34,6 +35,9 @@ matrix: $(VENV)/.trainlet-test
 soak: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m soak.run --jobs $(JOBS) \
 	    $(if $(MINUTES),--minutes $(MINUTES)) $(if $(NETWORKS),--networks $(NETWORKS)) $(ARGS)
+
+mutants: $(VENV)/.trainlet-test
+	@PYTHONPATH=src:tests $(BIN)/python -m mutants.run --jobs $(JOBS) $(ARGS)
 
 check: $(VENV)/.trainlet-dev
 	$(BIN)/ruff check .

@@ -185,7 +185,10 @@ def mask(rng: Random) -> Given:
 
 
 def sum_(rng: Random) -> Given:
+    """Of some, columns of hundreds of rows whose mantissas are all as large as can be."""
     kind, g = block_and_exponent(rng, 700)
+    if rng.random() < 0.3:
+        g = np.full(g.shape, rng.choice([-1, 1]) * LIMIT[kind.dtype], kind.dtype)
     return node("sum_bfp", kind, EXPONENT), [g, exponent(rng)]
 
 

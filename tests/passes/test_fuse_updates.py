@@ -10,6 +10,7 @@ from int8.networks import quantised, scheme_of
 from passes.joined import INT8, ops, results, step
 from trainlet.compiler import training_graph
 from trainlet.ir.graph import Graph
+from trainlet.ops.op import build
 from trainlet.ops.quantized.gradient.direct import DIRECT
 from trainlet.ops.verify import verify
 from trainlet.passes.fuse.updates import copy_weights, fuse_updates
@@ -45,6 +46,18 @@ def test_what_somebody_else_reads_keeps_its_buffer(monkeypatch):
     gradient = next(n for n in plain.nodes() if n.op == "conv2d_bfp_dw")
     asked = Graph({**plain.outputs, "gradient": gradient}, plain.values)
     assert "conv2d_bfp_dw" in ops(fuse_updates(asked))
+
+
+def test_a_gradient_with_another_reader_keeps_its_buffer(monkeypatch):
+    """Its norm, say: the gradient exists for that reader, so its update must not make it again."""
+    plain = step("ds_cnn", monkeypatch, PASS)
+    gradient = next(n for n in plain.nodes() if n.op == "conv2d_bfp_dw")
+    norm = build("sum_to", build("mul", gradient, gradient), shape=(1,) * gradient.type.rank)
+    read = fuse_updates(Graph({**plain.outputs, "norm": norm}, plain.values))
+    updates = [n for n in read.outputs.values() if gradient in n.inputs]
+    assert len(updates) == 1 and updates[0].op.startswith("sgd")
+    others = [n.op for n in read.nodes() if n.name == gradient.name]
+    assert DIRECT["conv2d_bfp_dw"] not in others
 
 
 def test_a_weight_is_copied_where_its_layers_input_is_larger(monkeypatch):

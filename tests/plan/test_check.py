@@ -7,7 +7,7 @@ import pytest
 
 from plan.small import moved, node, program, reordered, step
 from trainlet.errors import PlanError
-from trainlet.ir.graph import Graph
+from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS, float32, leaf
 from trainlet.plan.buffers import in_arena
 from trainlet.plan.plan import Plan
@@ -122,6 +122,51 @@ def test_a_leaf_is_updated_once():
     order = (*plan.order, again)
     with pytest.raises(PlanError, match="after .* updated it|updated twice"):
         replace(plan, order=order, offset={**plan.offset, second: 0}).check(doubled)
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("free", None),
+        ("a value that is read later", "after its bytes were overwritten"),
+        ("its input", "the work space of .*second.* lies on its input"),
+        ("its result", "the work space of .*second.* does not lie free"),
+        ("past the end", "the work space of .*second.* does not lie free"),
+    ],
+)
+def test_work_space(where, message, monkeypatch):
+    """Of the second convolution, had it any: bytes that it writes and nobody reads."""
+    monkeypatch.setitem(OPS, "conv2d", replace(OPS["conv2d"], workspace=_of_the_second))
+    plan = program().plan
+    image = next(n for n in plan.offset if n.name == "x")  # the first weight's gradient reads it
+    start = {
+        "free": plan.arena,
+        "a value that is read later": plan.offset[image],
+        "its input": at("relu", "relu"),
+        "its result": at("conv2d", "second"),
+        "past the end": plan.arena + 4096,
+    }[where]
+    spacious = replace(plan, arena=plan.arena + 4096, scratch={node("conv2d", "second"): start})
+    if message is None:
+        spacious.check(program().graph)
+        return
+    with pytest.raises(PlanError, match=message):
+        spacious.check(program().graph)
+
+
+def _of_the_second(n: Node) -> int:
+    return 8 if n is node("conv2d", "second") else 0
+
+
+def test_a_result_lies_on_all_of_an_input_or_on_nothing_of_it():
+    """An addition may take the place of an operand; begun in its middle it reads what it wrote."""
+    plan = program().plan
+    n = node("add", "add")
+    source = next(i for i in n.inputs if plan.offset[i] == plan.offset[n])
+    shifted = replace(plan, arena=plan.arena + 4096)
+    apart = {**shifted.offset, source: plan.arena, n: plan.arena + 64}
+    with pytest.raises(PlanError, match="writes over its input .*, which it may not"):
+        replace(shifted, offset=apart).check(program().graph)
 
 
 def test_what_the_check_lets_pass_is_right():

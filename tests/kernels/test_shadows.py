@@ -16,7 +16,7 @@ from kernels.floats import RANDOM as FLOATS
 from kernels.floats import bits
 from kernels.shadows import FOLDERS, RANDOM, REFERENCE, folder, given, made, shadowing, sources
 from trainlet.backends.target import Target
-from trainlet.backends.toolchain import compile_shared, has_zig, host_compiler
+from trainlet.backends.toolchain import EXACT, ZIG, compile_shared, has_zig, host_compiler, run
 from trainlet.ops.op import OPS
 
 PATH = Target.preset("cortex-m7").kernels
@@ -40,14 +40,14 @@ def host(tmp_path_factory):
     return Library(work / "kernels.so", prototypes(work, files))
 
 
-def agrees(op, run, reference=None):
+def agrees(op, called, reference=None):
     """Bit for bit; float32 with the reference kernel, for the order of its sums."""
     for k, (node, arrays) in enumerate(given(op)):
         if op in FLOATS:
             assert reference is not None
-            expected, found = bits(reference.run(node, arrays)), bits(run(node, arrays))
+            expected, found = bits(reference.run(node, arrays)), bits(called(node, arrays))
         else:
-            expected, found = OPS[op].eval(*arrays, **node.attrs), run(node, arrays)
+            expected, found = OPS[op].eval(*arrays, **node.attrs), called(node, arrays)
         np.testing.assert_array_equal(found, expected, f"{op} {k}: {node.attrs} {node.inputs}")
 
 
@@ -80,20 +80,8 @@ def test_the_reference_kernel_gives_the_same(op, tmp_path):
     agrees(op, Library(tmp_path / "kernels.so", prototypes(tmp_path, files)).run)
 
 
-def test_sanitizers_find_nothing(tmp_path):
-    asked = [*host_compiler(), "-print-file-name=libasan.so"]
-    runtime = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
-    if not Path(runtime).is_absolute():
-        pytest.skip("the compiler has no AddressSanitizer")
-    files = [*shadowing(PATH), *made(tmp_path)]
-    sanitize = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1", "-Wno-error")
-    compile_shared([combined(tmp_path, files)], tmp_path / "kernels.so", *INCLUDES, *sanitize)
-    environment = {
-        **os.environ,
-        "LD_PRELOAD": runtime,
-        "ASAN_OPTIONS": "detect_leaks=0",
-        "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent / "src")]),
-    }
+def call_all(library, files, folder, ops, environment):
+    """Every kernel of these ops on its samples, in a process of its own, whose end is returned."""
     program = (
         "import json, sys\n"
         "from catalogue.kernels import Library\n"
@@ -104,7 +92,35 @@ def test_sanitizers_find_nothing(tmp_path):
         "    for node, arrays in given(op):\n"
         "        library.run(node, arrays)\n"
     )
-    command = [sys.executable, "-c", program, str(tmp_path / "kernels.so")]
-    command += [json.dumps(prototypes(tmp_path, files)), *SHADOWS]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", program, str(library)]
+    command += [json.dumps(prototypes(folder, files)), *ops]
+    path = os.pathsep.join([str(TESTS), str(TESTS.parent / "src")])
+    environment = {**os.environ, "PYTHONPATH": path, **environment}
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def test_sanitizers_find_nothing(tmp_path):
+    asked = [*host_compiler(), "-print-file-name=libasan.so"]
+    runtime = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    if not Path(runtime).is_absolute():
+        pytest.skip("the compiler has no AddressSanitizer")
+    files = [*shadowing(PATH), *made(tmp_path)]
+    sanitize = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1", "-Wno-error")
+    compile_shared([combined(tmp_path, files)], tmp_path / "kernels.so", *INCLUDES, *sanitize)
+    environment = {"LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"}
+    done = call_all(tmp_path / "kernels.so", files, tmp_path, SHADOWS, environment)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+@pytest.mark.skipif(not has_zig(), reason="no zig")
+@pytest.mark.parametrize("path", [PATH, (REFERENCE,)], ids=["fast", "reference"])
+def test_clang_finds_no_undefined_behaviour(path, tmp_path):
+    """Its sanitizer knows what gcc's does not: an offset from a null pointer or past an array."""
+    files = [*sources(path), *made(tmp_path)]
+    includes = [f"-I{folder(name)}" for name in path if folder(name).is_dir()]
+    sanitize = ("-O1", "-fPIC", "-shared", "-fsanitize=undefined", "-fno-sanitize-recover=all")
+    source, library = combined(tmp_path, files), tmp_path / "kernels.so"
+    run([*ZIG, *EXACT, *sanitize, *includes, str(source), "-o", str(library)])
+    ops = [op for op in SHADOWS if op != "fused" or path == PATH]
+    done = call_all(library, files, tmp_path, ops, {})
     assert done.returncode == 0, done.stderr[-4000:]

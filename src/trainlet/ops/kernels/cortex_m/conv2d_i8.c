@@ -94,7 +94,7 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
   if (copies) fill_bytes(taps + K, 4 * groups - K, ZX);
   int lanes = pixels < 4 || 12 * groups > room ? 2 : 4; /* pixels side by side */
   int quads = lanes == 2 ? 1 : (room / groups - 4) / 8;
-  uint32_t *rows = words + 8 * groups * quads;
+  uint32_t *rows = words + (lanes == 2 ? 0 : 8 * groups * quads);
   for (int start = 0; start < pixels;) {
     int first = start + lanes <= pixels ? start : pixels > lanes ? pixels - lanes : 0;
     int blocks = (pixels - first) / lanes < quads ? (pixels - first) / lanes : quads;

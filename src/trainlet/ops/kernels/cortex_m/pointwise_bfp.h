@@ -92,14 +92,16 @@ static ONE_COPY int32_t pointwise_bfp(void *dx, const void *g, const int8_t *w, 
       }
       for (int p = 0; p < pixels; p++) {
         const int32_t *sum = sums + p / 2 * 8 * quads + (p & 1) * 4;
-        int whole = c0 + 4 * quads <= C ? quads : quads - 1;
-        int8_t *to = (int8_t *)dx + ((p0 + p) * C + c0) * bytes;
-        if (dx) put_fours(to, 4 * bytes, sum, 8, whole, shifts.after, bytes);
-        if (dx && whole < quads) /* what is left of C overlaps what was */
-          put_fours(to + (C - 4 - c0) * bytes, 0, sum + 8 * whole, 0, 1, shifts.after, bytes);
-        if (!dx)
+        if (!dx) {
           for (int q = 0; q < quads; q++)
             for (int k = 0; k < 4; k++) top = larger(top, sum[8 * q + k]);
+          continue;
+        }
+        int whole = c0 + 4 * quads <= C ? quads : quads - 1;
+        int8_t *to = (int8_t *)dx + ((p0 + p) * C + c0) * bytes;
+        put_fours(to, 4 * bytes, sum, 8, whole, shifts.after, bytes);
+        if (whole < quads) /* what is left of C overlaps what was */
+          put_fours(to + (C - 4 - c0) * bytes, 0, sum + 8 * whole, 0, 1, shifts.after, bytes);
       }
     }
   }

@@ -38,6 +38,6 @@ KERNEL ONE_COPY void k_sum_bfp_sgd(int32_t *p, const void *g, const int32_t *e,
   for (int c = 0; c < C; c += SUMMED_COLUMNS) {
     int first = column_sums(sums, g, c, R, C, bytes);
     int end = c + SUMMED_COLUMNS < C ? c + SUMMED_COLUMNS : C;
-    move_biases(p, inverse, sums + c - first, c, end, &how);
+    move_biases(p, inverse, sums + (c - first), c, end, &how);
   }
 }

@@ -21,6 +21,7 @@ FLOOR = {
     "backends": 4,
     "run": 4,
     "compiler": 5,
+    "comparison": 6,
     "schemes": 6,
     "privacy": 6,
     "federated": 6,

@@ -3,6 +3,7 @@
 import trainlet.run.state as state
 import trainlet.schemes as schemes
 from trainlet.backends.target import Target
+from trainlet.comparison import Comparison, check
 from trainlet.compiler import CompiledProgram, compile, evaluate, forward, load
 from trainlet.errors import TrainletError
 from trainlet.ir.scheme import UpdateScheme
@@ -17,6 +18,7 @@ from trainlet.run.trainer import Trainer
 __all__ = [
     "SGD",
     "Adam",
+    "Comparison",
     "CompiledProgram",
     "Int8",
     "Loss",
@@ -27,6 +29,7 @@ __all__ = [
     "Trainer",
     "TrainletError",
     "UpdateScheme",
+    "check",
     "compile",
     "evaluate",
     "forward",

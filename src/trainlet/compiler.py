@@ -28,10 +28,10 @@ from trainlet.backends.target import Target
 from trainlet.errors import DataError, FileError, SchemeError, TrainletError
 from trainlet.frontends.archive import read_archive
 from trainlet.frontends.mcunet import load_mcunet
+from trainlet.frontends.network import import_exported, import_module
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.frontends.tflite import import_tflite
 from trainlet.frontends.torch import example_inputs as shown_inputs
-from trainlet.frontends.torch import export_module, import_program
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import to_device
@@ -168,12 +168,14 @@ class CompiledProgram(Program):
             return build_firmware(sources, self.interface, self.target, Path(work) / "elf")
 
 
-def load(path: str | Path, classes: int | None = None) -> Graph:
+def load(path: str | Path, classes: int | None = None, *, check: bool = True) -> Graph:
     """The forward graph of a network in a file.
 
     .pt2:    as torch.export.save writes it
     .tflite: int8 or float32
     .npz:    an int8 backbone of Lin et al., 2022, with a new head of `classes` outputs
+
+    check: compare the graph of a .pt2 file with what torch computes
 
     Raises FileError for a file that cannot be trusted or read, UnsupportedError for a network
     that cannot be compiled.
@@ -190,7 +192,7 @@ def load(path: str | Path, classes: int | None = None) -> Graph:
     if path.suffix != ".pt2":
         allowed = ".pt2, .tflite, .npz"
         raise FileError(f"{path}: unknown kind of file {path.suffix!r}; allowed: {allowed}")
-    return import_program(read_archive(path))
+    return import_exported(read_archive(path), check)
 
 
 def forward(graph: Graph, x: ArrayLike | Mapping[str, ArrayLike]) -> np.ndarray:
@@ -206,20 +208,20 @@ def forward(graph: Graph, x: ArrayLike | Mapping[str, ArrayLike]) -> np.ndarray:
     return evaluate_graph(graph, leaves)[LOGITS]
 
 
-def import_model(model: Model, example_inputs: Any = None) -> Graph:
-    """The forward graph of whatever `compile` takes as a model."""
+def import_model(model: Model, example_inputs: Any = None, check: bool = False) -> Graph:
+    """The forward graph of whatever `compile` takes as a model; `check` compares it with torch."""
     if isinstance(model, Graph):
         return model
     if isinstance(model, (str, Path)):
-        return load(model)
+        return load(model, check=check)
     if isinstance(model, ExportedProgram):
-        return import_program(model)
+        return import_exported(model, check)
     if not isinstance(model, torch.nn.Module):
         raise TrainletError(
             f"the model is a {type(model).__name__}; allowed: a torch.nn.Module, an "
             "ExportedProgram, the path of a .pt2 file, or what trainlet.load returns"
         )
-    return import_program(export_module(model, _examples(example_inputs)))
+    return import_module(model, _examples(example_inputs), check)
 
 
 def training_graph(
@@ -289,6 +291,7 @@ def compile(
     max_recompute: float | None = 1.33,
     schedule: str = "greedy",
     rollback: bool = True,
+    check: bool = True,
 ) -> CompiledProgram:
     """Compile a pretrained network into a trainer.
 
@@ -317,6 +320,9 @@ def compile(
     rollback: whether a step whose update overflows changes nothing.  Old values need room in the
     arena, most of it free at that time; without, the step says so and the state is lost.
 
+    check: whether the imported network is compared with torch on the example and on random inputs,
+    operator by operator; before it is quantised.
+
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
     """
@@ -340,9 +346,9 @@ def compile(
     criterion = loss if isinstance(loss, Loss) else Loss(loss)
     network = _opened(model)
     integer = _integer_precision(precision, network)
-    graph = _forward_graph(network, example_inputs, integer, calibration, criterion.name)
+    graph = _forward_graph(network, example_inputs, integer, calibration, criterion.name, check)
 
-    known = _parameter_names(network)
+    known = parameter_names(network)
     planner = partial(
         _plan, target=place, tile=tile, stream=stream, effort=schedule, rollback=rollback
     )
@@ -367,7 +373,7 @@ def _opened(model: Model) -> Network:
     return read_archive(path) if path.suffix == ".pt2" else load(path)
 
 
-def _parameter_names(model: Network) -> Collection[str] | None:
+def parameter_names(model: Network) -> Collection[str] | None:
     """All parameters of a model, shared ones by each of their names; None if it does not tell."""
     if isinstance(model, torch.nn.Module):
         return {name for name, _ in model.named_parameters(remove_duplicate=False)}
@@ -394,19 +400,26 @@ def _integer_precision(precision: str | Int8 | None, model: Network) -> Int8 | N
 
 
 def _forward_graph(
-    model: Network, example_inputs: Any, integer: Int8 | None, calibration: Any, loss: str
+    model: Network,
+    example_inputs: Any,
+    integer: Int8 | None,
+    calibration: Any,
+    loss: str,
+    check: bool,
 ) -> Graph:
     """The forward graph to train; quantised, if integers are asked for and it is not yet."""
     if integer is None:
         if calibration is not None:
             raise TrainletError("calibration goes with precision='int8'; leave it out, or say both")
-        return import_model(model, example_inputs)
+        return import_model(model, example_inputs, check)
     if isinstance(model, Graph):
         return training_head(model, loss, integer.float_head)
     if calibration is None:
         raise DataError("precision='int8' needs calibration: batches of inputs, a hundred samples")
     if isinstance(model, ExportedProgram) and example_inputs is None:
         example_inputs = shown_inputs(model)
+    if check:  # what is wrong in float32 is wrong in integers
+        import_model(model, example_inputs, check)
     stage("quantize")
     return quantize_module(
         model, example_inputs, calibration, integer.calibration, float_head=integer.float_head

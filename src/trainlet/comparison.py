@@ -1,0 +1,237 @@
+"""One training step beside torch's autograd: the loss and every trained gradient."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import ArrayLike
+from rich.table import Table
+from torch.export import ExportedProgram
+
+from trainlet.backends.program import LOSS
+from trainlet.compiler import Scheme, parameter_names, training_graph
+from trainlet.errors import DataError, TrainletError
+from trainlet.frontends.archive import read_archive
+from trainlet.frontends.selfcheck import call_with, random_trials
+from trainlet.frontends.torch import export_module, imported
+from trainlet.ir.graph import Graph, Node
+from trainlet.ir.storage import storage, to_device, to_user
+from trainlet.ops.loss import Loss
+from trainlet.ops.op import OPS, leaf
+from trainlet.passes.update import PREFIX
+
+TOLERANCE = 1e-4
+"""Of the largest gradient of a parameter; what passes compute ahead is float32."""
+SMALLEST = 1e-7
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The largest differences of one parameter's gradient (or of the loss) in all trials."""
+
+    name: str
+    absolute: float
+    relative: float
+    same: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that was compared; `same` if nothing differs."""
+
+    rows: tuple[Compared, ...]
+
+    @property
+    def same(self) -> bool:
+        return all(row.same for row in self.rows)
+
+    def table(self) -> Table:
+        """A row for the loss and one for each trained parameter."""
+        table = Table("", "largest difference", "relative", "")
+        for row in self.rows:
+            verdict = "ok" if row.same else "[bold red]differs[/]"
+            table.add_row(row.name, f"{row.absolute:.2e}", f"{row.relative:.2e}", verdict)
+        return table
+
+
+def check(
+    model: torch.nn.Module | ExportedProgram | str | Path,
+    example_inputs: Any = None,
+    scheme: Scheme = "full",
+    *,
+    loss: Loss | str = "cross_entropy",
+    x: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    y: ArrayLike | None = None,
+) -> Comparison:
+    """Compare the loss and every gradient that a scheme trains with torch's autograd.
+
+    The graph is Trainlet's own after all passes up to `prune`, computed without a plan in float64.
+    model, example_inputs, scheme, loss: as of `compile`; a path is that of a .pt2 file
+    x, y: one batch to compare on; without them random inputs, with and without zeros and halves
+
+    Raises a TrainletError for what cannot be compiled, DataError for data that do not fit.
+    """
+    criterion = loss if isinstance(loss, Loss) else Loss(loss)
+    program = _exported(model, example_inputs)
+    graph = imported(program).graph
+    known = parameter_names(model if isinstance(model, torch.nn.Module) else program)
+    step = training_graph(graph, None, scheme, criterion, stop_after="prune", known=known).step
+    *inputs, target = step.leaves("input")
+    wanted = [p for p in step.leaves("param") if f"{PREFIX}{p.name}" in step.outputs]
+    worst: dict[str, Compared] = {}
+    for xs, labels in _trials(inputs, target, step, x, y):
+        ours = _oracle(step, dict(zip([*inputs, target], [*xs, labels], strict=True)))
+        given = [torch.tensor(v, dtype=torch.float32) for v in xs]
+        theirs = _autograd(model, program, given, labels, criterion, [p.name for p in wanted])
+        found = {LOSS: ours[LOSS]}
+        for p in wanted:
+            gradient = ours[f"{PREFIX}{p.name}"]
+            found[p.name] = _user_gradient(p, gradient)
+            theirs[p.name] = theirs[p.name] * _user_gradient(p, np.ones(gradient.shape))
+        for name, value in found.items():
+            row = _compared(name, value, theirs[name])
+            if name not in worst or row.relative > worst[name].relative:
+                worst[name] = row
+    return Comparison(tuple(worst.values()))
+
+
+def _exported(model: Any, example_inputs: Any) -> ExportedProgram:
+    if isinstance(model, (str, Path)):
+        return read_archive(Path(model))
+    if isinstance(model, ExportedProgram):
+        return model
+    if not isinstance(model, torch.nn.Module):
+        raise TrainletError(
+            f"the model is a {type(model).__name__}; allowed: a torch.nn.Module, an "
+            "ExportedProgram, or the path of a .pt2 file"
+        )
+    if example_inputs is None:
+        raise DataError("a torch.nn.Module needs example_inputs: one tensor, or a tuple of them")
+    several = isinstance(example_inputs, (tuple, list))
+    return export_module(model, list(example_inputs) if several else [example_inputs])
+
+
+def _trials(
+    inputs: Sequence[Node], target: Node, graph: Graph, x: Any, y: Any
+) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
+    """Inputs in the order of forward's, and the target."""
+    shapes = [storage(n).shape for n in inputs]
+    if x is not None:
+        given = [x[n.name] for n in inputs] if isinstance(x, Mapping) else [x]
+        arrays = [np.asarray(v, np.float32) for v in given]
+        if y is None or [a.shape for a in arrays] != shapes:
+            found = [a.shape for a in arrays]
+            raise DataError(f"x has the shapes {found}; allowed: {shapes}, with a target y")
+        yield arrays, np.asarray(y).reshape(target.type.shape)
+        return
+    rng = np.random.default_rng(0)
+    classes = graph.outputs["logits"].type.shape[-1]
+    for trial in random_trials(shapes):
+        labels = rng.integers(0, classes, target.type.shape)
+        floats = rng.random(target.type.shape)
+        yield [t.numpy() for t in trial], labels if target.type.dtype == "int32" else floats
+
+
+def _oracle(graph: Graph, given: Mapping[Node, np.ndarray]) -> Arrays:
+    """The outputs in float64."""
+    known: dict[Node, np.ndarray] = {}
+    for n in graph.nodes():
+        if n.is_leaf:
+            value = np.asarray(given[n] if n in given else graph.values[n.name])
+            value = to_device(n, value.astype(np.float32) if value.dtype.kind == "f" else value)
+            known[n] = value.astype(np.float64) if value.dtype.kind == "f" else value
+        else:
+            known[n] = np.asarray(OPS[n.op].eval(*(known[i] for i in n.inputs), **n.attrs))
+    return {name: known[n] for name, n in graph.outputs.items()}
+
+
+def _user_gradient(param: Node, gradient: np.ndarray) -> np.ndarray:
+    """A gradient, narrow or not, in the shape and the layout of the user's parameter."""
+    whole = np.zeros(param.type.shape)
+    whole[tuple(slice(n) for n in gradient.shape)] = gradient
+    unmoved = replace(storage(param), offset=None)
+    return to_user(leaf("param", param.name, param.type, storage=unmoved), whole)
+
+
+def _autograd(
+    model: Any,
+    program: ExportedProgram,
+    inputs: list[torch.Tensor],
+    labels: np.ndarray,
+    loss: Loss,
+    names: Sequence[str],
+) -> Arrays:
+    """The loss and the gradients of the named parameters, in float64 where the model can."""
+    own = isinstance(model, torch.nn.Module)
+    module = copy.deepcopy(model).eval() if own else program.module()
+    _keep_strides(module)
+
+    def run(xs: list[torch.Tensor]) -> Arrays:
+        made = call_with(module if own else program, xs, module)
+        value = _criterion(loss)(made, torch.as_tensor(np.asarray(labels)))
+        parameters = dict(module.named_parameters(remove_duplicate=False))
+        grads = torch.autograd.grad(value, [parameters[n] for n in names], allow_unused=True)
+        found = {LOSS: value.detach().numpy()}
+        for name, g in zip(names, grads, strict=True):
+            found[name] = (torch.zeros_like(parameters[name]) if g is None else g).numpy()
+        return found
+
+    try:
+        with _doubles():
+            module.double()
+            return run([v.double() for v in inputs])
+    except RuntimeError:  # it casts to float32 itself
+        module.float()
+        return run(inputs)
+
+
+@contextmanager
+def _doubles() -> Iterator[None]:
+    """What a model's forward makes by itself is float64 too."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def _keep_strides(module: torch.nn.Module) -> None:
+    """PyTorch 2.13 takes wrong gradients of a batch norm in evaluation mode, when what comes back
+    is strided otherwise than what went in."""
+
+    def watch(norm: torch.nn.Module, given: tuple, result: torch.Tensor) -> None:
+        if result.requires_grad:
+            result.register_hook(torch.Tensor.contiguous)
+
+    for part in module.modules():
+        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+            part.register_forward_hook(watch)
+
+
+def _criterion(loss: Loss) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    if loss.name == "cross_entropy":
+        smooth = loss.label_smoothing
+        return lambda z, y: F.cross_entropy(z, y.long(), label_smoothing=smooth)
+    known = {
+        "mse": F.mse_loss,
+        "bce": F.binary_cross_entropy,
+        "bce_with_logits": F.binary_cross_entropy_with_logits,
+    }
+    return lambda z, y: known[loss.name](z, y.to(z.dtype))
+
+
+def _compared(name: str, ours: np.ndarray, theirs: np.ndarray) -> Compared:
+    difference = float(np.abs(ours - theirs).max(initial=0))
+    scale = float(np.abs(theirs).max(initial=0))
+    relative = difference / scale if scale else (0.0 if difference <= SMALLEST else np.inf)
+    same = difference <= TOLERANCE * scale + SMALLEST
+    return Compared(name, difference, relative, bool(same))

@@ -89,6 +89,17 @@ Prefix = Annotated[str, typer.Option(help="of all names in C")]
 On = Annotated[str, typer.Option("--on", callback=_known_device, help=", ".join(DEVICES))]
 
 
+def update_scheme(given: str) -> tl.UpdateScheme | str:
+    """The preset's name, or the file's scheme."""
+    if given in PRESETS:
+        return given
+    if not Path(given).exists():
+        raise SchemeError(
+            f"no scheme {given!r}; allowed: the path of a TOML file, or one of {', '.join(PRESETS)}"
+        )
+    return tl.UpdateScheme.load(given)
+
+
 @dataclass(frozen=True)
 class Request:
     """What to compile, as the options say it."""
@@ -114,15 +125,7 @@ class Request:
     float_head: bool | None = None
 
     def update_scheme(self) -> tl.UpdateScheme | str:
-        """The preset's name, or the file's scheme."""
-        if self.scheme in PRESETS:
-            return self.scheme
-        if not Path(self.scheme).exists():
-            raise SchemeError(
-                f"no scheme {self.scheme!r}; allowed: the path of a TOML file, or one of "
-                f"{', '.join(PRESETS)}"
-            )
-        return tl.UpdateScheme.load(self.scheme)
+        return update_scheme(self.scheme)
 
     def target_device(self) -> tl.Target:
         found = tl.Target.preset(self.target)

@@ -25,6 +25,8 @@ PURE = frozenset(
     "repeat_interleave reshape roll round rsqrt rsub scalar_tensor select select_scatter sign sin "
     "slice slice_scatter split sqrt squeeze stack sub sum t tanh to _to_copy transpose tril triu "
     "unbind unsqueeze view where zeros zeros_like _unsafe_view _local_scalar_dense type_as "
+    "__and__ __or__ __xor__ bitwise_xor logical_xor isinf isnan isfinite log1p expm1 tan cumprod "
+    "true_divide fmod "
     "atan2 sigmoid softmax outer mm matmul bmm unfold norm linalg_vector_norm alias".split()
 )
 """Operators that read nothing but their arguments: no file, no random number."""

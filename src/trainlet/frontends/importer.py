@@ -37,6 +37,7 @@ class Importer:
 
     def leaf_of(self, value: Any, reader: str = "") -> Any:
         """The node of a value; a constant becomes a leaf.  Of a list, each; of others, itself.
+        Of a tensor without elements there is none.
 
         reader: the operator that reads it; only some may read minus infinity.
         """
@@ -44,6 +45,8 @@ class Importer:
             return [self.leaf_of(v, reader) for v in value]
         if not isinstance(value, Constant):
             return value
+        if not value.tensor.numel():
+            return None
         if value not in self.made:
             self.made[value] = self._constant(value)
         node = self.made[value]

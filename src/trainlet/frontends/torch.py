@@ -16,7 +16,7 @@ from trainlet.errors import UnsupportedError
 from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.functional import functional, reaching, user_outputs
 from trainlet.frontends.importer import Importer
-from trainlet.frontends.operators import call_operator
+from trainlet.frontends.operators import call_operator, refusal
 from trainlet.frontends.source import module_path, operator_name, where
 from trainlet.frontends.tensors import Tensors
 from trainlet.ir.graph import Graph, Node
@@ -80,23 +80,32 @@ def imported(program: ExportedProgram) -> Imported:
     at = Importer()
     values = _leaves(program, at, needed)
     for fx in program.graph.nodes:
-        if fx.op != "placeholder" and fx.op != "output" and fx in needed:
+        if fx.op == "call_function" and fx in needed:
             values[fx.name] = _value(at, fx, values)
     form.check_state()
-    return Imported(at.graph({OUTPUT: at.leaf_of(values[result])}), program, values)
+    made = at.leaf_of(values[result])
+    if made is None:
+        raise UnsupportedError("the model returns a tensor without elements")
+    graph = at.graph({OUTPUT: made})
+    return Imported(graph, program, values)
 
 
 def _value(at: Importer, fx: Fx, values: dict[str, Any]) -> Any:
     if fx.target is operator.getitem:
         return values[fx.args[0].name][fx.args[1]]  # type: ignore[union-attr,index]
+    if not isinstance(fx.target, torch._ops.OpOverload):
+        raise UnsupportedError(refusal(fx))
     at.label, name = module_path(fx), operator_name(fx)
     constant = folded(fx, name, at.label, values)
     if constant is not None:
         return constant
+    like = fx.meta.get("val")
+    if isinstance(like, torch.Tensor) and not like.numel():
+        return None
     nodes = {n.name: at.leaf_of(values[n.name], name) for n in fx.all_input_nodes}
     made = call_operator(at, fx, nodes)
-    for node, like in zip(*map(_listed, (made, fx.meta.get("val"))), strict=False):
-        _check_result(fx, node, like)
+    for node, tensor in zip(*map(_listed, (made, like)), strict=False):
+        _check_result(fx, node, tensor)
     return made
 
 

@@ -68,7 +68,7 @@ def _clip(at: Importer, x: Node, low: Any, high: Any, inclusive: bool) -> Node:
     return at.build("clip", x, low=first, high=last, inclusive=inclusive)
 
 
-@aten("alias", "contiguous", "lift_fresh_copy", "clone", "to", "_to_copy")
+@aten("alias", "contiguous", "lift_fresh_copy", "clone", "to", "_to_copy", "type_as")
 def _identity(at: Importer, x: Node, *_: object) -> Node:
     """Casts that do something are refused by the dtype of their result."""
     return x

@@ -137,9 +137,9 @@ def _unbind(at: Importer, x: Node, axis: int) -> list[Node]:
 
 
 @aten("cat", "concat", "concatenate")
-def _cat(at: Importer, parts: Sequence[Node], axis: int) -> Node:
-    """Parts without elements add nothing; torch lets them have one dimension only."""
-    first, *others = [p for p in parts if p.type.size]
+def _cat(at: Importer, parts: Sequence[Node | None], axis: int) -> Node:
+    """Parts without elements are None: they add nothing."""
+    first, *others = [p for p in parts if p is not None]
     axis %= first.type.rank
     joined = first
     for part in others:

@@ -172,7 +172,7 @@ def _autograd(
 ) -> Arrays:
     """The loss and the gradients of the named parameters, in float64 where the model can."""
     own = isinstance(model, torch.nn.Module)
-    module = copy.deepcopy(model).eval() if own else program.module()
+    module = copy.deepcopy(model).eval() if own else program.module(check_guards=False)
     _keep_strides(module)
 
     def run(xs: list[torch.Tensor]) -> Arrays:

@@ -25,12 +25,10 @@ from trainlet.backends.limits import Limits, check_fits, fit_program
 from trainlet.backends.names import check_prefix
 from trainlet.backends.program import LOGITS, LOSS, Program, Stage
 from trainlet.backends.target import Target
-from trainlet.errors import DataError, FileError, SchemeError, TrainletError
+from trainlet.errors import DataError, SchemeError, TrainletError
 from trainlet.frontends.archive import read_archive
-from trainlet.frontends.mcunet import load_mcunet
-from trainlet.frontends.network import import_exported, import_module
+from trainlet.frontends.network import import_exported, import_module, load
 from trainlet.frontends.pt2e import quantize_module
-from trainlet.frontends.tflite import import_tflite
 from trainlet.frontends.torch import example_inputs as shown_inputs
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
@@ -166,33 +164,6 @@ class CompiledProgram(Program):
             sources = Path(work) / self.prefix
             write_project(self, sources)
             return build_firmware(sources, self.interface, self.target, Path(work) / "elf")
-
-
-def load(path: str | Path, classes: int | None = None, *, check: bool = True) -> Graph:
-    """The forward graph of a network in a file.
-
-    .pt2:    as torch.export.save writes it
-    .tflite: int8 or float32
-    .npz:    an int8 backbone of Lin et al., 2022, with a new head of `classes` outputs
-
-    check: compare the graph of a .pt2 file with what torch computes
-
-    Raises FileError for a file that cannot be trusted or read, UnsupportedError for a network
-    that cannot be compiled.
-    """
-    path = Path(path)
-    if path.suffix == ".npz":
-        if classes is None:
-            raise FileError(f"{path}: a backbone needs a head; say load(path, classes=...)")
-        return load_mcunet(path, classes)
-    if classes is not None:
-        raise FileError(f"{path}: `classes` goes with an .npz backbone; leave it out")
-    if path.suffix == ".tflite":
-        return import_tflite(path)
-    if path.suffix != ".pt2":
-        allowed = ".pt2, .tflite, .npz"
-        raise FileError(f"{path}: unknown kind of file {path.suffix!r}; allowed: {allowed}")
-    return import_exported(read_archive(path), check)
 
 
 def forward(graph: Graph, x: ArrayLike | Mapping[str, ArrayLike]) -> np.ndarray:

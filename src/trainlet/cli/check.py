@@ -10,7 +10,7 @@ import typer
 import trainlet as tl
 from trainlet.cli.options import LossName, Net, Scheme, update_scheme
 from trainlet.cli.screen import ERR, OUT, print_whole
-from trainlet.run.dataset import read_arrays
+from trainlet.ir.npz import read_npz
 
 
 def check_command(
@@ -22,7 +22,7 @@ def check_command(
     loss: LossName = "cross_entropy",
 ) -> None:
     """Compare the loss and every trained gradient with torch's autograd."""
-    given = {} if data is None else read_arrays(data, ("x", "y"))
+    given = {} if data is None else read_npz(data, ("x", "y"))
     with ERR.status(f"comparing {net}"):
         found = tl.check(net, None, update_scheme(scheme), loss=loss, **given)
     print_whole(found.table())

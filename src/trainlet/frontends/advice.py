@@ -15,7 +15,7 @@ _INSTEAD = {
     "embedding embedding_bag one_hot": "pass the vectors themselves as a float32 input",
     "gt lt ge le eq ne logical_and logical_or logical_not where masked_fill": _COMPARED,
     "leaky_relu prelu": "F.relu(x) - slope * F.relu(-x) is the same",
-    "elu selu celu softplus mish log_sigmoid softsign rrelu": _SMOOTH,
+    "elu selu celu softplus mish log_sigmoid softsign": _SMOOTH,
     "abs": "F.relu(x) + F.relu(-x) is the same",
     "pow square": "x * x is the same as x ** 2",
     "log_softmax _log_softmax": "leave it out: the loss cross_entropy takes logits",
@@ -32,6 +32,11 @@ _INSTEAD = {
     "reciprocal": "pass 1 / x as an input, or divide by a buffer",
 }
 _TABLE = {name: text for names, text in _INSTEAD.items() for name in names.split()}
+
+
+def is_layer(name: str) -> bool:
+    """Whether it is known for something else than the random numbers that it may draw."""
+    return name in _TABLE
 
 
 def advice(name: str, random: bool = False) -> str:

@@ -1,13 +1,18 @@
-"""A forward graph from torch's own objects, compared with them."""
+"""A forward graph from a file or from torch's own objects, compared with these."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch.export import ExportedProgram
 
+from trainlet.errors import FileError
+from trainlet.frontends.archive import read_archive
+from trainlet.frontends.mcunet import load_mcunet
 from trainlet.frontends.selfcheck import check_import
+from trainlet.frontends.tflite import import_tflite
 from trainlet.frontends.torch import example_inputs, export_module, imported
 from trainlet.ir.graph import Graph
 
@@ -34,3 +39,30 @@ def import_exported(program: ExportedProgram, check: bool = True) -> Graph:
     if check:
         check_import(found, program, example_inputs(program))
     return found.graph
+
+
+def load(path: str | Path, classes: int | None = None, *, check: bool = True) -> Graph:
+    """The forward graph of a network in a file.
+
+    .pt2:    as torch.export.save writes it
+    .tflite: int8 or float32
+    .npz:    an int8 backbone of Lin et al., 2022, with a new head of `classes` outputs
+
+    check: compare the graph of a .pt2 file with what torch computes
+
+    Raises FileError for a file that cannot be trusted or read, UnsupportedError for a network
+    that cannot be compiled.
+    """
+    path = Path(path)
+    if path.suffix == ".npz":
+        if classes is None:
+            raise FileError(f"{path}: a backbone needs a head; say load(path, classes=...)")
+        return load_mcunet(path, classes)
+    if classes is not None:
+        raise FileError(f"{path}: `classes` goes with an .npz backbone; leave it out")
+    if path.suffix == ".tflite":
+        return import_tflite(path)
+    if path.suffix != ".pt2":
+        allowed = ".pt2, .tflite, .npz"
+        raise FileError(f"{path}: unknown kind of file {path.suffix!r}; allowed: {allowed}")
+    return import_exported(read_archive(path), check)

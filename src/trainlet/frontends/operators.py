@@ -11,7 +11,7 @@ from torch.fx import Node as Fx
 from torch.fx.node import map_arg
 
 from trainlet.errors import DataError, ShapeError, TrainletError, UnsupportedError
-from trainlet.frontends.advice import advice
+from trainlet.frontends.advice import advice, is_layer
 from trainlet.frontends.aten import ATEN
 from trainlet.frontends.importer import Importer
 from trainlet.frontends.source import operator_name, where, written
@@ -51,8 +51,8 @@ def call_operator(at: Importer, fx: Fx, nodes: Mapping[str, Any]) -> Any:
 def refusal(fx: Fx) -> str:
     """Why an operator that is not in the table is refused, and what to do."""
     tags = getattr(fx.target, "tags", ())
-    random = torch.Tag.nondeterministic_seeded in tags
     name = operator_name(fx)
+    random = torch.Tag.nondeterministic_seeded in tags and not is_layer(name)
     if "wrap_with_autocast" in name:
         return f"torch.autocast {where(fx)}: Trainlet computes in float32; leave autocast out"
     why = "draws random numbers" if random else f"needs the operator {name!r}"

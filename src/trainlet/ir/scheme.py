@@ -33,12 +33,12 @@ class UpdateScheme:
     """{parameter: ratio}; an absent parameter is frozen, ratio is a share of INPUT channels.
 
     A ratio r in (0, 1) trains the first max(1, round(r * channels)) input channels; 0 freezes.
-    preset: made by one, so that parameters on which the output does not depend are left out.
+    preset: the name of the one that made it; parameters without a gradient are then left out.
     Raises SchemeError for a ratio outside 0..1.
     """
 
     ratios: Mapping[str, float] = field(default_factory=dict)
-    preset: bool = field(default=False, compare=False)
+    preset: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.ratios, Mapping):

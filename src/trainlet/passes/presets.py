@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from trainlet.errors import SchemeError
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ir.scheme import UpdateScheme
-from trainlet.passes.resolve import learning
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def choose(preset: str, parameters: Iterable[Parameter]) -> UpdateScheme:
     """
     if preset not in PRESETS:
         raise SchemeError(f"no preset {preset!r}; allowed: {', '.join(PRESETS)}")
-    return UpdateScheme({p.name: 1.0 for p in parameters if PRESETS[preset](p)}, preset=True)
+    return UpdateScheme({p.name: 1.0 for p in parameters if PRESETS[preset](p)}, preset=preset)
 
 
 def is_bias(name: str) -> bool:
@@ -57,6 +56,18 @@ def graph_parameters(graph: Graph) -> list[Parameter]:
         leaf for n in nodes if n.op in ("batch_norm", "normalize") for leaf in _affine(n, readers)
     }
     return [Parameter(n.name, is_bias(n.name), n in norms, n in last) for n in learning(graph)]
+
+
+def learning(graph: Graph) -> list[Node]:
+    """The parameters that a gradient of the outputs reaches, in topological order."""
+    reached: set[Node] = set()
+    todo = list(graph.outputs.values())
+    while todo:
+        n = todo.pop()
+        if n not in reached and n.op != "detach":
+            reached.add(n)
+            todo.extend(n.inputs)
+    return [n for n in graph.leaves("param") if n in reached]
 
 
 def _owned(layer: Node) -> set[Node]:

@@ -9,6 +9,7 @@ from trainlet.errors import SchemeError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import storage
+from trainlet.passes.presets import choose, graph_parameters, learning
 
 
 def resolve(
@@ -17,7 +18,7 @@ def resolve(
     """The scheme in the names of the graph's own parameters.
 
     A parameter that several layers share has one name there, and any of its names in the scheme.
-    What a preset names and no gradient reaches is left out.
+    A preset means what its name means of the graph, if a part of it has no gradient there.
     known: all parameters of the model, where it is at hand.
 
     Raises SchemeError for names that are unknown, that learn nothing, or that contradict each
@@ -31,7 +32,7 @@ def resolve(
         name = own.get(given, given)
         if name not in reached:
             if scheme.preset and (known is None or given in known):
-                continue
+                return choose(scheme.preset, graph_parameters(graph))
             raise SchemeError(_why_not(given, graph, params, known))
         if ratios.setdefault(name, ratio) != ratio:
             raise SchemeError(
@@ -67,15 +68,3 @@ def _why_not(
         f"the scheme names an unknown parameter, {name!r}; closest of the model's {len(params)}: "
         f"{', '.join(close)}"
     )
-
-
-def learning(graph: Graph) -> list[Node]:
-    """The parameters that a gradient of the outputs reaches, in topological order."""
-    reached: set[Node] = set()
-    todo = list(graph.outputs.values())
-    while todo:
-        n = todo.pop()
-        if n not in reached and n.op != "detach":
-            reached.add(n)
-            todo.extend(n.inputs)
-    return [n for n in graph.leaves("param") if n in reached]

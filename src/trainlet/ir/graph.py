@@ -61,7 +61,8 @@ class Graph:
         """
         found = [n for n in self.nodes() if n.op in (kinds or LEAVES)]
         if kinds == ("input",):
-            found.sort(key=lambda n: n.attrs.get("position", len(found)))
+            last = len(found)
+            return sorted(found, key=lambda n: n.attrs.get("position", last))
         return found
 
 

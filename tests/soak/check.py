@@ -41,10 +41,10 @@ def check(
     model = seeded(network, seed)
     lesson = draw_lesson(model, shapes, seed, options)
     graph = import_lesson(lesson, options)
-    scheme = scheme_of(graph, seed, options)
+    scheme = scheme_of(lesson, seed, options)
     program = compile_lesson(lesson, graph, scheme, options)
     sure = True
-    if options.precision == "float32":
+    if graph is not None and options.precision == "float32":
         named = choose(scheme, graph_parameters(graph)) if isinstance(scheme, str) else scheme
         sure = check_torch(lesson, graph, named, program, options)
     elif (found := decibels(lesson, program)) < LEAST_DECIBELS:

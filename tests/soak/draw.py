@@ -30,8 +30,10 @@ def draw_case(number: int) -> Case:
     for _ in range(100):
         drawing = Drawing(rng, options.loss)
         recipe = drawing.network()
-        if options.stream and (len(recipe.inputs[0]) < 4 or recipe.inputs[0][0] > 1):
-            options = replace(options, stream=rng.random() < 0.1)
+        if len(recipe.inputs[0]) < 4 or recipe.inputs[0][0] > 1:  # rows are those of one map
+            rows = rng.random() < 0.1
+            options = replace(options, stream=options.stream and rows)
+            options = replace(options, tile=options.tile if rows or not options.tile else None)
         try:
             return Case(recipe.fitted(), number, options)
         except (RuntimeError, ValueError, TypeError, IndexError):

@@ -61,12 +61,12 @@ def draw_options(rng: Random) -> Options:
         "optimizer": rng.choice(OPTIMIZERS),
         "accumulate": rng.choice([1, 1, 1, 2]),
         "target": rng.choice(["host", *CORES]),
-        "level": rng.choice(["-O0", "-O0", "-O1", "-O2"]),
-        "tile": rng.choice([None, None, True, False]),
+        "level": rng.choice(["-O0"] * 4 + ["-O1", "-O2"]),
+        "tile": rng.choice([None, None, None, True, True, False]),
         "stream": rare() < 0.12,
-        "ram_share": rng.choice([0.9, 0.75, 0.6]) if rare() < 0.08 else None,
+        "ram_share": rng.choice([0.9, 0.75, 0.6]) if rare() < 0.05 else None,
         "schedule": "optimal" if rare() < 0.03 else "greedy",
-        "given": rng.choice(["graph", "graph", "module", "program"]),
+        "given": rng.choice(["graph"] * 4 + ["module", "program"]),
         "device": "sanitized" if rare() < 0.08 else "",
     }
     if options["target"] != "host" and rare() < 0.25:

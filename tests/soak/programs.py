@@ -24,10 +24,12 @@ MEGABYTE = 1 << 20
 quantize_pt2e._fold_conv_bn_qat = lambda module: module  # type: ignore[attr-defined]
 
 
-def import_lesson(lesson: Lesson, options: Options) -> Graph:
-    """The forward graph: of floats, or of integers."""
+def import_lesson(lesson: Lesson, options: Options) -> Graph | None:
+    """The forward graph: of floats, or of integers; None where the compiler makes it alone."""
     if options.precision == "float32":
         return import_model(lesson.model, lesson.examples)
+    if options.given != "graph":
+        return None
     shown = [x if len(x) > 1 else x[0] for x in lesson.inputs]
     precision = precision_of(options)
     return quantize_module(
@@ -44,19 +46,19 @@ def precision_of(options: Options) -> tl.Int8:
     return tl.Int8(**{name: getattr(options, name) for name in names})
 
 
-def scheme_of(graph: Graph, seed: int, options: Options) -> tl.UpdateScheme | str:
-    """A preset's name; or some parameters, those of more than one dimension in part."""
+def scheme_of(lesson: Lesson, seed: int, options: Options) -> tl.UpdateScheme | str:
+    """A preset's name; or some of the model's parameters, those of several dimensions in part."""
     if options.scheme != "sparse":
         return options.scheme
     rng = Random(seed)
-    params = sorted(graph.leaves("param"), key=lambda n: n.name)
+    params = sorted((name, p.ndim) for name, p in lesson.model.named_parameters())
     chosen = rng.sample(params, rng.randint(1, len(params))) if params else []
-    whole = {n.name for n in chosen if n.type.rank < 2 and rng.random() < 0.97}
-    return tl.UpdateScheme({n.name: 1.0 if n.name in whole else rng.choice(SHARES) for n in chosen})
+    whole = {name for name, rank in chosen if rank < 2 and rng.random() < 0.97}
+    return tl.UpdateScheme({n: 1.0 if n in whole else rng.choice(SHARES) for n, _ in chosen})
 
 
 def compile_lesson(
-    lesson: Lesson, graph: Graph, scheme: tl.UpdateScheme | str, options: Options
+    lesson: Lesson, graph: Graph | None, scheme: tl.UpdateScheme | str, options: Options
 ) -> tl.CompiledProgram:
     model, more = _given(lesson, graph, options), {}
     if options.precision == "int8":
@@ -70,7 +72,7 @@ def compile_lesson(
     return _compile(model, lesson, scheme, options, {**more, "max_ram": ram, "max_recompute": 2.0})
 
 
-def _given(lesson: Lesson, graph: Graph, options: Options) -> Any:
+def _given(lesson: Lesson, graph: Graph | None, options: Options) -> Any:
     if options.given == "module":
         return lesson.model
     if options.given == "program":

@@ -90,6 +90,19 @@ def test_every_truncation_and_bit_flip_is_refused(trainer: tl.Trainer) -> None:
     assert trainer.save() == blob
 
 
+@pytest.mark.parametrize("word", range(4), ids=["magic", "version", "fingerprint", "size"])
+@EACH
+def test_the_header_of_another_program_with_a_right_checksum(
+    trainer: tl.Trainer, word: int
+) -> None:
+    before, blob = trainer.save(), older(trainer)
+    header = list(struct.unpack_from("<4I", blob))
+    header[word] ^= 4
+    foreign = sealed(struct.pack("<4I", *header) + blob[16:-4])
+    assert status(trainer, whole(foreign)) == STATE
+    assert trainer.save() == before
+
+
 @EACH
 def test_a_reader_that_fails_or_lies_at_any_read(trainer: tl.Trainer) -> None:
     """Whatever it does, the state is the old one, or the new one as its checksum has it."""

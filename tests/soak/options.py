@@ -67,12 +67,12 @@ def draw_options(rng: Random) -> Options:
         "ram_share": rng.choice([0.9, 0.75, 0.6]) if rare() < 0.05 else None,
         "schedule": "optimal" if rare() < 0.03 else "greedy",
         "given": rng.choice(["graph"] * 4 + ["module", "program"]),
-        "device": "sanitized" if rare() < 0.08 else "",
+        "device": "sanitized" if rare() < 0.06 else "",
     }
-    if options["target"] != "host" and rare() < 0.25:
+    if options["target"] != "host" and rare() < 0.2:
         options["device"] = "qemu" if options["target"] == "cortex-m55" else "unicorn"
         options["compiler"] = "zig" if rare() < 0.1 else "gcc"
-    if rare() < 0.45:
+    if rare() < 0.4:
         options |= {
             "precision": "int8",
             "gradient": rng.choice(["float32", "int16", "int16", "int8", "int8"]),

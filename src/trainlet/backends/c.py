@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -380,9 +381,14 @@ def cmake(prefixes: Sequence[str]) -> str:
 
 
 def _fill(name: str, context: Mapping[str, Any]) -> str:
+    return _templates().get_template(f"{name}.jinja").render(context)
+
+
+@cache
+def _templates() -> Environment:
+    """Each template is read once a process."""
     loader = PackageLoader("trainlet.backends", "templates")
-    templates = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
-    return templates.get_template(f"{name}.jinja").render(context)
+    return Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
 
 
 def write_project(program: Program, folder: Path, marks: bool = False) -> tuple[str, ...]:

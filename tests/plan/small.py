@@ -39,9 +39,16 @@ def case() -> Case:
 
 @cache
 def program() -> CompiledProgram:
+    """Everything learns; old values are not kept."""
+    return learning(rollback=False)
+
+
+@cache
+def learning(**options: object) -> CompiledProgram:
     """Everything learns."""
     given = case()
-    return tl.compile(given.model, given.x, tl.schemes.full(given.model), target="host")
+    scheme = tl.schemes.full(given.model)
+    return tl.compile(given.model, given.x, scheme, target="host", **options)  # type: ignore[arg-type]
 
 
 def node(op: str, name: str = "", k: int = 0) -> Node:

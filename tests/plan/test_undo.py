@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
 
 import trainlet as tl
-from plan.small import case, node, program
+from plan.small import case, learning
+from trainlet.compiler import CompiledProgram
 from trainlet.errors import DivergedError, PlanError
+from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
 from trainlet.plan.place import plan_apply
 from trainlet.plan.plan import Plan
@@ -19,6 +20,16 @@ from trainlet.plan.undo import Copy, Undo, can_overflow
 from trainlet.run.simulated import ArenaDevice
 
 RATE = 3e38
+MOMENTUM = tl.SGD(0.1, momentum=0.9)
+
+
+def program() -> CompiledProgram:
+    """Its old values are copied: of a parameter and of its momentum."""
+    return learning(optimizer=MOMENTUM)
+
+
+def node(op: str, k: int = 0) -> Node:
+    return [n for n in program().plan.order if n.op == op][k]
 
 
 def undo() -> Undo:
@@ -48,6 +59,7 @@ def a_copy_on_a_live_map() -> Plan:
 
 
 def a_copy_on_the_gradient_that_is_due() -> Plan:
+    """Of the momentum, which is updated first."""
     return moved(program().plan.offset[first().update.inputs[1]])
 
 
@@ -56,7 +68,7 @@ def two_copies_at_one_place() -> Plan:
 
 
 def a_copy_where_a_later_map_is_written() -> Plan:
-    return moved(program().plan.offset[node("conv2d_dw", k=1)])
+    return moved(program().plan.offset[node("conv2d_dw", 1)])
 
 
 def a_copy_past_the_end() -> Plan:
@@ -80,6 +92,11 @@ def one_leaf_not_judged() -> Plan:
     return changed(judged=undo().judged[1:])
 
 
+def swapped_by_an_update_that_cannot() -> Plan:
+    others = undo().copies[1:]
+    return changed(copies=(replace(first(), swapped=True), *others))
+
+
 def nothing_judged() -> Plan:
     return replace(program().plan, undo=None)
 
@@ -94,6 +111,7 @@ FAULTS = {
     one_copy_missing: "cannot be taken back: no copy is made",
     judged_too_early: "can overflow, and nothing is judged after it",
     one_leaf_not_judged: "may be infinite, and is not judged",
+    swapped_by_an_update_that_cannot: "cannot keep the old value of .* in place",
     nothing_judged: "can overflow, and nothing is judged after it",
 }
 
@@ -109,13 +127,14 @@ def test_every_leaf_that_learns_is_copied_and_judged():
     plan.check(program().graph)
     updates = [n for n in plan.order if OPS[n.op].mutates is not None]
     assert [c.update for c in undo().copies] == updates
+    assert not any(c.swapped for c in undo().copies)
     assert undo().last is updates[-1]
     assert set(undo().judged) == {c.leaf for c in undo().copies}
 
 
-def diverged(plan: Plan | None = None) -> bool:
+def diverged(plan: Plan | None = None, made: CompiledProgram | None = None) -> bool:
     """Whether the arena takes every value back after a step that overflows."""
-    given, made = case(), program()
+    given, made = case(), made or program()
     made = made if plan is None else replace(made, plan=plan)
     trainer = tl.Trainer(made, ArenaDevice(made))
     before = trainer.save()
@@ -150,11 +169,47 @@ def test_what_the_check_lets_pass_goes_back():
     assert passed > 10 and refused > 50 and lost > 10, (passed, refused, lost)
 
 
-@cache
-def summed() -> tl.CompiledProgram:
-    given = case()
-    scheme = tl.schemes.full(given.model)
-    return tl.compile(given.model, given.x, scheme, target="host", accumulate=2)
+def swapping() -> CompiledProgram:
+    """Plain SGD leaves the old values in the place of its gradients, where copies had no room."""
+    return learning()
+
+
+def test_old_values_take_the_place_of_gradients():
+    undo, bare = swapping().plan.undo, learning(rollback=False)
+    assert undo is not None and all(c.swapped for c in undo.copies)
+    params = sum(n.type.nbytes for n in swapping().params)
+    assert swapping().plan.arena < bare.plan.arena + params // 2
+    for c in undo.copies:
+        assert c.start == swapping().plan.offset[c.update.inputs[1]]
+    assert diverged(swapping().plan, swapping())
+
+
+def test_a_gradients_place_that_is_taken_again():
+    """Before the step is judged another buffer lies there."""
+    plan, undo = swapping().plan, swapping().plan.undo
+    assert undo is not None
+    named = {n.inputs[0] for n in plan.order if OPS[n.op].alias}
+    gradients = {c.update.inputs[1] for c in undo.copies}
+    after = plan.order[plan.order.index(undo.copies[0].update) :]
+    later = [n for n in after if n in plan.live and n not in named | gradients]
+    offset = {**plan.offset, later[0]: undo.copies[0].start}
+    bad = replace(plan, arena=plan.arena + 4096, offset=offset)
+    with pytest.raises(PlanError, match="overwritten"):
+        bad.check(swapping().graph)
+    assert not diverged(bad, swapping())
+
+
+def test_a_swap_elsewhere():
+    plan, undo = swapping().plan, swapping().plan.undo
+    assert undo is not None
+    moved = replace(undo.copies[0], start=undo.copies[0].start + 8)
+    bad = replace(plan, undo=replace(undo, copies=(moved, *undo.copies[1:])))
+    with pytest.raises(PlanError, match="is not where .* was"):
+        bad.check(swapping().graph)
+
+
+def summed() -> CompiledProgram:
+    return learning(accumulate=2)
 
 
 def test_copies_of_the_sums_stay_while_they_are_applied():

@@ -80,7 +80,7 @@ class Emitter:
         """The C call of a node: result, inputs, work space, literals."""
         inputs = [self.pointer(i, stage) for k, i in enumerate(n.inputs) if k != OPS[n.op].mutates]
         scratch = [f"U8({stage.plan.scratch[n]})"] if n in stage.plan.scratch else []
-        return self.written(n, [self.pointer(n, stage), *inputs], scratch)
+        return self.written(_called(n, stage), [self.pointer(n, stage), *inputs], scratch)
 
     def written(self, n: Node, pointers: list[str], scratch: list[str]) -> str:
         """The text of a call; pointers that it does not have are zeros."""
@@ -146,8 +146,8 @@ class Emitter:
 
     def copy(self, n: Node, stage: Stage) -> list[str]:
         """Before an update that may have to be taken back: the old value into the arena."""
-        copy = stage.plan.copy_before.get(n)
-        if copy is None:
+        copy = stage.plan.copies.get(n)
+        if copy is None or copy.swapped:
             return []
         leaf = self.pointer(copy.leaf, stage)
         return [f"memcpy(U8({copy.start}), {leaf}, {copy.leaf.type.nbytes});"]
@@ -201,7 +201,8 @@ class Emitter:
 
     def kernels(self) -> str:
         """The kernels that this program calls, as static functions."""
-        used = [n for s in self.program.stages for n in s.plan.order if not OPS[n.op].alias]
+        stages = self.program.stages
+        used = [_called(n, s) for s in stages for n in s.plan.order if not OPS[n.op].alias]
         head = "/* The kernels that this trainer calls. */\n#include <stdint.h>\n"
         head += "#define KERNEL static\n\n"
         return own(head + kernels.source(used, self.program.target.kernels), self.own)
@@ -335,6 +336,14 @@ class Emitter:
             "given": _but_zeros(start).size,
             "fill": literal(start[0]) if n.op == "state" else "",
         }
+
+
+def _called(n: Node, stage: Stage) -> Node:
+    """What is called for a node: an update may be one that keeps the old value in place."""
+    copy, keeping = stage.plan.copies.get(n), OPS[n.op].keeping
+    if copy is None or not copy.swapped or keeping is None:
+        return n
+    return Node(keeping, n.inputs, n.type, n.attrs, n.name)
 
 
 def _when(n: Node, wanted: Wanted) -> str:

@@ -53,6 +53,7 @@ class Op:
     lowered:   a pass replaces the op before a plan is made; no kernel
     mutates:   the result overwrites the leaf at this position (updates of parameters and state)
     contracts: no value of the result is larger than the largest of its inputs
+    keeping:   the update that does the same and leaves the old value where its input 1 was
     rows:      node -> which rows it reads, if it can run on a few rows of its maps at a time
     macs:      node -> multiply-accumulates
     samples:   what the tests run: an op without samples fails; they show the element types of each
@@ -76,6 +77,7 @@ class Op:
     lowered: bool = False
     mutates: int | None = None
     contracts: bool = False
+    keeping: str | None = None
     rows: Callable[[Node], Rows | None] = lambda node: None
     macs: Callable[[Node], int] = lambda node: 0
 

@@ -32,6 +32,12 @@ def _infer_update(p: TensorType, g: TensorType, *rest: TensorType, **_: float) -
     return p
 
 
+def _infer_keeping(p: TensorType, g: TensorType, lr: TensorType) -> TensorType:
+    """Of an update that takes its gradient's place, so the two are of one size."""
+    require(p.shape == g.shape, f"gradient {g} is not of the shape of {p}")
+    return p
+
+
 def _subtract(p: np.ndarray, step: np.ndarray) -> np.ndarray:
     result = p.copy()
     result[tuple(slice(n) for n in step.shape)] -= step
@@ -49,11 +55,22 @@ register(
         eval=lambda p, g, lr: _subtract(p, lr * g),
         call=_call_update,
         mutates=0,
+        keeping="sgd_keeping",
         samples=[
             Sample((float32(4, 5), float32(4, 5), float32())),
             Sample((float32(4, 3, 5), float32(4, 3, 2), float32())),
             Sample((float32(4, 3, 5), float32(2, 3, 5), float32())),
         ],
+    )
+)
+
+register(
+    Op(
+        "sgd_keeping",
+        infer=_infer_keeping,
+        eval=lambda p, g, lr: p - lr * g,
+        mutates=0,
+        samples=[Sample((float32(4, 5), float32(4, 5), float32()))],
     )
 )
 

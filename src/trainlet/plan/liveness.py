@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
@@ -77,15 +77,21 @@ class Buffers:
         return max(self.live_bytes, default=0)
 
 
-def assign_buffers(graph: Graph, order: tuple[Node, ...], tiles: Sequence[Tile] = ()) -> Buffers:
+def assign_buffers(
+    graph: Graph,
+    order: tuple[Node, ...],
+    tiles: Sequence[Tile] = (),
+    until: Mapping[Node, int] | None = None,
+) -> Buffers:
     """Buffers of an order; an op that may work in place does so when its input dies with it.
 
     Inputs are alive from before the first node.  Outputs are taken as soon as they are made.  The
-    nodes of a tile stand together in the order.
+    nodes of a tile stand together in the order.  until: moments up to which storages are needed,
+    whoever reads them last.
     """
     tile_of = {n: tile for tile in tiles for n in tile.nodes}
     moment = moments(order, tiles)
-    last = _last_reads(order, moment)
+    last = {**last_reads(order, moment), **(until or {})}
     owner: dict[Node, Node] = {}
     span: dict[Node, Span] = {}
     size: dict[Node, int] = {}
@@ -133,7 +139,7 @@ def _free_overlaps(
     return sorted(free, key=lambda o: -o.saved)[:1]
 
 
-def _last_reads(order: tuple[Node, ...], moment: dict[Node, int]) -> dict[Node, int]:
+def last_reads(order: tuple[Node, ...], moment: Mapping[Node, int]) -> dict[Node, int]:
     """The last moment at which a storage is read, through aliases too."""
     last: dict[Node, int] = {}
     for n in order:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
 from trainlet.plan.buffers import aligned, holder, in_arena
@@ -15,12 +16,13 @@ from trainlet.plan.packing.blocks import Addresses, Block, Slack, height
 from trainlet.plan.packing.fit import fit
 from trainlet.plan.packing.pack import pack
 from trainlet.plan.plan import Plan
-from trainlet.plan.tiles.tile import Tile
+from trainlet.plan.tiles.tile import Tile, moments
 from trainlet.plan.undo import (
     Copy,
     copied_blocks,
     make_undo,
     place_between,
+    swapped_gradients,
     updates_to_judge,
 )
 
@@ -53,41 +55,89 @@ def plan_graph(
     if order is None:
         found = find_order(graph, effort)
         order, every_order = found.order, found.bound
-    buffers = assign_buffers(graph, order, tiles)
-    moment = buffers.moment
-    held = [Block(n, buffers.size[n], span) for n, span in buffers.span.items()]
-    scratch = [Block(n, size, (moment[n], moment[n])) for n, size in buffers.workspace.items()]
-    block = {b.node: b for b in held}
-    slack = {(block[a], block[b]): most for (a, b), most in buffers.slack.items()}
-    stacked = max(buffers.stacked_bytes, default=0)
-    updates = updates_to_judge(order)
-    copies = copied_blocks(updates, moment) if rollback else []
-    bound = buffers.lower_bound
-    if earlier:
-        at = place_between(_fixed(earlier, moment), held + scratch + copies)
-    else:
-        at = _place(held + scratch, slack, bound, stacked, effort)
-    if copies and not earlier:
-        at, bound = _with_copies(at, held + scratch, copies, slack, buffers, effort)
-    arena = height(at)
-    start = {block.node: at[block] for block in held}
-    offset = {
-        n: start[buffers.owner[holder(n)]] for n in (*graph.leaves("input"), *order) if in_arena(n)
-    }
-    plan = Plan(
-        order,
-        offset,
-        {block.node: at[block] for block in scratch},
-        buffers.span,
-        arena,
-        bound,
-        buffers.size,
-        tuple(tiles),
-        None if tiles else every_order,
-        make_undo(updates, {block.node: at[block] for block in copies}, earlier, rollback),
-    )
+    task = _Task(graph, order, tuple(tiles), every_order, effort, rollback, tuple(earlier))
+    plan, larger = task.plan(swap=False)
+    if larger:  # by copies: try what needs no room for them, and more instructions
+        other, _ = task.plan(swap=True)
+        plan = min(plan, other, key=lambda p: p.arena)
     plan.check(graph)
     return plan
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What `plan_graph` is asked for."""
+
+    graph: Graph
+    order: Order
+    tiles: tuple[Tile, ...]
+    every_order: int | None
+    effort: str
+    rollback: bool
+    earlier: tuple[Copy, ...]
+
+    def plan(self, swap: bool) -> tuple[Plan, bool]:
+        """A plan, and whether its arena is larger for copies of old values.  swap: old values take
+        the place of gradients where they can."""
+        graph, order, tiles = self.graph, self.order, self.tiles
+        moment = moments(order, tiles)
+        updates = updates_to_judge(order)
+        swapped = swapped_gradients(order, moment, updates) if swap else {}
+        until = {g: moment[updates[-1]] for g in swapped.values()}
+        buffers = assign_buffers(graph, order, tiles, until)
+        held = [Block(n, buffers.size[n], span) for n, span in buffers.span.items()]
+        scratch = [Block(n, size, (moment[n], moment[n])) for n, size in buffers.workspace.items()]
+        copied = [n for n in updates if self.rollback and n not in swapped]
+        copies = copied_blocks(copied, moment, updates)
+        at, bare = self.addresses(buffers, held, scratch, copies)
+        start = {block.node: at[block] for block in held}
+        offset = {
+            n: start[buffers.owner[holder(n)]]
+            for n in (*graph.leaves("input"), *order)
+            if in_arena(n)
+        }
+        kept_at = {block.node: at[block] for block in copies}
+        kept_at |= {n: offset[g] for n, g in swapped.items()}
+        plan = Plan(
+            order,
+            offset,
+            {block.node: at[block] for block in scratch},
+            buffers.span,
+            height(at),
+            max(_raised(buffers.live_bytes, copies), default=0),
+            buffers.size,
+            tiles,
+            None if tiles else self.every_order,
+            make_undo(updates, kept_at, swapped, self.earlier, self.rollback),
+        )
+        return plan, height(at) > bare and not self.earlier
+
+    def addresses(
+        self,
+        buffers: Buffers,
+        held: Sequence[Block],
+        scratch: Sequence[Block],
+        copies: Sequence[Block],
+    ) -> tuple[Addresses, int]:
+        """Of all blocks; and the bytes that they need without copies.  Copies lie in gaps that the
+        others leave; where that takes more, all are placed anew and the better is taken."""
+        blocks = [*held, *scratch]
+        if self.earlier:
+            at = place_between(_fixed(self.earlier, buffers.moment), [*blocks, *copies])
+            return at, height(at)
+        block = {b.node: b for b in held}
+        slack = {(block[a], block[b]): most for (a, b), most in buffers.slack.items()}
+        stacked = max(buffers.stacked_bytes, default=0)
+        at = _place(blocks, slack, buffers.lower_bound, stacked, self.effort)
+        if not copies:
+            return at, height(at)
+        bare, found = height(at), place_between(at, copies)
+        bound = max(_raised(buffers.live_bytes, copies), default=0)
+        if height(found) > max(bare, bound + bound // ENOUGH):
+            stacked = max(_raised(buffers.stacked_bytes, copies), default=0)
+            anew = _place([*blocks, *copies], slack, bound, stacked, self.effort)
+            found = min(found, anew, key=height)
+        return found, bare
 
 
 def plan_apply(graph: Graph, step: Plan) -> Plan:
@@ -102,25 +152,6 @@ def _fixed(copies: Sequence[Copy], moment: Mapping[Node, int]) -> Addresses:
     """Copies that are there from the first moment to the last."""
     span = -1, max(moment.values(), default=0)
     return {Block(c.update, aligned(c.leaf.type.nbytes), span): c.start for c in copies}
-
-
-def _with_copies(
-    at: Addresses,
-    blocks: Sequence[Block],
-    copies: Sequence[Block],
-    slack: Slack,
-    buffers: Buffers,
-    effort: str,
-) -> tuple[Addresses, int]:
-    """Addresses of the copies too, and the lower bound with them: in the gaps that a placement
-    leaves; where it grows by that, all are placed anew and the better is taken."""
-    bound = max(_raised(buffers.live_bytes, copies), default=0)
-    stacked = max(_raised(buffers.stacked_bytes, copies), default=0)
-    found = place_between(at, copies)
-    if height(found) > max(height(at), bound + bound // ENOUGH):
-        anew = _place([*blocks, *copies], slack, bound, stacked, effort)
-        found = min(found, anew, key=height)
-    return found, bound
 
 
 def _raised(levels: Sequence[int], copies: Sequence[Block]) -> list[int]:

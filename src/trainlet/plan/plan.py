@@ -54,8 +54,8 @@ class Plan:
         return {n: tile for tile in self.tiles for n in tile.nodes}
 
     @cached_property
-    def copy_before(self) -> dict[Node, Copy]:
-        """For each update, the copy of the old value that is made before it."""
+    def copies(self) -> dict[Node, Copy]:
+        """For each update, where the old value is kept."""
         return {c.update: c for c in self.undo.copies} if self.undo else {}
 
     @cached_property

@@ -44,8 +44,9 @@ class Replay:
             if isinstance(n, Tile):
                 TileReplay(self, n).run()
                 continue
-            if n in self.plan.copy_before:
-                self.copy(self.plan.copy_before[n])
+            kept = self.plan.copies.get(n)
+            if kept is not None and not kept.swapped:
+                self.copy(kept)
             for i in n.inputs:
                 self.read(i, n)
             op = OPS[n.op]
@@ -53,6 +54,8 @@ class Replay:
                 self.follow(n)
             elif op.mutates is not None:
                 self.update(n, n.inputs[op.mutates])
+                if kept is not None and kept.swapped:
+                    self.swap(kept)
             else:
                 self.apart(n)
                 self.write(n)
@@ -69,6 +72,15 @@ class Replay:
             raise PlanError(f"the old value of {c.leaf!r} does not lie in the arena, at {c.start}")
         self.copies[c.leaf] = there, next(self.fresh)
         self.writer[there] = self.copies[c.leaf][1]
+
+    def swap(self, c: Copy) -> None:
+        """The old value of a leaf takes the place of the gradient."""
+        op, g = OPS[c.update.op], c.update.inputs[1]
+        if op.keeping is None or g.type.nbytes != c.leaf.type.nbytes:
+            raise PlanError(f"{c.update!r} cannot keep the old value of {c.leaf!r} in place")
+        if self.bytes_of(g).start != c.start:
+            raise PlanError(f"the old value of {c.leaf!r} is not where {g!r} was, at {c.start}")
+        self.copy(c)
 
     def judge(self, undo: Undo) -> None:
         """All that was updated can be taken back: each copy is there, as it was made."""

@@ -13,17 +13,20 @@ from dataclasses import dataclass
 
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
-from trainlet.plan.buffers import aligned, holder
+from trainlet.plan.buffers import aligned, holder, in_arena
+from trainlet.plan.liveness import last_reads
 from trainlet.plan.packing.blocks import Addresses, Block, rivals_of
 
 
 @dataclass(frozen=True)
 class Copy:
-    """The old value of a leaf, from byte `start` of the arena on, made just before `update`."""
+    """The old value of a leaf, from byte `start` of the arena on, made just before `update`; or, if
+    swapped, by the update itself, in the place of its gradient."""
 
     leaf: Node
     update: Node
     start: int
+    swapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,36 @@ def updates_to_judge(order: Sequence[Node]) -> list[Node]:
     return updates[: fallible[-1] + 1] if fallible else []
 
 
-def copied_blocks(updates: Sequence[Node], moment: Mapping[Node, int]) -> list[Block]:
-    """For each update the bytes of its leaf, from then until the last update has run."""
+def swapped_gradients(
+    order: tuple[Node, ...], moment: Mapping[Node, int], updates: Sequence[Node]
+) -> dict[Node, Node]:
+    """For each update that can leave the old value in the place of its gradient, the storage of
+    that: of the leaf's size, in the arena, and nobody reads it later."""
+    last, found = last_reads(order, moment), dict[Node, Node]()
+    for n in updates:
+        if OPS[n.op].keeping is None:
+            continue
+        g = holder(n.inputs[1])
+        whole = g.type.shape == n.type.shape and g.type.dtype == n.type.dtype
+        if whole and not g.is_leaf and in_arena(g) and last[g] == moment[n]:
+            found[n] = g
+    return found
+
+
+def copied_blocks(
+    copied: Sequence[Node], moment: Mapping[Node, int], updates: Sequence[Node]
+) -> list[Block]:
+    """For each copied update the bytes of its leaf, from then until the last of all has run."""
     end = moment[updates[-1]] if updates else 0
-    return [Block(n, aligned(holder(n).type.nbytes), (moment[n], end)) for n in updates]
+    return [Block(n, aligned(holder(n).type.nbytes), (moment[n], end)) for n in copied]
 
 
 def make_undo(
-    updates: Sequence[Node], start: Mapping[Node, int], earlier: Sequence[Copy], restores: bool
+    updates: Sequence[Node],
+    start: Mapping[Node, int],
+    swapped: Mapping[Node, Node],
+    earlier: Sequence[Copy],
+    restores: bool,
 ) -> Undo | None:
     """start: the address of each copy; None where no update can overflow."""
     if not updates:
@@ -70,7 +95,7 @@ def make_undo(
     return Undo(
         updates[-1],
         tuple(holder(n) for n in updates if can_overflow(n)),
-        tuple(Copy(holder(n), n, start[n]) for n in updates) if restores else (),
+        tuple(Copy(holder(n), n, start[n], n in swapped) for n in updates) if restores else (),
         tuple(earlier) if restores else (),
         restores,
     )

@@ -149,9 +149,13 @@ class ArenaDevice(SimulatedDevice):
             if isinstance(step, Tile):
                 _run_tile(step, stage, arena, view, fed)
             elif not OPS[step.op].alias:
-                if (copy := stage.plan.copy_before.get(step)) is not None:
-                    _bytes(arena, copy)[...] = kept[copy.leaf.name].reshape(-1).view(np.uint8)
+                copy = stage.plan.copies.get(step)
+                old = kept[copy.leaf.name].reshape(-1).view(np.uint8).copy() if copy else None
+                if copy and not copy.swapped:
+                    _bytes(arena, copy)[...] = old
                 view(step)[...] = OPS[step.op].eval(*map(view, step.inputs), **step.attrs)
+                if copy and copy.swapped:
+                    _bytes(arena, copy)[...] = old
             for n in nodes:
                 if n in names:
                     results[names[n]] = view(n).copy()

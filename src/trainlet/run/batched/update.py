@@ -27,7 +27,7 @@ def _less(p: Tensor, step: Tensor) -> Tensor:
     return made
 
 
-@meaning("sgd")
+@meaning("sgd", "sgd_keeping")
 def sgd(n: Node, p: Tensor, g: Tensor, lr: Tensor) -> Tensor:
     return _less(p, over(lr, g) * g)
 

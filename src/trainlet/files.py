@@ -24,13 +24,14 @@ LOCKLESS = (errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EBADF, errno.ENOLCK
 
 
 @contextmanager
-def filling(folder: Path) -> Iterator[Path]:
+def filling(folder: Path, shown: Path | None = None) -> Iterator[Path]:
     """A temporary folder whose files move to `folder` when the block ends well: all, or none.
 
     No moment shows a mixture: the files that are replaced leave before the first new one comes.
-    What a killed writer left behind is removed.  Raises FileError when `folder` cannot be written.
+    What a killed writer left behind is removed.  Raises FileError when `folder` cannot be written;
+    it names `shown`, or the folder.
     """
-    with _errors(folder), _made_and_locked(folder := _real(folder)) as alone:
+    with _errors(shown or folder), _made_and_locked(folder := _real(folder)) as alone:
         if alone:
             _tidy(folder, lambda work: not _entries(work / OLD))
         work = Path(tempfile.mkdtemp(dir=folder, prefix=MARK))
@@ -54,7 +55,7 @@ def replacing(path: Path) -> Iterator[Path]:
     A link is followed.  Raises FileError when `path` cannot be written.
     """
     path = _regular(path)
-    with filling(path.parent) as new:
+    with filling(path.parent, shown=path) as new:
         yield new / path.name
 
 
@@ -74,14 +75,18 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def check_folder(folder: Path) -> None:
     """Raise FileError if no file can be made in `folder`; nothing is left there."""
-    with _errors(folder), _made_and_locked(folder := _real(folder), keep=False):
-        _remove(Path(tempfile.mkdtemp(dir=folder, prefix=MARK)))
+    _check(folder, folder)
 
 
 def check_file(path: Path | None) -> None:
     """Raise FileError if `path` cannot be written; nothing is left there."""
     if path is not None:
-        check_folder(_regular(path).parent)
+        _check(_regular(path).parent, path)
+
+
+def _check(folder: Path, shown: Path) -> None:
+    with _errors(shown), _made_and_locked(folder := _real(folder), keep=False):
+        _remove(Path(tempfile.mkdtemp(dir=folder, prefix=MARK)))
 
 
 def _regular(path: Path) -> Path:

@@ -123,7 +123,7 @@ def test_a_damaged_or_foreign_state_is_refused(run, refused, net, device):
         damaged[position] ^= 1
         Path("bad.bin").write_bytes(damaged)
         words = ("--scheme", "last", "--load", "bad.bin", "--save", "new.bin")
-        assert_says(refused(*common, *words), "state is damaged|damaged")
+        assert_says(refused(*common, *words), "is damaged|are no trainer's saved state")
     Path("bad.bin").write_bytes(good[:-3])
     assert_says(refused(*common, "--scheme", "last", "--load", "bad.bin"), "truncated")
     assert_says(refused(*common, "--scheme", "full", "--load", "good.bin"), "another program")

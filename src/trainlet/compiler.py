@@ -5,9 +5,8 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from itertools import product
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -19,23 +18,24 @@ from torch.export import ExportedProgram
 
 from trainlet.backends import project
 from trainlet.backends.c import write_project
+from trainlet.backends.choices import Asked, Options
 from trainlet.backends.costs import costs
 from trainlet.backends.firmware import Firmware, build_firmware
-from trainlet.backends.limits import Limits, check_fits, fit_program
+from trainlet.backends.limits import Limits, check_fits, fit_program, least_needed
 from trainlet.backends.names import check_prefix
 from trainlet.backends.program import LOGITS, LOSS, Program, Stage
 from trainlet.backends.target import Target
 from trainlet.errors import DataError, SchemeError, TrainletError
 from trainlet.frontends.archive import read_archive
 from trainlet.frontends.network import import_exported, import_module, load
-from trainlet.frontends.pt2e import quantize_module
-from trainlet.frontends.torch import example_inputs as shown_inputs
+from trainlet.frontends.quantized import Network, check_calibration, integer_precision
+from trainlet.frontends.variants import Variants
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import to_device
 from trainlet.ops.loss import Loss
 from trainlet.ops.optimizer import SGD, Optimizer
-from trainlet.ops.quantized.precision import EXTRA_BITS, GRADIENTS, Int8
+from trainlet.ops.quantized.precision import Int8
 from trainlet.ops.verify import verify
 from trainlet.passes.differentiate import differentiate
 from trainlet.passes.extra_bits import add_extra_bits
@@ -48,11 +48,11 @@ from trainlet.passes.fuse.widened import keep_bytes
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
 from trainlet.passes.leaf_names import distinct_names
-from trainlet.passes.presets import choose, graph_parameters
+from trainlet.passes.merged import settle
+from trainlet.passes.presets import PRESETS, choose, graph_parameters
 from trainlet.passes.prune import prune
 from trainlet.passes.resolve import resolve
 from trainlet.passes.split import split_weights
-from trainlet.passes.training_head import training_head
 from trainlet.passes.update import Training, attach_updates
 from trainlet.plan.order.best_order import EFFORTS, find_order
 from trainlet.plan.order.schedule import Order
@@ -68,7 +68,6 @@ from trainlet.run.profile import profile
 from trainlet.run.simulated import OracleDevice
 from trainlet.run.trainer import Trainer, build_trainer, input_arrays
 
-Network = torch.nn.Module | ExportedProgram | Graph
 Model = Network | str | Path
 Scheme = UpdateScheme | Mapping[str, float] | str
 MOST_SUMMED = 2**24
@@ -80,11 +79,13 @@ STAGES = ("load", "freeze", "layout", "fold", "differentiate", "prune", "split",
 class CompiledProgram(Program):
     """A program, and what a user does with it.
 
-    precision: how it computes in int8; None in float32.  variant: the program of another one.
+    precision: how it computes in int8; None in float32.  options: other programs of the network.
+    folded: a parameter that the scheme names -> the one that it became part of, and learns with.
     """
 
     precision: Int8 | None = None
-    variant: Callable[[Int8], Program] | None = None
+    options: Options | None = field(default=None, repr=False, compare=False)
+    folded: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def report(self) -> Report:
@@ -111,21 +112,16 @@ class CompiledProgram(Program):
             plan=self.plan,
             costs=costs(self),
             alternatives=self._choices,
+            folded=self.folded,
         )
 
     def _choices(self) -> tuple[Choice, ...]:
         """What other gradients and extra bits would take; nothing in float32."""
-        own, variant = self.precision, self.variant
-        if own is None or variant is None:
-            return ()
-        found = []
-        for gradient, bits in product(GRADIENTS, EXTRA_BITS):
-            other = replace(own, gradient=gradient, extra_bits=bits)
-            p = variant(other)
-            params, arena = sum(n.type.nbytes for n in p.params), p.arena_bytes
-            ram = arena + p.state_bytes
-            found.append(Choice(gradient, bits, arena, params, ram, other == own))
-        return tuple(found)
+        return self.options.gradients() if self.options else ()
+
+    def choices(self) -> tuple[Choice, ...]:
+        """What each other option that needs less would take, each planned anew."""
+        return self.options.single() if self.options else ()
 
     def write(self, folder: str | Path) -> Path:
         """Write the C project; all of its files, or none.
@@ -215,11 +211,8 @@ def training_graph(
         raise TrainletError(f"no stage {stop_after!r}; allowed: {', '.join(STAGES)}")
     stage("load")
     graph = verify(distinct_names(import_model(model, example_inputs)))
-    if isinstance(scheme, str):
-        scheme = choose(scheme, graph_parameters(graph))
-    elif not isinstance(scheme, UpdateScheme):
-        scheme = UpdateScheme(scheme)
-    chosen = resolve(scheme, graph, known)
+    settled = settle(graph, _chosen(scheme, graph))
+    graph, chosen = settled.graph, resolve(settled.scheme, settled.graph, known)
     gradient = precision.gradient if precision else "float32"
     stages = {
         "load": lambda g: g,
@@ -241,7 +234,7 @@ def training_graph(
     if stop_after == "update":
         return replace(training, step=verify(training.step))
     stage("fuse")
-    return replace(training, step=verify(_fused(training.step)))
+    return replace(training, step=verify(_fused(training.step)), folded=settled.folded)
 
 
 def compile(
@@ -316,25 +309,45 @@ def compile(
     place = target if isinstance(target, Target) else Target.preset(target)
     criterion = loss if isinstance(loss, Loss) else Loss(loss)
     network = _opened(model)
-    integer = _integer_precision(precision, network)
-    graph = _forward_graph(network, example_inputs, integer, calibration, criterion.name, check)
-
-    known = parameter_names(network)
-    planner = partial(
-        _plan, target=place, tile=tile, stream=stream, effort=schedule, rollback=rollback
-    )
-
-    def program(scheme: Scheme, integer: Int8 | None = integer) -> CompiledProgram:
-        training = training_graph(
-            graph, None, scheme, criterion, optimizer, accumulate, precision=integer, known=known
-        )
-        step, plan = _planned(training.step, planner)
-        return _program(replace(training, step=step), plan, place, optimizer, accumulate, prefix)
-
+    integer = integer_precision(precision, network)
+    check_calibration(network, integer, calibration)
+    # what is wrong in float32 is wrong in integers
+    graph, known = verify(import_model(network, example_inputs, check)), parameter_names(network)
+    scheme = _chosen(scheme, graph)
+    if not isinstance(network, Graph):
+        scheme = resolve(scheme, distinct_names(graph), known)
     limits = Limits.of(place, max_ram)
-    wanted = fit_program(program(scheme), limits, max_recompute, planner)
-    check_fits(wanted, limits, program)
-    return replace(wanted, precision=integer, variant=lambda other: program(scheme, other))
+    asked = Asked(scheme, integer, optimizer, accumulate, stream, max_recompute)
+    planner = partial(_plan, target=place, tile=tile, effort=schedule, rollback=rollback)
+    example = () if example_inputs is None else _examples(example_inputs)
+    graphs = Variants(
+        network, graph, example, calibration, criterion.name,
+        lambda other: verify(import_model(network, other)),
+    )  # fmt: skip
+    presets = {name: choose(name, graph_parameters(graph)) for name in PRESETS}
+
+    def training(asked: Asked) -> Training:
+        forward = graphs.forward(asked.precision, asked.batch, asked.scheme.ratios)
+        return training_graph(
+            forward, None, asked.scheme, criterion, asked.optimizer, asked.accumulate,
+            precision=asked.precision, known=known,
+        )  # fmt: skip
+
+    def program(asked: Asked) -> CompiledProgram:
+        streaming, made = partial(planner, stream=asked.stream), training(asked)
+        step, plan = _planned(made.step, streaming)
+        found = _program(
+            replace(made, step=step), plan, place, asked.optimizer, asked.accumulate, prefix
+        )
+        return fit_program(found, limits, asked.max_recompute, streaming)
+
+    options = Options(
+        asked, limits, lambda other: least_needed(training(other), place), program,
+        presets, graphs.batch, isinstance(network, (torch.nn.Module, ExportedProgram)),
+    )  # fmt: skip
+    wanted = program(asked)
+    check_fits(wanted, limits, options.hints, options.fitting)
+    return replace(wanted, precision=integer, options=options)
 
 
 def _opened(model: Model) -> Network:
@@ -351,50 +364,10 @@ def parameter_names(model: Network) -> Collection[str] | None:
     return set(model.state_dict) if isinstance(model, ExportedProgram) else None
 
 
-def _integer_precision(precision: str | Int8 | None, model: Network) -> Int8 | None:
-    """How integers are trained; None for float32."""
-    if precision not in (None, "float32", "int8") and not isinstance(precision, Int8):
-        raise TrainletError(f"precision {precision!r}; allowed: 'float32', 'int8', or an Int8")
-    if isinstance(model, Graph):
-        integers = any(n.type.dtype == "int8" for n in model.nodes())
-        if integers and precision == "float32":
-            raise TrainletError("precision='float32' of a network in int8; leave it out")
-        if not integers and precision not in (None, "float32"):
-            raise TrainletError(
-                "precision='int8' of a loaded float32 graph; pass the torch.nn.Module or the path "
-                "of its .pt2 file with `calibration`, or an int8 .tflite file"
-            )
-        precision = precision or ("int8" if integers else None)
-    if isinstance(precision, Int8):
-        return precision
-    return Int8() if precision == "int8" else None
-
-
-def _forward_graph(
-    model: Network,
-    example_inputs: Any,
-    integer: Int8 | None,
-    calibration: Any,
-    loss: str,
-    check: bool,
-) -> Graph:
-    """The forward graph to train; quantised, if integers are asked for and it is not yet."""
-    if integer is None:
-        if calibration is not None:
-            raise TrainletError("calibration goes with precision='int8'; leave it out, or say both")
-        return import_model(model, example_inputs, check)
-    if isinstance(model, Graph):
-        return training_head(model, loss, integer.float_head)
-    if calibration is None:
-        raise DataError("precision='int8' needs calibration: batches of inputs, a hundred samples")
-    if isinstance(model, ExportedProgram) and example_inputs is None:
-        example_inputs = shown_inputs(model)
-    if check:  # what is wrong in float32 is wrong in integers
-        import_model(model, example_inputs, check)
-    stage("quantize")
-    return quantize_module(
-        model, example_inputs, calibration, integer.calibration, float_head=integer.float_head
-    )
+def _chosen(scheme: Scheme, graph: Graph) -> UpdateScheme:
+    if isinstance(scheme, str):
+        return choose(scheme, graph_parameters(graph))
+    return scheme if isinstance(scheme, UpdateScheme) else UpdateScheme(scheme)
 
 
 def evaluate(
@@ -452,7 +425,9 @@ def _program(
     apply = None
     if training.apply is not None:
         apply = Stage(verify(training.apply), plan_apply(training.apply, plan))
-    return CompiledProgram(training.step, plan, target, apply, accumulate, optimizer.lr, prefix)
+    return CompiledProgram(
+        training.step, plan, target, apply, accumulate, optimizer.lr, prefix, folded=training.folded
+    )
 
 
 def _fused(step: Graph) -> Graph:

@@ -18,6 +18,7 @@ TrainletError
 A message tells which node or file, what was found, what is allowed and what to do next.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -58,7 +59,16 @@ class SchemeError(TrainletError):
 
 
 class TargetError(TrainletError):
-    """A target is unknown, or too small for the program."""
+    """A target is unknown, or too small for the program.
+
+    choices: of a program that is too large, plans other options and returns those that fit (each a
+    trainlet.plan.report.Choice), the one that changes least for the user first; it takes as long
+    as compiling the program some ten times.
+    """
+
+    def __init__(self, message: str, choices: Callable[[], tuple[Any, ...]] = tuple) -> None:
+        super().__init__(message)
+        self.choices = choices
 
 
 class FileError(TrainletError):

@@ -54,6 +54,14 @@ def test_they_are_shown(run, net, refused):
     assert result.stdout.count("this one") == 1
     own = next(line for line in result.stdout.splitlines() if "this one" in line)
     assert [cell.strip() for cell in own.split("│")][1:3] == ["int8", "4"]
-    said = refused("plan", net, "--scheme", "full", "--choices")
-    assert "--choices goes with --precision int8" in said
+    assert "Other options" in result.stdout and "--extra-bits 0 --gradient int8" in result.stdout
     assert "--extra-bits goes with" in refused("plan", net, "--scheme", "full", "--extra-bits", 4)
+
+
+def test_what_fits_is_shown_where_the_program_does_not(net, run):
+    """A target of 6 KB: 4 KB are its stack."""
+    words = ["plan", net, "--scheme", "full", "--optimizer", "adam", "--target", "cortex-m4"]
+    result = run(*words, "--ram", "6", "--choices")
+    assert result.exit_code == 1 and "These need less: " in result.stderr
+    assert "--scheme last" in result.stdout or "--optimizer sgd" in result.stdout
+    assert "too much" not in result.stdout

@@ -1,11 +1,14 @@
-"""A target that is too small: by how much, what is large, and which presets would fit."""
+"""A target that is too small: by how much, what is large, and which options would fit."""
 
 from dataclasses import replace
 
 import pytest
+import torch
+from torch import nn
 
 import trainlet as tl
 from errors.small import compiled
+from trainlet import compiler
 from trainlet.errors import TargetError, ToolchainError
 from zoo import NETWORKS
 
@@ -28,7 +31,8 @@ def test_too_little_ram():
     assert f"arena {fitting.arena_bytes:,}" in message
     assert f"trained parameters and state {fitting.state_bytes:,}" in message
     assert "Largest at the peak: " in message and "65,536" in message  # a map of 16 x 32 x 32
-    assert "Presets that would fit: last, bias, norm" in message or "last, bias" in message
+    assert "These need less: max_recompute=2, " in message and 'scheme="bias"' in message
+    assert "choices() plans them" in message and "trainlet plan --choices" in message
     assert "Flash" not in message
     assert resnet(512 * KB, scheme="bias")
 
@@ -39,9 +43,46 @@ def test_too_little_flash():
     ) as caught:
         resnet(4096 * KB, 64 * KB, "last")
     assert "RAM needs" not in str(caught.value)
-    assert "would fit: none; take a smaller input, batch or network, or a larger" in str(
-        caught.value
-    )
+    assert "or a smaller input or network, or a larger target" in str(caught.value)
+
+
+def test_the_error_plans_nothing_and_its_choices_are_what_compiling_them_gives(monkeypatch):
+    shown = [torch.randn(16, 64)]
+    model = nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 64)).eval()
+    target = tl.Target("cortex-m4", ram=9 * KB)
+    planned = []
+    plan = compiler._plan
+    monkeypatch.setattr(compiler, "_plan", lambda *a, **k: planned.append(a) or plan(*a, **k))
+
+    def build(**options: object) -> tl.CompiledProgram:
+        options = {"precision": "int8", "calibration": shown, "target": target, **options}
+        return tl.compile(model, shown[0][:1], "last", loss="mse", **options)  # type: ignore
+
+    with pytest.raises(TargetError) as caught:
+        build()
+    assert "precision=tl.Int8(float_head=False)" in str(caught.value)
+    assert len(planned) == 1
+    choices = caught.value.choices()
+    assert len(planned) > 1 and all(c.fits for c in choices)
+    found = {c.python: c for c in choices}
+    head = found["precision=tl.Int8(float_head=False)"]
+    assert head.command == "--no-float-head" and not head.chosen
+    made = build(precision=tl.Int8(float_head=False))
+    assert head.ram_bytes == made.arena_bytes + made.state_bytes
+    assert head.arena_bytes == made.arena_bytes
+
+
+def test_what_fits_only_together():
+    model = nn.Sequential(nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 64)).eval()
+    target = tl.Target("cortex-m4", ram=10 * KB)
+    with pytest.raises(TargetError) as caught:
+        tl.compile(model, torch.zeros(4, 64), "full", loss="mse", target=target,
+                   optimizer=tl.Adam(), accumulate=2)  # fmt: skip
+    choices = caught.value.choices()
+    assert choices and all(c.fits for c in choices)
+    assert any(
+        "precision=tl.Int8(" in c.python and ", optimizer=" in c.python for c in choices
+    ) or (any(c.python.startswith("precision=tl.Int8(") for c in choices))
 
 
 def test_one_byte_decides():

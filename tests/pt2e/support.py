@@ -57,7 +57,7 @@ def quantized(name: str, method: str = "minmax", count: int = 16) -> Quantized:
     batches = [draw(rng, 16, *shape) for _ in range(4)]
     x = draw(rng, count, *shape)
     converted = convert_module(case.model, x, batches, method)
-    graph = verify(import_converted(converted.module, converted.inputs, converted.biases))
+    graph = verify(import_converted(converted.module, converted.inputs, converted.names))
     return Quantized(case.model, x, converted, graph)
 
 
@@ -113,7 +113,7 @@ class Deviation:
 
 def deviations(converted: Converted, x: np.ndarray) -> list[Deviation]:
     """Of each tensor that torch quantises."""
-    conversion = _Conversion(converted.module, converted.inputs, converted.biases)
+    conversion = _Conversion(converted.module, converted.inputs, converted.names)
     graph = conversion.run()
     reference = _Record(converted.module)
     with torch.no_grad():

@@ -18,7 +18,7 @@ def test_accuracy(method):
     train = bundled("train").features
     rows = np.random.default_rng(0).permutation(len(train))[:256]
     converted = convert_module(model, train[:1], np.split(train[rows], 4), method)
-    graph = import_converted(converted.module, (speech.features.shape,), converted.biases)
+    graph = import_converted(converted.module, {"x": speech.features.shape}, converted.names)
     found = run(lowered(graph), speech.features).argmax(1)
     with torch.no_grad():
         wanted = model(torch.from_numpy(speech.features)).numpy().argmax(1)

@@ -37,7 +37,7 @@ def case(name):
     model, rng = build(getattr(modules, name)), np.random.default_rng(1)
     x = draw(rng, 4, 3, 8, 8)
     converted = convert_module(model, x, [draw(rng, 16, 3, 8, 8), x])
-    graph = verify(import_converted(converted.module, converted.inputs, converted.biases))
+    graph = verify(import_converted(converted.module, converted.inputs, converted.names))
     with torch.no_grad():
         wanted = model(torch.from_numpy(x)).numpy()
     return converted, graph, x, wanted

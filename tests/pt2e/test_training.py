@@ -56,7 +56,7 @@ def test_batch_norms(data, kind):
     before = {k: v.clone() for k, v in model.state_dict().items()}
     converted = convert_module(model, x, [data], qat=trained_towards(data, goal))
     assert max(d.largest for d in deviations(converted, x.numpy())) <= 1
-    graph = import_converted(converted.module, (data.shape,), converted.biases)
+    graph = import_converted(converted.module, {"x": data.shape}, converted.names)
     assert decibels(goal.numpy(), run(graph, data.numpy())) > 20
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from trainlet.backends.program import Program, Stage
 from trainlet.backends.target import Target
-from trainlet.errors import TargetError, TrainletError
-from trainlet.passes.presets import PRESETS
+from trainlet.errors import TargetError
+from trainlet.passes.update import Training
 from trainlet.plan.place import plan_apply, plan_graph
 from trainlet.plan.recompute.budget import Planner, fit, least_arena
 from trainlet.plan.recompute.rematerialize import have_solver
-from trainlet.plan.report import label, peak
+from trainlet.plan.report import Choice, label, peak
 from trainlet.progress import stage
 
 AnyProgram = TypeVar("AnyProgram", bound=Program)
@@ -21,23 +21,26 @@ AnyProgram = TypeVar("AnyProgram", bound=Program)
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes that a program may use; None for no limit."""
+    """Bytes that a program may use, None for no limit; the RAM holds the reserved stack too."""
 
     ram: int | None
     flash: int | None
+    stack: int = 0
 
     @staticmethod
     def of(target: Target, max_ram: int | None = None) -> Limits:
         """The target's, or less RAM if `max_ram` says so."""
         given = [size for size in (target.ram, max_ram) if size is not None]
-        return Limits(min(given, default=None), target.flash)
+        return Limits(min(given, default=None), target.flash, target.stack)
 
     def admit(self, program: Program) -> bool:
         """Whether a program fits, the reserved stack included, code in Flash left out."""
-        return all(
-            limit is None or need <= limit
-            for need, limit in zip(needed(program), (self.ram, self.flash), strict=True)
-        )
+        return self.allow(*needed(program))
+
+    def allow(self, ram: int, flash: int) -> bool:
+        """Whether so many bytes fit."""
+        pairs = (ram, self.ram), (flash, self.flash)
+        return all(limit is None or need <= limit for need, limit in pairs)
 
 
 def needed(program: Program) -> tuple[int, int]:
@@ -45,6 +48,17 @@ def needed(program: Program) -> tuple[int, int]:
     initial = sum(n.type.nbytes for n in program.params)
     ram = program.arena_bytes + program.state_bytes + program.target.stack
     return ram, program.constant_bytes + initial
+
+
+def least_needed(training: Training, target: Target) -> tuple[int, int]:
+    """RAM and Flash of a program whose arena would be empty: no plan is needed to know them."""
+    graphs = [g for g in (training.step, training.apply) if g]
+    sizes = {n.name: (n.op, n.type.nbytes) for g in graphs for n in g.leaves()}
+    kept, initial, constant = (
+        sum(size for op, size in sizes.values() if op in kinds)
+        for kinds in (("param", "state"), ("param",), ("const",))
+    )
+    return kept + target.stack, constant + initial
 
 
 def fit_program(
@@ -69,8 +83,16 @@ def fit_program(
                    recomputation=found.recomputation)  # fmt: skip
 
 
-def check_fits(program: Program, limits: Limits, preset: Callable[[str], Program]) -> None:
-    """Raise TargetError unless the program fits; it says what is large and what would fit."""
+def check_fits(
+    program: Program,
+    limits: Limits,
+    hints: Callable[[], Sequence[str]],
+    choices: Callable[[], tuple[Choice, ...]],
+) -> None:
+    """Raise TargetError unless the program fits; it says what is large, and what needs less.
+
+    hints: options that need less, unplanned; choices: those that fit, planned when asked for.
+    """
     if limits.admit(program):
         return
     (ram, flash), target = needed(program), program.target
@@ -82,13 +104,14 @@ def check_fits(program: Program, limits: Limits, preset: Callable[[str], Program
     arena = None if limits.ram is None else limits.ram - (ram - program.arena_bytes)
     _, alive = peak(program.plan)
     largest = ", ".join(f"{label(n)} {n.type} {program.plan.size[n]:,}" for n in alive[:4])
-    fitting = [name for name in PRESETS if _preset_fits(name, limits, preset)]
     raise TargetError(
         f"the program does not fit {target.name}: {'; '.join(over)} "
         f"(arena {program.arena_bytes:,}, trained parameters and state {program.state_bytes:,}, "
         f"reserved stack {target.stack:,}). {_recomputing(program, arena)}"
-        f"Largest at the peak: {largest}. Presets that would fit: {', '.join(fitting) or 'none'}"
-        + ("" if fitting else "; take a smaller input, batch or network, or a larger target")
+        f"Largest at the peak: {largest}. These need less: {', '.join(hints())}, or a smaller "
+        "input or network, or a larger target. The error's choices() plans them and says which "
+        "fit; on the command line, trainlet plan --choices",
+        choices,
     )
 
 
@@ -106,10 +129,3 @@ def _recomputing(program: Program, arena: int | None) -> str:
         f"This is the least RAM found with recomputation: the arena would be "
         f"{done.arena_without:,} without it; {times:.2f} x the multiply-accumulates{better}. "
     )
-
-
-def _preset_fits(name: str, limits: Limits, preset: Callable[[str], Program]) -> bool:
-    try:
-        return limits.admit(preset(name))
-    except TrainletError:
-        return False

@@ -124,5 +124,6 @@ def _storage(told: dict[str, Any]) -> Storage:
         planes = Planes(**{**planes, "tensor": _type(planes["tensor"])})
     if part is not None:
         part = Part(**{**part, "whole": _type(part["whole"])})
-    offset = None if offset is None else tuple(offset)
-    return Storage(tuple(told["shape"]), tuple(told["permutation"]), offset, planes, part)
+    offset, factor = (None if v is None else tuple(v) for v in (offset, told.get("factor")))
+    shape, permutation = tuple(told["shape"]), tuple(told["permutation"])
+    return Storage(shape, permutation, factor, offset, planes, part)

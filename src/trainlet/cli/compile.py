@@ -32,11 +32,13 @@ from trainlet.cli.options import (
     Stream,
     Target,
 )
-from trainlet.cli.screen import OUT
+from trainlet.cli.screen import OUT, print_whole
 from trainlet.cli.stages import stages
 from trainlet.compiler import STAGES, training_graph
+from trainlet.errors import TargetError
 from trainlet.files import check_file, replacing
 from trainlet.ir.text import print_graph
+from trainlet.plan.report import options_table
 from trainlet.progress import stage
 
 PICTURES = (".svg", ".png")
@@ -115,6 +117,17 @@ def check_picture(path: Path | None) -> None:
     check_file(path)
 
 
+def _or_what_fits(asked: Request) -> tl.CompiledProgram:
+    """The program; if it does not fit, the options that make it fit are shown first."""
+    try:
+        return asked.program()
+    except TargetError as error:
+        fitting = error.choices()
+        if fitting:
+            print_whole(options_table(fitting, "Options that fit, each alone or as it stands"))
+        raise
+
+
 def plan_command(
     net: Net,
     scheme: Scheme,
@@ -138,12 +151,11 @@ def plan_command(
         Path | None, typer.Option(metavar="FILE", help="memory over time, .svg or .png")
     ] = None,
     choices: Annotated[
-        bool, typer.Option("--choices", help="of int8: what other gradients and extra bits cost")
+        bool,
+        typer.Option("--choices", help="what other options cost, or which of them fit (minutes)"),
     ] = False,
 ) -> None:
     """Show what a trainer would cost, and write no C."""
-    if choices and precision != "int8":
-        raise tl.TrainletError("--choices goes with --precision int8; leave it out, or say both")
     check_picture(draw)
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
@@ -152,12 +164,17 @@ def plan_command(
         float_head=float_head,
     )  # fmt: skip
     with stages(f"planning {net}"):
-        report = asked.program().report
+        program = asked.program() if not choices else _or_what_fits(asked)
+        report = program.report
         if draw is not None:
             with replacing(draw) as part:
                 report.draw(part)
     OUT.print(report.table())
     if choices:
-        OUT.print(report.choices_table())
+        with stages("planning other options"):
+            gradients, others = report.choices(), program.choices()
+        if gradients:
+            OUT.print(report.choices_table())
+        print_whole(options_table(others, "Other options"))
     if draw is not None:
         OUT.print(f"Memory over time is drawn in {draw}", markup=False, soft_wrap=True)

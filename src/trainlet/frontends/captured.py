@@ -32,8 +32,7 @@ class Captured:
 
 
 def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor]) -> Captured:
-    """A copy of the model.  Nothing in it works in place, and each batch norm that follows a layer
-    may be folded into it."""
+    """A copy of the model; nothing in it works in place."""
     if isinstance(model, ExportedProgram):
         program = model
     else:
@@ -43,7 +42,6 @@ def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor
     for node in [n for n in module.graph.nodes if n.op == "call_module"]:
         module.graph.erase_node(node)  # it compares the shapes of the inputs with the example's
     _make_functional(module)
-    _keep_unfoldable(module)
     module.recompile()
     first = next(n for n in module.graph.nodes if n.op == "placeholder")
     size = first.meta["val"].shape[0]
@@ -78,7 +76,7 @@ def _make_functional(module: GraphModule) -> None:
             n.args[0].replace_all_uses_with(n, later.__contains__)
 
 
-def _keep_unfoldable(module: GraphModule) -> None:
+def keep_unfoldable(module: GraphModule) -> None:
     """torchao folds each batch norm that follows a layer, even if others read the layer too."""
     for n in list(module.graph.nodes):
         layer = n.args[0] if operator(n) == "batch_norm" else None

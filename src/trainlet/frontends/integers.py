@@ -19,8 +19,10 @@ from torch.fx import Node as Fx
 from torch.fx.node import map_arg
 
 from trainlet.errors import DataError, GraphError, UnsupportedError
+from trainlet.frontends.constants import PURE
 from trainlet.frontends.operators import call_operator
 from trainlet.frontends.source import module_path
+from trainlet.frontends.terms import Names
 from trainlet.frontends.torch import OUTPUT
 from trainlet.frontends.twins import Result, TwinImporter, Weight
 from trainlet.ir.graph import Graph, Node
@@ -69,13 +71,13 @@ class Pending:
 
 
 def import_converted(
-    module: GraphModule, inputs: Mapping[str, tuple[int, ...]], biases: Mapping[str, str]
+    module: GraphModule, inputs: Mapping[str, tuple[int, ...]], names: Names
 ) -> Graph:
-    """The integer graph of torchao's: names and shapes of the inputs, biases by their weights'.
+    """The integer graph of torchao's: names and shapes of the inputs, names of parameters.
 
     Raises UnsupportedError and DataError, as the import of a float network does.
     """
-    return _Conversion(module, inputs, biases).run()
+    return _Conversion(module, inputs, names).run()
 
 
 def operator(fx: Fx) -> str:
@@ -92,12 +94,12 @@ def only_user(fx: Fx) -> Fx | None:
 
 class _Conversion:
     def __init__(
-        self, module: GraphModule, inputs: Mapping[str, tuple[int, ...]], biases: Mapping[str, str]
+        self, module: GraphModule, inputs: Mapping[str, tuple[int, ...]], names: Names
     ) -> None:
         self.module = module
         self.inputs = iter(inputs.items())
         self.positions = iter(range(len(inputs)))
-        self.at = TwinImporter(biases=biases)
+        self.at = TwinImporter(names=names)
         self.values: dict[Fx, Any] = {}
         self.leaves: dict[str, Node] = {}
 
@@ -137,13 +139,21 @@ class _Conversion:
                 return None
         if operator(fx) == "sym_size":
             return self.real(given[0]).type.shape[fx.args[1]]  # type: ignore[index]
-        if given and all(isinstance(v, int) for v in given):
-            return target(*map_arg(fx.args, self.values.__getitem__))  # type: ignore[misc]
+        if all(map(_known, given)) and (given or operator(fx) in PURE):
+            return self.known(fx)
         if ANNOTATION in fx.meta:
             return self.annotated(fx, given)
         return call_operator(
             self.at, fx, {i.name: self.real(self.values[i]) for i in fx.all_input_nodes}
         )
+
+    def known(self, fx: Fx) -> Any:
+        """A number or a tensor that depends on no input and no parameter."""
+        raw: Any = map_arg((fx.args, fx.kwargs), lambda n: _raw(self.values[n]))
+        args, kwargs = raw
+        target: Any = fx.target
+        made = target(*args, **kwargs)
+        return Attribute(fx.name, made) if isinstance(made, torch.Tensor) else made
 
     def annotated(self, fx: Fx, given: list[Any]) -> Any:
         """In integers; a clamp joins what it follows."""
@@ -207,6 +217,15 @@ class _Conversion:
             array = self.at.values[value.name] = _array(value)
             self.leaves[value.name] = leaf(kind, value.name, TensorType(array.shape))
         return self.leaves[value.name]
+
+
+def _known(value: Any) -> bool:
+    constant = isinstance(value, Attribute) and not isinstance(value.tensor, torch.nn.Parameter)
+    return constant or isinstance(value, (int, float))
+
+
+def _raw(value: Any) -> Any:
+    return value.tensor if isinstance(value, Attribute) else value
 
 
 def _array(value: Attribute) -> np.ndarray:

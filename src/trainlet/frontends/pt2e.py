@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,8 +24,10 @@ from trainlet.frontends.calibration import (
     calibration_batches,
     example_inputs,
 )
-from trainlet.frontends.captured import bias_names, captured, make_norms_usual
+from trainlet.frontends.captured import captured, keep_unfoldable, make_norms_usual
+from trainlet.frontends.folding import fold_norms, show_norms, training_names
 from trainlet.frontends.integers import import_converted, operator
+from trainlet.frontends.terms import Names
 from trainlet.ir.graph import Graph
 from trainlet.ops.quantized.precision import CALIBRATIONS
 
@@ -39,12 +41,12 @@ class Converted:
     """torchao's result: fake-quantised, in torch's own operators.
 
     inputs: their names and shapes in the graph to be made, in the order of `forward`
-    biases: the weight's name -> the user's name of the bias, a batch norm folded
+    names:  of the parameters of layers, batch norms folded
     """
 
     module: GraphModule
     inputs: Mapping[str, tuple[int, ...]]
-    biases: Mapping[str, str]
+    names: Names
 
 
 def quantize_module(
@@ -55,6 +57,7 @@ def quantize_module(
     qat: Train | None = None,
     *,
     float_head: bool = True,
+    trained: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Graph:
     """The integer forward graph of a float network, with the output `logits`.
@@ -67,18 +70,18 @@ def quantize_module(
     float_head:  the classifier (the last layer with a weight) stays float32
     progress:    is called with (batches done, batches in all)
 
-    Parameters keep torch's names: a weight that a batch norm was folded into is called as the
-    convolution's, its bias as the convolution's own or else as the batch norm's.  What has no
-    integer form is computed in float32 between dequantize and quantize.  The model is left as it
-    is.
+    Parameters keep torch's names and terms: a weight that a batch norm was folded into is called as
+    the layer's, its bias as the layer's own or else as the batch norm's.  What has no integer form
+    is computed in float32 between dequantize and quantize.  The model is left as it is.
 
     Raises DataError for batches that cannot be used, UnsupportedError for a network that cannot
     be compiled, ToolchainError without torchao.
     """
     converted = convert_module(
-        model, example, calibration, method, qat, float_head=float_head, progress=progress
-    )
-    return import_converted(converted.module, converted.inputs, converted.biases)
+        model, example, calibration, method, qat,
+        float_head=float_head, trained=trained, progress=progress,
+    )  # fmt: skip
+    return import_converted(converted.module, converted.inputs, converted.names)
 
 
 def convert_module(
@@ -89,6 +92,7 @@ def convert_module(
     qat: Train | None = None,
     *,
     float_head: bool = True,
+    trained: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Converted:
     """torchao's quantised network; arguments and errors as of `quantize_module`."""
@@ -99,11 +103,14 @@ def convert_module(
     with _quietly():
         flow = _torchao()
         found = captured(model, inputs)
-        module, biases = found.module, bias_names(found.module)
+        module = found.module
         quantizer = flow.Int8Quantizer(method, qat is not None, float_head)
         if qat is None:
+            names = fold_norms(module, quantizer.head(module), trained)
             module = flow.prepare_pt2e(module, quantizer)
         else:
+            keep_unfoldable(module)
+            names = training_names(module)
             make_norms_usual(module)
             module = _switch(flow.prepare_qat_pt2e(module, quantizer), False)
     calibrate(module, batches, found.batch_size, progress)
@@ -111,8 +118,9 @@ def convert_module(
         _train(module, qat)
     with _quietly():
         module = flow.convert_pt2e(module, fold_quantize=False)
+        show_norms(module)
     shapes = {name: tuple(x.shape) for name, x in zip(found.inputs, inputs, strict=True)}
-    return Converted(module, shapes, biases)
+    return Converted(module, shapes, names)
 
 
 def _torchao() -> Any:

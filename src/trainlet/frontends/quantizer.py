@@ -57,9 +57,13 @@ class Int8Quantizer(Quantizer):
             torch.int8, channel, -127, 127, torch.per_channel_symmetric, ch_axis=0
         )
 
-    def annotate(self, model: GraphModule) -> GraphModule:
+    def head(self, model: GraphModule) -> Node | None:
+        """The layer that stays float32."""
         layers = [n for n in model.graph.nodes if operator(n) in LAYERS]
-        head = layers[-1] if layers and self.float_head else None
+        return layers[-1] if layers and self.float_head else None
+
+    def annotate(self, model: GraphModule) -> GraphModule:
+        head = self.head(model)
         self.integer = {n for n in model.graph.nodes if n.op == "placeholder"}
         for n in model.graph.nodes:
             rule = _RULES.get(operator(n))

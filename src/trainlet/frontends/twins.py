@@ -6,7 +6,7 @@ the bias in units of both scales, and the rescaling to the result worked out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,8 +14,9 @@ import numpy as np
 
 from trainlet.errors import DataError, UnsupportedError
 from trainlet.frontends.importer import Importer
+from trainlet.frontends.terms import Names, Term
 from trainlet.ir.graph import Node
-from trainlet.ir.storage import Storage
+from trainlet.ir.storage import Merged, Storage
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import build, leaf
 from trainlet.ops.quantized.cast import dequantized
@@ -62,13 +63,13 @@ class TwinImporter(Importer):
     """An importer of float and integer operators alike: the dtype of the first input decides.
 
     weights, offsets: what the leaves that stand for a layer's weight and bias hold, by name
-    biases:           the weight's name -> the user's name of its bias
+    names:            of the layers' biases, and of what was folded into layers
     result:           of the operator being built; None where the scale of the input is kept
     """
 
     weights: dict[str, Weight] = field(default_factory=dict)
     offsets: dict[str, np.ndarray] = field(default_factory=dict)
-    biases: Mapping[str, str] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
     result: Result | None = None
     leaves: dict[str, Node] = field(default_factory=dict)
     reals: dict[Node, Node] = field(default_factory=dict)
@@ -104,13 +105,30 @@ class TwinImporter(Importer):
         return self.result
 
     def integers(
-        self, kind: str, name: str, value: np.ndarray, type: TensorType, how: Storage | None = None
+        self,
+        kind: str,
+        name: str,
+        value: np.ndarray,
+        type: TensorType,
+        how: Storage | None = None,
+        terms: Sequence[Term] = (),
     ) -> Node:
-        """A leaf of integers; a parameter that is read twice must be the same twice."""
+        """A leaf of integers; a parameter that is read twice must be the same twice.
+
+        terms: of a folded parameter, its own among them
+        """
         value = value.astype(type.dtype)
         while kind == "const" and name in self.values:
             name += "_"
-        new = leaf(kind, name, type, **({"storage": how} if how else {}))
+        attrs: dict[str, Any] = {}
+        if how:
+            attrs["storage"] = how
+        if kind == "param" and terms:
+            plain = how or Storage.plain(type.shape)
+            merged = tuple(Merged(t.name, t.stored(plain)) for t in terms)
+            attrs = {"storage": next(m.storage for m in merged if m.name == name)}
+            attrs["merged"] = merged
+        new = leaf(kind, name, type, **attrs)
         old = self.leaves.setdefault(name, new)
         same = (old.type, old.attrs) == (new.type, new.attrs)
         if not same or not np.array_equal(self.values.setdefault(name, value), value):
@@ -141,13 +159,15 @@ def _layer(at: TwinImporter, op: str, x: Node, w: Node, *bias: Node, **attrs: An
         TensorType((channels,), "int32", Quant(tuple(unit.tolist()), zeros, 0)),
         TensorType((2, channels), "int32"),
     )
-    user = at.biases.get(name)
+    user, names = at.names.biases.get(name), at.names
     trainable, called = ("param", user) if user else ("const", f"{name}.offset")
     return at.node(
         f"{op}_i8",
         x,
-        at.integers("param", name, whole, kinds[0], how),
-        at.integers(trainable, called, whole_offset, kinds[1]),
+        at.integers("param", name, whole, kinds[0], how, names.weight_terms.get(name, ())),
+        at.integers(
+            trainable, called, whole_offset, kinds[1], None, names.bias_terms.get(name, ())
+        ),
         at.integers("const", f"{name}.rescaling", rescaling, kinds[2]),
         source=source,
         **attrs,

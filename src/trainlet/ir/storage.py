@@ -50,10 +50,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Storage:
-    """device = part of reshape(permute(user + offset, permutation), shape of the leaf)."""
+    """device = part of reshape(permute(user * factor + offset, permutation), shape of the leaf).
+
+    factor: one for each slice along the user's first axis
+    """
 
     shape: tuple[int, ...]
     permutation: tuple[int, ...]
+    factor: tuple[float, ...] | None = None
     offset: tuple[float, ...] | None = None
     planes: Planes | None = None
     part: Part | None = None
@@ -69,6 +73,18 @@ class Storage:
         return Storage(shape, tuple(range(len(shape))))
 
 
+@dataclass(frozen=True)
+class Merged:
+    """A parameter of the user's that is one of several in a leaf, which calls them `merged`.
+
+    storage: how the leaf is made of this one while the others stay; None if the leaf cannot learn
+    for this one alone
+    """
+
+    name: str
+    storage: Storage | None
+
+
 def storage(leaf: Node) -> Storage:
     """The leaf's storage; without the attribute it is plain."""
     return leaf.attrs.get("storage") or Storage.plain(leaf.type.shape)
@@ -81,8 +97,8 @@ def to_device(leaf: Node, array: np.ndarray) -> np.ndarray:
     """
     how = storage(leaf)
     kept = _kept(leaf)
-    if how.offset is not None:
-        array = array + np.asarray(how.offset, np.float32).reshape(how.shape)
+    if kept.quant is None or array.dtype.kind == "f":
+        array = _merged(array, how, kept)
     permuted = np.transpose(array, how.permutation).reshape(kept.shape)
     unit = 1 << how.planes.bits if how.planes else 1
     if kept.quant is not None and permuted.dtype.kind == "f":
@@ -109,12 +125,30 @@ def to_user(leaf: Node, array: np.ndarray, rest: np.ndarray | None = None) -> np
         values = np.concatenate([values.reshape(own.shape), rest], how.part.axis)
     if kept.quant is not None:
         scale, zero = _per_channel(kept.quant, kept.shape)
-        values = ((values.reshape(kept.shape) - zero) * scale).astype(np.float32)
+        values = (values.reshape(kept.shape) - zero) * scale
+        values = values if how.factor or how.offset else values.astype(np.float32)
     permuted = values.reshape([how.shape[k] for k in how.permutation])
     user = np.transpose(permuted, np.argsort(how.permutation))
     if how.offset is not None:
-        user = user - np.asarray(how.offset, np.float32).reshape(how.shape)
-    return np.array(user, order="C")
+        user = user - _along_first(how.offset, user, kept)
+    if how.factor is not None:
+        user = user / _along_first(how.factor, user, kept)
+    return np.array(user, None if kept.quant is None else np.float32, order="C")
+
+
+def _merged(array: np.ndarray, how: Storage, kept: TensorType) -> np.ndarray:
+    """The user's array with what else is part of the leaf."""
+    if how.factor is not None:
+        array = array * _along_first(how.factor, array, kept)
+    if how.offset is not None:
+        array = array + _along_first(how.offset, array, kept)
+    return array
+
+
+def _along_first(numbers: tuple[float, ...], array: np.ndarray, kept: TensorType) -> np.ndarray:
+    """Shaped to broadcast; in float64 where the result is rounded to integers."""
+    exact = np.float32 if kept.quant is None else np.float64
+    return np.asarray(numbers, exact).reshape(-1, *[1] * (array.ndim - 1))
 
 
 def _kept(leaf: Node) -> TensorType:

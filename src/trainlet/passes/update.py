@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,10 +17,14 @@ PREFIX = "grad."
 
 @dataclass(frozen=True)
 class Training:
-    """`step` runs for every batch; `apply`, if there is one, after every `accumulate` steps."""
+    """`step` runs for every batch; `apply`, if there is one, after every `accumulate` steps.
+
+    folded: a parameter that the user's scheme names -> the one that learns for it too
+    """
 
     step: Graph
     apply: Graph | None = None
+    folded: Mapping[str, str] = field(default_factory=dict)
 
 
 def attach_updates(

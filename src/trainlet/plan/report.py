@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,10 +31,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class Choice:
-    """What int8 training would take with other gradients and extra bits.
+    """What training would take with other options.
 
     ram_bytes = arena + parameters + state; the stack is left out, for only the chosen program has
-    been compiled.
+    been compiled.  arena_bytes is 0 where the others are too much already.
+    chosen:  whether it is the program's own
+    python:  how the options are given to `compile`; command: how on the command line
+    flash_bytes: weights and tables, without code
+    fits:    whether the target has so much, the reserved stack included
     """
 
     gradient: str
@@ -43,6 +47,10 @@ class Choice:
     parameter_bytes: int
     ram_bytes: int
     chosen: bool
+    python: str = ""
+    command: str = ""
+    flash_bytes: int = 0
+    fits: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class Report:
     that run again in the backward pass; what they win, in arena bytes, is recompute_won_bytes.
     No placement of this order needs fewer bytes than lower_bound_bytes, and no order fewer than
     every_order_bytes; that is None where operations run some rows at a time, which goes below it.
+    folded: a parameter that the scheme names -> the one that quantisation made it a part of, which
+    learns for both.
     """
 
     target: str
@@ -75,6 +85,7 @@ class Report:
     flash_limit: int | None
     plan: Plan
     costs: tuple[Cost, ...] = ()
+    folded: Mapping[str, str] = field(default_factory=dict)
     alternatives: Callable[[], tuple[Choice, ...]] = field(default=tuple, repr=False, compare=False)
 
     def choices(self) -> tuple[Choice, ...]:
@@ -119,6 +130,8 @@ class Report:
         self._add_costs(table, "arena at its peak")
         table.add_row("  trained parameters", f"{self.parameter_bytes:,}", "")
         self._add_costs(table, "trained parameters")
+        for name, into in self.folded.items():
+            table.add_row("", "", f"{name} learns as part of {into}")
         table.add_row("  optimiser's state", f"{self.state_bytes:,}", "")
         table.add_row("  stack", _known(self.stack_bytes), "worst case of the compiled code")
         table.add_row("kept for the backward pass", f"{self.saved_bytes:,}", "part of the arena")
@@ -146,6 +159,19 @@ class Report:
     def draw(self, path: str | Path, title: str = "") -> None:
         """Memory over time to an .svg or .png file: each buffer from its birth to its death."""
         draw_plan(self.plan, Path(path), title or f"Arena over one training step ({self.target})")
+
+
+def options_table(choices: Sequence[Choice], title: str) -> Table:
+    """What other options take, as they are written in Python and on the command line."""
+    table = Table(title=title, title_justify="left")
+    for name in ("in Python", "on the command line"):
+        table.add_column(name)
+    for name in ("RAM without stack", "Flash without code", ""):
+        table.add_column(name, justify="right")
+    for c in choices:
+        sizes = (f"{n:,}" for n in (c.ram_bytes, c.flash_bytes))
+        table.add_row(c.python, c.command, *sizes, "fits" if c.fits else "too much")
+    return table
 
 
 def _known(value: int | None) -> str:

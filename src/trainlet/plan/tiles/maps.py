@@ -28,7 +28,9 @@ def height(n: Node) -> int:
 
 
 def row_bytes(n: Node) -> int:
-    """Bytes of a row; 0 if rows do not begin at a byte."""
+    """Bytes of a row; 0 if rows do not begin at a byte, or if it is no map."""
+    if len(_shape(n)) != 4:
+        return 0
     if n.type.rank == 4:
         return n.type.nbytes // n.type.shape[1]
     elements = n.inputs[0].type.size // height(n)

@@ -1,0 +1,39 @@
+"""What the parameters of a folded layer are called, and how the user's are told from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from trainlet.ir.storage import Storage
+
+
+@dataclass(frozen=True)
+class Term:
+    """A parameter of the user's: folded = term * factor + offset, a number for each output channel.
+
+    alone: whether the folded one may stand for this one; else it learns through another term
+    """
+
+    name: str
+    factor: tuple[float, ...] | None = None
+    offset: tuple[float, ...] | None = None
+    alone: bool = True
+
+    def stored(self, folded: Storage) -> Storage | None:
+        """How a leaf is made of this term, given how it is made of the folded parameter."""
+        if not self.alone:
+            return None
+        return replace(folded, factor=self.factor, offset=self.offset)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Of layers, by the names of their weights: the bias, and the terms of what was folded.
+
+    The first term is the one that a folded parameter stands for where several of them learn.
+    """
+
+    biases: Mapping[str, str] = field(default_factory=dict)
+    weight_terms: Mapping[str, tuple[Term, ...]] = field(default_factory=dict)
+    bias_terms: Mapping[str, tuple[Term, ...]] = field(default_factory=dict)

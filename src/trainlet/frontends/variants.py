@@ -1,0 +1,71 @@
+"""The forward graphs of one network that different options ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import torch
+from torch.export import ExportedProgram
+
+from trainlet.frontends.quantized import Network, integer_graph
+from trainlet.frontends.torch import example_inputs as shown_inputs
+from trainlet.ir.graph import Graph
+from trainlet.ops.quantized.precision import Int8
+from trainlet.progress import stage
+
+NOISE = 32
+"""Samples that stand for calibration where only sizes are asked for."""
+
+
+class Variants:
+    """Each graph is made once.
+
+    graph:       of the network as it is
+    example:     its inputs; empty where the network tells them
+    calibration: None of a float network that is to be trained in float32
+    loss:        its name
+    imported:    makes a float graph of other example inputs
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        graph: Graph,
+        example: Sequence[torch.Tensor],
+        calibration: Any,
+        loss: str,
+        imported: Callable[[Any], Graph],
+    ) -> None:
+        self.network, self.example, self.calibration = network, tuple(example), calibration
+        self.loss, self.imported = loss, imported
+        self.batch = len(example[0]) if isinstance(network, torch.nn.Module) else None
+        self._floats: dict[int | None, Graph] = {None: graph, self.batch: graph}
+        self._integers: dict[Any, Graph] = {}
+
+    def forward(self, precision: Int8 | None, batch: int | None, trained: Collection[str]) -> Graph:
+        """The graph in float32 (None) or int8, for another batch size than the example's or None,
+        of which these parameters will learn."""
+        example = self.example if batch is None else tuple(x[:batch] for x in self.example)
+        if precision is None:
+            if batch not in self._floats:
+                self._floats[batch] = self.imported(example)
+            return self._floats[batch]
+        key = precision.float_head, precision.calibration, batch, tuple(trained)
+        if key not in self._integers:
+            stage("quantize")
+            given = example or None
+            self._integers[key] = integer_graph(
+                self.network, given, self._shown(), precision, self.loss, trained
+            )
+        return self._integers[key]
+
+    def _shown(self) -> Any:
+        """Calibration; for a network that has none yet noise, since no size depends on it."""
+        if self.calibration is not None or isinstance(self.network, Graph):
+            return self.calibration
+        given = self.example
+        if not given and isinstance(self.network, ExportedProgram):
+            given = shown_inputs(self.network)
+        seeded = torch.Generator().manual_seed(0)
+        return [tuple(torch.randn(NOISE, *x.shape[1:], generator=seeded) for x in given)]

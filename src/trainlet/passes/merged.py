@@ -1,0 +1,69 @@
+"""Parameters that quantisation made one: a scheme may name any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from trainlet.errors import SchemeError
+from trainlet.ir.graph import Graph, Node, rewrite
+from trainlet.ir.scheme import UpdateScheme
+from trainlet.ir.storage import Merged, to_device, to_user
+from trainlet.ops.op import leaf
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A graph and a scheme that name the same parameters.
+
+    folded: a parameter that the user's scheme names -> the one that learns for it too
+    """
+
+    graph: Graph
+    scheme: UpdateScheme
+    folded: Mapping[str, str]
+
+
+def settle(graph: Graph, scheme: UpdateScheme) -> Settled:
+    """Call each merged parameter as the scheme calls it, in that parameter's terms.
+
+    Raises SchemeError where only a parameter is named that cannot learn without another one.
+    """
+    renamed: dict[Node, Node] = {}
+    folded: dict[str, str] = {}
+    ratios, values = dict(scheme.ratios), dict(graph.values)
+    for n in graph.leaves("param"):
+        named = [m for m in n.attrs.get("merged", ()) if m.name in scheme.ratios]
+        if not named:
+            continue
+        own = _own(n, named)
+        given = [ratios.pop(m.name) for m in named]
+        ratios[own.name] = scheme.ratios.get(own.name, max(given))
+        folded |= {m.name: own.name for m in named if m is not own}
+        renamed[n] = leaf("param", own.name, n.type, storage=own.storage)
+        values[own.name] = _in_terms_of(renamed[n], n, values.pop(n.name))
+    if not renamed:
+        return Settled(graph, scheme, {})
+    outputs = rewrite(graph, renamed.get).outputs
+    return Settled(Graph(outputs, values), replace(scheme, ratios=ratios), folded)
+
+
+def _own(n: Node, named: Sequence[Merged]) -> Merged:
+    """The parameter that a leaf stands for when these are to learn."""
+    able = [m for m in n.attrs["merged"] if m.storage is not None]
+    own = next((m for m in able if m in named), able[0])
+    if own not in named and n.type.rank > 1:
+        first, into = named[0].name, own.name
+        raise SchemeError(
+            f"{first!r} was folded into {into!r} when the network was quantised, and learns only "
+            f"with it; name {into!r} too, leave {first!r} out, or give `compile` the "
+            "torch.nn.Module itself: the batch norm then stays apart"
+        )
+    return own
+
+
+def _in_terms_of(new: Node, old: Node, value: np.ndarray) -> np.ndarray:
+    """The value of the same leaf under another name; integers are the leaf's own."""
+    return value if new.type.quant else to_user(new, to_device(old, value))

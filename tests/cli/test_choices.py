@@ -59,9 +59,9 @@ def test_they_are_shown(run, net, refused):
 
 
 def test_what_fits_is_shown_where_the_program_does_not(net, run):
-    """A target of 6 KB: 4 KB are its stack."""
+    """A target of 5 KB: 4 KB are its stack."""
     words = ["plan", net, "--scheme", "full", "--optimizer", "adam", "--target", "cortex-m4"]
-    result = run(*words, "--ram", "6", "--choices")
+    result = run(*words, "--ram", "5", "--choices")
     assert result.exit_code == 1 and "These need less: " in result.stderr
     assert "--scheme last" in result.stdout or "--optimizer sgd" in result.stdout
     assert "too much" not in result.stdout

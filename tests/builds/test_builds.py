@@ -5,7 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
+import trainlet as tl
 from builds.covering import Row, covering
 from builds.programs import FACTORS, compiled
 from emulator.project import HAS_CC, HAS_GCC
@@ -40,3 +43,16 @@ def test_it_builds_without_a_warning(row: Row, tmp_path: Path) -> None:
     folder = compiled(row).write(tmp_path / "out")
     build(folder / "trainer.c", row)
     build(folder / "main.c", {**row, "target": "host"})
+
+
+@pytest.mark.skipif(not HAS_GCC, reason="arm-none-eabi-gcc is not installed")
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m7", "cortex-m55"])
+def test_layers_of_one_kind_leave_no_helper_unused(core: str, tmp_path: Path) -> None:
+    """A header brings functions that only other layers call."""
+    layers = nn.Sequential(nn.Linear(9, 13), nn.ReLU(), nn.Linear(13, 13), nn.ReLU(),
+                           nn.Linear(13, 3))  # fmt: skip
+    x = torch.randn(1, 9)
+    program = tl.compile(layers.eval(), x, "bias", target=core, calibration=[x.numpy()],
+                         precision=tl.Int8(gradient="int16"))  # fmt: skip
+    row = {"target": core, "compiler": "gcc", "level": "-O3"}
+    build(program.write(tmp_path / "out") / "trainer.c", row)

@@ -20,6 +20,7 @@ FLOOR = {
     "plan": 3,
     "backends": 4,
     "run": 4,
+    "arguments": 4.5,
     "compiler": 5,
     "comparison": 6,
     "schemes": 6,

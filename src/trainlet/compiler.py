@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,14 @@ import torch
 from numpy.typing import ArrayLike
 from torch.export import ExportedProgram
 
+from trainlet.arguments import (
+    bytes_of,
+    check_choices,
+    check_model,
+    optimizer_of,
+    scheme_of,
+    target_of,
+)
 from trainlet.backends import project
 from trainlet.backends.c import write_project
 from trainlet.backends.choices import Asked, Options
@@ -25,11 +32,15 @@ from trainlet.backends.limits import Limits, check_fits, fit_program, least_need
 from trainlet.backends.names import check_prefix
 from trainlet.backends.program import LOGITS, LOSS, Program, Stage
 from trainlet.backends.target import Target
-from trainlet.errors import DataError, SchemeError, TrainletError
+from trainlet.errors import SchemeError, TrainletError, shown
 from trainlet.frontends.archive import read_archive
+from trainlet.frontends.calibration import example_inputs as float_inputs
+from trainlet.frontends.losses import loss_of
 from trainlet.frontends.network import import_exported, import_module, load
 from trainlet.frontends.quantized import Network, check_calibration, integer_precision
+from trainlet.frontends.sizes import check_module, check_program
 from trainlet.frontends.variants import Variants
+from trainlet.ir.arguments import one_of, whole
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import to_device
@@ -54,7 +65,7 @@ from trainlet.passes.prune import prune
 from trainlet.passes.resolve import resolve
 from trainlet.passes.split import split_weights
 from trainlet.passes.update import Training, attach_updates
-from trainlet.plan.order.best_order import EFFORTS, find_order
+from trainlet.plan.order.best_order import find_order
 from trainlet.plan.order.schedule import Order
 from trainlet.plan.place import plan_apply, plan_graph
 from trainlet.plan.plan import Plan
@@ -168,6 +179,8 @@ def forward(graph: Graph, x: ArrayLike | Mapping[str, ArrayLike]) -> np.ndarray:
 
     x: one array, or one for each input by name, in the layout of the user's model.
     """
+    if not isinstance(graph, Graph):
+        raise TrainletError(f"graph is {shown(graph)}; allowed: what trainlet.load returns")
     inputs = graph.leaves("input")
     given = x if isinstance(x, Mapping) else {inputs[0].name: x}
     leaves = {n.name: to_device(n, graph.values[n.name]) for n in graph.leaves("param", "const")}
@@ -188,7 +201,7 @@ def import_model(model: Model, example_inputs: Any = None, check: bool = False) 
             f"the model is a {type(model).__name__}; allowed: a torch.nn.Module, an "
             "ExportedProgram, the path of a .pt2 file, or what trainlet.load returns"
         )
-    return import_module(model, _examples(example_inputs), check)
+    return import_module(model, float_inputs(example_inputs), check)
 
 
 def training_graph(
@@ -206,7 +219,7 @@ def training_graph(
 
     known: the names of all parameters of the model, for messages and presets.
     """
-    criterion = loss if isinstance(loss, Loss) else Loss(loss)
+    criterion, scheme = loss_of(loss), scheme_of(scheme)
     if stop_after not in (None, *STAGES):
         raise TrainletError(f"no stage {stop_after!r}; allowed: {', '.join(STAGES)}")
     stage("load")
@@ -290,24 +303,13 @@ def compile(
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
     """
-    whole = isinstance(accumulate, Integral) and not isinstance(accumulate, bool)
-    if not whole or not 1 <= accumulate <= MOST_SUMMED:
-        raise TrainletError(
-            f"accumulate={accumulate!r}; allowed: a whole number, 1 to {MOST_SUMMED:,}"
-        )
-    if max_recompute is not None and not 1 <= max_recompute <= 2:
-        raise TrainletError(f"max_recompute={max_recompute}; allowed: None, or between 1 and 2")
-    if max_ram is not None and max_ram < 1:
-        raise TrainletError(f"max_ram={max_ram}; allowed: None, or a number of bytes above 0")
-    if schedule not in EFFORTS:
-        raise TrainletError(f"schedule={schedule!r}; allowed: {', '.join(map(repr, EFFORTS))}")
+    accumulate = whole("accumulate", accumulate, 1, MOST_SUMMED)
+    check_choices(tile, stream, max_recompute, schedule, rollback)
     check_prefix(prefix)
-    if scheme is None:
-        raise SchemeError("no scheme; trainlet.schemes.bias(model) is a good one to begin with")
-    accumulate = int(accumulate)
-    optimizer = optimizer or SGD()
-    place = target if isinstance(target, Target) else Target.preset(target)
-    criterion = loss if isinstance(loss, Loss) else Loss(loss)
+    scheme, criterion, optimizer = scheme_of(scheme), loss_of(loss), optimizer_of(optimizer)
+    if precision is not None and not isinstance(precision, Int8):
+        one_of("precision ", precision, ("float32", "int8"), also=", or an Int8")
+    place, max_ram = target_of(target), bytes_of("max_ram", max_ram)
     network = _opened(model)
     integer = integer_precision(precision, network)
     check_calibration(network, integer, calibration)
@@ -319,7 +321,7 @@ def compile(
     limits = Limits.of(place, max_ram)
     asked = Asked(scheme, integer, optimizer, accumulate, stream, max_recompute)
     planner = partial(_plan, target=place, tile=tile, effort=schedule, rollback=rollback)
-    example = () if example_inputs is None else _examples(example_inputs)
+    example = () if example_inputs is None else float_inputs(example_inputs)
     graphs = Variants(
         network, graph, example, calibration, criterion.name,
         lambda other: verify(import_model(network, other)),
@@ -351,10 +353,14 @@ def compile(
 
 
 def _opened(model: Model) -> Network:
-    if not isinstance(model, (str, Path)):
+    if isinstance(model, (str, Path)):
+        path = Path(model)
+        return read_archive(path) if path.suffix == ".pt2" else load(path)
+    if isinstance(model, Graph):
         return model
-    path = Path(model)
-    return read_archive(path) if path.suffix == ".pt2" else load(path)
+    if isinstance(model, ExportedProgram):
+        return check_program(model)
+    return check_module(check_model(model))
 
 
 def parameter_names(model: Network) -> Collection[str] | None:
@@ -375,6 +381,8 @@ def evaluate(
 ) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
     """One step of the unplanned oracle from the pretrained state: loss, logits (before the
     update), and the trained parameters after it."""
+    if not isinstance(program, Program):
+        raise TrainletError(f"program is {shown(program)}; allowed: what trainlet.compile returns")
     trainer = Trainer(program, OracleDevice(program))
     logits = trainer.predict(x)
     loss = trainer.step(x, y, lr)
@@ -442,10 +450,3 @@ def _some(scheme: UpdateScheme) -> UpdateScheme:
 
 def _with_loss(graph: Graph, loss: Loss) -> Graph:
     return Graph({**graph.outputs, LOSS: loss.build(graph.outputs[LOGITS])}, graph.values)
-
-
-def _examples(example_inputs: Any) -> list[torch.Tensor]:
-    if example_inputs is None:
-        raise DataError("a torch.nn.Module needs example_inputs: one tensor, or a tuple of them")
-    given = example_inputs if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
-    return [torch.as_tensor(np.asarray(x)) if not isinstance(x, torch.Tensor) else x for x in given]

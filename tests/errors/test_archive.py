@@ -243,7 +243,13 @@ def test_a_second_archive_behind_the_inspected_one_is_not_read(good, tmp_path, m
     path = tmp_path / "tail.pt2"
     path.write_bytes(b"#!/bin/sh\n" + good)
     seen = []
-    monkeypatch.setattr(archive.torch.export, "load", lambda f: seen.append(f.read()))
+    load = torch.export.load
+
+    def spy(file):
+        seen.append(file.getvalue())
+        return load(file)
+
+    monkeypatch.setattr(archive.torch.export, "load", spy)
     archive.read_archive(path)
     expected = unpacked(good)
     expected[named(expected, "sample_inputs/model.pt")] = b""

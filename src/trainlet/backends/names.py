@@ -75,6 +75,8 @@ def _unlike(names: Iterable[str], make: Callable[[str], str]) -> dict[str, str]:
 
 def check_prefix(prefix: str) -> str:
     """The prefix itself; raises TrainletError for one that cannot begin the names of a project."""
+    if not isinstance(prefix, str):
+        raise TrainletError(f"prefix={type(prefix).__name__}; allowed: text")
     why = _refused(prefix)
     if why is None:
         return prefix

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainlet.backends.cpu import CPUS, Cpu
-from trainlet.errors import TargetError
+from trainlet.errors import TargetError, shown
+from trainlet.ir.arguments import closest, whole
 
 GRAIN = 1024  # the memory protection unit guards sizes that are multiples of it
 
@@ -29,8 +30,13 @@ class Target:
     cpu: Cpu | None = None
 
     def __post_init__(self) -> None:
-        if self.compiler not in (None, "gcc", "zig"):
-            raise TargetError(f"target '{self.name}': compiler '{self.compiler}', not gcc or zig")
+        self._check_kinds()
+        if not (self.compiler is None or isinstance(self.compiler, str)) or (
+            self.compiler not in (None, "gcc", "zig")
+        ):
+            raise TargetError(
+                f"target '{self.name}': compiler {shown(self.compiler)}, not gcc or zig"
+            )
         object.__setattr__(self, "cpu", self.cpu or CPUS.get(self.name))
         if self.cpu is None:
             return
@@ -46,11 +52,27 @@ class Target:
                 f"use a positive multiple of 8 below ram={self.ram}"
             )
 
+    def _check_kinds(self) -> None:
+        """Raise TargetError for an argument of another type than its field's."""
+        if not isinstance(self.name, str):
+            raise TargetError(f"target name {shown(self.name)}; allowed: text")
+        for what, size in (("ram", self.ram), ("flash", self.flash), ("stack", self.stack)):
+            if what == "stack" or size is not None:
+                whole(f"target {shown(self.name)}: {what}", size, 0, 1 << 40, TargetError)
+        if self.cpu is not None and not isinstance(self.cpu, Cpu):
+            known = ", ".join(CPUS)
+            raise TargetError(f"target {shown(self.name)}: cpu={shown(self.cpu)}; allowed: one of "
+                              f"trainlet.backends.cpu.CPUS ({known})")  # fmt: skip
+        if isinstance(self.kernels, str) or not all(isinstance(k, str) for k in self.kernels):
+            raise TargetError(f"target {shown(self.name)}: kernels={shown(self.kernels)}; "
+                              "allowed: a tuple of folders")  # fmt: skip
+
     @staticmethod
     def preset(name: str) -> Target:
         """The target of that name, with 256 KB of RAM and 1 MB of Flash, or no limits on host."""
-        if name not in PRESETS:
-            raise TargetError(f"no target '{name}'; there are {', '.join(PRESETS)}")
+        if not isinstance(name, str) or name not in PRESETS:
+            known = ", ".join(PRESETS) + closest(name, PRESETS)
+            raise TargetError(f"no target {shown(name)}; there are {known}")
         return PRESETS[name]
 
 

@@ -24,6 +24,7 @@ import torch
 from torch.export import ExportedProgram
 
 from trainlet.errors import FileError, TrainletError, UnsupportedError, shown
+from trainlet.frontends.sizes import check_program
 from trainlet.ir.bounds import FILE_BYTES, NODES, TENSOR_BYTES
 from trainlet.ir.zip_file import open_zip
 
@@ -48,10 +49,11 @@ def read_archive(path: Path) -> ExportedProgram:
     inspected = _inspect(path)
     with _restricted_unpickling():
         try:
-            return torch.export.load(inspected)
+            program = torch.export.load(inspected)
         except Exception as error:  # whatever torch says of hostile bytes
             why = f"not a readable .pt2 archive ({_short(error)})"
             raise FileError(f"{path}: {why}; write it again with torch.export.save") from error
+    return check_program(program)
 
 
 def _inspect(path: Path) -> io.BytesIO:

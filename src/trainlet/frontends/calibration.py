@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from trainlet.errors import DataError, UnsupportedError
+from trainlet.errors import DataError, UnsupportedError, shown
+from trainlet.frontends.sizes import check_dense
+from trainlet.ir.arrays import as_numbers
+from trainlet.ir.bounds import FILE_BYTES, TENSOR_BYTES
 from trainlet.progress import stage
+
+MOST_BATCHES = 100_000
+PART_BYTES = 64 << 20
+"""Of the inputs that run through the network at once."""
 
 Progress = Callable[[int, int], Any]
 Batch = list[torch.Tensor]
@@ -20,52 +28,89 @@ def _several(value: Any) -> tuple:
 
 
 def example_inputs(example: Any) -> Batch:
-    """The example as float32 tensors; raises UnsupportedError for other inputs than floats."""
-    tensors = [torch.as_tensor(x) for x in _several(example)]
-    for k, x in enumerate(tensors):
-        if not x.is_floating_point() or not x.ndim or not x.numel():
-            raise UnsupportedError(
-                f"example input {k} is {x.dtype} of shape {tuple(x.shape)}; allowed: floats, with "
-                "the batch as the first dimension"
-            )
-    return [x.detach().float() for x in tensors]
+    """The example as float32 tensors: one, or a tuple in the order of `forward`'s arguments.
+
+    Raises DataError for what holds no numbers, UnsupportedError for other inputs than floats.
+    """
+    if example is None:
+        raise DataError("a torch.nn.Module needs example_inputs: one tensor, or a tuple of them")
+    if isinstance(example, (Mapping, str, bytes)):
+        raise DataError(f"example_inputs is {shown(example)}; allowed: one tensor, or a tuple of "
+                        "them in the order of forward's arguments")  # fmt: skip
+    return [_example(k, x) for k, x in enumerate(_several(example))]
+
+
+def _example(k: int, value: Any) -> torch.Tensor:
+    what = f"example input {k}"
+    tensor = value if isinstance(value, torch.Tensor) else torch.tensor(as_numbers(value, what))
+    if not tensor.is_floating_point() or not tensor.ndim or not tensor.numel():
+        raise UnsupportedError(
+            f"{what} is {tensor.dtype} of shape {tuple(tensor.shape)}; allowed: torch.float32 with "
+            "the batch as the first dimension"
+        )
+    TENSOR_BYTES.check(4 * tensor.numel(), f"{what} of shape {tuple(tensor.shape)}", DataError)
+    check_dense(tensor, what)
+    return tensor.detach().float()
 
 
 def calibration_batches(calibration: Any, inputs: Batch) -> list[Batch]:
     """The batches as tensors; one array of the example's rank is one batch.
 
-    Raises DataError for what cannot be used, with the batch's number.
+    Of a batch with one part more than the model has inputs, a vector, that part is labels and is
+    left out, so a DataLoader of (x, label) will do.  Raises DataError for what cannot be used, with
+    the batch's number.
     """
     if isinstance(calibration, (np.ndarray, torch.Tensor)) and calibration.ndim == inputs[0].ndim:
         calibration = [calibration]
-    batches = [_checked(k, batch, inputs) for k, batch in enumerate(calibration)]
+    if isinstance(calibration, (str, bytes, Path, Mapping)) or not _iterable(calibration):
+        raise DataError(f"calibration is {shown(calibration)}; allowed: a list of batches of "
+                        'inputs, such as [numpy.load("inputs.npz")["x"]]')  # fmt: skip
+    batches: list[Batch] = []
+    size = 0
+    for k, batch in enumerate(calibration):
+        batches.append(_checked(k, batch, inputs))
+        size += sum(x.numel() * 4 for x in batches[-1])
+        FILE_BYTES.check(size, f"{k + 1} calibration batches", DataError)
+        if k == MOST_BATCHES:
+            raise DataError(f"over {MOST_BATCHES:,} calibration batches; a hundred will do: "
+                            "list(itertools.islice(batches, 100))")  # fmt: skip
     if not batches:
         raise DataError("no calibration batches; a hundred typical inputs are a good start")
     return batches
 
 
+def _iterable(value: Any) -> bool:
+    return hasattr(value, "__iter__") or hasattr(value, "__getitem__")
+
+
 def _checked(at: int, batch: Any, inputs: Batch) -> Batch:
     where, parts = f"calibration batch {at}", _several(batch)
+    if isinstance(batch, Mapping):
+        raise DataError(f"{where} is a mapping; allowed: one array, or a tuple of them in the "
+                        "order of forward's arguments")  # fmt: skip
+    if len(parts) == len(inputs) + 1 and getattr(parts[-1], "ndim", 0) == 1:
+        parts = parts[:-1]
     if len(parts) != len(inputs):
-        raise DataError(f"{where} has {len(parts)} inputs, the model takes {len(inputs)}")
-    found = []
-    for part, like in zip(parts, inputs, strict=True):
-        try:
-            # the strides of dimensions of size 1 choose a float kernel, and so the last bit
-            x = torch.as_tensor(np.asarray(part, np.float32))
-            x = x.clone(memory_format=torch.contiguous_format)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise DataError(f"{where} is no array of numbers: {error}") from None
-        if x.ndim != like.ndim or x.shape[1:] != like.shape[1:] or not x.numel():
-            allowed = ", ".join(["batch", *map(str, like.shape[1:])])
-            raise DataError(f"{where} has shape {tuple(x.shape)}; allowed: ({allowed})")
-        if not torch.isfinite(x).all():
-            count = int((~torch.isfinite(x)).sum())
-            raise DataError(f"{where} holds {count} values that are NaN or infinite")
-        found.append(x)
+        raise DataError(f"{where} has {len(parts)} inputs, the model takes {len(inputs)}; if the "
+                        "rest are labels, pass [x for x, _ in batches]")  # fmt: skip
+    found = [_numbers(where, part, like) for part, like in zip(parts, inputs, strict=True)]
     if len({len(x) for x in found}) != 1:
         raise DataError(f"{where}: its inputs differ in the number of examples")
     return found
+
+
+def _numbers(where: str, part: Any, like: torch.Tensor) -> torch.Tensor:
+    array = as_numbers(part, where)
+    if array.ndim != like.ndim or array.shape[1:] != like.shape[1:] or not array.size:
+        allowed = ", ".join(["batch", *map(str, like.shape[1:])])
+        raise DataError(f"{where} has shape {array.shape}; allowed: ({allowed})")
+    with np.errstate(over="ignore"):
+        # the strides of dimensions of size 1 choose a float kernel, and so the last bit
+        x = torch.tensor(array.astype(np.float32)).clone(memory_format=torch.contiguous_format)
+    if not torch.isfinite(x).all():
+        count = int((~torch.isfinite(x)).sum())
+        raise DataError(f"{where} holds {count} values that are NaN or infinite")
+    return x
 
 
 def calibrate(
@@ -91,9 +136,13 @@ def calibrate(
 
 
 def _parts(batch: Batch, size: int | None) -> list[Batch]:
-    """Cut to the one batch size that the network takes; the last part is filled by repetition."""
-    if size is None:
-        return [batch]
+    """Cut to the one batch size that the network takes; the last part is filled by repetition.
+
+    If it takes any, then only where a batch is so large that its maps would not fit the memory.
+    """
     count = len(batch[0])
+    if size is None:
+        rows = max(1, PART_BYTES * count // sum(x.nbytes for x in batch))
+        return [[x[at : at + rows] for x in batch] for at in range(0, count, rows)]
     rows = torch.arange(-(-count // size) * size) % count
     return [[x[chosen] for x in batch] for chosen in rows.split(size)]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch.export import ExportedProgram
 
-from trainlet.errors import FileError
+from trainlet.errors import FileError, shown
 from trainlet.frontends.archive import read_archive
 from trainlet.frontends.mcunet import load_mcunet
 from trainlet.frontends.selfcheck import check_import
+from trainlet.frontends.sizes import check_program
 from trainlet.frontends.tflite import import_tflite
 from trainlet.frontends.torch import example_inputs, export_module, imported
+from trainlet.ir.arguments import whole
 from trainlet.ir.graph import Graph
+
+MOST_CLASSES = 1 << 16
 
 
 def import_module(
@@ -27,7 +32,7 @@ def import_module(
     Raises UnsupportedError for what cannot be compiled or differs, DataError for weights that hold
     NaN or infinity.
     """
-    found = imported(export_module(model, example))
+    found = imported(check_program(export_module(model, example)))
     if check:
         check_import(found, model, example)
     return found.graph
@@ -53,11 +58,13 @@ def load(path: str | Path, classes: int | None = None, *, check: bool = True) ->
     Raises FileError for a file that cannot be trusted or read, UnsupportedError for a network
     that cannot be compiled.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise FileError(f"{shown(path)} is no path; allowed: one of a .pt2, .tflite or .npz file")
     path = Path(path)
     if path.suffix == ".npz":
         if classes is None:
             raise FileError(f"{path}: a backbone needs a head; say load(path, classes=...)")
-        return load_mcunet(path, classes)
+        return load_mcunet(path, whole("classes", classes, 1, MOST_CLASSES, FileError))
     if classes is not None:
         raise FileError(f"{path}: `classes` goes with an .npz backbone; leave it out")
     if path.suffix == ".tflite":

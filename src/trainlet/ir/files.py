@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from trainlet.errors import FileError
+from trainlet.errors import FileError, shown
 from trainlet.ir.bounds import FILE_BYTES
 
 _OTHERS = {
@@ -35,7 +35,7 @@ def open_file(path: str | Path) -> BinaryIO:
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (TypeError, ValueError) as error:  # no path at all, or with a NUL in it
-        raise FileError(f"{str(path)[:200]!r} is no path of a file: {error}") from None
+        raise FileError(f"{shown(path)} is no path of a file: {error}") from None
     file = os.fdopen(descriptor, "rb")
     try:
         _check(path, os.fstat(descriptor))  # what is read may not be what was looked at

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainlet.errors import DataError, TrainletError
+from trainlet.errors import DataError, TrainletError, shown
+from trainlet.ir.arguments import closest, finite
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.activation import sigmoid
@@ -33,9 +34,10 @@ class Loss:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.name not in LOSSES:
-            raise TrainletError(f"unknown loss {self.name!r}; known: {', '.join(LOSSES)}")
-        if not 0 <= self.label_smoothing < 1:
+        if not isinstance(self.name, str) or self.name not in LOSSES:
+            known = ", ".join(LOSSES) + closest(self.name, LOSSES)
+            raise TrainletError(f"unknown loss {shown(self.name)}; known: {known}")
+        if not 0 <= finite("label_smoothing", self.label_smoothing) < 1:
             raise TrainletError(f"label_smoothing {self.label_smoothing} is not in [0, 1)")
         if self.label_smoothing and self.name != "cross_entropy":
             raise TrainletError("label_smoothing goes with the loss 'cross_entropy' alone")

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from trainlet.errors import TrainletError
+from trainlet.errors import TrainletError, shown
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import build, float32, leaf
@@ -78,14 +78,14 @@ class Optimizer(Protocol):
 def _number(name: str, value: object) -> float:
     """A finite number as the device holds it; raises TrainletError."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TrainletError(f"{name} is {value!r}; allowed: a finite number")
+        raise TrainletError(f"{name} is {shown(value)}; allowed: a finite number")
     try:
         with np.errstate(over="ignore"):
             held = float(np.float32(float(value)))
     except OverflowError:
         raise TrainletError(f"{name} is beyond float32; allowed: a finite number") from None
     if not np.isfinite(held):
-        raise TrainletError(f"{name} is {value!r}; allowed: a finite number of float32")
+        raise TrainletError(f"{name} is {shown(value)}; allowed: a finite number of float32")
     return held
 
 
@@ -128,12 +128,12 @@ class Adam:
     def __post_init__(self) -> None:
         _check_rate(self.lr)
         if not isinstance(self.betas, (tuple, list)) or len(self.betas) != 2:
-            raise TrainletError(f"betas are {self.betas!r}; allowed: two numbers in [0, 1)")
+            raise TrainletError(f"betas are {shown(self.betas)}; allowed: two numbers in [0, 1)")
         for k, beta in enumerate(self.betas, 1):
             _check_share(f"beta {k}", beta)
         if not _number("eps", self.eps) >= SMALLEST:
             raise TrainletError(
-                f"eps is {self.eps!r}; allowed: a number of at least {SMALLEST:.3g}: where a "
+                f"eps is {shown(self.eps)}; allowed: a number of at least {SMALLEST:.3g}: where a "
                 "gradient is 0, so is the root that it is added to"
             )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from trainlet.errors import SchemeError
+from trainlet.errors import SchemeError, shown
+from trainlet.ir.arguments import closest
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ir.scheme import UpdateScheme
 
@@ -36,8 +37,9 @@ def choose(preset: str, parameters: Iterable[Parameter]) -> UpdateScheme:
 
     Raises SchemeError for another name.
     """
-    if preset not in PRESETS:
-        raise SchemeError(f"no preset {preset!r}; allowed: {', '.join(PRESETS)}")
+    if not isinstance(preset, str) or preset not in PRESETS:
+        known = ", ".join(PRESETS) + closest(preset, PRESETS)
+        raise SchemeError(f"no preset {shown(preset)}; allowed: {known}")
     return UpdateScheme({p.name: 1.0 for p in parameters if PRESETS[preset](p)}, preset=preset)
 
 

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
 from trainlet.backends.blob import Saved
 from trainlet.backends.c import write_project
 from trainlet.backends.firmware import build_firmware
 from trainlet.backends.program import LOGITS, Program
-from trainlet.errors import DataError, TargetError, TrainletError
+from trainlet.errors import DataError, TargetError, TrainletError, shown
+from trainlet.ir.arguments import closest, finite
+from trainlet.ir.arrays import as_floats, as_numbers
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage, to_device, to_user
 from trainlet.passes.split import FROZEN
@@ -40,39 +41,48 @@ def model_inputs(program: Program, x: ArrayLike | Mapping[str, ArrayLike]) -> di
 
 def input_arrays(leaves: Sequence[Node], given: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
     """For each input leaf its array as the device keeps it; integers where the leaf is int8."""
+    check_names(leaves, given)
+    return {n.name: _device_array(n, given[n.name]) for n in leaves}
+
+
+def check_names(leaves: Sequence[Node], given: Mapping[str, ArrayLike]) -> None:
+    """Raise DataError unless there is one array for each input."""
     names = [n.name for n in leaves]
-    if sorted(given) != sorted(names):
-        raise DataError(f"the model takes the inputs {names}, found {sorted(given)}")
-    return {n.name: _device_array(n, np.asarray(given[n.name])) for n in leaves}
+    if set(given) != set(names):
+        raise DataError(f"the model takes the inputs {names}, found {shown([*given])}")
 
 
-def _device_array(leaf: Node, array: np.ndarray) -> np.ndarray:
-    wanted = storage(leaf).shape
+def _device_array(leaf: Node, value: ArrayLike) -> np.ndarray:
+    array, wanted = as_numbers(value, f"input {leaf.name!r}"), storage(leaf).shape
     if array.shape != wanted and (1, *array.shape) != wanted:
         raise DataError(f"input {leaf.name!r} has shape {array.shape}; allowed: {wanted}")
-    if array.dtype.kind not in "iubf":
-        raise DataError(f"input {leaf.name!r} is {array.dtype}; allowed: numbers")
-    if not np.isfinite(array).all():
-        raise DataError(f"input {leaf.name!r} holds NaN or infinity")
     if leaf.type.dtype == "int8" and array.dtype == np.int8:
         return to_device(leaf, array.reshape(wanted))
-    return to_device(leaf, array.astype(np.float32).reshape(wanted))
+    return to_device(leaf, as_floats(array, f"input {leaf.name!r}").reshape(wanted))
 
 
 def target_array(program: Program, y: ArrayLike) -> np.ndarray:
     """Labels (int32) or float targets as the device keeps them; raises DataError."""
-    leaf, array = program.target_leaf, np.asarray(y)
+    leaf, labels = program.target_leaf, program.target_leaf.type.dtype == "int32"
+    array = as_numbers(y, "labels" if labels else "the target")
     if array.size != leaf.type.size:
         raise DataError(f"the target has {array.size} values; allowed: {leaf.type.size}")
-    if leaf.type.dtype == "int32":
+    if _plain(array.shape) != _plain(leaf.type.shape):
+        raise DataError(f"the target has shape {array.shape}; allowed: {leaf.type.shape}")
+    if labels:
         if array.dtype.kind not in "iu":
             raise DataError(f"labels are {array.dtype}; allowed: integers")
         classes = program.graph.outputs[LOGITS].type.shape[-1]
         if array.min() < 0 or array.max() >= classes:
             raise DataError(f"labels in {array.min()}..{array.max()}; allowed: 0..{classes - 1}")
-    elif not np.isfinite(array).all():
-        raise DataError("the target holds NaN or infinity")
+    else:
+        array = as_floats(array, "the target")
     return array.astype(leaf.type.dtype).reshape(leaf.type.shape)
+
+
+def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without the dimensions of size 1, which a user may leave out or add."""
+    return tuple(n for n in shape if n != 1)
 
 
 class Trainer(Closing):
@@ -80,7 +90,14 @@ class Trainer(Closing):
 
     def __init__(self, program: Program, device: Device) -> None:
         self.program = program
-        self.device = device
+        self._device: Device | None = device
+
+    @property
+    def device(self) -> Device:
+        """What the program runs on; raises TrainletError once the trainer is closed."""
+        if self._device is None:
+            raise TrainletError("the trainer is closed; build another one: program.build(...)")
+        return self._device
 
     @property
     def instructions(self) -> int | None:
@@ -100,9 +117,7 @@ class Trainer(Closing):
         Raises DataError for inputs or labels that cannot be used, DivergedError when the loss is
         not finite; the state is then as it was.
         """
-        rate = self.program.lr if lr is None else lr
-        if not np.isfinite(rate):
-            raise DataError(f"the learning rate is {rate}; allowed: a finite number")
+        rate = self.program.lr if lr is None else finite("the learning rate", lr, DataError)
         inputs, target = model_inputs(self.program, x), target_array(self.program, y)
         return self.device.step(inputs, target, rate)
 
@@ -123,6 +138,7 @@ class Trainer(Closing):
         Raises DataError for an unknown parameter, a wrong shape, what is no number, NaN or
         infinity; nothing is changed then.
         """
+        device = self.device
         if not isinstance(state, Mapping):
             raise DataError(f"a state is {{parameter: array}}, found {type(state).__name__}")
         leaves = {n.name: n for n in self.program.params}
@@ -131,12 +147,12 @@ class Trainer(Closing):
                 raise DataError(f"{name!r} is not trained; trained: {', '.join(leaves)}")
         arrays = {name: self._parameter(leaves[name], value) for name, value in state.items()}
         layout = self.program.layout
-        saved = layout.unpack(self.device.save())
-        self.device.load(layout.pack(Saved({**saved.arrays, **arrays}, saved.pending)))
+        saved = layout.unpack(device.save())
+        device.load(layout.pack(Saved({**saved.arrays, **arrays}, saved.pending)))
 
     def _parameter(self, leaf: Node, value: ArrayLike) -> np.ndarray:
         """A parameter's array as the device keeps it; raises DataError."""
-        given, wanted = _numbers(leaf.name, value), storage(leaf).shape
+        given, wanted = as_numbers(value, repr(leaf.name)), storage(leaf).shape
         if given.shape != wanted:
             raise DataError(f"{leaf.name!r} has shape {given.shape}; allowed: {wanted}")
         with np.errstate(over="ignore"):
@@ -167,28 +183,19 @@ class Trainer(Closing):
         Raises StateError for one that is damaged, holds values that training cannot make, or
         belongs to a program whose state has another layout; nothing is changed then.
         """
+        device = self.device
         self.program.layout.unpack(blob)
-        self.device.load(bytes(blob))
+        device.load(bytes(blob))
 
     def reset(self) -> None:
         """Back to the pretrained parameters."""
         self.device.init()
 
     def close(self) -> None:
-        self.device.close()
-
-
-def _numbers(name: str, value: ArrayLike) -> np.ndarray:
-    """The array of what a user hands over for a parameter; raises DataError unless numbers."""
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name!r} is no array of numbers: {error}") from None
-    if array.dtype.kind not in "iuf":
-        raise DataError(f"{name!r} is {array.dtype}; allowed: real numbers")
-    return array
+        """Stop the device; closing twice does nothing."""
+        device, self._device = self._device, None
+        if device is not None:
+            device.close()
 
 
 def split_blob(program: Program, blob: bytes) -> dict[str, np.ndarray]:
@@ -201,8 +208,9 @@ def build_trainer(program: Program, device: str, count: bool = True) -> Trainer:
 
     `count=False` makes emulation faster and leaves `instructions` None.
     """
-    if device not in DEVICES:
-        raise TrainletError(f"no device {device!r}; allowed: {', '.join(DEVICES)}")
+    if not isinstance(device, str) or device not in DEVICES:
+        known = ", ".join(DEVICES) + closest(device, DEVICES)
+        raise TrainletError(f"no device {shown(device)}; allowed: {known}")
     if device in ("unicorn", "qemu") and program.target.cpu is None:
         raise TargetError(
             f"target {program.target.name!r} is no microcontroller, so it cannot run on {device}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.modules.batchnorm import _NormBase
 
+from trainlet.arguments import check_model
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.passes.presets import Parameter, choose, graph_parameters, is_bias
@@ -41,6 +42,7 @@ def norm(model: Model) -> UpdateScheme:
 def _parameters(model: Model) -> list[Parameter]:
     if isinstance(model, Graph):
         return graph_parameters(model)
+    check_model(model)
     first = {id(p): name for name, p in model.named_parameters()}
     owners = [
         (name, module, p)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainlet.errors import TrainletError
+from trainlet.errors import TrainletError, shown
+from trainlet.ir.arguments import flag, whole
 from trainlet.ops.quantized.update import ROUNDINGS
 
 EXTRA_BITS = (0, 4, 8)
@@ -41,7 +42,11 @@ class Int8:
             ("calibration", self.calibration, CALIBRATIONS),
             ("gradient", self.gradient, GRADIENTS),
         ):
-            if value not in allowed:
-                raise TrainletError(f"{name}={value!r}; allowed: {', '.join(map(str, allowed))}")
-        if not 0 <= self.seed < 2**32:
-            raise TrainletError(f"seed={self.seed}; allowed: 0..2^32-1")
+            plain = isinstance(value, (str, int)) and not isinstance(value, bool)
+            if not plain or value not in allowed:
+                raise TrainletError(
+                    f"{name}={shown(value)}; allowed: {', '.join(map(str, allowed))}"
+                )
+        flag("qas", self.qas)
+        flag("float_head", self.float_head)
+        whole("seed", self.seed, 0, 2**32 - 1)

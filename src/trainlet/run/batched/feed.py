@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from trainlet.backends.program import Program
-from trainlet.errors import DataError
+from trainlet.errors import DataError, shown
+from trainlet.ir.arrays import as_numbers
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Storage, storage
-from trainlet.run.trainer import input_arrays, target_array
+from trainlet.run.trainer import check_names, input_arrays, target_array
 
 
 def input_values(
@@ -22,14 +23,12 @@ def input_values(
     """For each input its value [lead, *shape]; raises DataError for a lead not among `leads`, a
     wrong shape, NaN or infinity."""
     given = x if isinstance(x, Mapping) else {program.inputs[0].name: x}
-    names = [n.name for n in program.inputs]
-    if sorted(given) != sorted(names):
-        raise DataError(f"the model takes the inputs {names}, found {sorted(given)}")
-    return {n.name: _input(n, np.asarray(given[n.name]), leads) for n in program.inputs}
+    check_names(program.inputs, given)
+    return {n.name: _input(n, given[n.name], leads) for n in program.inputs}
 
 
-def _input(leaf: Node, array: np.ndarray, leads: tuple[int, ...]) -> Tensor:
-    how = storage(leaf)
+def _input(leaf: Node, value: ArrayLike, leads: tuple[int, ...]) -> Tensor:
+    how, array = storage(leaf), as_numbers(value, f"input {leaf.name!r}")
     if how.shape[0] == 1 and array.shape[1:] == how.shape[1:]:
         array = array[:, None]
     lead = array.shape[0] if array.ndim else 0
@@ -49,7 +48,7 @@ def _input(leaf: Node, array: np.ndarray, leads: tuple[int, ...]) -> Tensor:
 
 def target_values(program: Program, y: ArrayLike, leads: tuple[int, ...]) -> Tensor:
     """Labels or float targets [lead, *shape]; raises DataError."""
-    array = np.asarray(y)
+    array = as_numbers(y, "the target")
     lead = array.shape[0] if array.ndim else 0
     if lead not in leads:
         allowed = " or ".join(map(str, dict.fromkeys(leads)))
@@ -60,9 +59,11 @@ def target_values(program: Program, y: ArrayLike, leads: tuple[int, ...]) -> Ten
 
 def learning_rates(lr: ArrayLike, experiments: int) -> Tensor:
     """float32 [experiments]; raises DataError unless all are finite."""
-    rates = np.asarray(lr, np.float64)
+    rates = as_numbers(lr, "the learning rate")
     if rates.shape not in ((), (experiments,)):
         raise DataError(f"lr has shape {rates.shape}; allowed: one number, or {experiments}")
-    if not np.isfinite(rates.astype(np.float32)).all():
-        raise DataError(f"the learning rates are {rates}; allowed: finite numbers")
-    return torch.from_numpy(np.broadcast_to(rates, (experiments,)).astype(np.float32))
+    with np.errstate(over="ignore"):
+        held = rates.astype(np.float32)
+    if not np.isfinite(held).all():
+        raise DataError(f"the learning rates are {shown(lr)}; allowed: finite numbers")
+    return torch.from_numpy(np.broadcast_to(held, (experiments,)).copy())

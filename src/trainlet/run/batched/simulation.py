@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +11,14 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from trainlet.backends.program import LOGITS, LOSS, RATE, TARGET, Program
-from trainlet.errors import DataError, ExperimentsDiverged, TrainletError
+from trainlet.errors import DataError, ExperimentsDiverged, TrainletError, shown
+from trainlet.ir.arguments import whole
+from trainlet.ir.arrays import as_numbers
 from trainlet.ir.graph import Graph, Node
 from trainlet.run.batched.evaluate import Recipe
 from trainlet.run.batched.feed import input_values, learning_rates, target_values
 from trainlet.run.simulated import NEW, OracleDevice
-from trainlet.run.trainer import Trainer
+from trainlet.run.trainer import Trainer, check_names
 
 Inputs = ArrayLike | Mapping[str, ArrayLike]
 
@@ -35,10 +38,10 @@ class Simulation:
 
         Raises UnsupportedError for an operator without a batched meaning.
         """
-        if experiments < 1:
-            raise TrainletError(f"experiments={experiments}; allowed: a whole number, at least 1")
-        self.program, self.experiments = program, experiments
-        self.device = torch.device(device)
+        if not isinstance(program, Program):
+            raise TrainletError(f"program is {shown(program)}; allowed: what trainlet.compile made")
+        self.program, self.experiments = program, whole("experiments", experiments, 1)
+        self.device = _usable(device)
         self._seeds = self._checked_seeds(seeds)
         forward = Graph({LOGITS: program.graph.outputs[LOGITS]})
         order = program.plan.order
@@ -98,7 +101,8 @@ class Simulation:
         frozen layers make of them is computed once.
         """
         given = x if isinstance(x, Mapping) else {self.program.inputs[0].name: x}
-        arrays = {name: np.asarray(array) for name, array in given.items()}
+        check_names(self.program.inputs, given)
+        arrays = {name: as_numbers(array, f"input {name!r}") for name, array in given.items()}
         samples = _samples(arrays)
         batch = self.program.inputs[0].type.shape[0]
         batches = -(-samples // batch)
@@ -211,9 +215,23 @@ class Simulation:
     def _checked_seeds(self, seeds: Sequence[int] | None) -> Tensor | None:
         if seeds is None:
             return None
-        if len(seeds) != self.experiments or not all(0 <= s < 2**32 for s in seeds):
-            raise TrainletError(f"seeds={list(seeds)}; allowed: {self.experiments} of 0..2^32-1")
-        return torch.tensor([int(s) for s in seeds], dtype=torch.int64, device=self.device)
+        given = as_numbers(seeds, "seeds", TrainletError)
+        good = given.dtype.kind in "iu" and given.shape == (self.experiments,)
+        if not good or (given < 0).any() or (given >= 2**32).any():
+            raise TrainletError(f"seeds={shown(seeds)}; allowed: {self.experiments} of 0..2^32-1")
+        return torch.from_numpy(given.astype(np.int64)).to(self.device)
+
+
+def _usable(device: Any) -> torch.device:
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found).cpu()
+    except Exception as error:  # torch has a kind of error for each kind of device
+        raise TrainletError(
+            f"device={shown(device)}: torch cannot use it ({str(error).splitlines()[0][:200]}); "
+            "allowed: 'cpu', or 'cuda' where torch finds a GPU"
+        ) from None
+    return found
 
 
 def simulate(

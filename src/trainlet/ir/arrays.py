@@ -1,0 +1,57 @@
+"""Whatever a user hands over as an array - of NumPy, torch, or lists - as numbers of NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainlet.errors import DataError, TrainletError, shown
+
+NUMBERS = "iubf"
+"""NumPy's kinds of integers, truth values and floats: all but complex numbers."""
+
+
+def as_numbers(value: Any, what: str, kind: type[TrainletError] = DataError) -> np.ndarray:
+    """The array; one of torch is detached and brought to this machine's memory first.
+
+    value: anything that numpy.asarray takes, and tensors of any device and float type.
+    what:  names it in errors, such as "input 'x'".
+    Raises `kind` for what is no dense array of real numbers.
+    """
+    if isinstance(value, torch.Tensor):
+        value = _of_torch(value, what, kind)
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # __array__ is the user's own code
+        raise kind(f"{what} is no array of numbers: {type(error).__name__}: {error}") from None
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise kind(f"{what} has masked values; fill them")
+    if array.dtype.kind not in NUMBERS:
+        found = f"{array.dtype} ({shown(value)})"
+        raise kind(f"{what} is no array of numbers: {found}; allowed: numbers")
+    return array
+
+
+def _of_torch(tensor: torch.Tensor, what: str, kind: type[TrainletError]) -> Any:
+    if tensor.is_quantized or tensor.layout is not torch.strided or tensor.is_nested:
+        raise kind(f"{what} is a quantized, sparse or nested tensor; allowed: a dense one of "
+                   "numbers (dequantize, to_dense)")  # fmt: skip
+    if tensor.is_meta or isinstance(tensor, torch._subclasses.FakeTensor):
+        raise kind(f"{what} is a tensor without data (device 'meta'); allowed: one with data")
+    try:
+        plain = tensor.detach().cpu()
+        return plain.float() if plain.dtype.itemsize <= 2 and plain.is_floating_point() else plain
+    except Exception as error:  # a subclass of Tensor may refuse anything
+        raise kind(f"{what} is no plain tensor: {type(error).__name__}: {error}") from None
+
+
+def as_floats(value: Any, what: str, kind: type[TrainletError] = DataError) -> np.ndarray:
+    """The array as finite float32; raises `kind` for NaN, and for what float32 cannot hold."""
+    array = as_numbers(value, what, kind)
+    with np.errstate(over="ignore", invalid="ignore"):
+        floats = array.astype(np.float32)
+    if not np.isfinite(floats).all():
+        raise kind(f"{what} holds NaN or infinity (as float32); clean it")
+    return floats

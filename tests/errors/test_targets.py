@@ -49,7 +49,7 @@ def test_too_little_flash():
 def test_the_error_plans_nothing_and_its_choices_are_what_compiling_them_gives(monkeypatch):
     shown = [torch.randn(16, 64)]
     model = nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 64)).eval()
-    target = tl.Target("cortex-m4", ram=9 * KB)
+    target = tl.Target("cortex-m4", ram=8 * KB)
     planned = []
     plan = compiler._plan
     monkeypatch.setattr(compiler, "_plan", lambda *a, **k: planned.append(a) or plan(*a, **k))

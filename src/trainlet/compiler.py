@@ -32,7 +32,7 @@ from trainlet.backends.limits import Limits, check_fits, fit_program, least_need
 from trainlet.backends.names import check_prefix
 from trainlet.backends.program import LOGITS, LOSS, Program, Stage
 from trainlet.backends.target import Target
-from trainlet.errors import SchemeError, TrainletError, shown
+from trainlet.errors import SchemeError, TargetError, ToolchainError, TrainletError, shown
 from trainlet.frontends.archive import read_archive
 from trainlet.frontends.calibration import example_inputs as float_inputs
 from trainlet.frontends.losses import loss_of
@@ -101,7 +101,7 @@ class CompiledProgram(Program):
     @cached_property
     def report(self) -> Report:
         """Memory, Flash and work; stack and Flash are measured by compiling the firmware."""
-        firmware = self._measured()
+        firmware = self.firmware
         params = sum(n.type.nbytes for n in self.params)
         return Report(
             target=self.target.name,
@@ -141,7 +141,7 @@ class CompiledProgram(Program):
         warning.  Raises FileError when the folder cannot be written.
         """
         project.check(Path(folder), self.prefix)
-        if kept := write_project(self, Path(folder)):
+        if kept := write_project(self, Path(folder), stack=self.stack):
             warnings.warn(project.advice(kept, Path(folder)), stacklevel=2)
         return Path(folder)
 
@@ -163,7 +163,17 @@ class CompiledProgram(Program):
         bounds = [bound for bound in known if bound is not None]
         return max(bounds) if len(bounds) == len(known) else None
 
-    def _measured(self) -> Firmware | None:
+    @cached_property
+    def stack(self) -> int | None:
+        """Bytes of a call's worst case; None where nothing can measure it."""
+        try:
+            return self.firmware.stack_bytes if self.firmware else None
+        except (ToolchainError, TargetError):
+            return None
+
+    @cached_property
+    def firmware(self) -> Firmware | None:
+        """What the project is as firmware, measured; None on this machine."""
         if self.target.cpu is None:
             return None
         stage("measure")

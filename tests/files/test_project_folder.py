@@ -93,3 +93,13 @@ def test_a_lone_file_of_that_name_is_no_neighbour(tmp_path):
     (tmp_path / "past_weights.h").touch()
     assert write_project(program(), tmp_path) == ()
     assert "past" not in texts(tmp_path)["CMakeLists.txt"]
+
+
+def test_files_of_others_never_become_text_of_cmake(tmp_path):
+    program().write(tmp_path)
+    for part in (".c", ".h", "_kernels.h", "_weights.h"):
+        (tmp_path / f'x) file(WRITE hello "y"{part}').write_text("")
+        (tmp_path / f"all{part}").write_text("")
+    program().write(tmp_path)
+    text = (tmp_path / "CMakeLists.txt").read_text()
+    assert "file(WRITE" not in text and "add_library(all " not in text

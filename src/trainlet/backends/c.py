@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainlet.backends import kernels, project
-from trainlet.backends.blob import VERSION, WITHIN
+from trainlet.backends.blob import VERSION, WITHIN, WORD
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
 from trainlet.backends.namespace import own
 from trainlet.backends.program import CTYPES, LOGITS, LOSS, RATE, Program, Stage
@@ -44,9 +45,9 @@ class Emitter:
     """The text of one program.  With `marks`, the harness is told where one call ends and the
     next begins, so that it can count between them."""
 
-    def __init__(self, program: Program, marks: bool = False) -> None:
+    def __init__(self, program: Program, marks: bool = False, stack: int | None = None) -> None:
         check_prefix(program.prefix)
-        self.program = program
+        self.program, self.stack = program, stack
         self.mark = ["MARK;"] if marks else []
         self.own = f"{program.prefix}{OWN}"
         self.inputs = {
@@ -197,7 +198,8 @@ class Emitter:
         p = self.program
         arrays = [_array(self.weight(n), n.name, p.initial(n)) for n in p.constants]
         arrays += [_array(self.start(n), n.name, _but_zeros(p.initial(n))) for n in p.params]
-        return "/* Frozen weights, and what the trained ones start from. */\n" + "\n".join(arrays)
+        head = f"{made(p)}\n/* Frozen weights, and what the trained ones start from. */\n"
+        return head + "\n".join(arrays)
 
     def kernels(self) -> str:
         """The kernels that this program calls, as static functions."""
@@ -205,7 +207,8 @@ class Emitter:
         used = [_called(n, s) for s in stages for n in s.plan.order if not OPS[n.op].alias]
         head = "/* The kernels that this trainer calls. */\n#include <stdint.h>\n"
         head += "#define KERNEL static\n\n"
-        return own(head + kernels.source(used, self.program.target.kernels), self.own)
+        text = own(head + kernels.source(used, self.program.target.kernels), self.own)
+        return f"{made(self.program)}\n{text}"
 
     def context(self) -> dict[str, Any]:
         """What the templates fill in."""
@@ -222,8 +225,11 @@ class Emitter:
             "P": p.prefix.upper(),
             "own": self.own,
             "mark": MARK if self.mark else "",
-            "title": f"{p.prefix}: {len(p.params)} trained parameters, made by Trainlet",
-            "ram": p.arena_bytes + p.state_bytes,
+            "made": made(p),
+            "ram": p.arena_bytes + p.state_bytes + WORD,
+            "flag_bytes": WORD,
+            "stack": self.stack,
+            "quantised": self.quantised(),
             "arena": max(p.arena_bytes, 1),
             "state_bytes": p.state_bytes,
             "blob_bytes": face.blob_bytes,
@@ -291,6 +297,22 @@ class Emitter:
                     }
                 )
         return found
+
+    def quantised(self) -> list[dict[str, Any]]:
+        """What real numbers the integers of an input, and of the logits, stand for."""
+        p = self.program
+        named = [(self.inputs[n], n, True) for n in p.inputs]
+        named.append((LOGITS, p.graph.outputs[LOGITS], False))
+        return [
+            {
+                "name": name,
+                "scale": literal(q.scale[0]),
+                "zero": q.zero_point[0],
+                "input": is_input,
+            }
+            for name, n, is_input in named
+            if n.type.dtype == "int8" and (q := n.type.quant)
+        ]
 
     def applied(self) -> dict[str, Any] | None:
         stage = self.program.apply
@@ -369,9 +391,32 @@ def _array(name: str, label: str, values: np.ndarray) -> str:
     return f"{comment(label)}\nstatic const {ctype} {name}[{len(flat)}] = {{\n  {body}}};\n"
 
 
-def render(program: Program, marks: bool = False) -> Mapping[str, str]:
-    """The files of the C project by name.  `marks` is for `run/profile.py`."""
-    emitter, p = Emitter(program, marks), program.prefix
+def made(program: Program) -> str:
+    """Comments at the beginning of every file: its licence, who made it, for what."""
+    p, names = program, [_share(n) for n in program.params]
+    return "\n".join(
+        [
+            "/* SPDX-License-Identifier: Apache-2.0 */",
+            comment(f"Made by Trainlet {version('trainlet')} for the target {p.target.name}."),
+            comment(f"{p.prefix} trains {len(names)} parameters: {', '.join(names)}"),
+        ]
+    )
+
+
+def _share(n: Node) -> str:
+    """A parameter as the scheme names it: with the share that learns, where that is not all."""
+    part = storage(n).part
+    if part is None:
+        return n.name
+    return f"{n.name} = {(part.stop - part.start) / part.whole.shape[part.axis]:.3g}"
+
+
+def render(program: Program, marks: bool = False, stack: int | None = None) -> Mapping[str, str]:
+    """The files of the C project by name.
+
+    marks: for `run/profile.py`.  stack: bytes of a call's worst case, if measured.
+    """
+    emitter, p = Emitter(program, marks, stack), program.prefix
     context = emitter.context()
     return {
         f"{p}.h": _fill("trainer.h", context),
@@ -400,10 +445,12 @@ def _templates() -> Environment:
     return Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
 
 
-def write_project(program: Program, folder: Path, marks: bool = False) -> tuple[str, ...]:
+def write_project(
+    program: Program, folder: Path, marks: bool = False, stack: int | None = None
+) -> tuple[str, ...]:
     """Write the C project: all of its files, or none.
 
     Returns the names of the example files that somebody has changed since Trainlet wrote them:
     these stay as they are.  Raises FileError when the folder cannot be written.
     """
-    return project.write(folder, program.prefix, render(program, marks), cmake)
+    return project.write(folder, program.prefix, render(program, marks, stack), cmake)

@@ -84,6 +84,11 @@ def check_prefix(prefix: str) -> str:
     raise TrainletError(f"prefix {shown} {why}; try {_instead(prefix)!r}")
 
 
+def is_prefix(text: str) -> bool:
+    """Whether a project can have the text as its prefix."""
+    return _refused(text) is None
+
+
 def _refused(prefix: str) -> str | None:
     if not _PREFIX.fullmatch(prefix) or "__" in prefix or prefix.endswith("_"):
         return (

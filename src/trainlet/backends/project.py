@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from trainlet.backends.names import is_prefix
 from trainlet.files import check_folder, check_replaceable, filling
 
 EXAMPLE, CMAKE = "main.c", "CMakeLists.txt"
@@ -54,7 +55,8 @@ def neighbours(folder: Path, prefix: str) -> list[str]:
     """The prefixes of other trainers in a folder."""
     names = {path.name for path in folder.iterdir()}
     found = {name.removesuffix(PARTS[-1]) for name in names if name.endswith(PARTS[-1])}
-    return sorted(q for q in found - {prefix} if all(q + part in names for part in PARTS))
+    whole = [q for q in found - {prefix} if all(q + part in names for part in PARTS)]
+    return sorted(q for q in whole if is_prefix(q))
 
 
 def stamped(text: str, name: str) -> str:

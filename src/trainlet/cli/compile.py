@@ -84,7 +84,7 @@ def compile_command(
         program = asked.program()
         report = program.report
         stage("write")
-        kept = write_project(program, out)
+        kept = write_project(program, out, stack=program.stack)
     OUT.print(report.table())
     OUT.print(
         f"The C project is in {out}{'' if str(out).endswith('/') else '/'}",

@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 
 from trainlet.errors import TrainletError
 from trainlet.interrupt import Terminated, exit_code
+from trainlet.ir.printable import printable
 from trainlet.run.fit import Moment
 
 OUT = Console(highlight=False)
@@ -57,13 +58,18 @@ class Commands(TyperGroup):
 
 def _said(error: Exception) -> str:
     if isinstance(error, TrainletError):
-        return str(error)
+        return _lines(str(error))
     if isinstance(error, MemoryError):
         return "this machine has too little memory for that"
     return (
-        f"a fault of Trainlet itself, {type(error).__name__}: {error}; please report it with what "
-        "`trainlet --debug ...` prints"
+        f"a fault of Trainlet itself, {type(error).__name__}: {_lines(str(error))}; "
+        "please report it with what `trainlet --debug ...` prints"
     )
+
+
+def _lines(text: str) -> str:
+    """The text, whose names come from files, without what a terminal obeys."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def print_whole(table: Table) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from trainlet.cli import screen
+from trainlet.ir.printable import printable
 from trainlet.progress import listening
 
 
@@ -38,13 +39,18 @@ def stages(title: str) -> Iterator[None]:
             yield
 
 
+def _verbatim(text: str) -> str:
+    """The text as a column's format shows it."""
+    return printable(text).replace("{", "{{").replace("}", "}}")
+
+
 def _progress(title: str) -> Progress:
     return Progress(
         SpinnerColumn(finished_text=" "),
         TextColumn("{task.description:<14}"),
         BarColumn(screen.BAR, complete_style="yellow", finished_style="dim"),
         TimeElapsedColumn(),
-        TextColumn(title, style="dim", markup=False),
+        TextColumn(_verbatim(title), style="dim", markup=False),
         console=screen.ERR,
         transient=True,
     )

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from trainlet.ir.graph import Node
+from trainlet.ir.printable import printable
 from trainlet.plan.plan import Plan
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.patches import Rectangle
 
 KIB = 1024
+SHOWN = 60  # characters of a name
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class Report:
 
     def table(self) -> Table:
         """The report as a table."""
-        table = Table(title=f"Trainer for {self.target}", title_justify="left")
+        table = Table(title=Text(f"Trainer for {printable(self.target)}"), title_justify="left")
         table.add_column("")
         table.add_column("bytes", justify="right")
         table.add_column("")
@@ -158,7 +161,11 @@ class Report:
 
     def draw(self, path: str | Path, title: str = "") -> None:
         """Memory over time to an .svg or .png file: each buffer from its birth to its death."""
-        draw_plan(self.plan, Path(path), title or f"Arena over one training step ({self.target})")
+        draw_plan(
+            self.plan,
+            Path(path),
+            title or f"Arena over one training step ({printable(self.target)})",
+        )
 
 
 def options_table(choices: Sequence[Choice], title: str) -> Table:
@@ -197,7 +204,7 @@ def peak(plan: Plan) -> tuple[int, list[Node]]:
 
 def label(n: Node) -> str:
     """How a buffer is called in pictures and errors."""
-    return f"{n.op} {n.name}".strip()
+    return f"{n.op} {printable(n.name, SHOWN)}".strip()
 
 
 def draw_plan(plan: Plan, path: Path, title: str) -> None:
@@ -207,7 +214,7 @@ def draw_plan(plan: Plan, path: Path, title: str) -> None:
     figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.add_subplot()
     handles, names = plan_axes(axes, plan)
-    axes.set_title(title)
+    axes.set_title(title, parse_math=False)
     figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=8)
     figure.savefig(path, dpi=150)
 
@@ -227,7 +234,7 @@ def plan_axes(axes: Axes, plan: Plan) -> tuple[list[Rectangle], list[str]]:
         axes.add_patch(Rectangle(corner, width, size, fc=colours[kind], ec="white", lw=0.3))
         if plan.size[n] > plan.arena / 12 and width > end / 12:
             middle = (corner[0] + width / 2, corner[1] + size / 2)
-            axes.annotate(label(n), middle, ha="center", va="center", fontsize=6)
+            axes.annotate(label(n), middle, ha="center", va="center", fontsize=6, parse_math=False)
     axes.axvline(backward, color="grey", lw=0.8, ls=":")
     axes.axhline(plan.lower_bound / KIB, color="black", lw=0.8, ls="--")
     axes.set_xlim(0, max(end, 1))

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from trainlet.ir.printable import printable
 from trainlet.plan.report import Report
 
 AROUND = "(around the calls)"
@@ -73,14 +75,14 @@ class Profile:
 
     def table(self, nodes: bool = False) -> Table:
         """A row an op and phase; with `nodes` a row a call, in the order in which they run."""
-        title = f"One training step on {self.target} ({self.device}), instructions"
-        table = Table(title=title, title_justify="left", caption_justify="left")
+        title = f"One training step on {printable(self.target)} ({self.device}), instructions"
+        table = Table(title=Text(title), title_justify="left", caption_justify="left")
         for name in ("phase", "op", *(("node", "shapes") if nodes else ("calls",))):
             table.add_column(name, justify="right" if name == "calls" else "left")
         for name in ("instructions", "%", "MACs", "per MAC", "result", "work space"):
             table.add_column(name, justify="right")
         for row in self.rows if nodes else self.by_op():
-            which = (row.node, row.shapes) if nodes else (str(row.calls),)
+            which = (Text(printable(row.node)), row.shapes) if nodes else (str(row.calls),)
             table.add_row(row.phase, row.op, *which, *self._figures(row))
         none = ("", "") if nodes else ("",)
         table.add_section()

@@ -76,6 +76,7 @@ STATUS: dict[int, tuple[type[TrainletError], str]] = {
                         "(without rollback: load a saved state); use a smaller learning rate"),
     -4: (StateError, "the saved state is damaged, holds what training cannot make, or belongs to "
                      "another program; nothing changed; save it again with this program"),
+    -6: (TrainletError, "neither init nor a good load came before; call init first"),
     -5: (TrainletError, "reading or writing the saved state failed"),
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from trainlet.ir.printable import printable
 from trainlet.plan.report import KIB, plan_axes
 from trainlet.run.counted import PHASES, Profile
 
@@ -51,7 +52,8 @@ def instruction_axes(axes: Axes, profile: Profile) -> None:
     axes.set_xlabel("million instructions of a step")
     axes.set_title(
         f"{profile.instructions_step:,} instructions a step, "
-        f"{profile.instructions_predict:,} a prediction ({profile.target})"
+        f"{profile.instructions_predict:,} a prediction ({printable(profile.target)})",
+        parse_math=False,
     )
     axes.tick_params(axis="y", labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

@@ -205,6 +205,6 @@ def test_an_unknown_schedule_is_refused():
 
 def test_the_report_tells_the_gap():
     case = NETWORKS["mlp"](1)
-    made = tl.compile(case.model, case.x, "bias", target="host", schedule="optimal")
+    made = tl.compile(case.model, case.x, "last", target="host", schedule="optimal")
     assert made.report.every_order_bytes == made.report.arena_bytes == 416
     assert "416 = 1.000 x what every order needs" in str(made.report)

@@ -10,6 +10,7 @@ import torch
 from torch.export import Dim, ExportedProgram
 from torch.fx import GraphModule
 
+from trainlet.frontends.functional import functional
 from trainlet.frontends.integers import operator
 from trainlet.frontends.torch import export_module
 
@@ -38,10 +39,12 @@ def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor
     else:
         own = copy.deepcopy(model).eval()
         program = _exported_for_any_batch(own, inputs) or export_module(own, inputs)
+    form = functional(program)
+    form.check_state()
+    program = form.program
     module: Any = copy.deepcopy(program.module())
     for node in [n for n in module.graph.nodes if n.op == "call_module"]:
         module.graph.erase_node(node)  # it compares the shapes of the inputs with the example's
-    _make_functional(module)
     module.recompile()
     first = next(n for n in module.graph.nodes if n.op == "placeholder")
     size = first.meta["val"].shape[0]
@@ -62,18 +65,6 @@ def _exported_for_any_batch(
     values = [n.meta["val"] for n in program.graph.nodes if n.op == "placeholder"]
     fixed = any(isinstance(v.shape[0], int) for v in values[-len(inputs) :])
     return None if fixed else program
-
-
-def _make_functional(module: GraphModule) -> None:
-    """relu_ becomes relu, and who read its input afterwards reads its result."""
-    order = {n: k for k, n in enumerate(module.graph.nodes)}
-    for n in module.graph.nodes:
-        name, _, overload = str(n.target).removeprefix("aten.").partition(".")
-        plain = getattr(getattr(torch.ops.aten, name.rstrip("_"), None), overload, None)
-        if n.op == "call_function" and name.endswith("_") and plain is not None:
-            n.target = plain
-            later = {user for user in n.args[0].users if order[user] > order[n]}
-            n.args[0].replace_all_uses_with(n, later.__contains__)
 
 
 def keep_unfoldable(module: GraphModule) -> None:

@@ -113,30 +113,33 @@ def soak(minutes: float, networks: int, jobs: int, folder: Path) -> list[dict[st
             if record["result"] == "failed":
                 print(f"network {record['number']}: {record['kind']}: {record['detail']}")
 
+        def share() -> list[int]:
+            """The next numbers for a process."""
+            nonlocal following
+            count = min(PER_PROCESS, -(-(last - following) // jobs))
+            numbers = list(range(following, min(last, following + count)))
+            following += len(numbers)
+            return numbers
+
         while True:
             over = time.monotonic() > end
             for lane in lanes:
-                made = lane.records() if lane.process else []
-                for record in made:
-                    enter(record)
-                if lane.process and (why := lane.died()):
-                    made = lane.records()
-                    for record in made:
-                        enter(record)
-                    if lane.number in lane.left:
-                        enter(died(lane.number, commit, why))
-                        lane.left.remove(lane.number)
-                if lane.process and lane.process.is_alive() and over:
+                if lane.process is None:
+                    if not over and (numbers := share()):
+                        lane.start(numbers, commit, folder)
+                    continue
+                why = "" if over else lane.died()
+                if over:
                     lane.process.terminate()
-                if lane.process is None or not lane.process.is_alive():
+                    lane.process.join()
+                for record in lane.records():
+                    enter(record)
+                if why and lane.number in lane.left:
+                    enter(died(lane.number, commit, why))
+                    lane.left.remove(lane.number)
+                if not lane.process.is_alive():
                     lane.process = None
-                    if over:
-                        continue
-                    if not lane.left:
-                        share = min(PER_PROCESS, -(-(last - following) // jobs))
-                        lane.left = list(range(following, min(last, following + share)))
-                        following += len(lane.left)
-                    if lane.left:
+                    if lane.left and not over:
                         lane.start(lane.left, commit, folder)
             if not any(lane.process for lane in lanes):
                 return records

@@ -59,7 +59,7 @@ class Drawing:
         self.values = [Value(f"x{k}", shape) for k, shape in enumerate(shapes)]
         if len(shapes) == 2:
             self.meet()
-        for _ in range(rng.randint(2, 9)):
+        for _ in range(rng.randint(1, 4) if rng.random() < 0.65 else rng.randint(5, 9)):
             self.line()
         last = self.values[-1]
         head = "none" if rng.random() < 0.1 else "linear"

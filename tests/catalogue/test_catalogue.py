@@ -148,9 +148,11 @@ def test_in_place_is_the_same(case, k, library):
 
 def test_prototypes_keep_their_promises(library):
     works_in_place = {OPS[c.op.name].kernel(c.node()): bool(c.op.inplace) for c in KERNEL_CASES}
+    leaves_old_values = {op.keeping for op in OPS.values()}
     for name, (result, *parameters) in library.parameters.items():
         pointers = [p for p in parameters if "*" in p]
-        assert all(p.startswith("const ") for p in pointers), f"{name} may write its inputs"
+        read = pointers[1:] if name in leaves_old_values else pointers
+        assert all(p.startswith("const ") for p in read), f"{name} may write its inputs"
         if works_in_place[name]:
             assert "restrict" not in result, f"{name} says that its result overlaps no input"
 

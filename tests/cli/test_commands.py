@@ -28,7 +28,8 @@ def test_compile_writes_the_project_and_prints_the_report(run, net):
     result = run("compile", net, "--scheme", "last", "-o", "deep/out", "--prefix", "tiny")
     assert result.exit_code == 0, result.output
     assert {p.name for p in Path("deep/out").iterdir()} == {
-        "tiny.h", "tiny.c", "tiny_kernels.h", "tiny_weights.h", "main.c", "CMakeLists.txt"
+        "tiny.h", "tiny.c", "tiny_kernels.h", "tiny_weights.h", "tiny.json", "main.c",
+        "CMakeLists.txt",
     }  # fmt: skip
     assert "Trainer for cortex-m7" in result.stdout and "256 KB" in result.stdout
     assert "note:" not in result.stdout

@@ -27,8 +27,9 @@ from trainlet.backends import project
 from trainlet.backends.c import write_project
 from trainlet.backends.choices import Asked, Options
 from trainlet.backends.costs import costs
+from trainlet.backends.feasible import check_forward, check_training, least_needed
 from trainlet.backends.firmware import Firmware, build_firmware
-from trainlet.backends.limits import Limits, check_fits, fit_program, least_needed
+from trainlet.backends.limits import Limits, check_fits, fit_program
 from trainlet.backends.names import check_prefix
 from trainlet.backends.program import LOGITS, LOSS, Program, Stage
 from trainlet.backends.target import Target
@@ -198,20 +199,29 @@ def forward(graph: Graph, x: ArrayLike | Mapping[str, ArrayLike]) -> np.ndarray:
     return evaluate_graph(graph, leaves)[LOGITS]
 
 
-def import_model(model: Model, example_inputs: Any = None, check: bool = False) -> Graph:
-    """The forward graph of whatever `compile` takes as a model; `check` compares it with torch."""
+def import_model(
+    model: Model,
+    example_inputs: Any = None,
+    check: bool = False,
+    admit: Callable[[Graph], object] = verify,
+) -> Graph:
+    """The forward graph of whatever `compile` takes as a model; `check` compares it with torch.
+
+    admit: called with the graph before it is compared; raises what it does not admit
+    """
     if isinstance(model, Graph):
+        admit(model)
         return model
     if isinstance(model, (str, Path)):
         return load(model, check=check)
     if isinstance(model, ExportedProgram):
-        return import_exported(model, check)
+        return import_exported(model, check, admit)
     if not isinstance(model, torch.nn.Module):
         raise TrainletError(
             f"the model is a {type(model).__name__}; allowed: a torch.nn.Module, an "
             "ExportedProgram, the path of a .pt2 file, or what trainlet.load returns"
         )
-    return import_module(model, float_inputs(example_inputs), check)
+    return import_module(model, float_inputs(example_inputs), check, admit)
 
 
 def training_graph(
@@ -323,18 +333,22 @@ def compile(
     network = _opened(model)
     integer = integer_precision(precision, network)
     check_calibration(network, integer, calibration)
+    limits = Limits.of(place, max_ram)
+
+    def admit(graph: Graph) -> None:
+        check_forward(verify(graph), place, limits, stream)
+
     # what is wrong in float32 is wrong in integers
-    graph, known = verify(import_model(network, example_inputs, check)), parameter_names(network)
+    graph, known = import_model(network, example_inputs, check, admit), parameter_names(network)
     scheme = _chosen(scheme, graph)
     if not isinstance(network, Graph):
         scheme = resolve(scheme, distinct_names(graph), known)
-    limits = Limits.of(place, max_ram)
     asked = Asked(scheme, integer, optimizer, accumulate, stream, max_recompute)
     planner = partial(_plan, target=place, tile=tile, effort=schedule, rollback=rollback)
     example = () if example_inputs is None else float_inputs(example_inputs)
     graphs = Variants(
         network, graph, example, calibration, criterion.name,
-        lambda other: verify(import_model(network, other)),
+        partial(import_model, network),
     )  # fmt: skip
     presets = {name: choose(name, graph_parameters(graph)) for name in PRESETS}
 
@@ -347,14 +361,18 @@ def compile(
 
     def program(asked: Asked) -> CompiledProgram:
         streaming, made = partial(planner, stream=asked.stream), training(asked)
+        check_training(made, place, limits, asked.stream, options.hints, options.fitting)
         step, plan = _planned(made.step, streaming)
         found = _program(
             replace(made, step=step), plan, place, asked.optimizer, asked.accumulate, prefix
         )
         return fit_program(found, limits, asked.max_recompute, streaming)
 
+    def least(asked: Asked) -> tuple[int, int]:
+        return least_needed(training(asked), place, asked.stream)
+
     options = Options(
-        asked, limits, lambda other: least_needed(training(other), place), program,
+        asked, limits, least, program,
         presets, graphs.batch, isinstance(network, (torch.nn.Module, ExportedProgram)),
     )  # fmt: skip
     wanted = program(asked)

@@ -9,7 +9,6 @@ from typing import TypeVar
 from trainlet.backends.program import Program, Stage
 from trainlet.backends.target import Target
 from trainlet.errors import TargetError
-from trainlet.passes.update import Training
 from trainlet.plan.place import plan_apply, plan_graph
 from trainlet.plan.recompute.budget import Planner, fit, least_arena
 from trainlet.plan.recompute.rematerialize import have_solver
@@ -48,17 +47,6 @@ def needed(program: Program) -> tuple[int, int]:
     initial = sum(n.type.nbytes for n in program.params)
     ram = program.arena_bytes + program.state_bytes + program.target.stack
     return ram, program.constant_bytes + initial
-
-
-def least_needed(training: Training, target: Target) -> tuple[int, int]:
-    """RAM and Flash of a program whose arena would be empty: no plan is needed to know them."""
-    graphs = [g for g in (training.step, training.apply) if g]
-    sizes = {n.name: (n.op, n.type.nbytes) for g in graphs for n in g.leaves()}
-    kept, initial, constant = (
-        sum(size for op, size in sizes.values() if op in kinds)
-        for kinds in (("param", "state"), ("param",), ("const",))
-    )
-    return kept + target.stack, constant + initial
 
 
 def fit_program(

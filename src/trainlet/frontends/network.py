@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -18,29 +18,38 @@ from trainlet.frontends.tflite import import_tflite
 from trainlet.frontends.torch import example_inputs, export_module, imported
 from trainlet.ir.arguments import whole
 from trainlet.ir.graph import Graph
+from trainlet.ops.verify import verify
 
 MOST_CLASSES = 1 << 16
 
 
 def import_module(
-    model: torch.nn.Module, example: Sequence[torch.Tensor], check: bool = True
+    model: torch.nn.Module,
+    example: Sequence[torch.Tensor],
+    check: bool = True,
+    admit: Callable[[Graph], object] = verify,
 ) -> Graph:
     """The forward graph of a module, for inputs like the example.
 
     check: compare it with the module (see `selfcheck`)
+    admit: called with the graph before; raises what it does not admit
 
     Raises UnsupportedError for what cannot be compiled or differs, DataError for weights that hold
     NaN or infinity.
     """
     found = imported(check_program(export_module(model, example)))
+    admit(found.graph)
     if check:
         check_import(found, model, example)
     return found.graph
 
 
-def import_exported(program: ExportedProgram, check: bool = True) -> Graph:
+def import_exported(
+    program: ExportedProgram, check: bool = True, admit: Callable[[Graph], object] = verify
+) -> Graph:
     """The forward graph of an exported program; arguments and errors as of `import_module`."""
     found = imported(program)
+    admit(found.graph)
     if check:
         check_import(found, program, example_inputs(program))
     return found.graph

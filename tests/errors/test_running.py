@@ -53,6 +53,8 @@ def test_python_refuses_and_nothing_changes(device, options):
             trainer.step(example(), [0, 1])
         with pytest.raises(DataError, match=r"shape \(1, 2, 6, 5\); allowed: \(1, 2, 6, 6\)"):
             trainer.step(example()[..., :5], [0])
+        with pytest.raises(DataError, match=r"shape \(1, 6, 6, 2\)"):
+            trainer.step(example().transpose(0, 2, 3, 1), [0])
         with pytest.raises(DataError, match=r"takes the inputs \['x'\], found \['y'\]"):
             trainer.step({"y": example()}, [0])
         with pytest.raises(DataError, match="allowed: numbers"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import trainlet as tl
 from fuzz.networks import lively
 from networks.gradients import oracle_gradients
 from networks.reference import run_sgd, worst
@@ -59,3 +61,28 @@ def test_folding_changes_no_gradient(bias, learns, again, folds):
     _, expected = run_sgd(own, chosen)
     error, where = worst(oracle_gradients(graph, own, chosen), expected)
     assert error <= 1e-5, where
+
+
+class OfTokens(nn.Module):
+    """A norm over the tokens, which are as many as the outputs of the layer before it, or not."""
+
+    def __init__(self, tokens: int, outputs: int) -> None:
+        super().__init__()
+        self.layer, self.norm = nn.Linear(3, outputs), nn.BatchNorm1d(tokens)
+        self.head = nn.Linear(tokens * outputs, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.norm(self.layer(x)).flatten(1))
+
+
+@pytest.mark.parametrize("outputs", [4, 1, 5])
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_norm_over_another_axis_than_the_layer_s_outputs_stays(outputs, precision):
+    torch.manual_seed(0)
+    model, x = lively(OfTokens(4, outputs)), torch.randn(8, 4, 3)
+    more = {"precision": "int8", "calibration": [x]} if precision == "int8" else {}
+    program = tl.compile(model, x[:1], "last", target="host", **more)
+    found = tl.evaluate(program, x[:1].numpy(), [1])[1]
+    with torch.no_grad():
+        wanted = model(x[:1]).numpy()
+    assert np.abs(found - wanted).max() < (1e-5 if precision == "float32" else 0.1)

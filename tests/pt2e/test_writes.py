@@ -60,6 +60,25 @@ def test_near_the_float_network(write):
     assert decibels(wanted, run(graph, x)) > 25
 
 
+class IntoItsInput(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x[:, 2:4] *= 2
+        return self.head(x)
+
+
+def test_a_network_that_writes_into_its_input():
+    torch.manual_seed(1)
+    model, x = IntoItsInput().eval(), draw(np.random.default_rng(0), 8, 6)
+    graph = quantize_module(model, x[:1], [x.copy()])
+    with torch.no_grad():
+        wanted = model(torch.from_numpy(x[:1].copy())).numpy()
+    assert decibels(wanted, run(graph, x[:1])) > 25
+
+
 class Counting(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -64,7 +64,7 @@ class Drawing:
         last = self.values[-1]
         head = "none" if rng.random() < 0.1 else "linear"
         if self.loss == "bce":
-            head = "sigmoid" if rng.random() < 0.9 else head
+            head = "sigmoid"
         return Recipe(
             tuple(shapes), tuple(self.lines), dict(self.parts), last.name, head, rng.randint(2, 6)
         )

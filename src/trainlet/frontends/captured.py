@@ -45,6 +45,8 @@ def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor
     module: Any = copy.deepcopy(program.module())
     for node in [n for n in module.graph.nodes if n.op == "call_module"]:
         module.graph.erase_node(node)  # it compares the shapes of the inputs with the example's
+    for node in [n for n in module.graph.nodes if n.target is torch.ops.aten.copy_.default]:
+        module.graph.erase_node(node)  # what forward wrote into an input is nobody's here
     module.recompile()
     first = next(n for n in module.graph.nodes if n.op == "placeholder")
     size = first.meta["val"].shape[0]

@@ -41,6 +41,7 @@ class _Fold:
         before, gamma, beta = norm.inputs[:3]
         return (
             before.op in _FOLDABLE
+            and norm.attrs["axis"] % norm.type.rank == norm.type.rank - 1  # the layer's outputs
             and len(self.readers[before]) == 1
             and all(i.op == "const" for i in (*before.inputs[1:], gamma))
             and (beta.op == "const" or len(self.readers[beta]) == 1)

@@ -26,7 +26,7 @@ SPARSE: dict[str, dict[str, float]] = {
         "features.15.weight": 0.3,  # depthwise
         "features.18.weight": 0.1,
         "features.18.bias": 1,
-        "features.25.weight": 0.5,
+        "features.25.weight": 1,
         "features.25.bias": 1,
         "fc.weight": 0.5,
     },

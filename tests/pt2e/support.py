@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.fx import GraphModule, Interpreter
 
-from trainlet.frontends.integers import QUANTIZE, _Conversion, import_converted
+from trainlet.frontends.integers import QUANTIZE, Conversion, import_converted
 from trainlet.frontends.pt2e import Converted, convert_module
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
@@ -113,7 +113,7 @@ class Deviation:
 
 def deviations(converted: Converted, x: np.ndarray) -> list[Deviation]:
     """Of each tensor that torch quantises."""
-    conversion = _Conversion(converted.module, converted.inputs, converted.names)
+    conversion = Conversion(converted.module, converted.inputs, converted.names)
     graph = conversion.run()
     reference = _Record(converted.module)
     with torch.no_grad():

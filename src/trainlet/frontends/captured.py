@@ -10,11 +10,18 @@ import torch
 from torch.export import Dim, ExportedProgram
 from torch.fx import GraphModule
 
+from trainlet.errors import UnsupportedError
+from trainlet.frontends.advice import advice, is_layer
 from trainlet.frontends.functional import functional
 from trainlet.frontends.integers import operator
+from trainlet.frontends.source import written
 from trainlet.frontends.torch import export_module
 
 LAYERS = frozenset(("conv1d", "conv2d", "linear"))
+_DROPOUT = {
+    "dropout": (1, 2), "feature_dropout": (1, 2), "scaled_dot_product_attention": (4,),
+}  # fmt: skip
+"""The arguments that must all be set for an operator to draw numbers."""
 EPSILON = 1e-5
 """The only one that torchao's training graph of a convolution with batch norm knows."""
 
@@ -33,7 +40,11 @@ class Captured:
 
 
 def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor]) -> Captured:
-    """A copy of the model; nothing in it works in place."""
+    """A copy of the model; nothing in it works in place.
+
+    Raises UnsupportedError for parameters of other types than float32, for state that forward
+    changes and depends on, and for random numbers.
+    """
     if isinstance(model, ExportedProgram):
         program = model
     else:
@@ -42,6 +53,9 @@ def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor
     form = functional(program)
     form.check_state()
     program = form.program
+    _check_parameters(program)
+    for node in program.graph.nodes:
+        _check_random(node)
     module: Any = copy.deepcopy(program.module())
     for node in [n for n in module.graph.nodes if n.op == "call_module"]:
         module.graph.erase_node(node)  # it compares the shapes of the inputs with the example's
@@ -52,6 +66,23 @@ def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor
     size = first.meta["val"].shape[0]
     names = tuple(map(str, program.graph_signature.user_inputs))
     return Captured(module, names, size if isinstance(size, int) else None)
+
+
+def _check_parameters(program: ExportedProgram) -> None:
+    for name, tensor in program.named_parameters():
+        if tensor.dtype != torch.float32:
+            raise UnsupportedError(
+                f"parameter {name!r} is {tensor.dtype}; allowed: torch.float32 (call model.float())"
+            )
+
+
+def _check_random(node: Any) -> None:
+    """What draws numbers even in evaluation mode."""
+    name = operator(node)
+    tagged = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+    asked = all(any(node.args[k : k + 1]) for k in _DROPOUT.get(name, ()))
+    if tagged and asked and not is_layer(name):
+        raise UnsupportedError(f"{written(node)} draws random numbers; {advice(name, True)}")
 
 
 def _exported_for_any_batch(

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from operator import attrgetter
+from operator import attrgetter, getitem
 from typing import Any
 
 import numpy as np
 import torch
+from torch._ops import OpOverload
 from torch.fx import GraphModule
 from torch.fx import Node as Fx
-from torch.fx.node import map_arg
 
 from trainlet.errors import DataError, GraphError, UnsupportedError
-from trainlet.frontends.constants import PURE
+from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.operators import call_operator
 from trainlet.frontends.source import module_path
 from trainlet.frontends.terms import Names
-from trainlet.frontends.torch import OUTPUT
+from trainlet.frontends.torch import OUTPUT, check_dtype
 from trainlet.frontends.twins import Result, TwinImporter, Weight
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType
@@ -48,7 +48,7 @@ MOVES = frozenset(
 
 @dataclass(frozen=True)
 class Attribute:
-    """A parameter or a buffer."""
+    """A parameter."""
 
     name: str
     tensor: torch.Tensor
@@ -73,11 +73,8 @@ class Pending:
 def import_converted(
     module: GraphModule, inputs: Mapping[str, tuple[int, ...]], names: Names
 ) -> Graph:
-    """The integer graph of torchao's: names and shapes of the inputs, names of parameters.
-
-    Raises UnsupportedError and DataError, as the import of a float network does.
-    """
-    return _Conversion(module, inputs, names).run()
+    """The integer graph; arguments and errors as of `Conversion`."""
+    return Conversion(module, inputs, names).run()
 
 
 def operator(fx: Fx) -> str:
@@ -92,7 +89,13 @@ def only_user(fx: Fx) -> Fx | None:
     return users[0] if len(users) == 1 else None
 
 
-class _Conversion:
+class Conversion:
+    """The integer graph of torchao's; `values` has what each of its operators became.
+
+    inputs: names and shapes in the graph to be made, in the order of `forward`
+    names:  of parameters
+    """
+
     def __init__(
         self, module: GraphModule, inputs: Mapping[str, tuple[int, ...]], names: Names
     ) -> None:
@@ -102,8 +105,10 @@ class _Conversion:
         self.at = TwinImporter(names=names)
         self.values: dict[Fx, Any] = {}
         self.leaves: dict[str, Node] = {}
+        self.held: dict[str, Attribute | Constant] = {}
 
     def run(self) -> Graph:
+        """Raises UnsupportedError and DataError, as the import of a float network does."""
         result: Any = ()
         for fx in self.module.graph.nodes:
             self.at.label = module_path(fx)
@@ -116,7 +121,10 @@ class _Conversion:
             raise UnsupportedError(
                 f"the model returns {len(results)} values; allowed: exactly one tensor"
             )
-        return self.at.graph({OUTPUT: self.real(self.values[results[0]])})
+        made = self.real(self.values[results[0]])
+        if made is None:
+            raise UnsupportedError("the model returns a tensor without elements")
+        return self.at.graph({OUTPUT: made})
 
     def value(self, fx: Fx) -> Any:
         target: Any = fx.target
@@ -124,7 +132,7 @@ class _Conversion:
             name, shape = next(self.inputs)
             return leaf("input", name, TensorType(shape), position=next(self.positions))
         if fx.op == "get_attr":
-            return Attribute(target, attrgetter(target)(self.module))
+            return self.attribute(target)
         given = [self.values[i] for i in fx.all_input_nodes]
         match str(target):
             case t if t == QUANTIZE_WEIGHT:
@@ -139,21 +147,32 @@ class _Conversion:
                 return None
         if operator(fx) == "sym_size":
             return self.real(given[0]).type.shape[fx.args[1]]  # type: ignore[index]
-        if all(map(_known, given)) and (given or operator(fx) in PURE):
-            return self.known(fx)
-        if ANNOTATION in fx.meta:
-            return self.annotated(fx, given)
-        return call_operator(
-            self.at, fx, {i.name: self.real(self.values[i]) for i in fx.all_input_nodes}
+        if target is getitem:
+            return given[0][fx.args[1]]  # type: ignore[index]
+        if not isinstance(target, OpOverload) and _are_numbers(given):  # sizes of the batch
+            return target(*(self.values[a] if isinstance(a, Fx) else a for a in fx.args))
+        known = folded(
+            fx, operator(fx), self.at.label, {i.name: self.values[i] for i in fx.all_input_nodes}
         )
+        if known is not None:
+            return known
+        return self.annotated(fx, given) if ANNOTATION in fx.meta else self.floating(fx)
 
-    def known(self, fx: Fx) -> Any:
-        """A number or a tensor that depends on no input and no parameter."""
-        raw: Any = map_arg((fx.args, fx.kwargs), lambda n: _raw(self.values[n]))
-        args, kwargs = raw
-        target: Any = fx.target
-        made = target(*args, **kwargs)
-        return Attribute(fx.name, made) if isinstance(made, torch.Tensor) else made
+    def attribute(self, name: str) -> Attribute | Constant:
+        """A parameter, or a buffer, which is a constant; the same object for all who read it."""
+        if name not in self.held:
+            tensor = attrgetter(name)(self.module)
+            kind = Attribute if isinstance(tensor, torch.nn.Parameter) else Constant
+            self.held[name] = kind(name, tensor)
+        return self.held[name]
+
+    def floating(self, fx: Fx) -> Any:
+        """In float32, as the import of a float network has it."""
+        name = operator(fx)
+        nodes = {i.name: self.real(self.values[i], name) for i in fx.all_input_nodes}
+        made = call_operator(self.at, fx, nodes)
+        check_dtype(fx, fx.meta.get("val"))
+        return made
 
     def annotated(self, fx: Fx, given: list[Any]) -> Any:
         """In integers; a clamp joins what it follows."""
@@ -184,7 +203,7 @@ class _Conversion:
         same = affine(made) == (result.scale, result.zero_point)
         return made if same else self.at.quantized(made, result)
 
-    def weight(self, source: Attribute, scale: Attribute) -> Weight:
+    def weight(self, source: Attribute | Constant, scale: Constant) -> Weight:
         value = Weight(source.name, _array(source), _array(scale))
         return self.at.weights.setdefault(source.name, value)
 
@@ -196,39 +215,33 @@ class _Conversion:
             return value.node
         if isinstance(value, Weight):
             return leaf("param", value.name, TensorType(value.real.shape))
-        if isinstance(value, Attribute):
+        if isinstance(value, (Attribute, Constant)):
             array = self.at.offsets.setdefault(value.name, _array(value))
             return leaf("param", value.name, TensorType(array.shape))
         raise GraphError(f"{self.at.label}: an operator of integers reads {value!r}")
 
-    def real(self, value: Any) -> Any:
-        """What an operator of float32 reads."""
+    def real(self, value: Any, reader: str = "") -> Any:
+        """What an operator of float32, called `reader`, reads."""
         if isinstance(value, Integers):
             return self.at.real(value.node)
         if isinstance(value, Attribute):
             return self.floats(value)
         if isinstance(value, (Weight, Pending)):
             raise GraphError(f"{self.at.label}: a float operator reads {value!r}")
-        return value
+        return self.at.leaf_of(value, reader)
 
     def floats(self, value: Attribute) -> Node:
         if value.name not in self.leaves:
-            kind = "param" if isinstance(value.tensor, torch.nn.Parameter) else "const"
             array = self.at.values[value.name] = _array(value)
-            self.leaves[value.name] = leaf(kind, value.name, TensorType(array.shape))
+            self.leaves[value.name] = leaf("param", value.name, TensorType(array.shape))
         return self.leaves[value.name]
 
 
-def _known(value: Any) -> bool:
-    constant = isinstance(value, Attribute) and not isinstance(value.tensor, torch.nn.Parameter)
-    return constant or isinstance(value, (int, float))
+def _are_numbers(values: list[Any]) -> bool:
+    return all(isinstance(v, (int, float)) for v in values)
 
 
-def _raw(value: Any) -> Any:
-    return value.tensor if isinstance(value, Attribute) else value
-
-
-def _array(value: Attribute) -> np.ndarray:
+def _array(value: Attribute | Constant) -> np.ndarray:
     array = value.tensor.detach().to(torch.float32).cpu().numpy().copy()
     if not np.isfinite(array).all():
         count = int((~np.isfinite(array)).sum())

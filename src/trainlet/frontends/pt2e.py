@@ -25,8 +25,10 @@ from trainlet.frontends.calibration import (
     example_inputs,
 )
 from trainlet.frontends.captured import captured, keep_unfoldable, make_norms_usual
-from trainlet.frontends.folding import fold_norms, show_norms, training_names
-from trainlet.frontends.integers import import_converted, operator
+from trainlet.frontends.folding import fold_norms, show_norms, training_names, usual_norms
+from trainlet.frontends.integers import Conversion, operator
+from trainlet.frontends.integers_check import check_conversion
+from trainlet.frontends.selfcheck import check_captured
 from trainlet.frontends.terms import Names
 from trainlet.ir.graph import Graph
 from trainlet.ops.quantized.precision import CALIBRATIONS
@@ -81,7 +83,10 @@ def quantize_module(
         model, example, calibration, method, qat,
         float_head=float_head, trained=trained, progress=progress,
     )  # fmt: skip
-    return import_converted(converted.module, converted.inputs, converted.names)
+    conversion = Conversion(converted.module, converted.inputs, converted.names)
+    graph = conversion.run()
+    check_conversion(conversion, graph, example_inputs(example))
+    return graph
 
 
 def convert_module(
@@ -104,14 +109,17 @@ def convert_module(
         flow = _torchao()
         found = captured(model, inputs)
         module = found.module
+        usual_norms(module)
         quantizer = flow.Int8Quantizer(method, qat is not None, float_head)
         if qat is None:
             names = fold_norms(module, quantizer.head(module), trained)
+            check_captured(model, module, inputs)
             module = flow.prepare_pt2e(module, quantizer)
         else:
             keep_unfoldable(module)
             names = training_names(module)
             make_norms_usual(module)
+            check_captured(model, module, inputs)
             module = _switch(flow.prepare_qat_pt2e(module, quantizer), False)
     calibrate(module, batches, found.batch_size, progress)
     if qat is not None:

@@ -6,13 +6,14 @@ that operator's own, and rounding does not add up along the network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch.export import ExportedProgram
 from torch.export.graph_signature import ConstantArgument, InputKind
+from torch.fx import GraphModule
 from torch.fx import Node as Fx
 from torch.fx.node import map_arg
 from torch.utils._pytree import tree_leaves, tree_unflatten
@@ -21,7 +22,8 @@ from trainlet.errors import UnsupportedError
 from trainlet.frontends.importer import HIDDEN
 from trainlet.frontends.source import operator_name, where
 from trainlet.frontends.torch import Imported
-from trainlet.ir.graph import Node
+from trainlet.ir.graph import Graph, Node
+from trainlet.ir.storage import to_device
 from trainlet.ops.op import OPS
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
@@ -30,6 +32,8 @@ of sums."""
 WORK = 4e7
 """Multiply-accumulates and elements that the oracle may compute in one check.  An operator that
 needs more than a fourth of what is left is taken from torch."""
+STEPS = 1
+"""Of an int8 result: its rescaling rounds in another way than torch's floats."""
 SEED = 5
 _UNDEFINED = ("empty_like", "new_empty")
 """Operators whose result holds whatever stood in memory."""
@@ -46,14 +50,42 @@ def check_import(
     not what the model computes.
     """
     inputs = [n for n in found.graph.leaves("input")]
-    trials = [list(example)] if any(bool(x.any()) for x in example) else []
-    trials += random_trials([n.type.shape for n in inputs])
-    reader = _Comparison(found, WORK / len(trials))
+    trials = trials_like(example)
+    tensors: dict[str, Any] = {**found.program.state_dict, **found.program.constants}
+    specs = found.program.graph_signature.input_specs
+    held = {s.arg.name: tensors[s.target] for s in specs if s.target in tensors}
+    nodes = [fx for fx in found.program.graph.nodes if fx.name in found.values]
+    values = {fx: found.values[fx.name] for fx in nodes}
+    output = found.graph.outputs["logits"]
+    reader = Comparison(found.graph, values, held, WORK / len(trials))
     for trial in trials:
-        result = reader.run({n.name: x for n, x in zip(inputs, trial, strict=True)})
-        own = _own_result(original, found.program, trial)
+        made = reader.run({n.name: x for n, x in zip(inputs, trial, strict=True)})
+        result = next(x for fx, x in reversed(made.items()) if values[fx] is output)
+        own = None if original is found.program else _own_result(original, trial)
         if own is not None:
             _check_whole(own, result)
+
+
+def check_captured(
+    original: torch.nn.Module | ExportedProgram,
+    module: GraphModule,
+    example: Sequence[torch.Tensor],
+) -> None:
+    """Compare what is to be quantised, still in floats, with the model, on the same inputs.
+
+    Raises UnsupportedError if they differ.
+    """
+    for trial in trials_like(example):
+        own = _own_result(original, trial)
+        if own is not None:
+            with torch.no_grad():
+                _check_whole(own, call_with(original, trial, module))
+
+
+def trials_like(example: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
+    """The example, unless it is all zeros, and random inputs of its shapes."""
+    given = [list(example)] if any(bool(x.any()) for x in example) else []
+    return given + random_trials([tuple(x.shape) for x in example])
 
 
 def random_trials(shapes: Sequence[tuple[int, ...]]) -> list[list[torch.Tensor]]:
@@ -64,23 +96,32 @@ def random_trials(shapes: Sequence[tuple[int, ...]]) -> list[list[torch.Tensor]]
     return [[torch.tensor(x, dtype=torch.float32) for x in xs] for xs in (normal, kinks)]
 
 
-class _Comparison:
-    def __init__(self, found: Imported, work: float) -> None:
-        self.found, self.work = found, work
-        self.fixed = {n: found.graph.values[n.name] for n in found.graph.leaves("param", "const")}
-        tensors: dict[str, Any] = {**found.program.state_dict, **found.program.constants}
-        specs = found.program.graph_signature.input_specs
-        self.held = {s.arg.name: tensors[s.target] for s in specs if s.target in tensors}
+class Comparison:
+    """A graph beside torch's.
 
-    def run(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """torch's result; raises UnsupportedError where the graph has another."""
+    values: what became of torch's operators, in their order
+    held:   the tensors of parameters and buffers, by the name of torch's node
+    work:   what the oracle may compute, see WORK
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        values: Mapping[Fx, Any],
+        held: Mapping[str, torch.Tensor],
+        work: float,
+    ) -> None:
+        self.graph, self.values, self.held, self.work = graph, values, held, work
+        leaves = graph.leaves("param", "const")
+        self.fixed = {n: to_device(n, graph.values[n.name]) for n in leaves}
+
+    def run(self, inputs: dict[str, torch.Tensor]) -> dict[Fx, Any]:
+        """torch's results; raises UnsupportedError where the graph has another."""
         left = self.work
         values: dict[Fx, Any] = {}
         known = dict(self.fixed)
         with torch.no_grad():
-            for fx in self.found.program.graph.nodes:
-                if fx.name not in self.found.values:
-                    continue
+            for fx in self.values:
                 values[fx] = self.torch_value(fx, inputs, values)
                 for node, like in self.pairs(fx, values[fx]):
                     missing, given = _missing(node, known), like.numpy()
@@ -93,14 +134,10 @@ class _Comparison:
                     read = {i: known[i] for n in missing for i in n.inputs if i in known}
                     known[node] = _agreed(fx, made.pop(node), given, list(read.values()))
                     known |= made
-        result = next(n for n in reversed(values) if self.is_result(n))
-        return values[result]
-
-    def is_result(self, fx: Fx) -> bool:
-        return self.found.values[fx.name] is self.found.graph.outputs["logits"]
+        return values
 
     def torch_value(self, fx: Fx, inputs: dict[str, torch.Tensor], values: dict[Fx, Any]) -> Any:
-        if fx.op == "placeholder":
+        if fx.op in ("placeholder", "get_attr"):
             return inputs[fx.name] if fx.name in inputs else self.held[fx.name]
         given: Any = map_arg((fx.args, fx.kwargs), values.__getitem__)
         target: Any = fx.target
@@ -108,7 +145,7 @@ class _Comparison:
 
     def pairs(self, fx: Fx, value: Any) -> Iterator[tuple[Node, torch.Tensor]]:
         """The nodes that an operator became, with torch's values."""
-        nodes = self.found.values[fx.name]
+        nodes = self.values[fx]
         if not isinstance(nodes, list):
             nodes, value = [nodes], [value]
         for node, like in zip(nodes, value, strict=False):
@@ -141,7 +178,7 @@ def _computed(nodes: Sequence[Node], known: dict[Node, np.ndarray]) -> dict[Node
     for n in nodes:
         given = (made[i] if i in made else known[i] for i in n.inputs)
         with np.errstate(all="ignore"):
-            made[n] = np.asarray(OPS[n.op].eval(*given, **n.attrs), np.float32)
+            made[n] = np.asarray(OPS[n.op].eval(*given, **n.attrs), n.type.dtype)
     return made
 
 
@@ -150,8 +187,11 @@ def _agreed(
 ) -> np.ndarray:
     """torch's values; where these are a mask's minus infinity, ours.
 
-    Raises UnsupportedError if they differ.
+    Raises UnsupportedError if they differ: integers by more than a step.
     """
+    if ours.dtype == np.int8:
+        _check_steps(fx, ours, given)
+        return given
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.abs(ours - given)
     worst = float(difference.max(initial=0))
@@ -175,6 +215,17 @@ def _agreed(
     return np.where(finite, given, ours)
 
 
+def _check_steps(fx: Fx, ours: np.ndarray, given: np.ndarray) -> None:
+    worst = int(np.abs(ours.astype(int) - given.astype(int)).max(initial=0))
+    if worst > STEPS:
+        source: Any = fx.args[0]
+        raise UnsupportedError(
+            f"{operator_name(source)} {where(source)}: what Trainlet computes in int8 differs from "
+            f"torch by {worst} steps; this is a fault of Trainlet: please report the model, and "
+            "write this operator another way"
+        )
+
+
 def _largest(x: np.ndarray) -> float:
     """The largest number; what stands for infinity is none."""
     usual = np.abs(x[np.abs(x) < -HIDDEN / 2])
@@ -183,12 +234,9 @@ def _largest(x: np.ndarray) -> float:
 
 def _own_result(
     original: torch.nn.Module | ExportedProgram,
-    program: ExportedProgram,
     inputs: Sequence[torch.Tensor],
 ) -> torch.Tensor | None:
     """What the model itself makes of the inputs; None if it does not take them."""
-    if original is program:
-        return None
     try:
         if isinstance(original, ExportedProgram):
             return call_with(original, inputs, original.module(check_guards=False))

@@ -117,16 +117,20 @@ def _check_result(fx: Fx, node: Node, like: Any) -> None:
     """Raise UnsupportedError if torch's result has another dtype or shape."""
     if not isinstance(like, torch.Tensor):
         return
-    name = operator_name(fx)
-    if like.dtype != torch.float32:
-        raise UnsupportedError(
-            f"{name} {where(fx)} makes {like.dtype}; Trainlet computes in torch.float32: leave the "
-            "cast out, or make what does not depend on the input a buffer"
-        )
+    check_dtype(fx, like)
     if tuple(like.shape) != node.type.shape:
         raise UnsupportedError(
-            f"{name} {where(fx)} makes a tensor of shape {tuple(like.shape)}, which Trainlet "
-            f"would compute as {node.type.shape}; reshape its inputs to the usual ranks"
+            f"{operator_name(fx)} {where(fx)} makes a tensor of shape {tuple(like.shape)}, which "
+            f"Trainlet would compute as {node.type.shape}; reshape its inputs to the usual ranks"
+        )
+
+
+def check_dtype(fx: Fx, like: Any) -> None:
+    """Raise UnsupportedError if what the trainer must compute is no float32."""
+    if isinstance(like, torch.Tensor) and like.dtype != torch.float32:
+        raise UnsupportedError(
+            f"{operator_name(fx)} {where(fx)} makes {like.dtype}; Trainlet computes in "
+            "torch.float32: leave the cast out, or make what does not depend on the input a buffer"
         )
 
 

@@ -9,7 +9,18 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import LOOPS
-from trainlet.ops.op import Literal, Op, Sample, Thunk, build, float32, kept, register, require
+from trainlet.ops.op import (
+    Literal,
+    Op,
+    Sample,
+    Thunk,
+    build,
+    float32,
+    kept,
+    register,
+    require,
+    typed,
+)
 from trainlet.ops.rows import channel_rows
 
 
@@ -36,7 +47,13 @@ register(
         infer=lambda x: x,
         eval=lambda x: x,
         lowered=True,
-        samples=[Sample((float32(3, 4),))],
+        samples=[
+            Sample((float32(3, 4),)),
+            Sample(
+                (typed("int8", 3, 4),),
+                values={0: lambda rng: rng.integers(-128, 128, (3, 4)).astype(np.int8)},
+            ),
+        ],
     )
 )
 

@@ -14,6 +14,13 @@ from trainlet.frontends.pt2e import quantize_module
 from .support import decibels, draw, run
 
 T, D = 4, 8
+
+
+@pytest.fixture(autouse=True)
+def _same_weights():
+    torch.manual_seed(1)
+
+
 CAUSAL = torch.tril(torch.ones(T, T, dtype=torch.bool))
 
 

@@ -14,6 +14,7 @@ from trainlet.errors import UnsupportedError
 from trainlet.frontends.advice import advice, is_layer
 from trainlet.frontends.functional import functional
 from trainlet.frontends.integers import operator
+from trainlet.frontends.sizes import check_program
 from trainlet.frontends.source import written
 from trainlet.frontends.torch import export_module
 
@@ -53,7 +54,7 @@ def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor
     form = functional(program)
     form.check_state()
     program = form.program
-    _check_parameters(program)
+    check_program(program)
     for node in program.graph.nodes:
         _check_random(node)
     module: Any = copy.deepcopy(program.module())
@@ -66,14 +67,6 @@ def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor
     size = first.meta["val"].shape[0]
     names = tuple(map(str, program.graph_signature.user_inputs))
     return Captured(module, names, size if isinstance(size, int) else None)
-
-
-def _check_parameters(program: ExportedProgram) -> None:
-    for name, tensor in program.named_parameters():
-        if tensor.dtype != torch.float32:
-            raise UnsupportedError(
-                f"parameter {name!r} is {tensor.dtype}; allowed: torch.float32 (call model.float())"
-            )
 
 
 def _check_random(node: Any) -> None:

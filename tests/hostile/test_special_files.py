@@ -11,7 +11,7 @@ from hostile.limited import outcome
 from hostile.ways_in import READERS, write_good
 from trainlet.errors import FileError, TrainletError
 from trainlet.ir.bounds import FILE_BYTES
-from trainlet.ir.files import open_file
+from trainlet.ir.files import open_file, read_file
 from trainlet.ir.zip_file import DIRECTORY_BYTES, open_zip
 
 EACH = pytest.mark.parametrize("kind", READERS)
@@ -51,6 +51,14 @@ def test_a_file_larger_than_the_bound(kind, tmp_path):
     with path.open("wb") as file:
         file.truncate(1 << 40)
     assert "1,099,511,627,776 bytes; at most 1,073,741,824 are accepted" in refused(kind, path)
+
+
+def test_a_small_file_takes_little_memory(tmp_path):
+    (tmp_path / "a").write_bytes(bytes(3 << 20))
+    assert outcome(lambda: read_file(tmp_path / "a"), memory=64 << 20) == "accepted"
+    assert read_file(tmp_path / "a", 3 << 20) == bytes(3 << 20)
+    with pytest.raises(FileError, match="over 3,145,727 bytes"):
+        read_file(tmp_path / "a", (3 << 20) - 1)
 
 
 @pytest.mark.parametrize("path", ["a\0b.pt2", 5.5, None, ["a.pt2"], {}])

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from trainlet.errors import FileError, shown
 from trainlet.ir.bounds import FILE_BYTES
 
+PIECE = 1 << 20
 _OTHERS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -49,13 +50,17 @@ def read_file(path: str | Path, most: int | None = None) -> bytes:
     """The bytes of a regular file, at most `most` of them.  Raises FileError as open_file does."""
     with open_file(path) as file:
         limit = FILE_BYTES.value if most is None else most
+        pieces, left = [], limit + 1
         try:
-            content = file.read(limit + 1)
+            # one read of `limit` bytes would take that memory for a small file too
+            while left and (piece := file.read(min(left, PIECE))):
+                pieces.append(piece)
+                left -= len(piece)
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if len(content) > limit:
+    if not left:
         raise FileError(f"{path}: over {limit:,} bytes; allowed: at most so many")
-    return content
+    return b"".join(pieces)
 
 
 def _check(path: str | Path, found: os.stat_result) -> None:

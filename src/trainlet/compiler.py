@@ -314,8 +314,10 @@ def compile(
     recomputes.
     schedule: "greedy" improves the greedy order where it is highest; "optimal" searches on until
     no order is better, or for so long, also with OR-Tools where they are installed.
-    rollback: whether a step whose update overflows changes nothing.  Old values need room in the
-    arena, most of it free at that time; without, the step says so and the state is lost.
+    rollback: whether a step whose update overflows, and a load whose reader fails or lies, change
+    nothing.  Old values need room in the arena, most of it free at that time, and so does a state
+    that is loaded.  Without, both say so and the state is lost; a load verifies the blob's checksum
+    before it begins.
 
     check: whether the imported network is compared with torch on the example and on random inputs,
     operator by operator; before it is quantised.
@@ -364,8 +366,9 @@ def compile(
         check_training(made, place, limits, asked.stream, options.hints, options.fitting)
         step, plan = _planned(made.step, streaming)
         found = _program(
-            replace(made, step=step), plan, place, asked.optimizer, asked.accumulate, prefix
-        )
+            replace(made, step=step), plan, place, asked.optimizer, asked.accumulate, prefix,
+            rollback,
+        )  # fmt: skip
         return fit_program(found, limits, asked.max_recompute, streaming)
 
     def least(asked: Asked) -> tuple[int, int]:
@@ -457,13 +460,15 @@ def _program(
     optimizer: Optimizer,
     accumulate: int,
     prefix: str,
+    rollback: bool,
 ) -> CompiledProgram:
     apply = None
     if training.apply is not None:
         apply = Stage(verify(training.apply), plan_apply(training.apply, plan))
     return CompiledProgram(
-        training.step, plan, target, apply, accumulate, optimizer.lr, prefix, folded=training.folded
-    )
+        training.step, plan, target, apply, accumulate, optimizer.lr, prefix,
+        rollback=rollback, folded=training.folded,
+    )  # fmt: skip
 
 
 def _fused(step: Graph) -> Graph:

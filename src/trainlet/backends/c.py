@@ -232,6 +232,7 @@ class Emitter:
             "quantised": self.quantised(),
             "arena": max(p.arena_bytes, 1),
             "state_bytes": p.state_bytes,
+            "staged": p.staged,
             "blob_bytes": face.blob_bytes,
             "diverged": self.diverged(),
             "version": VERSION,

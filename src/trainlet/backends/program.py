@@ -52,6 +52,7 @@ class Program:
     lr: float = 0.01
     prefix: str = "trainer"
     recomputation: Recomputation | None = None
+    rollback: bool = True
 
     @property
     def stages(self) -> list[Stage]:
@@ -60,8 +61,15 @@ class Program:
 
     @property
     def arena_bytes(self) -> int:
-        """Bytes that every stage has room in, and the state too, which `load` verifies there."""
-        return max(self.state_bytes, *(stage.plan.arena for stage in self.stages))
+        """Bytes that every stage has room in, and the state too, if `load` verifies it there."""
+        least = max(stage.plan.arena for stage in self.stages)
+        return max(self.state_bytes, least) if self.rollback else least
+
+    @property
+    def staged(self) -> bool:
+        """Whether `load` verifies a state in the arena, so that the old one survives a reader that
+        fails or lies; else it reads a blob twice."""
+        return self.state_bytes <= self.arena_bytes
 
     @cached_property
     def inputs(self) -> list[Node]:

@@ -27,6 +27,7 @@ from trainlet.cli.options import (
     Prefix,
     Ram,
     Request,
+    Rollback,
     Schedule,
     Scheme,
     Stream,
@@ -61,6 +62,7 @@ def compile_command(
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
     float_head: FloatHead = None,
+    rollback: Rollback = True,
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
@@ -74,7 +76,7 @@ def compile_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
         calibration, max_ram, max_recompute, gradient, extra_bits, schedule, stream,
-        float_head,
+        float_head, rollback,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(graph_text(asked, stop_after), nl=False)
@@ -143,6 +145,7 @@ def plan_command(
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
     float_head: FloatHead = None,
+    rollback: Rollback = True,
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
@@ -161,7 +164,7 @@ def plan_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
-        float_head=float_head,
+        float_head=float_head, rollback=rollback,
     )  # fmt: skip
     with stages(f"planning {net}"):
         program = asked.program() if not choices else _or_what_fits(asked)

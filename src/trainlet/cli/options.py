@@ -85,6 +85,14 @@ Schedule = Annotated[
 Stream = Annotated[
     bool, typer.Option("--stream", help="the first input comes in rows through a callback")
 ]
+Rollback = Annotated[
+    bool,
+    typer.Option(
+        "--rollback/--no-rollback",
+        help="an update that overflows, or a load that fails half way, changes nothing; "
+        "without: less RAM",
+    ),
+]
 Prefix = Annotated[str, typer.Option(help="of all names in C")]
 On = Annotated[str, typer.Option("--on", callback=_known_device, help=", ".join(DEVICES))]
 
@@ -123,6 +131,7 @@ class Request:
     schedule: str = "greedy"
     stream: bool = False
     float_head: bool | None = None
+    rollback: bool = True
 
     def update_scheme(self) -> tl.UpdateScheme | str:
         return update_scheme(self.scheme)
@@ -168,4 +177,5 @@ class Request:
             max_recompute=self.max_recompute,
             schedule=self.schedule,
             stream=self.stream,
+            rollback=self.rollback,
         )

@@ -25,6 +25,7 @@ from trainlet.cli.options import (
     PrecisionName,
     Ram,
     Request,
+    Rollback,
     Schedule,
     Scheme,
     Stream,
@@ -60,6 +61,7 @@ def profile_command(
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
     float_head: FloatHead = None,
+    rollback: Rollback = True,
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
@@ -71,7 +73,7 @@ def profile_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
-        float_head=float_head,
+        float_head=float_head, rollback=rollback,
     )  # fmt: skip
     with stages(f"counting {net}"):
         profile = asked.program().profile(on)

@@ -24,6 +24,7 @@ from trainlet.cli.options import (
     PrecisionName,
     Ram,
     Request,
+    Rollback,
     Scheme,
     Target,
 )
@@ -72,13 +73,14 @@ def run_command(
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
     float_head: FloatHead = None,
+    rollback: Rollback = True,
     seed: Annotated[int, typer.Option(min=0, help="of the order of the examples")] = 0,
 ) -> None:
     """Train and measure on data files, on this machine or an emulated microcontroller."""
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, gradient=gradient, extra_bits=extra_bits,
-        float_head=float_head,
+        float_head=float_head, rollback=rollback,
     )  # fmt: skip
     check_file(save)
     with stages(f"compiling {net} for {on}"):

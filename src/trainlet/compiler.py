@@ -345,8 +345,8 @@ def compile(
     scheme = _chosen(scheme, graph)
     if not isinstance(network, Graph):
         scheme = resolve(scheme, distinct_names(graph), known)
-    asked = Asked(scheme, integer, optimizer, accumulate, stream, max_recompute)
-    planner = partial(_plan, target=place, tile=tile, effort=schedule, rollback=rollback)
+    asked = Asked(scheme, integer, optimizer, accumulate, stream, max_recompute, rollback=rollback)
+    planner = partial(_plan, target=place, tile=tile, effort=schedule)
     example = () if example_inputs is None else float_inputs(example_inputs)
     graphs = Variants(
         network, graph, example, calibration, criterion.name,
@@ -362,12 +362,13 @@ def compile(
         )  # fmt: skip
 
     def program(asked: Asked) -> CompiledProgram:
-        streaming, made = partial(planner, stream=asked.stream), training(asked)
+        made = training(asked)
         check_training(made, place, limits, asked.stream, options.hints, options.fitting)
+        streaming = partial(planner, stream=asked.stream, rollback=asked.rollback)
         step, plan = _planned(made.step, streaming)
         found = _program(
             replace(made, step=step), plan, place, asked.optimizer, asked.accumulate, prefix,
-            rollback,
+            asked.rollback,
         )  # fmt: skip
         return fit_program(found, limits, asked.max_recompute, streaming)
 

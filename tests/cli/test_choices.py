@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import trainlet as tl
 from trainlet.cli.options import Request
+from trainlet.errors import TargetError
 
 
 def asked(**options) -> Request:
@@ -65,3 +67,32 @@ def test_what_fits_is_shown_where_the_program_does_not(net, run):
     assert result.exit_code == 1 and "These need less: " in result.stderr
     assert "--scheme last" in result.stdout or "--optimizer sgd" in result.stdout
     assert "too much" not in result.stdout
+
+
+def test_without_rollback_the_arena_is_smaller(run, net):
+    words = ["plan", net, "--scheme", "full", "--optimizer", "adam"]
+    sizes = []
+    for word in ("--rollback", "--no-rollback"):
+        result = run(*words, word)
+        assert result.exit_code == 0, result.output
+        line = next(x for x in result.stdout.splitlines() if "arena" in x)
+        sizes.append(int(line.split("│")[2].replace(",", "")))
+    assert sizes[0] > sizes[1]
+
+
+def test_room_for_going_back_is_a_choice_where_ram_is_short():
+    model = torch.nn.Sequential(torch.nn.Linear(64, 64)).eval()
+
+    def made(ram=None, **options):
+        target = "host" if ram is None else tl.Target("small", ram=ram, flash=1 << 20)
+        return tl.compile(
+            model, torch.zeros(1, 64), "full", target=target, loss="mse", optimizer=tl.Adam(),
+            **options,
+        )  # fmt: skip
+
+    bare = made(rollback=False)
+    ram = bare.arena_bytes + bare.state_bytes + bare.target.stack
+    with pytest.raises(TargetError, match="rollback=False") as refused:
+        made(ram)
+    assert "--no-rollback" in [choice.command for choice in refused.value.choices()]
+    assert made(ram, rollback=False).state_bytes == bare.state_bytes

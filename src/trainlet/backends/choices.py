@@ -29,6 +29,7 @@ class Asked:
     stream: bool | str = False
     max_recompute: float | None = 1.33
     batch: int | None = None
+    rollback: bool = True
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ class Options:
             )
         if not own.stream:
             yield Change("stream", True, "stream=True", "--stream")
+        if own.rollback:
+            yield Change("rollback", False, "rollback=False", "--no-rollback")
 
     def _other_bits(self) -> Iterator[Change]:
         own = self.own.precision

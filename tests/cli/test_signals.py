@@ -16,6 +16,12 @@ SRC = Path(__file__).parents[2] / "src"
 SAY = "import os, time; open(os.environ['SAY'], 'w').write('.'); time.sleep(600)"
 
 
+def as_a_terminal_starts() -> None:
+    """The tests may run where signals are ignored, as under nohup."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Child:
     """`python -m trainlet`, started as from a terminal, that has come to where it says so."""
 
@@ -32,7 +38,7 @@ class Child:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "trainlet", *map(str, words)],
             cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=as_a_terminal_starts,
         )  # fmt: skip
         said = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
         while not select.select([said], [], [], 0.1)[0] or not os.read(said, 1):

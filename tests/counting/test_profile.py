@@ -61,8 +61,8 @@ def test_the_forward_calls_take_what_a_prediction_takes():
 
 
 def test_a_mark_costs_the_calls_nothing():
-    """The shortest call takes fewer instructions than a mark does."""
-    assert 0 < min(row.instructions for row in profiled().rows) < 20
+    """The shortest call takes about as many instructions as a mark does, which are not counted."""
+    assert 0 < min(row.instructions for row in profiled().rows) < 30
 
 
 def test_every_call_has_its_row_in_the_order_of_the_plan():

@@ -338,7 +338,7 @@ def compile(
     limits = Limits.of(place, max_ram)
 
     def admit(graph: Graph) -> None:
-        check_forward(verify(graph), place, limits, stream)
+        check_forward(verify(distinct_names(graph)), place, limits, stream)
 
     # what is wrong in float32 is wrong in integers
     graph, known = import_model(network, example_inputs, check, admit), parameter_names(network)

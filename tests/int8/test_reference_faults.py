@@ -189,5 +189,5 @@ def test_is_not_there(fault):
 def test_would_be_found(fault, monkeypatch):
     expected_gradients()
     fault.plant(monkeypatch)
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, tl.errors.UnsupportedError)):  # or the importer finds it
         fault.check()

@@ -103,7 +103,7 @@ def documented(core: str) -> dict[str, float]:
     row = next(line for line in lines if tuple(line[:6]) == case)
     found = {names[k]: row[k] for k in reversed(range(6, len(row)))}  # of two names, the first
     return {
-        "ram": float(found["RAM"].replace(",", "")),
+        "ram": float(found["RAM"].split()[0].replace(",", "")),  # a note may follow
         "flash": float(found["Flash"].replace(",", "")),
         "forward": float(found["forward instr."].removesuffix(" M")) * 1e6,
         "step": float(found["step instr."].removesuffix(" M")) * 1e6,

@@ -198,3 +198,18 @@ def data_changed(s: nn.Module, x: Tensor) -> Tensor:
 def test_what_torch_does_not_export_is_refused(forward: Forward):
     with pytest.raises(UnsupportedError, match=r"torch\.export cannot export the model"):
         tl.compile(model(forward), X, "last")
+
+
+def test_a_write_that_leaves_nothing_of_the_input():
+    class Overwritten(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.head = nn.Linear(4, 1), nn.Linear(1, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            h = self.layer(x) + 0.1
+            h[:, -1:] = 0.3
+            return self.head(h)
+
+    with pytest.raises(tl.errors.UnsupportedError, match="does not depend on the input 'x'"):
+        tl.compile(Overwritten().eval(), torch.zeros(1, 4), "full", target="host")

@@ -87,6 +87,10 @@ def imported(program: ExportedProgram) -> Imported:
     if made is None:
         raise UnsupportedError("the model returns a tensor without elements")
     graph = at.graph({OUTPUT: made})
+    read = {n.name for n in graph.leaves("input")}
+    for name in _input_names(program):
+        if name not in read:
+            raise _unread(name)  # a later write has replaced every element that it reached
     return Imported(graph, program, values)
 
 
@@ -158,13 +162,25 @@ def _output(program: ExportedProgram) -> str:
     )
 
 
-def _leaves(program: ExportedProgram, at: Importer, needed: set[Fx]) -> dict[str, Any]:
-    placeholders = {n.name: n for n in program.graph.nodes if n.op == "placeholder"}
-    inputs = [
+def _input_names(program: ExportedProgram) -> list[str]:
+    return [
         spec.arg.name
         for spec in program.graph_signature.input_specs
         if spec.kind == InputKind.USER_INPUT and not isinstance(spec.arg, ConstantArgument)
     ]
+
+
+def _unread(name: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"the output does not depend on the input {name!r}; leave it out of forward "
+        "(if it should: torch.export takes two inputs for one if their examples are "
+        "one tensor, so give each its own)"
+    )
+
+
+def _leaves(program: ExportedProgram, at: Importer, needed: set[Fx]) -> dict[str, Any]:
+    placeholders = {n.name: n for n in program.graph.nodes if n.op == "placeholder"}
+    inputs = _input_names(program)
     tensors = Tensors.of(program)
     values: dict[str, Any] = {}
     parameters: dict[str, Node] = {}
@@ -172,11 +188,7 @@ def _leaves(program: ExportedProgram, at: Importer, needed: set[Fx]) -> dict[str
         name, used = spec.arg.name, placeholders.get(spec.arg.name) in needed
         if name in inputs:
             if not used:
-                raise UnsupportedError(
-                    f"the output does not depend on the input {name!r}; leave it out of forward "
-                    "(if it should: torch.export takes two inputs for one if their examples are "
-                    "one tensor, so give each its own)"
-                )
+                raise _unread(name)
             place = {"position": inputs.index(name)} if len(inputs) > 1 else {}
             values[name] = leaf("input", name, _type(placeholders[name]), **place)
         elif spec.kind == InputKind.PARAMETER and spec.target is not None and used:

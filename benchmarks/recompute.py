@@ -91,6 +91,7 @@ def trainer_rows(name: str) -> list[dict]:
             target=roomy,
             max_ram=max_ram,
             max_recompute=MAX_RECOMPUTE,
+            rollback=False,
         )
 
     usual = made(None)

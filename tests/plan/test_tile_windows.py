@@ -1,6 +1,7 @@
 """Windows of any kernel, padding, stride and dilation on maps of any size: in tiles as without."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,6 +95,7 @@ def test_the_same_values_in_tiles(seed: int) -> None:
             for n in graph.nodes() if n.is_leaf
         }  # fmt: skip
         device = object.__new__(ArenaDevice)
+        device.program = SimpleNamespace(apply=None, arena_bytes=plan.arena)
         device.values = {n.name: leaves[n.name] for n in graph.leaves("const")}
         found = device.run(graph, Stage(graph, plan), leaves)
         for name, wanted in evaluate_graph(graph, leaves).items():

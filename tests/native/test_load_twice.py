@@ -14,7 +14,7 @@ from torch import nn
 import trainlet as tl
 from trainlet.errors import TrainletError
 
-from .test_saved_state import IO, OK, STATE, X, older, sealed, status, whole
+from .test_saved_state import IO, OK, STATE, X, faulty, older, sealed, status, whole
 
 OPTIONS = {
     "adam": {"optimizer": tl.Adam(0.1)},
@@ -77,16 +77,7 @@ def test_a_reader_that_fails_or_lies_at_any_read(trainer: tl.Trainer) -> None:
     for bad in range(len(reads)):
         for lies in (False, True):
             assert status(trainer, whole(before)) == OK
-            turn = 0
-
-            def read(at: int, size: int, bad: int = bad, lies: bool = lies) -> bytes | None:
-                nonlocal turn
-                turn += 1
-                given = bytearray(whole(blob)(at, size) or b"")
-                given[size // 2] ^= 0x40 if turn > bad else 0
-                return bytes(given) if lies or turn != bad + 1 else None
-
-            assert status(trainer, read) == (STATE if lies else IO)
+            assert status(trainer, faulty(blob, bad, lies)) == (STATE if lies else IO)
             if bad < len(reads) - 1:
                 assert trainer.save() == before
                 continue

@@ -64,6 +64,20 @@ def whole(blob: bytes) -> Callable[[int, int], bytes | None]:
     return read
 
 
+def faulty(blob: bytes, good: int, lies: bool) -> Callable[[int, int], bytes | None]:
+    """Storage whose first `good` reads are right; then it lies at each, or fails at the next."""
+    turn = 0
+
+    def read(at: int, size: int) -> bytes | None:
+        nonlocal turn
+        turn += 1
+        given = bytearray(whole(blob)(at, size) or b"")
+        given[size // 2] ^= 0x40 if turn > good else 0
+        return bytes(given) if lies or turn != good + 1 else None
+
+    return read
+
+
 def older(trainer: tl.Trainer) -> bytes:
     """Another good state."""
     with trainer.program.build("host") as other:  # type: ignore[attr-defined]
@@ -118,16 +132,7 @@ def test_a_reader_that_fails_or_lies_at_any_read(trainer: tl.Trainer) -> None:
     assert status(trainer, whole(before)) == OK
     for bad in range(reads):
         for lies in (False, True):
-            turn = 0
-
-            def read(at: int, size: int, bad: int = bad, lies: bool = lies) -> bytes | None:
-                nonlocal turn
-                turn += 1
-                given = bytearray(whole(blob)(at, size) or b"")
-                given[size // 2] ^= 0x40 if turn > bad else 0
-                return bytes(given) if lies or turn != bad + 1 else None
-
-            assert status(trainer, read) == (STATE if lies else IO)
+            assert status(trainer, faulty(blob, bad, lies)) == (STATE if lies else IO)
             assert trainer.save() == before
 
 

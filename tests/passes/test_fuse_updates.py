@@ -45,7 +45,7 @@ def test_what_somebody_else_reads_keeps_its_buffer(monkeypatch):
     plain = step("ds_cnn", monkeypatch, PASS)
     gradient = next(n for n in plain.nodes() if n.op == "conv2d_bfp_dw")
     asked = Graph({**plain.outputs, "gradient": gradient}, plain.values)
-    assert "conv2d_bfp_dw" in ops(fuse_updates(asked))
+    assert any(gradient in n.inputs for n in fuse_updates(asked).outputs.values())
 
 
 def test_a_gradient_with_another_reader_keeps_its_buffer(monkeypatch):

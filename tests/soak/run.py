@@ -141,7 +141,7 @@ def soak(minutes: float, networks: int, jobs: int, folder: Path) -> list[dict[st
                     lane.process = None
                     if lane.left and not over:
                         lane.start(lane.left, commit, folder)
-            if not any(lane.process for lane in lanes):
+            if not any(lane.process for lane in lanes) and (over or following >= last):
                 return records
             time.sleep(0.2)
 

@@ -93,15 +93,56 @@ def test_dead_channels_keep_their_bias():
     assert np.abs(bias).max() <= 1 << 30
 
 
-def test_a_layer_that_serves_twice():
-    model, rng = build(modules.TwiceTheSame), np.random.default_rng(1)
-    x = draw(rng, 4, 3, 8, 8)
-    with pytest.raises(UnsupportedError, match=r"'body\.bias' is shared .* its own copy"):
-        quantize_module(model, x, [x])
-    model.body.bias = None
-    graph = quantize_module(model, x, [x])
-    weights = {n.inputs[1] for n in graph.nodes() if n.op == "conv2d_i8"}
-    assert len([n for n in weights if n.name == "body.weight"]) == 1
+class Tied(nn.Module):
+    """The second layer shares with the first what its name says."""
+
+    def __init__(self, *shared: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 6)
+        for name in shared:
+            setattr(self.second, name, getattr(self.first, name))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(torch.tanh(3 * self.first(x)))
+
+
+def integers_of(model: nn.Module, *shape: int):
+    """The graph of a network whose outputs are torch's, and the leaves that its layers read."""
+    rng = np.random.default_rng(1)
+    x = draw(rng, *shape)
+    graph = verify(quantize_module(model, x, [draw(rng, *shape), x]))
+    with torch.no_grad():
+        assert decibels(model(torch.from_numpy(x)).numpy(), run(graph, x)) > 25
+    layers = [n for n in graph.nodes() if n.op in ("conv2d_i8", "linear_i8")]
+    return graph, [{n.inputs[k].name for n in layers} for k in (1, 2)]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_layer_that_serves_twice(bias):
+    """A bias is in units of the input's scale, so both uses share that."""
+    model = build(modules.TwiceTheSame)
+    if not bias:
+        model.body.bias = None
+    graph, (weights, _) = integers_of(model, 4, 3, 8, 8)
+    twice = [n for n in graph.nodes() if n.op == "conv2d_i8" and n.inputs[1].name == "body.weight"]
+    assert len(twice) == 2 and "body.weight" in weights
+    assert (twice[0].inputs[2] is twice[1].inputs[2]) == bias
+    assert (len({n.attrs["source"] for n in twice}) == 1) == bias
+
+
+@pytest.mark.parametrize("shared", [("weight", "bias"), ("weight",)])
+def test_a_last_layer_that_shares_its_weight_is_of_integers(shared):
+    model = Tied(*shared).eval()
+    _, (weights, biases) = integers_of(model, 16, 6)
+    assert len(weights) == 1
+    assert biases == {"second.bias"} | ({"first.bias"} if len(shared) == 1 else set())
+
+
+def test_a_bias_of_layers_with_other_weights_is_refused():
+    model = nn.Sequential(Tied("bias"), nn.ReLU(), nn.Linear(6, 3)).eval()
+    with pytest.raises(UnsupportedError, match=r"bias' is shared .* its own copy"):
+        integers_of(model, 16, 6)
 
 
 def test_the_head_in_integers():

@@ -107,17 +107,18 @@ def keep_unfoldable(module: GraphModule) -> None:
 
 
 def bias_names(module: GraphModule) -> dict[str, str]:
-    """The weight's name -> the bias's: the layer's own, else that of the batch norm after it."""
+    """What the biases of layers are called, by their own names; by the weight's where a layer has
+    none and becomes one with the batch norm after it."""
     names: dict[str, str] = {}
     for n in module.graph.nodes:
         if operator(n) not in LAYERS or n.args[1].op != "get_attr":
             continue
         bias = n.args[2] if len(n.args) > 2 else None
         norms = [user for user in n.users if operator(user) == "batch_norm"]
-        if bias is None and norms:
-            bias = norms[0].args[2]
         if bias is not None:
-            names[n.args[1].target] = bias.target
+            names[bias.target] = bias.target
+        elif norms and norms[0].args[2] is not None:
+            names[n.args[1].target] = norms[0].args[2].target
     return names
 
 

@@ -57,7 +57,7 @@ def fold_norms(module: GraphModule, head: Fx | None, trained: Collection[str]) -
         name = layer.args[1].target
         weights[name], offsets[name] = _fold(module, layer, norm)
         bias = [term.name for term in reversed(offsets[name]) if term.alone]
-        called[name] = next((name for name in bias if name not in shared), None)
+        called[layer.args[2].target] = next((name for name in bias if name not in shared), None)
         offsets[name] = tuple(term for term in offsets[name] if term.name not in shared)
         weights[name] = tuple(term for term in weights[name] if term.name not in shared)
     module.graph.eliminate_dead_code()

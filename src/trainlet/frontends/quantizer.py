@@ -42,12 +42,13 @@ class Int8Quantizer(Quantizer):
     """Annotates a graph of ATen operators; `integer` collects the nodes whose result is int8.
 
     method: how ranges are found, "minmax" or "mse"; in training they follow moving averages
-    float_head: the last layer with a weight is left alone
+    float_head: the last layer with a weight is left alone, unless another layer shares that weight
     """
 
     def __init__(self, method: str = "minmax", qat: bool = False, float_head: bool = True) -> None:
         self.float_head = float_head
         self.integer: set[Node] = set()
+        self.first: dict[str, tuple[Node, Node]] = {}
         tensor, channel = OBSERVERS[method]
         if qat:
             tensor = FakeQuantize.with_args(observer=MovingAverageMinMaxObserver)
@@ -58,9 +59,12 @@ class Int8Quantizer(Quantizer):
         )
 
     def head(self, model: GraphModule) -> Node | None:
-        """The layer that stays float32."""
+        """The layer that stays float32: a weight is a float or an integer for all who read it."""
         layers = [n for n in model.graph.nodes if operator(n) in LAYERS]
-        return layers[-1] if layers and self.float_head else None
+        if not layers or not self.float_head:
+            return None
+        read = [n.args[1].target for n in layers if n.args[1].op == "get_attr"]
+        return layers[-1] if read.count(layers[-1].args[1].target) < 2 else None
 
     def annotate(self, model: GraphModule) -> GraphModule:
         head = self.head(model)
@@ -75,9 +79,14 @@ class Int8Quantizer(Quantizer):
         """What cannot be integers was not annotated."""
 
     def layer(self, n: Node) -> None:
-        x, w = _nodes(n)[:2]
-        if w.op == "get_attr" and x.op != "get_attr":
-            self.mark(n, {x: self.activation, w: self.weight}, self.fused(n))
+        x, w, *bias = _nodes(n)
+        if w.op != "get_attr" or x.op == "get_attr":
+            return
+        source: Any = self.activation
+        if bias:  # it is in units of the input's scale: layers that share it share that scale
+            first = self.first.setdefault(str(bias[0].target), (x, n))
+            source = source if first == (x, n) else SharedQuantizationSpec(first)
+        self.mark(n, {x: source, w: self.weight}, self.fused(n))
 
     def binary(self, n: Node) -> None:
         """Of two tensors that are integers already; alone, it is not worth a quantisation."""

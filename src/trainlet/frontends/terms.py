@@ -29,7 +29,10 @@ class Term:
 
 @dataclass(frozen=True)
 class Names:
-    """Of layers, by the names of their weights: the bias, and the terms of what was folded.
+    """Of layers: what their biases are called, and the terms of what was folded into them.
+
+    biases: by the layer's own name of the bias; by the weight's name where it has no bias
+    weight_terms, bias_terms: by the weight's name
 
     The first term is the one that a folded parameter stands for where several of them learn.
     """

@@ -159,7 +159,8 @@ def _layer(at: TwinImporter, op: str, x: Node, w: Node, *bias: Node, **attrs: An
         TensorType((channels,), "int32", Quant(tuple(unit.tolist()), zeros, 0)),
         TensorType((2, channels), "int32"),
     )
-    user, names = at.names.biases.get(name), at.names
+    names = at.names
+    user = names.biases.get(bias[0].name if bias else name, names.biases.get(name))
     trainable, called = ("param", user) if user else ("const", f"{name}.offset")
     return at.node(
         f"{op}_i8",

@@ -320,7 +320,7 @@ def compile(
     before it begins.
 
     check: whether the imported network is compared with torch on the example and on random inputs,
-    operator by operator; before it is quantised.
+    operator by operator; in int8 also what it is quantised to.
 
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
@@ -350,7 +350,7 @@ def compile(
     example = () if example_inputs is None else float_inputs(example_inputs)
     graphs = Variants(
         network, graph, example, calibration, criterion.name,
-        partial(import_model, network),
+        partial(import_model, network), check,
     )  # fmt: skip
     presets = {name: choose(name, graph_parameters(graph)) for name in PRESETS}
 

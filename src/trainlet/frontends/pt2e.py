@@ -61,6 +61,7 @@ def quantize_module(
     float_head: bool = True,
     trained: Collection[str] = (),
     progress: Progress | None = None,
+    check: bool = True,
 ) -> Graph:
     """The integer forward graph of a float network, with the output `logits`.
 
@@ -71,6 +72,7 @@ def quantize_module(
                  moving averages, whatever the method
     float_head:  the classifier (the last layer with a weight) stays float32
     progress:    is called with (batches done, batches in all)
+    check:       whether what is quantised is compared with torch, then each operator of integers
 
     Parameters keep torch's names and terms: a weight that a batch norm was folded into is called as
     the layer's, its bias as the layer's own or else as the batch norm's.  What has no integer form
@@ -81,11 +83,12 @@ def quantize_module(
     """
     converted = convert_module(
         model, example, calibration, method, qat,
-        float_head=float_head, trained=trained, progress=progress,
+        float_head=float_head, trained=trained, progress=progress, check=check,
     )  # fmt: skip
     conversion = Conversion(converted.module, converted.inputs, converted.names)
     graph = conversion.run()
-    check_conversion(conversion, graph, example_inputs(example))
+    if check:
+        check_conversion(conversion, graph, example_inputs(example))
     return graph
 
 
@@ -99,6 +102,7 @@ def convert_module(
     float_head: bool = True,
     trained: Collection[str] = (),
     progress: Progress | None = None,
+    check: bool = True,
 ) -> Converted:
     """torchao's quantised network; arguments and errors as of `quantize_module`."""
     if method not in CALIBRATIONS:
@@ -113,13 +117,15 @@ def convert_module(
         quantizer = flow.Int8Quantizer(method, qat is not None, float_head)
         if qat is None:
             names = fold_norms(module, quantizer.head(module), trained)
-            check_captured(model, module, inputs)
-            module = flow.prepare_pt2e(module, quantizer)
         else:
             keep_unfoldable(module)
             names = training_names(module)
             make_norms_usual(module)
+        if check:
             check_captured(model, module, inputs)
+        if qat is None:
+            module = flow.prepare_pt2e(module, quantizer)
+        else:
             module = _switch(flow.prepare_qat_pt2e(module, quantizer), False)
     calibrate(module, batches, found.batch_size, progress)
     if qat is not None:

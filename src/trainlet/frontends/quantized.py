@@ -52,13 +52,17 @@ def integer_graph(
     precision: Int8,
     loss: str,
     trained: Collection[str],
+    check: bool,
 ) -> Graph:
-    """The graph that training in int8 begins with; `trained` are the parameters that learn."""
+    """The graph that training in int8 begins with.
+
+    trained: the parameters that learn; check: whether it is compared with torch
+    """
     if isinstance(network, Graph):
         return training_head(network, loss, precision.float_head)
     if isinstance(network, ExportedProgram) and example is None:
         example = shown_inputs(network)
     return quantize_module(
         network, example, calibration, precision.calibration,
-        float_head=precision.float_head, trained=trained,
+        float_head=precision.float_head, trained=trained, check=check,
     )  # fmt: skip

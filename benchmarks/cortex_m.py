@@ -23,6 +23,7 @@ from rich.console import Console
 
 import trainlet as tl
 from trainlet.errors import TargetError
+from trainlet.pictures.profile import draw_profile
 from trainlet.run.counted import Profile, Row
 
 ROOT = Path(__file__).parents[1]
@@ -224,7 +225,7 @@ def main() -> None:
             console.print(f"\n{each.network}, {each.scheme} scheme")
             console.print(each.profile.table(nodes))
     if asked.picture and found:
-        found[-1].profile.draw(asked.picture)
+        draw_profile(found[-1].profile, asked.picture)
 
 
 if __name__ == "__main__":

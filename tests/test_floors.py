@@ -28,6 +28,7 @@ FLOOR = {
     "federated": 6,
     "api": 6.4,
     "__init__": 6.5,  # the public names: the rooms above may use them like anybody else
+    "pictures": 6.8,  # files to look at, of what the rooms below have found
     "demo": 7,
     "explorer": 7,
     "cli": 7.5,  # shows what the rooms below it do
@@ -117,6 +118,82 @@ def test_a_planted_import(tmp_path, file, statement, allowed):
     path.parent.mkdir(parents=True)
     path.write_text(statement + "\n")
     assert (violations(tmp_path / "trainlet") == []) is allowed
+
+
+def circles(root: Path) -> list[str]:
+    """Modules that import each other, directly or through others: one line for each import that
+    closes a circle.  Imports inside functions and under TYPE_CHECKING count too."""
+    modules = {module_of(path, root): path for path in sorted(root.rglob("*.py"))}
+    below: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        wanted = {
+            next((each for each in names if each in modules), "")
+            for node in ast.walk(ast.parse(path.read_text(), str(path)))
+            for names in imported(node, package)
+        }
+        below[name] = wanted - {""}
+
+    def reached(start: str) -> set[str]:
+        found, waiting = set[str](), [start]
+        while waiting:
+            new = below[waiting.pop()] - found
+            found |= new
+            waiting += new
+        return found
+
+    behind = {name: reached(name) for name in modules}
+    return [
+        f"{name} imports {there}, which imports it again"
+        for name in modules
+        for there in sorted(below[name])
+        if name in behind[there]
+    ]
+
+
+def module_of(path: Path, root: Path) -> str:
+    """ops/conv.py -> trainlet.ops.conv; ops/__init__.py -> trainlet.ops"""
+    parts = (root.name, *path.relative_to(root).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def imported(node: ast.AST, package: str) -> Iterator[tuple[str, ...]]:
+    """What an import statement may name, the narrowest first: a module, or a name in a module."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield (alias.name,)
+    elif isinstance(node, ast.ImportFrom):
+        above = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
+        base = ".".join([*above, *filter(None, [node.module])])
+        for alias in node.names:
+            yield f"{base}.{alias.name}", base
+
+
+def test_no_modules_import_each_other():
+    assert not circles(SRC), "\n".join(circles(SRC))
+
+
+@pytest.mark.parametrize(
+    ("back", "found"),
+    [
+        ("from trainlet.plan.plan import Plan", 2),
+        ("from .plan import Plan", 2),
+        ("from . import plan", 2),
+        ("import trainlet.plan.plan", 2),
+        ("def f():\n    from trainlet.plan.plan import Plan", 2),
+        ("if TYPE_CHECKING:\n    from ..plan.plan import Plan", 2),
+        ("from trainlet.plan.other import last", 3),
+        ("import numpy", 0),
+    ],
+)
+def test_a_planted_circle(tmp_path, back, found):
+    folder = tmp_path / "trainlet" / "plan"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "plan.py").write_text("from trainlet.plan import replay\n")
+    (folder / "other.py").write_text("from trainlet.plan.plan import Plan as last\n")
+    (folder / "replay.py").write_text(back + "\n")
+    assert len(circles(tmp_path / "trainlet")) == found
 
 
 def test_files_stay_small():

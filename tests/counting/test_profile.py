@@ -11,6 +11,7 @@ from torch import nn
 import trainlet as tl
 from emulator.project import HAS_GCC, HAS_QEMU
 from trainlet.ops.op import OPS
+from trainlet.pictures.profile import draw_profile
 from zoo import NETWORKS
 
 COMPILERS = pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_marks_do_not_reach_the_users_project(tmp_path):
 
 def test_pictures(tmp_path):
     for name, start in (("a.png", b"\x89PNG"), ("a.svg", b"<?xml")):
-        profiled().draw(tmp_path / name)
+        draw_profile(profiled(), tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(start)
     assert (
         "conv2d_dw" in (tmp_path / "a.svg").read_text()

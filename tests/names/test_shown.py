@@ -17,6 +17,8 @@ from trainlet.backends.target import Target
 from trainlet.cli.main import app
 from trainlet.ir.printable import plain, printable
 from trainlet.ir.text import parse_graph, print_graph
+from trainlet.pictures.memory import draw_memory
+from trainlet.pictures.profile import draw_profile
 
 MARKUP = ["[red]", "[/]", "[/red]", "[link=file:///x]y[/link]", "\x1b]0;title\x07", "\u202ex"]
 
@@ -46,9 +48,10 @@ def test_tables_and_pictures_show_hostile_names(tmp_path: Path) -> None:
         profile = made.profile()
         cells = profile.table(nodes=True).columns[2].cells
         assert any(printable(name) in str(cell) for cell in cells)
-        for number, draw in enumerate((made.report.draw, profile.draw)):
-            draw(tmp_path / f"{number}.svg")
-            ElementTree.parse(tmp_path / f"{number}.svg")
+        draw_memory(made.report, tmp_path / "memory.svg")
+        draw_profile(profile, tmp_path / "profile.svg")
+        for name in ("memory.svg", "profile.svg"):
+            ElementTree.parse(tmp_path / name)
 
 
 @pytest.mark.parametrize("folder", ["[red]", "[", "a[/]"])

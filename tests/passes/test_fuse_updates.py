@@ -15,6 +15,7 @@ from trainlet.ops.quantized.gradient.direct import DIRECT
 from trainlet.ops.verify import verify
 from trainlet.passes.fuse.updates import copy_weights, fuse_updates
 from trainlet.plan.place import plan_graph
+from trainlet.plan.replay import check_plan
 
 PASS = "fuse_updates"
 
@@ -66,7 +67,7 @@ def test_a_weight_is_copied_where_its_layers_input_is_larger(monkeypatch):
     copied = copy_weights(one)
     assert {n.name for n in copied.nodes() if n.op == "copy_i8"} == {"features.21"}
     for graph in (one, copied):
-        plan_graph(graph).check(graph)
+        check_plan(plan_graph(graph), graph)
 
 
 def test_the_compiler_takes_the_smaller_plan():

@@ -1,4 +1,4 @@
-"""Plan.check catches every kind of bad plan, and each of them computes something wrong."""
+"""check_plan catches every kind of bad plan, and each of them computes something wrong."""
 
 import random
 from dataclasses import replace
@@ -11,6 +11,7 @@ from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS, float32, leaf
 from trainlet.plan.buffers import in_arena
 from trainlet.plan.plan import Plan
+from trainlet.plan.replay import check_plan
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 
 
@@ -87,14 +88,14 @@ EACH = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__
 
 
 def test_the_plan_itself_is_good():
-    program().plan.check(program().graph)
+    check_plan(program().plan, program().graph)
     assert step(ArenaDevice) == step(OracleDevice)
 
 
 @EACH
 def test_the_check_refuses(fault):
     with pytest.raises(PlanError, match=FAULTS[fault]):
-        fault().check(program().graph)
+        check_plan(fault(), program().graph)
 
 
 @EACH
@@ -106,7 +107,7 @@ def test_an_address_that_no_float_may_have():
     free = replace(program().plan, arena=program().plan.arena + 4096)
     spot = free.arena - 4094
     with pytest.raises(PlanError, match="not aligned for float32"):
-        replace(free, offset={**free.offset, node("linear_dw"): spot}).check(program().graph)
+        check_plan(replace(free, offset={**free.offset, node("linear_dw"): spot}), program().graph)
 
 
 def test_a_leaf_is_updated_once():
@@ -117,7 +118,7 @@ def test_a_leaf_is_updated_once():
     doubled = Graph({**graph.outputs, "again": again}, graph.values)
     order = (*plan.order, again)
     with pytest.raises(PlanError, match="after .* updated it|updated twice"):
-        replace(plan, order=order, offset={**plan.offset, second: 0}).check(doubled)
+        check_plan(replace(plan, order=order, offset={**plan.offset, second: 0}), doubled)
 
 
 @pytest.mark.parametrize(
@@ -144,10 +145,10 @@ def test_work_space(where, message, monkeypatch):
     }[where]
     spacious = replace(plan, arena=plan.arena + 4096, scratch={node("conv2d", "second"): start})
     if message is None:
-        spacious.check(program().graph)
+        check_plan(spacious, program().graph)
         return
     with pytest.raises(PlanError, match=message):
-        spacious.check(program().graph)
+        check_plan(spacious, program().graph)
 
 
 def _of_the_second(n: Node) -> int:
@@ -162,7 +163,7 @@ def test_a_result_lies_on_all_of_an_input_or_on_nothing_of_it():
     shifted = replace(plan, arena=plan.arena + 4096)
     apart = {**shifted.offset, source: plan.arena, n: plan.arena + 64}
     with pytest.raises(PlanError, match="writes over its input .*, which it may not"):
-        replace(shifted, offset=apart).check(program().graph)
+        check_plan(replace(shifted, offset=apart), program().graph)
 
 
 def test_what_the_check_lets_pass_is_right():
@@ -185,7 +186,7 @@ def test_what_the_check_lets_pass_is_right():
         differs = step(ArenaDevice, damaged) != expected
         wrong += differs
         try:
-            damaged.check(program().graph)
+            check_plan(damaged, program().graph)
         except PlanError:
             refused += 1
         else:

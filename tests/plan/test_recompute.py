@@ -25,6 +25,7 @@ from trainlet.plan.recompute.late_order import late_order
 from trainlet.plan.recompute.rematerialize import cheapest_choice, smallest_choice
 from trainlet.plan.recompute.stages import Problem, forward_first, stages
 from trainlet.plan.recompute.walk import peak_bytes
+from trainlet.plan.replay import check_plan
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from zoo import NETWORKS, Case
 from zoo.case import make_case
@@ -147,7 +148,7 @@ def test_less_ram_and_the_same_bits(name, arena_share, times):
     assert made.macs_forward + made.macs_backward == total
     assert 0 < made.macs_recomputed <= (times - 1) * total
     assert made.saved_bytes < 0.75 * usual.saved_bytes
-    made.plan.check(made.graph)
+    check_plan(made.plan, made.graph)
     expected = learned(usual, "host", name)
     assert learned(made, "host", name) == expected
     assert learned(made, "unicorn", name, 1) == learned(usual, "host", name, 1)
@@ -183,7 +184,7 @@ def test_an_update_waits_for_the_copies_that_read_its_parameter():
     order = [n for n in made.plan.order if n is not again]
     order.insert(order.index(update) + 1, again)
     with pytest.raises(PlanError):
-        replace(made.plan, order=tuple(order)).check(made.graph)
+        check_plan(replace(made.plan, order=tuple(order)), made.graph)
 
 
 @pytest.mark.parametrize(

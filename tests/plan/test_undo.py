@@ -16,6 +16,7 @@ from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
 from trainlet.plan.place import plan_apply
 from trainlet.plan.plan import Plan
+from trainlet.plan.replay import check_plan
 from trainlet.plan.undo import Copy, Undo, can_overflow
 from trainlet.run.simulated import ArenaDevice
 
@@ -119,12 +120,12 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_the_check_refuses(fault):
     with pytest.raises(PlanError, match=FAULTS[fault]):
-        fault().check(program().graph)
+        check_plan(fault(), program().graph)
 
 
 def test_every_leaf_that_learns_is_copied_and_judged():
     plan = program().plan
-    plan.check(program().graph)
+    check_plan(plan, program().graph)
     updates = [n for n in plan.order if OPS[n.op].mutates is not None]
     assert [c.update for c in undo().copies] == updates
     assert not any(c.swapped for c in undo().copies)
@@ -159,7 +160,7 @@ def test_what_the_check_lets_pass_goes_back():
         copies = tuple(replace(c, start=start) if c is copy else c for c in undo().copies)
         damaged = replace(changed(copies=copies), arena=3 * plan.arena)
         try:
-            damaged.check(program().graph)
+            check_plan(damaged, program().graph)
         except PlanError:
             refused += 1
             lost += not diverged(damaged)
@@ -195,7 +196,7 @@ def test_a_gradients_place_that_is_taken_again():
     offset = {**plan.offset, later[0]: undo.copies[0].start}
     bad = replace(plan, arena=plan.arena + 4096, offset=offset)
     with pytest.raises(PlanError, match="overwritten"):
-        bad.check(swapping().graph)
+        check_plan(bad, swapping().graph)
     assert not diverged(bad, swapping())
 
 
@@ -205,7 +206,7 @@ def test_a_swap_elsewhere():
     moved = replace(undo.copies[0], start=undo.copies[0].start + 8)
     bad = replace(plan, undo=replace(undo, copies=(moved, *undo.copies[1:])))
     with pytest.raises(PlanError, match="is not where .* was"):
-        bad.check(swapping().graph)
+        check_plan(bad, swapping().graph)
 
 
 def summed() -> CompiledProgram:
@@ -215,7 +216,7 @@ def summed() -> CompiledProgram:
 def test_copies_of_the_sums_stay_while_they_are_applied():
     made = summed()
     assert made.apply is not None and made.plan.undo is not None
-    made.apply.plan.check(made.apply.graph)
+    check_plan(made.apply.plan, made.apply.graph)
     assert made.apply.plan.undo is not None
     assert made.apply.plan.undo.earlier == made.plan.undo.copies
     lr = next(n for n in made.apply.plan.offset if n.name == "lr")
@@ -224,7 +225,7 @@ def test_copies_of_the_sums_stay_while_they_are_applied():
     undo = replace(made.apply.plan.undo, earlier=(onto, *others))
     bad = replace(made.apply.plan, arena=made.apply.plan.arena + 64, undo=undo)
     with pytest.raises(PlanError, match="overwritten before it is judged"):
-        bad.check(made.apply.graph)
+        check_plan(bad, made.apply.graph)
 
 
 def test_applying_is_planned_around_what_the_step_keeps():
@@ -239,7 +240,7 @@ def test_applying_is_planned_around_what_the_step_keeps():
             copies.append(replace(c, start=at))
             at += -(-c.leaf.type.nbytes // 8) * 8
         step = replace(made.plan, undo=replace(made.plan.undo, copies=tuple(copies)))
-        plan_apply(made.apply.graph, step).check(made.apply.graph)
+        check_plan(plan_apply(made.apply.graph, step), made.apply.graph)
 
 
 def test_integers_and_what_only_shrinks_cannot_overflow():

@@ -170,8 +170,10 @@ def plan_command(
         program = asked.program() if not choices else _or_what_fits(asked)
         report = program.report
         if draw is not None:
+            from trainlet.pictures.memory import draw_memory  # matplotlib takes long to import
+
             with replacing(draw) as part:
-                report.draw(part)
+                draw_memory(report, part)
     OUT.print(report.table())
     if choices:
         with stages("planning other options"):

@@ -78,8 +78,10 @@ def profile_command(
     with stages(f"counting {net}"):
         profile = asked.program().profile(on)
         if picture is not None:
+            from trainlet.pictures.profile import draw_profile  # matplotlib takes long to import
+
             with replacing(picture) as part:
-                profile.draw(part)
+                draw_profile(profile, part)
     if as_json:
         typer.echo(json.dumps(profile.record(), indent=1))
         return

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 import trainlet as tl
 from trainlet.demo.personalise import Learnt, Lesson
+from trainlet.pictures.memory import draw_memory
 
 KINDS = (".svg", ".png")
 FLOOR = 1e-3  # a loss below it is as good as none
@@ -21,7 +22,7 @@ def draw_pictures(
     for kind in KINDS:
         draw_loss(folder / f"loss{kind}", given, learnt)
         title = "Memory of one training step of the keyword spotter (Cortex-M7)"
-        program.report.draw(folder / f"memory{kind}", title)
+        draw_memory(program.report, folder / f"memory{kind}", title)
     return [folder / f"{name}{kind}" for name in ("loss", "memory") for kind in KINDS]
 
 

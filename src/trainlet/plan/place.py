@@ -16,6 +16,7 @@ from trainlet.plan.packing.blocks import Addresses, Block, Slack, height
 from trainlet.plan.packing.fit import fit
 from trainlet.plan.packing.pack import pack
 from trainlet.plan.plan import Plan
+from trainlet.plan.replay import check_plan
 from trainlet.plan.tiles.tile import Tile, moments
 from trainlet.plan.undo import (
     Copy,
@@ -60,7 +61,7 @@ def plan_graph(
     if larger:  # by copies: try what needs no room for them, and more instructions
         other, _ = task.plan(swap=True)
         plan = min(plan, other, key=lambda p: p.arena)
-    plan.check(graph)
+    check_plan(plan, graph)
     return plan
 
 

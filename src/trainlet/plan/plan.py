@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from trainlet.errors import PlanError
-from trainlet.ir.graph import Graph, Node
-from trainlet.plan.replay import Replay
+from trainlet.ir.graph import Node
 from trainlet.plan.tiles.tile import Tile, moments
 from trainlet.plan.undo import Copy, Undo
 
@@ -66,20 +64,3 @@ class Plan:
     def steps(self) -> list[Node | Tile]:
         """The order with each tile in the place of its nodes."""
         return list(dict.fromkeys(self.tile_of.get(n, n) for n in self.order))
-
-    def check(self, graph: Graph | None = None) -> None:
-        """Replay the order on an array that remembers who wrote each byte last.
-
-        With the graph, also see that the order leaves nothing of it out.
-
-        Raises PlanError when a node reads bytes that are not its input's any more, a result lies
-        outside the arena or on an input that the op may not overwrite, or a leaf is read as it
-        was after its update; when an update that can overflow could not be taken back.
-        """
-        if graph is not None:
-            missing = {n for n in graph.nodes() if not n.is_leaf} - set(self.order)
-            if missing:
-                raise PlanError(
-                    f"{len(missing)} nodes are in no order, first {next(iter(missing))!r}"
-                )
-        Replay(self).run()

@@ -1,25 +1,37 @@
-"""The check of a plan, which follows the bytes and trusts nothing."""
+"""The check of a plan: it follows the bytes, and shares no code with the planner."""
 
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trainlet.errors import PlanError
-from trainlet.ir.graph import Node
+from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS, lenders
 from trainlet.ops.rows import Rows, SummedRows
+from trainlet.plan.plan import Plan
 from trainlet.plan.tiles.maps import height, row_bytes, rows_of
 from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Tile
 from trainlet.plan.undo import Copy, Undo, can_overflow
 
-if TYPE_CHECKING:
-    from trainlet.plan.plan import Plan
-
-
 WORD = 4
+
+
+def check_plan(plan: Plan, graph: Graph | None = None) -> None:
+    """Replay a plan's order on an array that remembers who wrote each byte last.
+
+    graph: if given, also check that the order leaves out none of its nodes.
+
+    Raises PlanError when a node reads bytes that are no longer its input's, when a result lies
+    outside the arena or on an input that the operation may not overwrite, when a leaf is read as
+    it was after its update, or when an update that can overflow could not be taken back.
+    """
+    if graph is not None:
+        missing = {n for n in graph.nodes() if not n.is_leaf} - set(plan.order)
+        if missing:
+            raise PlanError(f"{len(missing)} nodes are in no order, first {next(iter(missing))!r}")
+    Replay(plan).run()
 
 
 class Replay:

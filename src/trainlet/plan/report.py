@@ -1,11 +1,9 @@
-"""What a plan costs, as numbers, as a table and as a picture of memory over time."""
+"""What a plan costs, as numbers and as a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -14,10 +12,6 @@ from rich.text import Text
 from trainlet.ir.graph import Node
 from trainlet.ir.printable import printable
 from trainlet.plan.plan import Plan
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.patches import Rectangle
 
 KIB = 1024
 SHOWN = 60  # characters of a name
@@ -159,14 +153,6 @@ class Report:
             console.print(self.table())
         return capture.get()
 
-    def draw(self, path: str | Path, title: str = "") -> None:
-        """Memory over time to an .svg or .png file: each buffer from its birth to its death."""
-        draw_plan(
-            self.plan,
-            Path(path),
-            title or f"Arena over one training step ({printable(self.target)})",
-        )
-
 
 def options_table(choices: Sequence[Choice], title: str) -> Table:
     """What other options take, as they are written in Python and on the command line."""
@@ -205,41 +191,3 @@ def peak(plan: Plan) -> tuple[int, list[Node]]:
 def label(n: Node) -> str:
     """How a buffer is called in pictures and errors."""
     return f"{n.op} {printable(n.name, SHOWN)}".strip()
-
-
-def draw_plan(plan: Plan, path: Path, title: str) -> None:
-    """Each buffer of the arena as a rectangle of time and address."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 5), layout="constrained")
-    axes = figure.add_subplot()
-    handles, names = plan_axes(axes, plan)
-    axes.set_title(title, parse_math=False)
-    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=8)
-    figure.savefig(path, dpi=150)
-
-
-def plan_axes(axes: Axes, plan: Plan) -> tuple[list[Rectangle], list[str]]:
-    """Draw into given axes; returns what a legend needs."""
-    from matplotlib.patches import Rectangle
-
-    end = max(plan.moment.values(), default=0) + 1
-    backward = next((plan.moment[n] for n in plan.order if n.op.endswith("_dz")), end)
-    colours = {"forward": "#9ecae1", "kept": "#fdae6b", "backward": "#a1d99b"}
-    for n, (born, dies) in plan.live.items():
-        kind = "backward" if born >= backward else "kept" if dies >= backward else "forward"
-        size = plan.size[n] / KIB
-        corner = (max(born, 0), plan.offset[n] / KIB)
-        width = dies - max(born, 0) + 1
-        axes.add_patch(Rectangle(corner, width, size, fc=colours[kind], ec="white", lw=0.3))
-        if plan.size[n] > plan.arena / 12 and width > end / 12:
-            middle = (corner[0] + width / 2, corner[1] + size / 2)
-            axes.annotate(label(n), middle, ha="center", va="center", fontsize=6, parse_math=False)
-    axes.axvline(backward, color="grey", lw=0.8, ls=":")
-    axes.axhline(plan.lower_bound / KIB, color="black", lw=0.8, ls="--")
-    axes.set_xlim(0, max(end, 1))
-    axes.set_ylim(0, plan.arena / KIB * 1.05)
-    axes.set_xlabel("operation (dotted: the backward pass begins)")
-    axes.set_ylabel("address, KB (dashed: lower bound)")
-    handles = [Rectangle((0, 0), 1, 1, fc=c) for c in colours.values()]
-    return handles, ["forward", "kept for the backward pass", "backward"]

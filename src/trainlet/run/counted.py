@@ -1,10 +1,9 @@
-"""A profile: what was counted, as rows, as tables and as a picture."""
+"""A profile: what was counted, as rows and as tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -136,12 +135,6 @@ class Profile:
             "flash_bytes": report.flash_bytes,
             "rows": [asdict(row) for row in self.rows],
         }
-
-    def draw(self, path: str | Path) -> None:
-        """Instructions by op, and memory over time beside it, to an .svg or .png file."""
-        from trainlet.run.profile_picture import draw_profile
-
-        draw_profile(self, Path(path))
 
 
 def by_instructions(rows: Iterable[Row]) -> tuple[Row, ...]:

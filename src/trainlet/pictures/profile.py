@@ -8,20 +8,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from trainlet.ir.printable import printable
-from trainlet.plan.report import KIB, plan_axes
+from trainlet.pictures.memory import memory_axes
+from trainlet.plan.report import KIB
 from trainlet.run.counted import PHASES, Profile
 
 COLOURS = ("#9ecae1", "#a1d99b", "#bcbddc", "#bdbdbd")  # of PHASES
 SHOWN = 14  # bars; smaller ones become one
 
 
-def draw_profile(profile: Profile, path: Path) -> None:
-    """Bars of ops, stacked by phase; the plan's buffers over time beside them."""
+def draw_profile(profile: Profile, path: str | Path) -> None:
+    """Write an .svg or .png file: a bar an operator, stacked by phase, and memory over time."""
     figure = Figure(figsize=(15, 5.5), layout="constrained")
     bars, memory = figure.subplots(1, 2)
     instruction_axes(bars, profile)
     report = profile.report
-    handles, names = plan_axes(memory, report.plan)
+    handles, names = memory_axes(memory, report.plan)
     memory.set_title(
         f"RAM {report.ram_bytes / KIB:,.1f} KB, of it arena {report.arena_bytes / KIB:,.1f} KB"
     )

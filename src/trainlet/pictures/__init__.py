@@ -1,0 +1,1 @@
+"""Pictures of a plan and of a profile, as .svg or .png files."""

@@ -39,7 +39,7 @@ from trainlet.frontends.calibration import example_inputs as float_inputs
 from trainlet.frontends.losses import loss_of
 from trainlet.frontends.network import import_exported, import_module, load
 from trainlet.frontends.quantized import Network, check_calibration, integer_precision
-from trainlet.frontends.sizes import check_module, check_program
+from trainlet.frontends.sizes import check_graph, check_module, check_program
 from trainlet.frontends.variants import Variants
 from trainlet.ir.arguments import one_of, whole
 from trainlet.ir.graph import Graph
@@ -389,7 +389,7 @@ def _opened(model: Model) -> Network:
         path = Path(model)
         return read_archive(path) if path.suffix == ".pt2" else load(path)
     if isinstance(model, Graph):
-        return model
+        return check_graph(model)
     if isinstance(model, ExportedProgram):
         return check_program(model)
     return check_module(check_model(model))

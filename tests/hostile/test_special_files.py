@@ -7,12 +7,17 @@ import zipfile
 import numpy as np
 import pytest
 
+import trainlet as tl
 from hostile.limited import outcome
 from hostile.ways_in import READERS, write_good
-from trainlet.errors import FileError, TrainletError
-from trainlet.ir.bounds import FILE_BYTES
+from trainlet.errors import FileError, TrainletError, UnsupportedError
+from trainlet.frontends import archive
+from trainlet.ir.bounds import FILE_BYTES, GRAPH_NODES, NODES
 from trainlet.ir.files import open_file, read_file
+from trainlet.ir.graph import Graph
+from trainlet.ir.types import TensorType
 from trainlet.ir.zip_file import DIRECTORY_BYTES, open_zip
+from trainlet.ops.op import build, leaf
 
 EACH = pytest.mark.parametrize("kind", READERS)
 
@@ -97,6 +102,30 @@ def test_a_list_of_contents_that_is_huge(tmp_path):
     path.write_bytes(good[:at] + (DIRECTORY_BYTES + 1).to_bytes(4, "little") + good[at + 4 :])
     with pytest.raises(FileError, match=r"many\.npz: its list of contents takes 8,388,609 bytes"):
         READERS["npz"](path)
+
+
+def test_a_network_of_too_many_operations_is_not_unpacked(tmp_path, monkeypatch):
+    """24 MB of lists, which are refused after the first few."""
+    path, read = tmp_path / "many.pt2", []
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("archive/archive_format", b"pt2")
+        made.writestr("archive/models/model.json", b"[" + b"[]," * (8 << 20) + b"[]]")
+    parts = archive._parts
+    monkeypatch.setattr(archive, "_parts", lambda text: read.append(len(text)) or parts(text))
+    with pytest.raises(FileError, match="describes too much for 4,096 operations"):
+        READERS["pt2"](path)
+    assert sum(read) <= archive.PARTS_PER_NODE * NODES.default * 2
+
+
+def test_a_graph_of_too_many_nodes(monkeypatch):
+    x, weight = leaf("input", "x", TensorType((1, 4))), leaf("param", "w", TensorType((3, 4)))
+    graph = Graph(
+        {"logits": build("linear", build("relu", x), weight)}, {"w": np.ones((3, 4), "float32")}
+    )
+    assert tl.compile(graph, None, "last", target="host")
+    monkeypatch.setenv(GRAPH_NODES.variable, "3")
+    with pytest.raises(UnsupportedError, match="the graph: 4 nodes; at most 3 are accepted"):
+        tl.compile(graph, None, "last", target="host")
 
 
 def zeros(path, declared, written):

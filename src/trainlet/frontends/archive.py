@@ -30,6 +30,7 @@ from trainlet.ir.zip_file import open_zip
 
 PARTS_PER_NODE = 500
 """Of JSON: brackets, braces and commas.  torch writes about 100 for an operation."""
+CHUNK = 1 << 20
 
 _ALLOWED_TARGETS = ("torch.ops.aten.", "_operator.getitem")
 _ALLOWED_CONTAINERS = (None, "builtins.tuple", "builtins.list", "builtins.dict")
@@ -86,20 +87,37 @@ def _packed(path: Path, archive: zipfile.ZipFile) -> io.BytesIO:
     packed, left = io.BytesIO(), PARTS_PER_NODE * NODES.value
     with zipfile.ZipFile(packed, "w") as made:
         for member in read:
-            name, data = member.filename, archive.read(member)
+            name = member.filename
+            if not name.endswith(".json"):
+                made.writestr(name, archive.read(member))
+                continue
+            data = _read_document(path, archive, name, left)
+            left -= _parts(data)
             made.writestr(name, data)
-            if name.endswith(".json"):
-                left -= sum(map(data.count, (b"[", b"{", b",")))
-                if left < 0:
-                    raise FileError(
-                        f"{path}: {name} describes too much for {NODES.value:,} operations; if "
-                        f"this machine can bear more, set {NODES.variable} to a larger number"
-                    )
-                _check_document(path, name, json.loads(data))
+            _check_document(path, name, json.loads(data))
             if match := re.fullmatch(r"([^/]+)/models/(.+)\.json", name):
                 made.writestr(f"{match[1]}/data/sample_inputs/{match[2]}.pt", b"")
     packed.seek(0)
     return packed
+
+
+def _read_document(path: Path, archive: zipfile.ZipFile, name: str, left: int) -> bytes:
+    """A file of JSON; raises FileError as soon as more than `left` parts of it are unpacked."""
+    pieces = []
+    with archive.open(name) as file:
+        while piece := file.read(CHUNK):
+            pieces.append(piece)
+            left -= _parts(piece)
+            if left < 0:
+                raise FileError(
+                    f"{path}: {name} describes too much for {NODES.value:,} operations; if this "
+                    f"machine can bear more, set {NODES.variable} to a larger number"
+                )
+    return b"".join(pieces)
+
+
+def _parts(text: bytes) -> int:
+    return sum(map(text.count, (b"[", b"{", b",")))
 
 
 def _check_document(path: Path, name: str, document: Any) -> None:

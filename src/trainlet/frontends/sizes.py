@@ -9,7 +9,8 @@ from torch.export import ExportedProgram
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from trainlet.errors import DataError, UnsupportedError
-from trainlet.ir.bounds import NODES, TENSOR_BYTES
+from trainlet.ir.bounds import GRAPH_NODES, NODES, TENSOR_BYTES
+from trainlet.ir.graph import Graph
 
 
 def check_module(module: torch.nn.Module) -> torch.nn.Module:
@@ -34,6 +35,12 @@ def check_program(program: ExportedProgram) -> ExportedProgram:
             what = f"{n.name!r} of shape {tuple(value.shape)}"
             TENSOR_BYTES.check(value.numel() * value.itemsize, what, UnsupportedError)
     return program
+
+
+def check_graph(graph: Graph) -> Graph:
+    """The graph itself; raises UnsupportedError for more nodes than GRAPH_NODES."""
+    GRAPH_NODES.check(len(graph.nodes()), "the graph", UnsupportedError)
+    return graph
 
 
 def check_tensors(tensors: Iterable[tuple[str, object]]) -> None:

@@ -48,6 +48,9 @@ TENSOR_BYTES = Bound("TRAINLET_MAX_TENSOR_BYTES", 1 << 29, "bytes")
 NODES = Bound("TRAINLET_MAX_NODES", 4096, "operations")
 """Operations of a network's forward pass."""
 
+GRAPH_NODES = Bound("TRAINLET_MAX_GRAPH_NODES", 8 * NODES.default, "nodes")
+"""Nodes of a forward graph: one operation of torch becomes several."""
+
 
 def _number(count: int) -> str:
     return f"{count:,}" if count < 1 << 64 else "over 2^64"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from rich.table import Table
 from torch.export import ExportedProgram
@@ -20,6 +19,7 @@ from trainlet.backends.program import LOSS
 from trainlet.compiler import Scheme, parameter_names, training_graph
 from trainlet.errors import DataError, TrainletError
 from trainlet.frontends.archive import read_archive
+from trainlet.frontends.losses import torch_loss
 from trainlet.frontends.selfcheck import call_with, random_trials
 from trainlet.frontends.torch import export_module, imported
 from trainlet.ir.graph import Graph, Node
@@ -177,7 +177,7 @@ def _autograd(
 
     def run(xs: list[torch.Tensor]) -> Arrays:
         made = call_with(module if own else program, xs, module)
-        value = _criterion(loss)(made, torch.as_tensor(np.asarray(labels)))
+        value = torch_loss(loss)(made, torch.as_tensor(np.asarray(labels)))
         parameters = dict(module.named_parameters(remove_duplicate=False))
         grads = torch.autograd.grad(value, [parameters[n] for n in names], allow_unused=True)
         found = {LOSS: value.detach().numpy()}
@@ -215,18 +215,6 @@ def _keep_strides(module: torch.nn.Module) -> None:
     for part in module.modules():
         if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
             part.register_forward_hook(watch)
-
-
-def _criterion(loss: Loss) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    if loss.name == "cross_entropy":
-        smooth = loss.label_smoothing
-        return lambda z, y: F.cross_entropy(z, y.long(), label_smoothing=smooth)
-    known = {
-        "mse": F.mse_loss,
-        "bce": F.binary_cross_entropy,
-        "bce_with_logits": F.binary_cross_entropy_with_logits,
-    }
-    return lambda z, y: known[loss.name](z, y.to(z.dtype))
 
 
 def _compared(name: str, ours: np.ndarray, theirs: np.ndarray) -> Compared:

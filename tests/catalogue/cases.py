@@ -11,15 +11,6 @@ import numpy as np
 from trainlet.ir.graph import Node, topological
 from trainlet.ops.op import OPS, Op, Sample, build, leaf
 
-KINKS = {
-    "clip": (-1, 0, 0.5),
-    "relu": (0,),
-    "relu6": (0, 6),
-    "hard_sigmoid": (-3, 3),
-    "hard_swish": (-3, 3),
-}
-"""Where a function has no derivative."""
-
 
 @dataclass(frozen=True)
 class Case:
@@ -55,7 +46,7 @@ class Case:
         for k, kind in enumerate(self.sample.types):
             own = self.sample.values.get(k)
             array = np.array(own(rng) if own else rng.standard_normal(kind.shape), kind.dtype)
-            for kink in KINKS.get(self.op.name, ()):
+            for kink in self.op.kinks(self.sample.attrs):
                 array[np.abs(array - kink) < 1e-3] += 0.01
             arrays.append(array)
         return arrays

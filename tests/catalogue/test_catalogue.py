@@ -28,32 +28,6 @@ TESTS = Path(__file__).parents[1]
 EACH = pytest.mark.parametrize("case", CASES, ids=str)
 EACH_KERNEL = pytest.mark.parametrize("case", KERNEL_CASES, ids=str)
 
-SAME_FORMULA = 0
-"""Ulps of an op that is in no list below: the same roundings in the same order, the same bits."""
-
-ANOTHER_ORDER = dict.fromkeys(
-    """adaptive_avg_pool adaptive_avg_pool_dx avg_pool avg_pool_dx bce bce_with_logits
-    conv2d conv2d_dw conv2d_dx conv2d_i8_dw conv2d_i8_dx cross_entropy
-    depthwise depthwise_dw depthwise_dx depthwise_i8_dw depthwise_i8_dx
-    linear linear_dw linear_dx linear_i8_dw linear_i8_dx matmul max_pool_dx mse mul_sum
-    normalize normalize_dx normalize_rstd softmax_dx sum_to""".split(),
-    8,
-)
-"""NumPy adds pairwise, BLAS in blocks, a kernel from first to last."""
-
-OUR_SERIES = dict.fromkeys(
-    """bce_with_logits_dz cross_entropy_dz gelu gelu_dx gelu_tanh sigmoid silu silu_dx
-    softmax tanh""".split(),
-    4,
-)
-"""exp, tanh and erf are ours: see test_math.py."""
-
-CANCELLING = {"gelu_tanh_dx": 32}
-"""(1 - tanh^2) times x^3, for large x."""
-
-ULPS = {**ANOTHER_ORDER, **OUR_SERIES, **CANCELLING}
-"""Error of a kernel against `eval`, in units in the last place of the result's largest element."""
-
 
 @pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.name)
 def test_has_samples(op):
@@ -127,7 +101,7 @@ def assert_close(name, found, expected):
         return
     ulp = np.spacing(np.abs(expected).max()).astype(np.float64)
     error = np.abs(found.astype(np.float64) - expected).max() / ulp
-    assert error <= ULPS.get(name, SAME_FORMULA), f"{error} ulps of the largest element"
+    assert error <= OPS[name].tolerance, f"{error} units in the last place of the largest element"
 
 
 @EACH_KERNEL

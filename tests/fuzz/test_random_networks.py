@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, Phase, given, reject, seed, settings
 from hypothesis import strategies as st
 
 import trainlet as tl
-from catalogue.cases import KINKS
 from fuzz.networks import networks
 from networks.gradients import user_gradient
 from networks.reference import run_sgd, worst
@@ -81,7 +80,8 @@ def at_a_kink(values: dict[Node, np.ndarray]) -> bool:
     return any(
         (np.abs(values[n.inputs[0]] - kink) < AT_A_KINK).any()
         for n in values
-        for kink in KINKS.get(n.op, ())
+        if not n.is_leaf
+        for kink in OPS[n.op].kinks(n.attrs)
     )
 
 

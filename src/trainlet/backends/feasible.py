@@ -10,11 +10,11 @@ from trainlet.backends.target import Target
 from trainlet.errors import TargetError, UnsupportedError
 from trainlet.ir.bounds import TENSOR_BYTES
 from trainlet.ir.graph import Graph, Node
+from trainlet.ops.op import OPS
+from trainlet.ops.shape import source_of
 from trainlet.passes.update import Training
 from trainlet.plan.report import Choice, label
 from trainlet.plan.tiles.stream import streamed_input
-
-LAYERS = frozenset(("linear", "conv2d", "depthwise"))
 
 
 def check_forward(graph: Graph, target: Target, limits: Limits, stream: bool | str) -> None:
@@ -34,7 +34,7 @@ def check_forward(graph: Graph, target: Target, limits: Limits, stream: bool | s
     rows = ["stream=True"] if not stream and any(n.type.rank == 4 for n in inputs) else []
     _refuse_more(target.stack + ram, flash, target, limits, [*whole, *weights], lambda: rows)
     for n in graph.nodes():
-        held = {*inputs, *map(_source, (n, *n.inputs))}
+        held = {*inputs, *map(source_of, (n, *n.inputs))}
         what = f"the inputs with {label(n)} {n.type} and what it reads"
         TENSOR_BYTES.check(sum(h.type.nbytes for h in held), what, UnsupportedError)
 
@@ -105,14 +105,7 @@ def _weights(graph: Graph) -> set[Node]:
     for n in graph.nodes():
         if n.op == "input" or any(i in moving for i in n.inputs):
             moving.add(n)
-        if n.op.removesuffix("_i8") in LAYERS and n.inputs[0] in moving:
-            weight = _source(n.inputs[1])
+        if not n.is_leaf and OPS[n.op].channel_axis is not None and n.inputs[0] in moving:
+            weight = source_of(n.inputs[1])
             found |= {weight} if weight.op in ("param", "const") else set()
     return found
-
-
-def _source(n: Node) -> Node:
-    """What a tensor is in another order or shape."""
-    while n.op in ("reshape", "permute"):
-        n = n.inputs[0]
-    return n

@@ -13,8 +13,8 @@ from trainlet.errors import DataError, UnsupportedError
 from trainlet.frontends.constants import Constant
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType
+from trainlet.ops.layout import inverse
 from trainlet.ops.op import build, leaf
-from trainlet.ops.shape import inverse
 
 TO_LAST = (0, 2, 3, 1)
 HIDDEN = np.float32(-1e30)

@@ -1,11 +1,12 @@
-"""torch's losses as Trainlet's: those that compute the same."""
+"""torch's losses as Trainlet's, and the other way round: those that compute the same."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from trainlet.errors import TrainletError, shown
 from trainlet.ops.loss import LOSSES, Loss
@@ -53,3 +54,11 @@ def _of_module(module: nn.Module, name: str) -> Loss:
                 f"{standard!r}; the loss {name!r} is a mean without weights"
             )
     return Loss(name, getattr(module, "label_smoothing", 0.0))
+
+
+def torch_loss(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
+    """torch's function of the prediction and the target that computes this loss."""
+    function = next(function for function, name in _FUNCTIONS.items() if name == loss.name)
+    if function is F.cross_entropy:
+        return lambda z, y: F.cross_entropy(z, y.long(), label_smoothing=loss.label_smoothing)
+    return lambda z, y: function(z, y.to(z.dtype))

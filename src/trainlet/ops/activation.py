@@ -7,13 +7,16 @@ pass; sigmoid and tanh keep their result, the others their input.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import erf, pi, sqrt
 
 import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
+from trainlet.ops.layout import ELEMENTWISE
 from trainlet.ops.op import (
+    OUR_SERIES,
     Op,
     Sample,
     build,
@@ -29,12 +32,6 @@ from trainlet.ops.rows import own_rows, pair_rows
 Function = Callable[[np.ndarray], np.ndarray]
 
 
-def _vjp_clipped(n: Node, g: Node) -> list:
-    """Through a packed mask of the elements strictly inside the clipping range."""
-    _, slope = _INSIDE[n.op]
-    return [lambda: build("mask_dx", g, build(f"{n.op}_mask", n, label=n.name), slope=slope)]
-
-
 def mask_type(y: TensorType) -> TensorType:
     """Of one bit an element, packed."""
     return typed("uint8", (y.size + 7) // 8)
@@ -45,16 +42,41 @@ def pack(inside: np.ndarray) -> np.ndarray:
     return np.packbits(inside.reshape(-1), bitorder="little")
 
 
-_INSIDE: dict[str, tuple[Function, float]] = {
-    "relu": (lambda y: y > 0, 1.0),
-    "relu6": (lambda y: (y > 0) & (y < 6), 1.0),
-    "hard_sigmoid": (lambda y: (y > 0) & (y < 1), 1 / 6),
+@dataclass(frozen=True)
+class _Clipped:
+    """A function that rises along a line between two bounds.
+
+    inside: of the result, where the bounds do not hold it
+    slope:  there
+    """
+
+    meaning: Function
+    inside: Function
+    slope: float
+    kinks: tuple[float, ...]
+
+
+_CLIPPED = {
+    "relu": _Clipped(lambda x: np.maximum(x, np.float32(0)), lambda y: y > 0, 1.0, (0,)),
+    "relu6": _Clipped(
+        lambda x: np.clip(x, np.float32(0), np.float32(6)),
+        lambda y: (y > 0) & (y < 6),
+        1.0,
+        (0, 6),
+    ),
+    "hard_sigmoid": _Clipped(
+        lambda x: np.clip(x + np.float32(3), 0, 6) * np.float32(1 / 6),
+        lambda y: (y > 0) & (y < 1),
+        1 / 6,
+        (-3, 3),
+    ),
 }
-_CLIPPED: dict[str, Function] = {
-    "relu": lambda x: np.maximum(x, np.float32(0)),
-    "relu6": lambda x: np.clip(x, np.float32(0), np.float32(6)),
-    "hard_sigmoid": lambda x: np.clip(x + np.float32(3), 0, 6) * np.float32(1 / 6),
-}
+
+
+def _vjp_clipped(n: Node, g: Node) -> list:
+    """Through a packed mask of the elements strictly inside the clipping range."""
+    slope = _CLIPPED[n.op].slope
+    return [lambda: build("mask_dx", g, build(f"{n.op}_mask", n, label=n.name), slope=slope)]
 
 
 def _wide(rng: np.random.Generator) -> np.ndarray:
@@ -62,16 +84,18 @@ def _wide(rng: np.random.Generator) -> np.ndarray:
     return rng.uniform(-8, 8, 40).astype(np.float32)
 
 
-for _name, _meaning in _CLIPPED.items():
+for _name, _clipped in _CLIPPED.items():
     register(
         Op(
             _name,
             rows=own_rows,
             infer=same_type,
-            eval=_meaning,
+            eval=_clipped.meaning,
             vjp=_vjp_clipped,
             element=no_literals,
             inplace=(0,),
+            layout=ELEMENTWISE,
+            kinks=lambda attrs, kinks=_clipped.kinks: kinks,
             samples=[Sample((float32(3, 5),)), Sample((float32(40),), {}, {0: _wide})],
         )
     )
@@ -80,11 +104,11 @@ for _name, _meaning in _CLIPPED.items():
             f"{_name}_mask",
             rows=own_rows,
             infer=mask_type,
-            eval=lambda y, inside=_INSIDE[_name][0]: pack(inside(y)),
+            eval=lambda y, inside=_clipped.inside: pack(inside(y)),
             call=lambda n: (n.inputs[0].type.size,),
             samples=[
                 Sample((float32(3, 5),)),
-                Sample((float32(40),), {}, {0: lambda rng, f=_meaning: f(_wide(rng))}),
+                Sample((float32(40),), {}, {0: lambda rng, f=_clipped.meaning: f(_wide(rng))}),
             ],
         )
     )
@@ -163,36 +187,57 @@ def _silu_slope(x: np.ndarray) -> np.ndarray:
     return s * (1 + x * (1 - s))
 
 
-# name: (meaning, slope, what the slope is a function of)
-_SMOOTH: dict[str, tuple[Function, Function, str]] = {
-    "sigmoid": (sigmoid, lambda y: y * (1 - y), "result"),
-    "tanh": (np.tanh, lambda y: 1 - y * y, "result"),
-    "silu": (lambda x: x * sigmoid(x), _silu_slope, "input"),
-    "gelu": (_gelu, _gelu_slope, "input"),
-    "gelu_tanh": (_gelu_tanh, _gelu_tanh_slope, "input"),
-    "hard_swish": (
+@dataclass(frozen=True)
+class _Smooth:
+    """A function and its slope.
+
+    of_result:  the slope is a function of the result; otherwise of the input
+    tolerances: of the function's kernel and of its gradient's
+    """
+
+    meaning: Function
+    slope: Function
+    of_result: bool = False
+    tolerances: tuple[int, int] = (OUR_SERIES, OUR_SERIES)
+    kinks: tuple[float, ...] = ()
+
+
+CANCELLING = 32
+"""Tolerance of (1 - tanh^2) times x^3, for large x."""
+
+_SMOOTH = {
+    "sigmoid": _Smooth(sigmoid, lambda y: y * (1 - y), True, (OUR_SERIES, 0)),
+    "tanh": _Smooth(np.tanh, lambda y: 1 - y * y, True, (OUR_SERIES, 0)),
+    "silu": _Smooth(lambda x: x * sigmoid(x), _silu_slope),
+    "gelu": _Smooth(_gelu, _gelu_slope),
+    "gelu_tanh": _Smooth(_gelu_tanh, _gelu_tanh_slope, False, (OUR_SERIES, CANCELLING)),
+    "hard_swish": _Smooth(
         lambda x: x * np.clip(x + np.float32(3), 0, 6) * np.float32(1 / 6),
         _hard_swish_slope,
-        "input",
+        tolerances=(0, 0),
+        kinks=(-3, 3),
     ),
 }
 
 
 def _vjp_smooth(n: Node, g: Node) -> list:
-    saved = n if _SMOOTH[n.op][2] == "result" else n.inputs[0]
+    saved = n if _SMOOTH[n.op].of_result else n.inputs[0]
     return [lambda: build(f"{n.op}_dx", g, saved, label=n.name)]
 
 
-for _name, (_meaning, _slope, _of) in _SMOOTH.items():
+for _name, _smooth in _SMOOTH.items():
     register(
         Op(
             _name,
             rows=own_rows,
             infer=same_type,
-            eval=_meaning,
+            eval=_smooth.meaning,
             vjp=_vjp_smooth,
             element=no_literals,
             inplace=(0,),
+            layout=ELEMENTWISE,
+            kinks=lambda attrs, kinks=_smooth.kinks: kinks,
+            tolerance=_smooth.tolerances[0],
             samples=[Sample((float32(5, 8),)), Sample((float32(40),), {}, {0: _wide})],
         )
     )
@@ -201,9 +246,10 @@ for _name, (_meaning, _slope, _of) in _SMOOTH.items():
             f"{_name}_dx",
             rows=own_rows,
             infer=same_type,
-            eval=lambda g, v, slope=_slope: (g * slope(v)).astype(g.dtype),
+            eval=lambda g, v, slope=_smooth.slope: (g * slope(v)).astype(g.dtype),
             element=no_literals,
             inplace=(0,),
+            tolerance=_smooth.tolerances[1],
             samples=[
                 Sample((float32(5, 8), float32(5, 8))),
                 Sample((float32(40), float32(40)), {}, {1: _wide}),

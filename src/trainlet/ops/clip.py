@@ -7,6 +7,7 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.activation import mask_type, pack
+from trainlet.ops.layout import ELEMENTWISE
 from trainlet.ops.op import Op, Sample, build, float32, register, require
 from trainlet.ops.rows import own_rows
 
@@ -56,6 +57,8 @@ register(
         call=lambda n: (n.type.size, float(n.attrs["low"]), float(n.attrs["high"])),
         element=lambda attrs: (float(attrs["low"]), float(attrs["high"])),
         inplace=(0,),
+        layout=ELEMENTWISE,
+        kinks=lambda attrs: (attrs["low"], attrs["high"]),
         samples=[
             Sample((float32(3, 5),), _CLAMP),
             Sample((float32(3, 5),), _HARDTANH),

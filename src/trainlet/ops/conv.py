@@ -13,7 +13,17 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import Op, Sample, Thunk, build, float32, kept, register, require
+from trainlet.ops.op import (
+    ANOTHER_ORDER,
+    Op,
+    Sample,
+    Thunk,
+    build,
+    float32,
+    kept,
+    register,
+    require,
+)
 from trainlet.ops.rows import conv_dx_rows, conv_rows
 from trainlet.ops.shape import leading
 
@@ -142,6 +152,8 @@ register(
         call=lambda n: _literals(n.inputs[0].type, n.inputs[1].type, n.type, n.attrs),
         pointers=3,
         macs=lambda n: _macs(n.type, n.inputs[1].type),
+        channel_axis=0,
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 5, 4, 3), float32(4, 3, 3, 3), float32(4)), _PLAIN),
             Sample((float32(1, 7, 6, 4), float32(6, 3, 3, 2)), _ODD),
@@ -194,6 +206,7 @@ register(
         eval=_eval_dx,
         call=lambda n: _literals(n.type, n.inputs[1].type, n.inputs[0].type, n.attrs),
         macs=lambda n: _macs(n.inputs[0].type, n.inputs[1].type),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 5, 4, 4), float32(4, 3, 3, 3)), {"size": (5, 4), **_PLAIN}),
             Sample((float32(1, 3, 6, 6), float32(6, 3, 3, 2)), {"size": (7, 6), **_ODD}),
@@ -250,6 +263,7 @@ register(
         narrow=_narrow,
         call=lambda n: _literals(n.inputs[1].type, n.type, n.inputs[0].type, n.attrs),
         macs=lambda n: _macs(n.inputs[0].type, n.type),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 5, 4, 4), float32(2, 5, 4, 3)), {"kernel": (3, 3), **_PLAIN}),
             Sample((float32(1, 3, 6, 6), float32(1, 7, 6, 4)), {"kernel": (3, 3), **_ODD}),

@@ -9,7 +9,7 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
-from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
+from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
 from trainlet.ops.rows import depthwise_dx_rows, depthwise_rows
 from trainlet.ops.shape import leading
 
@@ -91,6 +91,8 @@ register(
         call=lambda n: _literals(n.inputs[0].type, n.inputs[1].type, n.type, n.attrs),
         pointers=3,
         macs=lambda n: _macs(n.type, n.inputs[1].type),
+        channel_axis=2,
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 5, 4, 3), float32(3, 3, 3), float32(3)), _PLAIN),
             Sample((float32(1, 8, 9, 2), float32(5, 3, 2)), _ODD),
@@ -124,6 +126,7 @@ register(
         eval=_eval_dx,
         call=lambda n: _literals(n.type, n.inputs[1].type, n.inputs[0].type, n.attrs),
         macs=lambda n: _macs(n.inputs[0].type, n.inputs[1].type),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 5, 4, 3), float32(3, 3, 3)), {"size": (5, 4), **_PLAIN}),
             Sample((float32(1, 5, 5, 2), float32(5, 3, 2)), {"size": (8, 9), **_ODD}),
@@ -159,6 +162,7 @@ register(
         ),
         call=lambda n: _literals(n.inputs[1].type, n.type, n.inputs[0].type, n.attrs),
         macs=lambda n: _macs(n.inputs[0].type, n.type),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 5, 4, 3), float32(2, 5, 4, 3)), {"kernel": (3, 3), **_PLAIN}),
             Sample((float32(1, 5, 5, 2), float32(1, 8, 9, 2)), {"kernel": (5, 3), **_ODD}),

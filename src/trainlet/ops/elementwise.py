@@ -10,7 +10,9 @@ from trainlet.errors import ShapeError
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import loop_literals, repeats_to
+from trainlet.ops.layout import ELEMENTWISE
 from trainlet.ops.op import (
+    ANOTHER_ORDER,
     Op,
     Sample,
     Thunk,
@@ -52,8 +54,8 @@ def _register(
     name: str,
     meaning: Callable[[np.ndarray, np.ndarray], np.ndarray],
     vjp: Callable[[Node, Node], list[Thunk | None]],
-) -> None:
-    register(
+) -> Op:
+    return register(
         Op(
             name,
             rows=own_rows,
@@ -63,6 +65,7 @@ def _register(
             element=no_literals,
             call=lambda n: loop_literals(n.type.shape, *(i.type.shape for i in n.inputs)),
             inplace=(0, 1),
+            layout=ELEMENTWISE,
             samples=[
                 Sample((float32(2, 3, 4), float32(2, 3, 4))),
                 Sample((float32(2, 3, 4), float32(4))),
@@ -74,7 +77,7 @@ def _register(
     )
 
 
-_register(
+ADD = _register(
     "add",
     np.add,
     lambda n, g: [lambda: reduced(g, n.inputs[0]), lambda: reduced(g, n.inputs[1])],
@@ -99,6 +102,7 @@ register(
         call=lambda n: (n.type.size, float(n.attrs["factor"])),
         element=lambda attrs: (float(attrs["factor"]),),
         inplace=(0,),
+        layout=ELEMENTWISE,
         samples=[Sample((float32(3, 4),), {"factor": -0.7})],
     )
 )
@@ -113,6 +117,7 @@ register(
         call=lambda n: (n.type.size, float(n.attrs["term"])),
         element=lambda attrs: (float(attrs["term"]),),
         inplace=(0,),
+        layout=ELEMENTWISE,
         samples=[Sample((float32(3, 4),), {"term": 0.3})],
     )
 )
@@ -143,6 +148,7 @@ register(
             *loop_literals(n.inputs[0].type.shape, n.inputs[1].type.shape, n.type.shape),
         ),
         macs=lambda n: n.inputs[0].type.size,
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 3, 4), float32(2, 3, 4)), {"shape": (4,)}),
             Sample((float32(2, 3, 5, 4), float32(2, 3, 5, 4)), {"shape": (2, 1, 1, 4)}),

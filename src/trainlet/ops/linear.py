@@ -8,7 +8,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
+from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
 from trainlet.ops.shape import leading
 
 
@@ -45,6 +45,8 @@ register(
         call=lambda n: (_rows(n.type), *n.inputs[1].type.shape),
         pointers=3,
         macs=lambda n: n.type.size * n.inputs[1].type.shape[1],
+        channel_axis=0,
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(3, 5), float32(4, 5), float32(4))),
             Sample((float32(2, 3, 5), float32(4, 5))),
@@ -60,6 +62,7 @@ register(
         eval=lambda g, w: g @ w,
         call=lambda n: (_rows(n.type), *n.inputs[1].type.shape),
         macs=lambda n: n.type.size * n.inputs[1].type.shape[0],
+        tolerance=ANOTHER_ORDER,
         samples=[Sample((float32(3, 4), float32(4, 5)))],
     )
 )
@@ -74,6 +77,7 @@ register(
         ),
         call=lambda n: (_rows(n.inputs[0].type), *n.type.shape),
         macs=lambda n: n.type.size * _rows(n.inputs[0].type),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(3, 4), float32(3, 5))),
             Sample((float32(2, 3, 4), float32(2, 3, 5))),
@@ -123,6 +127,7 @@ register(
         vjp=_vjp_matmul,
         call=_call_matmul,
         macs=lambda n: n.type.size * _flip(n.inputs[0].type, n.attrs.get("ta", False))[1],
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 3, 4), float32(2, 4, 5))),
             Sample((float32(2, 4, 3), float32(2, 4, 5)), {"ta": True}),

@@ -13,6 +13,8 @@ from trainlet.ir.types import TensorType
 from trainlet.ops.activation import sigmoid
 from trainlet.ops.attention import softmax
 from trainlet.ops.op import (
+    ANOTHER_ORDER,
+    OUR_SERIES,
     Literal,
     Op,
     Sample,
@@ -99,6 +101,7 @@ register(
         eval=_eval_cross_entropy,
         vjp=lambda n, _: [lambda: build("cross_entropy_dz", *n.inputs, **n.attrs), None],
         call=_rows,
+        tolerance=ANOTHER_ORDER,
         samples=_CE_SAMPLES,
     )
 )
@@ -112,6 +115,7 @@ register(
         ),
         call=_rows,
         inplace=(0,),
+        tolerance=OUR_SERIES,
         samples=_CE_SAMPLES,
     )
 )
@@ -129,25 +133,29 @@ def _bce(p: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 
 _PROBABILITY = lambda rng: rng.uniform(0.05, 0.95, (3, 4)).astype(np.float32)  # noqa: E731
+# name: (meaning, gradient, the gradient's tolerance, samples' values)
 _ELEMENTWISE = {
     "mse": (
         lambda z, t: np.asarray(((z - t) ** 2).mean(), z.dtype),
         lambda z, t: 2 * (z - t) / z.size,
+        0,
         {},
     ),
     "bce_with_logits": (
         _bce_with_logits,
         lambda z, t: (sigmoid(z) - t) / z.size,
+        OUR_SERIES,
         {1: _PROBABILITY},
     ),
     "bce": (
         _bce,
         lambda p, t: (p - t) / np.maximum(p * (1 - p), np.float32(1e-12)) / p.size,
+        0,
         {0: _PROBABILITY, 1: _PROBABILITY},
     ),
 }
 
-for _name, (_meaning, _slope, _values) in _ELEMENTWISE.items():
+for _name, (_meaning, _slope, _tolerance, _values) in _ELEMENTWISE.items():
     register(
         Op(
             _name,
@@ -155,6 +163,7 @@ for _name, (_meaning, _slope, _values) in _ELEMENTWISE.items():
             eval=_meaning,
             vjp=lambda n, _: [lambda: build(f"{n.op}_dz", *n.inputs), None],
             call=lambda n: (n.inputs[0].type.size,),
+            tolerance=ANOTHER_ORDER,
             samples=[Sample((float32(3, 4), float32(3, 4)), {}, _values)],
         )
     )
@@ -164,6 +173,7 @@ for _name, (_meaning, _slope, _values) in _ELEMENTWISE.items():
             infer=same_type,
             eval=lambda z, t, slope=_slope: slope(z, t).astype(z.dtype),
             inplace=(0,),
+            tolerance=_tolerance,
             samples=[Sample((float32(3, 4), float32(3, 4)), {}, _values)],
         )
     )

@@ -6,13 +6,15 @@ members.  Layer-norm is (rows, 1, 1, C), group-norm channels last (N, H*W, G, C/
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import Literal, Op, Sample, build, float32, register, require
+from trainlet.ops.layout import ALONG_AXIS
+from trainlet.ops.op import ANOTHER_ORDER, Literal, Op, Sample, build, float32, register, require
 
 View = tuple[int, int, int, int]
 
@@ -41,6 +43,18 @@ def _literals(n: Node) -> tuple[Literal, ...]:
     return *n.attrs["view"], float(n.attrs["eps"])
 
 
+def _mul_and_add(n: Node, readers: Mapping[Node, Sequence[Node]]) -> list[Node]:
+    """A module's weight and bias are operations of their own behind the normalisation."""
+    found: list[Node] = []
+    for op in ("mul", "add"):
+        following = [r for r in readers[n] if r.op == op and r.inputs[0] is n]
+        if not following:
+            break
+        n = following[0]
+        found += n.inputs[1:]
+    return found
+
+
 _LAYER = {"view": (3, 1, 1, 8), "eps": 1e-5}
 _GROUP = {"view": (2, 6, 2, 4), "eps": 1e-3}
 _SAMPLES = [Sample((float32(3, 8),), _LAYER), Sample((float32(2, 2, 3, 8),), _GROUP)]
@@ -53,6 +67,8 @@ register(
         vjp=_vjp,
         call=_literals,
         inplace=(0,),
+        affine=_mul_and_add,
+        tolerance=ANOTHER_ORDER,
         samples=_SAMPLES,
     )
 )
@@ -63,6 +79,7 @@ register(
         infer=lambda x, view, eps: x.with_shape((view[0], view[2])),
         eval=lambda x, view, eps: _rstd(x, view, eps).reshape(view[0], view[2]),
         call=_literals,
+        tolerance=ANOTHER_ORDER,
         samples=_SAMPLES,
     )
 )
@@ -83,6 +100,7 @@ register(
         eval=_eval_dx,
         call=lambda n: n.attrs["view"],
         inplace=(0,),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(3, 8), float32(3, 8), float32(3, 1)), {"view": (3, 1, 1, 8)}),
             Sample((float32(2, 6, 8), float32(2, 6, 8), float32(2, 2)), {"view": (2, 6, 2, 4)}),
@@ -108,12 +126,14 @@ def _eval_batch_norm(
     return x * _on_axis(scale, x.ndim, axis) + _on_axis(shift, x.ndim, axis)
 
 
-register(
+BATCH_NORM = register(
     Op(
         "batch_norm",
         infer=lambda x, *_, axis: x,
         eval=_eval_batch_norm,
         lowered=True,
+        layout=ALONG_AXIS,
+        affine=lambda n, readers: n.inputs[1:3],
         samples=[
             Sample((float32(2, 3, 5), *[float32(3)] * 4), {"axis": 1}),
             Sample((float32(2, 3, 5), *[float32(5)] * 4), {"axis": -1}),

@@ -13,7 +13,13 @@ import numpy as np
 from trainlet.errors import GraphError, ShapeError
 from trainlet.ir.graph import Node
 from trainlet.ir.types import DType, TensorType
+from trainlet.ops.layout import Layout
 from trainlet.ops.rows import Rows
+
+ANOTHER_ORDER = 8
+"""Tolerance of sums: NumPy adds pairwise, BLAS in blocks, a kernel from first to last."""
+OUR_SERIES = 4
+"""Tolerance of exp, log, tanh and erf, which are ours in the kernels."""
 
 Thunk = Callable[[], Node]
 Literal = int | float
@@ -55,7 +61,18 @@ class Op:
     contracts: no value of the result is larger than the largest of its inputs
     keeping:   the update that does the same and leaves the old value where its input 1 was
     rows:      node -> which rows it reads, if it can run on a few rows of its maps at a time
+    layout:    how a permutation of its inputs becomes one of its result; None where it does not
+    channel_axis: of a layer (x, weight, bias, ..), the axis of its weight along which the output
+               channels lie; None where the op is no layer
+    affine:    of a normalisation, (node, readers of each node) -> the tensors that scale and shift
+               what it normalised; None for other ops
+    detaches:  the result is the input, and no gradient passes
+    weight_copy: position of a weight of which a copy may be read in its place, so that the weight's
+               own update need not wait
     macs:      node -> multiply-accumulates
+    kinks:     attributes -> where the function of an input has no derivative
+    tolerance: largest difference between the kernel and `eval`, in units in the last place of the
+               result's largest element; 0 where both round alike in the same order
     samples:   what the tests run: an op without samples fails; they show the element types of each
                input, others are refused
     """
@@ -79,7 +96,14 @@ class Op:
     contracts: bool = False
     keeping: str | None = None
     rows: Callable[[Node], Rows | None] = lambda node: None
+    layout: Layout | None = None
+    channel_axis: int | None = None
+    affine: Callable[[Node, Mapping[Node, Sequence[Node]]], Sequence[Node]] | None = None
+    detaches: bool = False
+    weight_copy: int | None = None
     macs: Callable[[Node], int] = lambda node: 0
+    kinks: Callable[[Mapping[str, Any]], Sequence[float]] = lambda attrs: ()
+    tolerance: int = 0
 
 
 OPS: dict[str, Op] = {}

@@ -15,7 +15,17 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
-from trainlet.ops.op import Literal, Op, Sample, build, float32, register, require, typed
+from trainlet.ops.op import (
+    ANOTHER_ORDER,
+    Literal,
+    Op,
+    Sample,
+    build,
+    float32,
+    register,
+    require,
+    typed,
+)
 from trainlet.ops.rows import window_rows
 
 
@@ -137,6 +147,7 @@ register(
         infer=lambda g, winner, *, size, **_: g.with_shape((g.shape[0], *size, g.shape[3])),
         eval=_eval_max_dx,
         call=lambda n: _literals(n.type, n.inputs[0].type, n),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample(
                 (float32(2, 2, 3, 3), typed("uint8", 2, 2, 3, 3)),
@@ -217,6 +228,7 @@ register(
             )
         ],
         call=lambda n: _avg_literals(n.inputs[0].type, n.type, n),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 4, 6, 3),), _AVG_TWO),
             Sample((float32(1, 5, 4, 2),), _AVG_EDGE),
@@ -231,6 +243,7 @@ register(
         infer=lambda g, *, size, **_: g.with_shape((g.shape[0], *size, g.shape[3])),
         eval=_eval_avg_dx,
         call=lambda n: _avg_literals(n.type, n.inputs[0].type, n),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 2, 3, 3),), {"size": (4, 6), **_AVG_TWO}),
             Sample((float32(1, 3, 4, 2),), {"size": (5, 4), **_AVG_EDGE}),
@@ -273,6 +286,7 @@ register(
             lambda: build("adaptive_avg_pool_dx", g, size=n.inputs[0].type.shape[1:3], label=n.name)
         ],
         call=lambda n: (*n.inputs[0].type.shape, *n.type.shape[1:3]),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 5, 7, 3),), {"out": (2, 3)}),
             Sample((float32(1, 3, 5, 2),), {"out": (4, 1)}),
@@ -286,6 +300,7 @@ register(
         infer=lambda g, size: g.with_shape((g.shape[0], *size, g.shape[3])),
         eval=_eval_adaptive_dx,
         call=lambda n: (*n.type.shape, *n.inputs[0].type.shape[1:3]),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 2, 3, 3),), {"size": (5, 7)}),
             Sample((float32(1, 4, 1, 2),), {"size": (3, 5)}),

@@ -8,7 +8,8 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import loop_literals, repeats_to
 from trainlet.ops.elementwise import sum_to_shape
-from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
+from trainlet.ops.layout import TO_SHAPE
+from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
 from trainlet.ops.rows import channel_sum_rows
 
 
@@ -58,6 +59,8 @@ register(
             *loop_literals(n.inputs[0].type.shape, n.type.shape),
         ),
         pointers=2,
+        layout=TO_SHAPE,
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(3, 4),), {"shape": (4,)}),
             Sample((float32(1, 2, 5, 4), float32(4)), {"shape": (4,)}),

@@ -9,7 +9,9 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import LOOPS
+from trainlet.ops.layout import ALONG_AXIS, ALONG_AXIS_OF_BOTH, ELEMENTWISE, PERMUTES, inverse
 from trainlet.ops.op import (
+    OPS,
     Literal,
     Op,
     Sample,
@@ -29,7 +31,7 @@ def _infer_reshape(x: TensorType, shape: tuple[int, ...]) -> TensorType:
     return x.with_shape(shape)
 
 
-register(
+RESHAPE = register(
     Op(
         "reshape",
         infer=_infer_reshape,
@@ -47,6 +49,8 @@ register(
         infer=lambda x: x,
         eval=lambda x: x,
         lowered=True,
+        layout=ELEMENTWISE,
+        detaches=True,
         samples=[
             Sample((float32(3, 4),)),
             Sample(
@@ -56,11 +60,6 @@ register(
         ],
     )
 )
-
-
-def inverse(permutation: tuple[int, ...]) -> tuple[int, ...]:
-    """The permutation that undoes this one."""
-    return tuple(int(k) for k in np.argsort(permutation))
 
 
 def _infer_permute(x: TensorType, permutation: tuple[int, ...]) -> TensorType:
@@ -94,6 +93,7 @@ register(
             lambda: build("permute", g, permutation=inverse(n.attrs["permutation"]), label=n.name)
         ],
         call=_call_permute,
+        layout=PERMUTES,
         samples=[
             Sample((float32(2, 3, 4),), {"permutation": (2, 0, 1)}),
             Sample((float32(2, 3, 4, 5),), {"permutation": (0, 2, 3, 1)}),
@@ -102,6 +102,16 @@ register(
         ],
     )
 )
+
+
+def source_of(n: Node) -> Node:
+    """What n is in another shape or order of dimensions."""
+    while not n.is_leaf:
+        op = OPS[n.op]
+        if not (op.alias or (op.layout and op.layout.permutes)):
+            break
+        n = n.inputs[0]
+    return n
 
 
 def _chunk(t: TensorType, axis: int) -> tuple[int, int]:
@@ -150,6 +160,7 @@ register(
         eval=lambda x, axis, start, stop, step=1: x[_window(x.ndim, axis, start, stop, step)],
         vjp=_vjp_slice,
         call=lambda n: _slice_literals(n.inputs[0].type, n.type, n),
+        layout=ALONG_AXIS,
         samples=[
             Sample((float32(3, 6),), {"axis": 1, "start": 2, "stop": 5}),
             Sample((float32(3, 6, 2),), {"axis": 0, "start": 1, "stop": 3}),
@@ -195,6 +206,7 @@ register(
         eval=_eval_spread,
         vjp=_vjp_spread,
         call=lambda n: _slice_literals(n.type, n.inputs[0].type, n),
+        layout=ALONG_AXIS,
         samples=[
             Sample((float32(3, 2),), {"axis": 1, "start": 2, "size": 6}),
             Sample((float32(3, 3, 2),), {"axis": 1, "start": 1, "size": 7, "step": 2}),
@@ -234,6 +246,7 @@ register(
         eval=lambda a, b, axis: np.concatenate([a, b], axis),
         vjp=_vjp_concat,
         call=_call_concat,
+        layout=ALONG_AXIS_OF_BOTH,
         samples=[
             Sample((float32(3, 2), float32(3, 4)), {"axis": 1}),
             Sample((float32(2, 2, 5), float32(1, 2, 5)), {"axis": 0}),

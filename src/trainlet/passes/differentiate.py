@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainlet.ir.graph import Graph, Node, rewrite
+from trainlet.ops.op import OPS
 from trainlet.ops.quantized.gradient import GradientFormat
 
 
@@ -17,7 +18,7 @@ def differentiate(graph: Graph, loss: str = "loss", gradient: str = "float32") -
     nodes = graph.nodes()
     wanted: set[Node] = set()
     for n in nodes:
-        if n.op == "param" or (n.op != "detach" and any(i in wanted for i in n.inputs)):
+        if n.op == "param" or (any(i in wanted for i in n.inputs) and not OPS[n.op].detaches):
             wanted.add(n)
     root = graph.outputs[loss]
     gradients: dict[Node, Node] = {}
@@ -37,4 +38,8 @@ def differentiate(graph: Graph, loss: str = "loss", gradient: str = "float32") -
 
 def _without_detach(graph: Graph) -> Graph:
     """Once the gradients are there, detach is the tensor itself."""
-    return rewrite(graph, lambda n: n.inputs[0] if n.op == "detach" else None)
+
+    def rule(n: Node) -> Node | None:
+        return n.inputs[0] if not n.is_leaf and OPS[n.op].detaches else None
+
+    return rewrite(graph, rule)

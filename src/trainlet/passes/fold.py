@@ -15,9 +15,8 @@ import numpy as np
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ir.storage import storage
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import build, leaf
-
-_FOLDABLE = frozenset(("conv2d", "depthwise", "linear"))
+from trainlet.ops.norm import BATCH_NORM
+from trainlet.ops.op import OPS, build, leaf
 
 
 def fold_batch_norm(graph: Graph) -> Graph:
@@ -26,7 +25,7 @@ def fold_batch_norm(graph: Graph) -> Graph:
     new: dict[Node, Node] = {}
     for n in graph.nodes():
         rebuilt = n.with_inputs(new[i] for i in n.inputs)
-        if n.op == "batch_norm":
+        if n.op == BATCH_NORM.name:
             rebuilt = fold.fold(rebuilt) if fold.foldable(n) else fold.affine(rebuilt)
         new[n] = rebuilt
     return Graph({k: new[n] for k, n in graph.outputs.items()}, fold.values)
@@ -40,7 +39,8 @@ class _Fold:
     def foldable(self, norm: Node) -> bool:
         before, gamma, beta = norm.inputs[:3]
         return (
-            before.op in _FOLDABLE
+            not before.is_leaf
+            and OPS[before.op].channel_axis is not None
             and norm.attrs["axis"] % norm.type.rank == norm.type.rank - 1  # the layer's outputs
             and len(self.readers[before]) == 1
             and all(i.op == "const" for i in (*before.inputs[1:], gamma))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from trainlet.errors import SchemeError, shown
 from trainlet.ir.arguments import closest
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ir.scheme import UpdateScheme
+from trainlet.ops.op import OPS
+from trainlet.ops.shape import source_of
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,6 @@ PRESETS: dict[str, Callable[[Parameter], bool]] = {
     "bias": lambda p: p.bias or p.last,
     "norm": lambda p: p.norm or p.last,
 }
-
-
-LAYERS = ("linear", "conv2d", "depthwise")
 
 
 def choose(preset: str, parameters: Iterable[Parameter]) -> UpdateScheme:
@@ -52,11 +51,9 @@ def graph_parameters(graph: Graph) -> list[Parameter]:
     """The parameters of a forward graph; the last linear layer or convolution is the classifier."""
     nodes = graph.nodes()
     readers = users(nodes)
-    layers = [n for n in nodes if n.op.removesuffix("_i8") in LAYERS and _owned(n)]
-    last = _owned(layers[-1]) if layers else set()
-    norms = {
-        leaf for n in nodes if n.op in ("batch_norm", "normalize") for leaf in _affine(n, readers)
-    }
+    owned = [_owned(n) for n in nodes if not n.is_leaf and OPS[n.op].channel_axis is not None]
+    last = next((parameters for parameters in reversed(owned) if parameters), set())
+    norms = {leaf for n in nodes if not n.is_leaf for leaf in _affine(n, readers)}
     return [Parameter(n.name, is_bias(n.name), n in norms, n in last) for n in learning(graph)]
 
 
@@ -66,31 +63,22 @@ def learning(graph: Graph) -> list[Node]:
     todo = list(graph.outputs.values())
     while todo:
         n = todo.pop()
-        if n not in reached and n.op != "detach":
+        if n not in reached and not _stops(n):
             reached.add(n)
             todo.extend(n.inputs)
     return [n for n in graph.leaves("param") if n in reached]
 
 
+def _stops(n: Node) -> bool:
+    return not n.is_leaf and OPS[n.op].detaches
+
+
 def _owned(layer: Node) -> set[Node]:
     """The parameters of a layer, through reshapes and permutes."""
-    found = set()
-    for i in layer.inputs[1:]:
-        while i.op in ("reshape", "permute"):
-            i = i.inputs[0]
-        if i.op == "param":
-            found.add(i)
-    return found
+    return {i for i in map(source_of, layer.inputs[1:]) if i.op == "param"}
 
 
-def _affine(norm: Node, readers: dict[Node, list[Node]]) -> set[Node]:
-    """gamma and beta: of a batch_norm its own, else of the mul and add that follow."""
-    found = {i for i in norm.inputs[1:] if i.op == "param"}
-    node = norm
-    for op in ("mul", "add"):
-        following = [r for r in readers[node] if r.op == op and r.inputs[0] is node]
-        if norm.op != "normalize" or not following:
-            break
-        node = following[0]
-        found |= {i for i in node.inputs[1:] if i.op == "param"}
-    return found
+def _affine(n: Node, readers: Mapping[Node, Sequence[Node]]) -> set[Node]:
+    """gamma and beta of a normalisation."""
+    affine = OPS[n.op].affine
+    return {i for i in affine(n, readers) if i.op == "param"} if affine else set()

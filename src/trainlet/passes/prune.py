@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainlet.errors import SchemeError, ShapeError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.scheme import UpdateScheme
+from trainlet.ops.elementwise import ADD
 from trainlet.ops.op import OPS, build
 
 
@@ -24,9 +25,9 @@ def prune(graph: Graph, scheme: UpdateScheme) -> Graph:
 
 def _narrow(name: str, gradient: Node, ratio: float) -> Node:
     """A sum of gradients (a parameter that is read twice) is narrowed term by term."""
-    if gradient.op == "add":
+    if gradient.op == ADD.name:
         terms = [_narrow(name, i, ratio) for i in gradient.inputs]
-        return build("add", *terms, label=gradient.name)
+        return build(ADD.name, *terms, label=gradient.name)
     rule = OPS[gradient.op].narrow
     try:
         if rule is not None:

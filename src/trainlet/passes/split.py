@@ -9,7 +9,8 @@ from typing import NamedTuple
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import Part, storage
 from trainlet.ir.types import Quant, TensorType
-from trainlet.ops.op import build, leaf
+from trainlet.ops.op import leaf
+from trainlet.ops.quantized.shape import joined as joined_parts
 from trainlet.passes.training_head import LOGITS
 from trainlet.passes.update import PREFIX
 
@@ -43,8 +44,7 @@ def split_weights(graph: Graph) -> Graph:
     @cache
     def joined(p: Node, predicts: bool) -> Node:
         learns, frozen, axis = halves[p]
-        op = "concat_i8" if p.type.dtype == "int8" else "concat"
-        return build(op, learns, frozen, axis=axis, label=p.name)
+        return joined_parts(learns, frozen, axis, p.name)
 
     forward = set(Graph({LOGITS: graph.outputs[LOGITS]}).nodes())
     new: dict[Node, Node] = {}

@@ -14,12 +14,13 @@ from trainlet.ir.graph import Graph, Node, users
 from trainlet.ir.storage import storage, to_device, to_user
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import build, leaf
-from trainlet.ops.quantized.cast import dequantized
+from trainlet.ops.quantized.cast import DEQUANTIZE, dequantized
+from trainlet.ops.quantized.linear import LINEAR_I8
+from trainlet.ops.quantized.softmax import logits_of
 from trainlet.ops.quantized.types import HIGHEST, LOWEST
+from trainlet.ops.shape import RESHAPE
 
 LOGITS = "logits"
-_SOFTMAX = frozenset(("softmax", "softmax_i8"))
-_AROUND = frozenset(("dequantize", "reshape"))
 
 
 def training_head(graph: Graph, loss: str, float32: bool) -> Graph:
@@ -37,12 +38,8 @@ def training_head(graph: Graph, loss: str, float32: bool) -> Graph:
 def without_softmax(graph: Graph) -> Graph:
     """The graph whose `logits` are what a last softmax reads; the graph itself without one."""
     last, reshapes = _beneath(graph.outputs[LOGITS])
-    if last.op not in _SOFTMAX:
-        return graph
-    logits, beta = last.inputs[0], last.attrs.get("beta", 1.0)
-    if beta != 1:
-        logits = build("scale", dequantized(logits), factor=beta, label=last.name)
-    return _with_logits(graph, logits, reshapes)
+    logits = logits_of(last)
+    return graph if logits is None else _with_logits(graph, logits, reshapes)
 
 
 def float_head(graph: Graph) -> Graph:
@@ -71,9 +68,11 @@ def real_logits(graph: Graph) -> Graph:
 def _beneath(node: Node) -> tuple[Node, list[Node]]:
     """What a tail of dequantize and reshape reads, and its reshapes, last first."""
     reshapes = []
-    while node.op in _AROUND:
-        if node.op == "reshape":
+    while not node.is_leaf:
+        if node.op == RESHAPE.name:
             reshapes.append(node)
+        elif node.op != DEQUANTIZE.name:
+            break
         node = node.inputs[0]
     return node, reshapes
 
@@ -86,7 +85,7 @@ def _with_logits(graph: Graph, logits: Node, reshapes: list[Node]) -> Graph:
 
 def _is_head(graph: Graph, last: Node) -> bool:
     """Whether the last layer is linear to its end, and its parameters are its own."""
-    if last.op != "linear_i8" or (last.attrs["low"], last.attrs["high"]) != (LOWEST, HIGHEST):
+    if last.op != LINEAR_I8.name or (last.attrs["low"], last.attrs["high"]) != (LOWEST, HIGHEST):
         return False
     readers = users(graph.nodes())
     return all(p.is_leaf and p.type.quant and readers[p] == [last] for p in last.inputs[1:3])

@@ -9,6 +9,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
+from trainlet.ops.layout import ELEMENTWISE
 from trainlet.ops.op import Literal, Op, Sample, build, float32, register, require, typed
 from trainlet.ops.quantized.fixed_point import (
     Affine,
@@ -57,7 +58,7 @@ def _scale_and_zero(attrs: Mapping[str, Any]) -> tuple[Literal, ...]:
 
 _HALVES = np.array([0.5, -0.5, 1.5, -1.5, 0.49999997, -0.49999997, 1e30, -1e30, 0, -0.0])
 
-register(
+QUANTIZE = register(
     Op(
         "quantize",
         rows=own_rows,
@@ -66,6 +67,7 @@ register(
         vjp=lambda n, g: [masked(n, g)],
         call=lambda n: (n.type.size, *_scale_and_clamp(n.attrs)),
         element=_scale_and_clamp,
+        layout=ELEMENTWISE,
         samples=[
             Sample(
                 (float32(5, 8),),
@@ -87,7 +89,7 @@ def _infer_dequantize(x: TensorType, *, scale: float, zero_point: int) -> Tensor
     return float32(*x.shape)
 
 
-register(
+DEQUANTIZE = register(
     Op(
         "dequantize",
         rows=own_rows,
@@ -98,6 +100,7 @@ register(
         vjp=lambda n, g: [lambda: g],
         call=lambda n: (n.type.size, *_scale_and_zero(n.attrs)),
         element=_scale_and_zero,
+        layout=ELEMENTWISE,
         samples=[
             Sample(
                 (int8(4, 10, scale=0.1, zero_point=-7),),
@@ -148,6 +151,7 @@ register(
             *_clamp(n.attrs),
         ),
         inplace=(0,),
+        layout=ELEMENTWISE,
         samples=[
             Sample(
                 (int8(256, scale=source[0], zero_point=source[1]),),

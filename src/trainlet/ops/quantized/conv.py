@@ -13,7 +13,17 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
-from trainlet.ops.op import Op, Sample, Thunk, build, float32, kept, register, require
+from trainlet.ops.op import (
+    ANOTHER_ORDER,
+    Op,
+    Sample,
+    Thunk,
+    build,
+    float32,
+    kept,
+    register,
+    require,
+)
 from trainlet.ops.quantized.cast import weight_scales
 from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
@@ -129,6 +139,7 @@ register(
             *clamp_literals(n),
         ),
         macs=lambda n: _macs(n.type, n.inputs[1].type),
+        channel_axis=0,
         samples=[
             _sample((2, 5, 4, 3), (4, 3, 3, 3), _PLAIN, _RELU),
             _sample((1, 7, 6, 4), (6, 3, 3, 2), _ODD, _CLIPPED),
@@ -168,6 +179,7 @@ register(
         eval=_eval_dx,
         call=lambda n: _literals(n.type, n.inputs[1].type, n.inputs[0].type, n.attrs),
         macs=lambda n: _macs(n.inputs[0].type, n.inputs[1].type),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample(
                 (float32(*g), weight(*w), float32(w[0])),
@@ -225,6 +237,7 @@ register(
             n.attrs["zero"],
         ),
         macs=lambda n: _macs(n.inputs[0].type, n.type),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample(
                 (float32(*g), int8(*x, scale=_X[0], zero_point=_X[1])),

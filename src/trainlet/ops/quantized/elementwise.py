@@ -13,6 +13,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import loop_literals
 from trainlet.ops.elementwise import broadcast_type, reduced
+from trainlet.ops.layout import ELEMENTWISE
 from trainlet.ops.op import OPS, Literal, Op, Sample, Thunk, register, require
 from trainlet.ops.quantized.cast import dequantized
 from trainlet.ops.quantized.fixed_point import Affine, clamped, quantize_multiplier, rescale
@@ -149,6 +150,7 @@ for _name, _infer_it, _eval_it, _vjp, _call, _scale in [
             eval=_eval_it,
             vjp=_vjp,
             call=_call,
+            layout=ELEMENTWISE,
             samples=_samples(_scale),
         )
     )

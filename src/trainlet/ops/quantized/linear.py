@@ -12,7 +12,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
+from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
 from trainlet.ops.quantized.cast import weight_scales
 from trainlet.ops.quantized.conv import clamp_literals, exact_float
 from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale_once, wrapped
@@ -66,7 +66,7 @@ def _sample(x: tuple, w: tuple, scale: float, low: int) -> Sample:
     return layer_sample(*kinds, attrs, w[0], 5e3)
 
 
-register(
+LINEAR_I8 = register(
     Op(
         "linear_i8",
         infer=_infer,
@@ -74,6 +74,7 @@ register(
         vjp=_vjp,
         call=lambda n: (_rows(n.type), *n.inputs[1].type.shape, *clamp_literals(n)),
         macs=lambda n: n.type.size * n.inputs[1].type.shape[1],
+        channel_axis=0,
         samples=[
             _sample((3, 5), (4, 5), 2.0, -128),
             _sample((2, 3, 5), (4, 5), 1.0, -20),
@@ -95,6 +96,7 @@ register(
         eval=lambda g, w, s: (g * s) @ w.astype(g.dtype),
         call=lambda n: (_rows(n.type), *n.inputs[1].type.shape),
         macs=lambda n: n.type.size * n.inputs[1].type.shape[0],
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample(
                 (float32(3, 4), weight(4, 5), float32(4)),
@@ -131,6 +133,7 @@ register(
             n.attrs["zero"],
         ),
         macs=lambda n: n.type.size * _rows(n.inputs[0].type),
+        tolerance=ANOTHER_ORDER,
         samples=[
             Sample(
                 (float32(*g), int8(*x, scale=0.5, zero_point=30)),

@@ -12,6 +12,7 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
+from trainlet.ops.layout import ALONG_AXES
 from trainlet.ops.op import Literal, Op, Sample, build, register, require, typed
 from trainlet.ops.quantized.fixed_point import Affine, clamped, quantize_multiplier, rescale
 from trainlet.ops.quantized.sampling import draw_int8
@@ -226,6 +227,7 @@ register(
         eval=_eval_mean,
         vjp=_vjp_mean,
         call=_call_mean,
+        layout=ALONG_AXES,
         samples=[
             Sample(
                 (int8(*x, scale=0.5, zero_point=6),),

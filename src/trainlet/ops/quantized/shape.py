@@ -10,6 +10,7 @@ import numpy as np
 import trainlet.ops.shape  # noqa: F401  it registers the float twins
 from trainlet.ir.graph import Node
 from trainlet.ir.types import Quant, TensorType
+from trainlet.ops.layout import PADS_SIDES
 from trainlet.ops.op import OPS, Literal, Op, Sample, Thunk, build, kept, register, require
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import affine, int8
@@ -47,6 +48,7 @@ def _moves_bytes(name: str, inputs: int, shapes: list[tuple[tuple, dict]]) -> No
             vjp=twin.vjp,
             call=twin.call,
             rows=twin.rows,
+            layout=twin.layout,
             samples=[
                 Sample(
                     tuple(int8(*s) for s in given),
@@ -71,6 +73,18 @@ _moves_bytes("concat", 2, [
     (((3, 2), (3, 4)), {"axis": 1}),
     (((2, 3, 2), (2, 3, 1)), {"axis": -1}),
 ])  # fmt: skip
+
+
+def permuted(x: Node, permutation: tuple[int, ...]) -> Node:
+    """Floats or quantised elements in another order of dimensions."""
+    op = "permute_i8" if x.type.dtype == "int8" else "permute"
+    return build(op, x, permutation=permutation, label=x.name)
+
+
+def joined(a: Node, b: Node, axis: int, label: str) -> Node:
+    """Floats or quantised elements one behind the other."""
+    op = "concat_i8" if a.type.dtype == "int8" else "concat"
+    return build(op, a, b, axis=axis, label=label)
 
 
 def leading(x: Node, ratio: float) -> Node:
@@ -125,6 +139,7 @@ register(
         eval=lambda x, padding, zero_point: np.pad(x, padding, constant_values=zero_point),
         vjp=_vjp_pad,
         call=_call_pad,
+        layout=PADS_SIDES,
         samples=[
             Sample(
                 (int8(2, 3, 4, 2, zero_point=-7),),

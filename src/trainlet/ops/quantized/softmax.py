@@ -11,7 +11,8 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import Literal, Op, Sample, register, require
+from trainlet.ops.op import Literal, Op, Sample, build, register, require
+from trainlet.ops.quantized.cast import dequantized
 from trainlet.ops.quantized.fixed_point import (
     Affine,
     divide_pot,
@@ -112,3 +113,13 @@ register(
         ],
     )
 )
+
+
+def logits_of(n: Node) -> Node | None:
+    """What a softmax, of floats or integers, makes probabilities of; None for another op."""
+    if n.op == "softmax":
+        return n.inputs[0]
+    if n.op != "softmax_i8":
+        return None
+    logits, beta = n.inputs[0], n.attrs["beta"]
+    return logits if beta == 1 else build("scale", dequantized(logits), factor=beta, label=n.name)

@@ -36,14 +36,15 @@ def copy_weights(graph: Graph) -> Graph:
     copies: dict[str, Node] = {}
 
     def rule(n: Node) -> Node | None:
-        if not n.op.endswith(("_bfp_dx", "_bfp_exponent")) or len(n.inputs) < 2:
+        at = None if n.is_leaf else OPS[n.op].weight_copy
+        if at is None:
             return None
-        g, w, *rest = n.inputs
+        w = n.inputs[at]
         update = layers.get(_leaf(w))
         if update is None or w.type.nbytes >= update.inputs[2].type.nbytes:
             return None
         copy = copies.setdefault(_leaf(w), build("copy_i8", w, label=n.name))
-        return n.with_inputs((g, copy, *rest))
+        return n.with_inputs((*n.inputs[:at], copy, *n.inputs[at + 1 :]))
 
     copied = rewrite(graph, rule)
     return copied if copies else graph

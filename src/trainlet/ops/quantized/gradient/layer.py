@@ -114,6 +114,7 @@ class LayerDx:
                     eval=meaning,
                     call=lambda n: literals(n, dx_type(n)),
                     macs=macs,
+                    weight_copy=1,
                     samples=[self.sample(exponents, *sample) for sample in self.samples],
                 )
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
+from trainlet.ops.layout import inverse
 from trainlet.ops.op import OPS, Op, Sample, Thunk, build, kept, register
 from trainlet.ops.quantized.gradient.block import (
     EXPONENT,
@@ -13,7 +14,6 @@ from trainlet.ops.quantized.gradient.block import (
     width,
 )
 from trainlet.ops.quantized.gradient.sampling import block, draw_block
-from trainlet.ops.shape import inverse
 
 
 def _moves(name: str, samples: list[tuple[str, tuple[int, ...], dict]]) -> None:

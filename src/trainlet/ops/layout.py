@@ -1,0 +1,63 @@
+"""How an operator hands on a permutation of its inputs to its result.
+
+The front ends put permutes around every operator on maps; the pass `channels_last` moves them
+through the operators that say here how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from trainlet.ir.graph import Node
+
+Permutation = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The operator of permuted inputs is the permuted result of the operator.
+
+    broadcasts: the inputs align as NumPy's do, and the largest decides in which order the result
+                lies; otherwise the first input does
+    maps:       number of inputs that must lie in that order; the others are read as they are
+    attrs:      (node, permutation) -> the attributes that change where the inputs are stored so
+                that the node's own are `permute(stored, permutation)`
+    permutes:   node -> the permutation that the operator itself is
+    """
+
+    broadcasts: bool = False
+    maps: int = 1
+    attrs: Callable[[Node, Permutation], Mapping[str, Any]] = lambda node, permutation: {}
+    permutes: Callable[[Node], Permutation] | None = None
+
+
+def inverse(permutation: Permutation) -> Permutation:
+    """The permutation that undoes this one."""
+    return tuple(int(k) for k in np.argsort(permutation))
+
+
+def _axis(n: Node, permutation: Permutation) -> Mapping[str, Any]:
+    return {"axis": permutation[n.attrs["axis"] % len(permutation)]}
+
+
+def _axes(n: Node, permutation: Permutation) -> Mapping[str, Any]:
+    return {"axes": tuple(sorted(permutation[k] for k in n.attrs["axes"]))}
+
+
+def _each_axis(name: str) -> Callable[[Node, Permutation], Mapping[str, Any]]:
+    """Of an attribute that has an entry for each axis."""
+    return lambda n, permutation: {name: tuple(n.attrs[name][k] for k in inverse(permutation))}
+
+
+ELEMENTWISE = Layout(broadcasts=True)
+ALONG_AXIS = Layout(attrs=_axis)
+ALONG_AXIS_OF_BOTH = Layout(attrs=_axis, maps=2)
+ALONG_AXES = Layout(attrs=_axes)
+TO_SHAPE = Layout(attrs=_each_axis("shape"))
+PADS_SIDES = Layout(attrs=_each_axis("padding"))
+PERMUTES = Layout(permutes=lambda node: node.attrs["permutation"])

@@ -22,8 +22,9 @@ NOT_YET = {
     "arguments.py",
     "cli/options.py",
     "passes/fuse/chains.py",
-    "plan/report.py",
+    "pictures/memory.py",
 }
+"""Files that wait: an entry goes with its list."""
 PARTS_OF_NAMES = ("startswith", "endswith", "removeprefix", "removesuffix")
 
 

@@ -17,7 +17,7 @@ from trainlet.ir.graph import LEAVES
 from trainlet.ops.op import OPS
 
 SRC = Path(__file__).parents[1] / "src" / "trainlet"
-TABLES = ("ops/", "frontends/", "run/batched/")
+TABLES = ("ops/", "frontends/", "backends/torch/")
 NOT_YET = {
     "arguments.py",
     "cli/options.py",

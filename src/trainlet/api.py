@@ -11,8 +11,8 @@ from trainlet.ops.loss import Loss
 from trainlet.ops.optimizer import SGD, Adam
 from trainlet.ops.quantized.precision import Int8
 from trainlet.plan.report import Report
-from trainlet.run.batched.simulation import Simulation, simulate
 from trainlet.run.counted import Profile
+from trainlet.run.simulation.simulation import Simulation, simulate
 from trainlet.run.trainer import Trainer
 
 __all__ = [

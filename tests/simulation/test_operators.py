@@ -1,19 +1,22 @@
-"""Every batched meaning against the op's `eval`, on the samples of the catalogue."""
+"""What each operator computes in torch against its `eval`, on the samples of the catalogue."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
-import trainlet.run.batched  # noqa: F401  it fills the table
+import trainlet.backends.torch  # noqa: F401  it fills the table
 from catalogue.cases import CASES, Case
 from simulation.devices import DEVICES
+from trainlet.backends.torch.eager import one_by_one
+from trainlet.backends.torch.table import LOWERINGS, WITHOUT, find_lowering
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Node
-from trainlet.run.batched.table import MEANINGS, find_meaning
+from trainlet.ops.op import OPS
 
-SIMULATED = [case for case in CASES if case.op.name in MEANINGS]
+SIMULATED = [case for case in CASES if case.op.name in LOWERINGS]
 EXPERIMENTS = 3
 
 
@@ -78,7 +81,12 @@ def test_as_eval(case, mode, device):
     copies = [value.clone() for value in values]
     if "seed" in node.attrs:
         values.append(torch.full((EXPERIMENTS,), node.attrs["seed"], dtype=torch.int64))
-    made = find_meaning(node)(node, *(value.to(device) for value in values)).cpu().numpy()
+    given = [value.to(device) for value in values]
+    traced = find_lowering(node)(node, *given)
+    with one_by_one():
+        result = find_lowering(node)(node, *given)
+    assert torch.equal(traced.nan_to_num(), result.nan_to_num()), "what is kept changes the result"
+    made = result.cpu().numpy()
     assert made.shape[0] in (1, EXPERIMENTS)
     assert all(
         torch.equal(a, b) or a.is_floating_point() for a, b in zip(copies, values, strict=False)
@@ -96,13 +104,32 @@ def test_as_eval(case, mode, device):
             np.testing.assert_array_equal(got, want)
 
 
-def test_an_op_without_a_meaning_is_named():
+@pytest.mark.parametrize("case", [case for case in SIMULATED if case.number == 0], ids=str)
+def test_a_compiler_can_trace_it(case):
+    """No entry asks a tensor for its values, so what is traced on one input holds for another."""
+    node = case.node()
+
+    def values(seed: int) -> list[torch.Tensor]:
+        arrays = draws(case, {k for k in range(len(case.sample.types)) if shares(case, k)})[seed]
+        own = unpacked(case, node, arrays)
+        seeds = [torch.tensor([7 + seed])] if "seed" in node.attrs else []
+        return [*(torch.from_numpy(np.array(array[None])) for array in own), *seeds]
+
+    def run(*inputs: torch.Tensor) -> torch.Tensor:
+        return find_lowering(node)(node, *inputs)
+
+    traced = make_fx(run, tracing_mode="fake")(*values(0))
+    for seed in (0, 1):
+        assert torch.equal(traced(*values(seed)).nan_to_num(), run(*values(seed)).nan_to_num())
+
+
+def test_an_op_without_an_entry_is_named():
     node = Node("erode", (), CASES[0].node().type, {}, "features.7")
-    with pytest.raises(UnsupportedError, match=r"erode features\.7.*no batched meaning"):
-        find_meaning(node)
+    with pytest.raises(UnsupportedError, match=r"erode features\.7.*no entry for it"):
+        find_lowering(node)
 
 
-def test_nearly_every_op_of_int8_has_one():
-    lowered = {case.op.name for case in CASES if case.op.lowered}
-    integers = {case.op.name for case in CASES if case.op.name.endswith(("_i8", "_bfp", "_bfp_dx"))}
-    assert integers - lowered - set(MEANINGS) == {"softmax_i8"}
+def test_every_op_of_a_plan_has_an_entry_or_a_reason():
+    planned = {op.name for op in OPS.values() if not op.lowered}
+    assert planned - set(LOWERINGS) == set(WITHOUT)
+    assert set(LOWERINGS) <= planned

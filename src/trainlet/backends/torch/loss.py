@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.experiments import aligned
+from trainlet.backends.torch.functions import exp_f32, log_f32, sigmoid_f32
+from trainlet.backends.torch.sums import added
+from trainlet.backends.torch.table import lowering
 from trainlet.ir.graph import Node
-from trainlet.run.batched.functions import exp_f32, log_f32, sigmoid_f32
-from trainlet.run.batched.lead import aligned
-from trainlet.run.batched.sums import added
-from trainlet.run.batched.table import meaning
 
 
 def _total(terms: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def _shifted(z: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return z - z.amax(2, keepdim=True), label.long()[..., None], z
 
 
-@meaning("cross_entropy")
+@lowering("cross_entropy")
 def cross_entropy(n: Node, z: Tensor, label: Tensor) -> Tensor:
     smoothing = n.attrs.get("smoothing", 0)
     shifted, label, _ = _shifted(z, label)
@@ -41,7 +41,7 @@ def cross_entropy(n: Node, z: Tensor, label: Tensor) -> Tensor:
     return (_total(terms) / _divisor(z.shape[1], z)).reshape(-1)
 
 
-@meaning("cross_entropy_dz")
+@lowering("cross_entropy_dz")
 def cross_entropy_dz(n: Node, z: Tensor, label: Tensor) -> Tensor:
     shifted, label, _ = _shifted(z, label)
     e = exp_f32(shifted)
@@ -56,32 +56,32 @@ def _mean(terms: Tensor) -> Tensor:
     return _total(flat) / _divisor(flat.shape[1], flat)
 
 
-@meaning("mse")
+@lowering("mse")
 def mse(n: Node, z: Tensor, t: Tensor) -> Tensor:
     z, t = aligned(z, t)
     return _mean((z - t) * (z - t))
 
 
-@meaning("mse_dz")
+@lowering("mse_dz")
 def mse_dz(n: Node, z: Tensor, t: Tensor) -> Tensor:
     z, t = aligned(z, t)
     return 2.0 * (z - t) / _divisor(z[0].numel(), z)
 
 
-@meaning("bce_with_logits")
+@lowering("bce_with_logits")
 def bce_with_logits(n: Node, z: Tensor, t: Tensor) -> Tensor:
     z, t = aligned(z, t)
     a = torch.where(z > 0, z, -z)
     return _mean(torch.where(z > 0, z, 0.0) - z * t + log_f32(1.0 + exp_f32(-a)))
 
 
-@meaning("bce_with_logits_dz")
+@lowering("bce_with_logits_dz")
 def bce_with_logits_dz(n: Node, z: Tensor, t: Tensor) -> Tensor:
     z, t = aligned(z, t)
     return (sigmoid_f32(z) - t) / _divisor(z[0].numel(), z)
 
 
-@meaning("bce")
+@lowering("bce")
 def bce(n: Node, p: Tensor, t: Tensor) -> Tensor:
     p, t = aligned(p, t)
     logs = [log_f32(v) for v in (p, 1.0 - p)]
@@ -89,7 +89,7 @@ def bce(n: Node, p: Tensor, t: Tensor) -> Tensor:
     return _mean(-(t * one + (1.0 - t) * zero))
 
 
-@meaning("bce_dz")
+@lowering("bce_dz")
 def bce_dz(n: Node, p: Tensor, t: Tensor) -> Tensor:
     p, t = aligned(p, t)
     spread = p * (1.0 - p)
@@ -97,13 +97,13 @@ def bce_dz(n: Node, p: Tensor, t: Tensor) -> Tensor:
     return (p - t) / spread / _divisor(p[0].numel(), p)
 
 
-@meaning("softmax")
+@lowering("softmax")
 def softmax(n: Node, x: Tensor) -> Tensor:
     e = exp_f32(x - x.amax(-1, keepdim=True))
     return e / _total(e)[..., None]
 
 
-@meaning("softmax_dx")
+@lowering("softmax_dx")
 def softmax_dx(n: Node, g: Tensor, y: Tensor) -> Tensor:
     g, y = aligned(g, y)
     return y * (g - _total(g * y)[..., None])

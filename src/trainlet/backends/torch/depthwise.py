@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.eager import in_pieces, prepared
+from trainlet.backends.torch.exact import float_for, layer_bound
+from trainlet.backends.torch.experiments import aligned
+from trainlet.backends.torch.fixed_point import Factor, biased, rescaled
+from trainlet.backends.torch.layer import input_gradients, weight_gradients
+from trainlet.backends.torch.table import lowering
+from trainlet.backends.torch.windows import Window, convolves, folded, real_input, unfolded
 from trainlet.ir.graph import Node
-from trainlet.run.batched.exact import float_for, layer_bound
-from trainlet.run.batched.fixed_point import Factor, biased, rescaled
-from trainlet.run.batched.layer import input_gradients, weight_gradients
-from trainlet.run.batched.lead import aligned, prepared
-from trainlet.run.batched.table import in_pieces, meaning
-from trainlet.run.batched.windows import Window, convolves, folded, real_input, unfolded
 
 
 def _float(w: Tensor, dtype: torch.dtype) -> Tensor:
@@ -33,7 +34,7 @@ def _sums(n: Node, x: Tensor, w: Tensor) -> Tensor:
     return total
 
 
-@meaning("depthwise_i8")
+@lowering("depthwise_i8")
 @in_pieces
 def depthwise_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
     zero = n.attrs["source"][1]
@@ -44,7 +45,7 @@ def depthwise_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
     return rescaled(sums, Factor.of(q), n, small)
 
 
-@meaning("depthwise")
+@lowering("depthwise")
 def depthwise(n: Node, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     total = _sums(n, x, w)
     if b is None:
@@ -64,12 +65,12 @@ def _transposed_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
     return unfolded(window.inside(folded(padded)), lead)
 
 
-@meaning("depthwise_dx")
+@lowering("depthwise_dx")
 def depthwise_dx(n: Node, g: Tensor, w: Tensor) -> Tensor:
     return _transposed_sums(n, g, w)
 
 
-@meaning("depthwise_i8_dx")
+@lowering("depthwise_i8_dx")
 def depthwise_i8_dx(n: Node, g: Tensor, w: Tensor, s: Tensor) -> Tensor:
     return _transposed_sums(n, g * s.reshape(-1, 1, 1, 1, s.shape[1]), w)
 

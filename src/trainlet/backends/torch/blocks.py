@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.experiments import aligned, over
+from trainlet.backends.torch.layer import power_of_two
+from trainlet.backends.torch.table import lowering
 from trainlet.ir.graph import Node
 from trainlet.ops.quantized.gradient.block import LIMIT
-from trainlet.run.batched.layer import power_of_two
-from trainlet.run.batched.lead import aligned, over
-from trainlet.run.batched.table import meaning
 
 
 def shift_even(x: Tensor, shift: Tensor) -> Tensor:
@@ -32,12 +32,12 @@ def masked(n: Node, g: Tensor, mask: Tensor) -> Tensor:
     return (g.view(torch.int32) & -mask.to(torch.int32)).view(torch.float32)
 
 
-@meaning("mask_bfp")
+@lowering("mask_bfp")
 def mask_bfp(n: Node, g: Tensor, mask: Tensor, e: Tensor) -> Tensor:
     return masked(n, g, mask)
 
 
-@meaning("to_bfp")
+@lowering("to_bfp")
 def to_bfp(n: Node, x: Tensor, e: Tensor) -> Tensor:
     """The nearest mantissa, halves up; NaN becomes zero."""
     limit = LIMIT[n.type.dtype]
@@ -46,24 +46,24 @@ def to_bfp(n: Node, x: Tensor, e: Tensor) -> Tensor:
     return (v + 0.5).floor().to(getattr(torch, n.type.dtype))
 
 
-@meaning("from_bfp")
+@lowering("from_bfp")
 def from_bfp(n: Node, g: Tensor, e: Tensor) -> Tensor:
     return g.float() * over(power_of_two(e), g)
 
 
-@meaning("add_bfp")
+@lowering("add_bfp")
 def add_bfp(n: Node, a: Tensor, b: Tensor, ea: Tensor, eb: Tensor, out: Tensor) -> Tensor:
     a, b, ea, eb, out = aligned(a, b, ea.long(), eb.long(), out.long())
     return (moved(a, over(out - ea, a)) + moved(b, over(out - eb, b))).to(a.dtype)
 
 
-@meaning("sum_bfp")
+@lowering("sum_bfp")
 def sum_bfp(n: Node, g: Tensor, e: Tensor) -> Tensor:
     total = g.reshape(g.shape[0], -1, g.shape[-1]).sum(1, dtype=torch.int64)
     return total.float() * over(power_of_two(e), total)
 
 
-@meaning("broadcast_bfp")
+@lowering("broadcast_bfp")
 def broadcast_bfp(n: Node, g: Tensor, e: Tensor, out: Tensor) -> Tensor:
     shift = over(out.long() - e.long() - n.attrs["shift"], g)
     scaled = shift_even(g.long() * n.attrs["factor"], shift).to(g.dtype)

@@ -1,10 +1,11 @@
-"""Many experiments at once: the meaning of every operator in torch, batched over experiments.
+"""What every operator computes, in torch, for many experiments at once.
 
-A value has one more axis than its tensor, the first: `lead`, one entry for each experiment, or a
-single one that all share (frozen constants, and what depends on nothing else).
+A value has one more axis than its tensor, the first: an entry for each experiment, or a single one
+that all share (frozen constants, and what depends on nothing else).  The simulation runs the
+operators one by one; a compiler can trace them.
 """
 
-from trainlet.run.batched import (
+from trainlet.backends.torch import (
     blocks,
     cast,
     conv,

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.experiments import aligned
+from trainlet.backends.torch.fixed_point import clamped
+from trainlet.backends.torch.table import lowering
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
 from trainlet.ops.quantized.cast import FAR
 from trainlet.ops.quantized.lookup import all_bytes
-from trainlet.run.batched.fixed_point import clamped
-from trainlet.run.batched.lead import aligned
-from trainlet.run.batched.table import meaning
 
 
 def looked_up(table: np.ndarray, x: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def looked_up(table: np.ndarray, x: Tensor) -> Tensor:
     return torch.from_numpy(table).to(x.device)[x.to(torch.int32) & 255]
 
 
-@meaning("quantize")
+@lowering("quantize")
 def quantize(n: Node, x: Tensor) -> Tensor:
     """The nearest integer, halves away from zero; NaN becomes the lowest value."""
     v = x / x.new_tensor(n.attrs["scale"])
@@ -30,26 +30,32 @@ def quantize(n: Node, x: Tensor) -> Tensor:
     return clamped((whole + away).long(), n)
 
 
-@meaning("dequantize")
+@lowering("dequantize")
 def dequantize(n: Node, x: Tensor) -> Tensor:
     return (x.to(torch.int32) - n.attrs["zero_point"]).float() * n.attrs["scale"]
 
 
-@meaning("requantize_i8")
+@lowering("requantize_i8")
 def requantize_i8(n: Node, x: Tensor) -> Tensor:
     """A byte has 256 values: the op itself makes the table."""
     return looked_up(OPS[n.op].eval(all_bytes(), **n.attrs), x)
 
 
-@meaning("clamp_mask_i8")
+@lowering("clamp_mask_i8")
 def clamp_mask_i8(n: Node, y: Tensor) -> Tensor:
     """A bit an element, not packed."""
     return (y > n.attrs["low"]) & (y < n.attrs["high"])
 
 
-@meaning("lookup_i8")
+@lowering("lookup_i8")
 def lookup_i8(n: Node, x: Tensor, table: Tensor) -> Tensor:
     table, at = aligned(table, x.flatten(1).long() & 255)
     size = max(len(table), len(at))
     found = table.expand(size, -1).gather(1, at.expand(size, -1))
     return found.reshape(size, *x.shape[1:])
+
+
+@lowering("channel_scale")
+def channel_scale(n: Node, q: Tensor) -> Tensor:
+    multiplier, shift = q[:, 0].double(), q[:, 1].double()
+    return (multiplier * torch.exp2(shift - 31) * n.attrs["factor"]).float()

@@ -5,23 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.experiments import aligned
+from trainlet.backends.torch.table import lowering
 from trainlet.ir.graph import Node
-from trainlet.run.batched.lead import aligned
-from trainlet.run.batched.table import meaning
 
 
-@meaning("reshape")
+@lowering("reshape")
 def reshape(n: Node, x: Tensor) -> Tensor:
     return x.reshape(x.shape[0], *n.type.shape)
 
 
-@meaning("plane")
+@lowering("plane")
 def plane(n: Node, p: Tensor) -> Tensor:
     """The int8 weights before their fractions."""
     return p[:, : n.type.size].reshape(p.shape[0], *n.type.shape)
 
 
-@meaning("permute", "permute_i8", "permute_bfp")
+@lowering("permute", "permute_i8", "permute_bfp")
 def permute(n: Node, x: Tensor, *_: Tensor) -> Tensor:
     return x.permute(0, *(k + 1 for k in n.attrs["permutation"]))
 
@@ -33,12 +33,12 @@ def _window(n: Node, rank: int, stop: int) -> tuple[slice, ...]:
     return tuple(window)
 
 
-@meaning("slice", "slice_i8", "slice_bfp")
+@lowering("slice", "slice_i8", "slice_bfp")
 def slice_(n: Node, x: Tensor, *_: Tensor) -> Tensor:
     return x[_window(n, n.type.rank, n.attrs["stop"])]
 
 
-@meaning("spread", "spread_bfp")
+@lowering("spread", "spread_bfp")
 def spread(n: Node, g: Tensor, *_: Tensor) -> Tensor:
     axis = n.attrs["axis"] % n.type.rank
     stop = n.attrs["start"] + (g.shape[axis + 1] - 1) * n.attrs.get("step", 1) + 1
@@ -47,12 +47,12 @@ def spread(n: Node, g: Tensor, *_: Tensor) -> Tensor:
     return x
 
 
-@meaning("copy_i8")
+@lowering("copy_i8")
 def copy(n: Node, x: Tensor) -> Tensor:
     return x
 
 
-@meaning("concat", "concat_i8")
+@lowering("concat", "concat_i8")
 def concat(n: Node, a: Tensor, b: Tensor) -> Tensor:
     a, b = aligned(a, b)
     lead = max(a.shape[0], b.shape[0])
@@ -60,7 +60,7 @@ def concat(n: Node, a: Tensor, b: Tensor) -> Tensor:
     return torch.cat(parts, n.attrs["axis"] % n.type.rank + 1)
 
 
-@meaning("pad_i8")
+@lowering("pad_i8")
 def pad_i8(n: Node, x: Tensor) -> Tensor:
     padded = x.new_full((x.shape[0], *n.type.shape), n.attrs["zero_point"])
     inside = (

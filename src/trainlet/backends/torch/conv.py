@@ -8,14 +8,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.eager import in_pieces, prepared
+from trainlet.backends.torch.exact import float_for, layer_bound
+from trainlet.backends.torch.experiments import aligned, inner_products, products
+from trainlet.backends.torch.fixed_point import Factor, biased, rescaled
+from trainlet.backends.torch.layer import input_gradients, weight_gradients
+from trainlet.backends.torch.sums import rows
+from trainlet.backends.torch.table import lowering
+from trainlet.backends.torch.windows import Window, convolves, folded, real_input
 from trainlet.ir.graph import Node
-from trainlet.run.batched.exact import float_for, layer_bound
-from trainlet.run.batched.fixed_point import Factor, biased, rescaled
-from trainlet.run.batched.layer import input_gradients, weight_gradients
-from trainlet.run.batched.lead import aligned, inner_products, prepared, products
-from trainlet.run.batched.sums import rows
-from trainlet.run.batched.table import in_pieces, meaning
-from trainlet.run.batched.windows import Window, convolves, folded, real_input
 
 
 def _window(n: Node, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Window:
@@ -53,7 +54,7 @@ def _sums(x: Tensor, w: Tensor, window: Window, groups: int) -> Tensor:
     return torch.cat(parts, 2) if groups > 1 else parts[0]
 
 
-@meaning("conv2d_i8")
+@lowering("conv2d_i8")
 @in_pieces
 def conv2d_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
     zero = n.attrs["source"][1]
@@ -64,7 +65,7 @@ def conv2d_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
     return rescaled(sums, Factor.of(q), n, small).reshape(-1, *n.type.shape)
 
 
-@meaning("conv2d")
+@lowering("conv2d")
 def conv2d(n: Node, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     total = _sums(x, w, _window(n, x.shape[1:], w.shape[1:]), n.attrs["groups"])
     if b is not None:
@@ -94,12 +95,12 @@ def _transposed_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
     return window.inside(padded).unflatten(0, (lead, maps))
 
 
-@meaning("conv2d_dx")
+@lowering("conv2d_dx")
 def conv2d_dx(n: Node, g: Tensor, w: Tensor) -> Tensor:
     return _transposed_sums(n, g, w)
 
 
-@meaning("conv2d_i8_dx")
+@lowering("conv2d_i8_dx")
 def conv2d_i8_dx(n: Node, g: Tensor, w: Tensor, s: Tensor) -> Tensor:
     return _transposed_sums(n, g * s.reshape(-1, 1, 1, 1, s.shape[1]), w)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.eager import is_eager, prepared
 from trainlet.ir.graph import Node
-from trainlet.run.batched.lead import prepared
 
 SMALL = 1 << 22
 """A product with a multiplier below 2^31 has 53 bits."""
@@ -27,6 +27,7 @@ class Factor:
     whole:     multiplier / 2^31
     high, low: its upper 15 and its lower 16 bits, / 2^15 and / 2^16
     down:      2^-right
+    shifts_left: whether any `left` is above 0; true where nobody may look
     """
 
     multiplier: Tensor
@@ -41,19 +42,23 @@ class Factor:
     @staticmethod
     def of(q: Tensor) -> Factor:
         """q int32 [1, 2, O], multipliers above shifts."""
-        return prepared(q, "factor", lambda q: Factor._made(*q[0].long()))
+        return prepared(q, "factor", Factor._of_channels)
 
     @staticmethod
-    def _made(multiplier: Tensor, shift: Tensor) -> Factor:
+    def _of_channels(q: Tensor) -> Factor:
+        multiplier, shift = q[0].long()
+        return Factor._made(multiplier, shift, not is_eager() or bool((shift > 0).any()))
+
+    @staticmethod
+    def _made(multiplier: Tensor, shift: Tensor, shifts_left: bool) -> Factor:
         left, right, m = shift.clamp(min=0), (-shift).clamp(min=0), multiplier.double()
         high, low = (multiplier >> 16).double() / 2**15, (multiplier & 0xFFFF).double() / 2**16
         down = ((1023 - right) << 52).view(torch.float64)
-        shifts_left = bool(left.any())
         return Factor(multiplier, left, right, shifts_left, m / 2**31, high, low, down)
 
     @staticmethod
     def scalar(multiplier: int, shift: int, device: torch.device) -> Factor:
-        return Factor._made(*torch.tensor([multiplier, shift], device=device))
+        return Factor._made(*torch.tensor([multiplier, shift], device=device), shift > 0)
 
 
 def rescaled(x: Tensor, by: Factor, n: Node, small: bool = False) -> Tensor:
@@ -77,7 +82,7 @@ def biased(total: Tensor, bias: Tensor, bound: int) -> tuple[Tensor, bool]:
 
     bound: of abs(total), an integer in a float type.
     """
-    if total.device.type == "cpu":  # elsewhere, to ask would be to wait
+    if is_eager() and total.device.type == "cpu":  # elsewhere, to ask would be to wait
         bound += int(bias.abs().amax())
         if 0 <= bound <= SMALL:
             return total.double() + bias, True

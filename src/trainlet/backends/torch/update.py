@@ -11,12 +11,13 @@ from math import prod
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.eager import in_pieces, prepared
+from trainlet.backends.torch.experiments import aligned, over
+from trainlet.backends.torch.table import lowering
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Planes
 from trainlet.ops.quantized.random import GOLDEN
 from trainlet.ops.quantized.update import FARTHEST, LIMIT
-from trainlet.run.batched.lead import aligned, over, prepared
-from trainlet.run.batched.table import in_pieces, meaning
 
 
 def _less(p: Tensor, step: Tensor) -> Tensor:
@@ -27,42 +28,42 @@ def _less(p: Tensor, step: Tensor) -> Tensor:
     return made
 
 
-@meaning("sgd", "sgd_keeping")
+@lowering("sgd", "sgd_keeping")
 def sgd(n: Node, p: Tensor, g: Tensor, lr: Tensor) -> Tensor:
     return _less(p, over(lr, g) * g)
 
 
-@meaning("momentum")
+@lowering("momentum")
 def momentum(n: Node, m: Tensor, g: Tensor) -> Tensor:
     return m * n.attrs["factor"] + g
 
 
-@meaning("moment1")
+@lowering("moment1")
 def moment1(n: Node, m: Tensor, g: Tensor) -> Tensor:
     return m + (g - m) * (1 - n.attrs["beta"])
 
 
-@meaning("moment2")
+@lowering("moment2")
 def moment2(n: Node, v: Tensor, g: Tensor) -> Tensor:
     return v * n.attrs["beta"] + g * (1 - n.attrs["beta"]) * g
 
 
-@meaning("decay")
+@lowering("decay")
 def decay(n: Node, power: Tensor) -> Tensor:
     return power * n.attrs["factor"]
 
 
-@meaning("accumulate")
+@lowering("accumulate")
 def accumulate(n: Node, total: Tensor, g: Tensor) -> Tensor:
     return total + g * n.attrs["factor"]
 
 
-@meaning("clear")
+@lowering("clear")
 def clear(n: Node, total: Tensor) -> Tensor:
     return torch.zeros_like(total)
 
 
-@meaning("count")
+@lowering("count")
 def count(n: Node, step: Tensor) -> Tensor:
     return step + 1
 
@@ -76,14 +77,14 @@ def _root(n: Node, v: Tensor, power2: Tensor) -> Tensor:
     return _sqrt(v) / over(_sqrt(1.0 - power2), v) + n.attrs["eps"]
 
 
-@meaning("adam")
+@lowering("adam")
 def adam(
     n: Node, p: Tensor, m: Tensor, v: Tensor, power1: Tensor, power2: Tensor, lr: Tensor
 ) -> Tensor:
     return _less(p, over(lr / (1.0 - power1), m) * m / _root(n, v, power2))
 
 
-@meaning("adam_direction")
+@lowering("adam_direction")
 def adam_direction(n: Node, m: Tensor, v: Tensor, power1: Tensor, power2: Tensor) -> Tensor:
     return m / over(1.0 - power1, m) / _root(n, v, power2)
 
@@ -140,7 +141,7 @@ def _moves(
     return _to_integer(n, value.flatten(1), step, counter, seed).reshape(value.shape)
 
 
-@meaning("sgd_i8", "sgd_i32")
+@lowering("sgd_i8", "sgd_i32")
 @in_pieces
 def sgd_integers(
     n: Node, p: Tensor, g: Tensor, inverse: Tensor, lr: Tensor, step: Tensor, seed: Tensor
@@ -153,7 +154,7 @@ def sgd_integers(
     return made
 
 
-@meaning("sgd_planes")
+@lowering("sgd_planes")
 @in_pieces
 def sgd_planes(
     n: Node, p: Tensor, g: Tensor, inverse: Tensor, lr: Tensor, step: Tensor, seed: Tensor

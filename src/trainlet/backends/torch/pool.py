@@ -7,14 +7,14 @@ from math import prod
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.blocks import shift_even
+from trainlet.backends.torch.experiments import aligned, over
+from trainlet.backends.torch.fixed_point import Factor, rescaled
+from trainlet.backends.torch.table import lowering
+from trainlet.backends.torch.windows import Window, folded, unfolded
 from trainlet.ir.graph import Node
 from trainlet.ops.quantized.pool import mean_factor
 from trainlet.ops.quantized.types import LOWEST
-from trainlet.run.batched.blocks import shift_even
-from trainlet.run.batched.fixed_point import Factor, rescaled
-from trainlet.run.batched.lead import aligned, over
-from trainlet.run.batched.table import meaning
-from trainlet.run.batched.windows import Window, folded, unfolded
 
 
 def _window(n: Node, x: Tensor) -> Window:
@@ -31,7 +31,7 @@ def areas(window: Window, like: Tensor) -> Tensor:
     return window.patches(window.padded(ones)).sum((3, 4))[0]
 
 
-@meaning("avg_pool_i8")
+@lowering("avg_pool_i8")
 def avg_pool_i8(n: Node, x: Tensor) -> Tensor:
     window = _window(n, x)
     total = window.patches(window.padded(folded(x))).sum((3, 4), dtype=torch.int64)
@@ -40,14 +40,14 @@ def avg_pool_i8(n: Node, x: Tensor) -> Tensor:
     return unfolded(_clipped(torch.where(total < 0, -quotient, quotient), n), x.shape[0])
 
 
-@meaning("max_pool_i8")
+@lowering("max_pool_i8")
 def max_pool_i8(n: Node, x: Tensor) -> Tensor:
     window = _window(n, x)
     top = window.patches(window.padded(folded(x), LOWEST)).amax((3, 4))
     return unfolded(_clipped(top, n), x.shape[0])
 
 
-@meaning("max_pool_winner_i8")
+@lowering("max_pool_winner_i8")
 def max_pool_winner_i8(n: Node, x: Tensor) -> Tensor:
     return winner(n, x.to(torch.int16), LOWEST - 1)
 
@@ -59,7 +59,7 @@ def winner(n: Node, x: Tensor, lowest: float) -> Tensor:
     return unfolded(places.argmax(3).to(torch.uint8), x.shape[0])
 
 
-@meaning("mean_i8")
+@lowering("mean_i8")
 def mean_i8(n: Node, x: Tensor) -> Tensor:
     axes = tuple(k + 1 for k in n.attrs["axes"])
     count = prod(x.shape[k] for k in axes)
@@ -84,7 +84,7 @@ def _shares(n: Node, g: Tensor, share: Tensor, winner: Tensor | None = None) -> 
     return unfolded(window.inside(padded), lead)
 
 
-@meaning("avg_pool_bfp_dx")
+@lowering("avg_pool_bfp_dx")
 def avg_pool_bfp_dx(n: Node, g: Tensor, e: Tensor, out: Tensor) -> Tensor:
     area = areas(Window.of(n, n.attrs["size"], n.attrs["kernel"]), g)
     share = g.long() * ((32768 + area // 2) // area)
@@ -92,7 +92,7 @@ def avg_pool_bfp_dx(n: Node, g: Tensor, e: Tensor, out: Tensor) -> Tensor:
     return shift_even(made, over(out.long() - e.long() + 15, made)).to(g.dtype)
 
 
-@meaning("max_pool_bfp_dx")
+@lowering("max_pool_bfp_dx")
 def max_pool_bfp_dx(n: Node, g: Tensor, winner: Tensor, e: Tensor, out: Tensor) -> Tensor:
     share = shift_even(g.long(), over(out.long() - e.long(), g))
     share, winner = (t.expand(max(len(share), len(winner)), *t.shape[1:])
@@ -100,16 +100,42 @@ def max_pool_bfp_dx(n: Node, g: Tensor, winner: Tensor, e: Tensor, out: Tensor) 
     return _shares(n, g, share, winner).to(g.dtype)
 
 
-@meaning("max_pool_dx")
+@lowering("max_pool_dx")
 def max_pool_dx(n: Node, g: Tensor, winner: Tensor) -> Tensor:
     g, winner = (t.expand(max(len(g), len(winner)), *t.shape[1:]) for t in aligned(g, winner))
     return _shares(n, g, g, winner)
 
 
-@meaning("avg_pool_dx")
+@lowering("avg_pool_dx")
 def avg_pool_dx(n: Node, g: Tensor) -> Tensor:
     window = Window.of(n, n.attrs["size"], n.attrs["kernel"])
     area = areas(window, g)
     if n.attrs["count_padding"]:
         area = torch.full_like(area, prod(window.kernel))
     return _shares(n, g, g / area)
+
+
+def _averages(out: int, size: int, like: Tensor) -> Tensor:
+    """[out, size]: which elements of a line adaptive pooling averages, and how much each counts."""
+    shares = like.new_zeros((out, size))
+    for k in range(out):
+        own = slice(k * size // out, -(-(k + 1) * size // out))
+        shares[k, own] = 1 / (own.stop - own.start)
+    return shares
+
+
+def _both_averages(out: torch.Size, size: torch.Size, like: Tensor) -> list[Tensor]:
+    """Down and across, of maps [experiments,N,H,W,C]."""
+    return [_averages(out[k], size[k], like) for k in (2, 3)]
+
+
+@lowering("adaptive_avg_pool")
+def adaptive_avg_pool(n: Node, x: Tensor) -> Tensor:
+    size = torch.Size((1, *n.type.shape))
+    return torch.einsum("enhwc,ih,jw->enijc", x, *_both_averages(size, x.shape, x))
+
+
+@lowering("adaptive_avg_pool_dx")
+def adaptive_avg_pool_dx(n: Node, g: Tensor) -> Tensor:
+    size = torch.Size((1, *n.type.shape))
+    return torch.einsum("enijc,ih,jw->enhwc", g, *_both_averages(g.shape, size, g))

@@ -10,13 +10,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.eager import prepared, taken
+from trainlet.backends.torch.exact import farthest, float_for
+from trainlet.backends.torch.experiments import aligned, largest, over
+from trainlet.backends.torch.table import lowering
+from trainlet.backends.torch.windows import real_input
 from trainlet.ir.graph import Node
 from trainlet.ops.quantized.gradient.block import LIMIT
 from trainlet.ops.quantized.gradient.exponent import ACCUMULATED
-from trainlet.run.batched.exact import farthest, float_for
-from trainlet.run.batched.lead import aligned, largest, over, prepared, taken
-from trainlet.run.batched.table import meaning
-from trainlet.run.batched.windows import real_input
 
 MOST_SHIFTS = 48
 
@@ -84,7 +85,7 @@ def input_gradients(name: str, sums: Callable[[Node, Tensor, Tensor], Tensor]) -
     sums: (node, factors, weight) -> the exact sums of their products, [lead, ..]
     """
 
-    @meaning(f"{name}_bfp_exponent")
+    @lowering(f"{name}_bfp_exponent")
     def exponent(
         n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor
     ) -> Tensor:
@@ -92,7 +93,7 @@ def input_gradients(name: str, sums: Callable[[Node, Tensor, Tensor], Tensor]) -
         total = prepared(g, key, lambda g: sums(n, dropped(g, r, e, gain, bound), w))
         return exponent_of_sums(total, r, e, gain, bound)
 
-    @meaning(f"{name}_bfp_dx")
+    @lowering(f"{name}_bfp_dx")
     def dx(
         n: Node, g: Tensor, w: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor,
         out: Tensor,
@@ -106,13 +107,13 @@ def weight_gradients(name: str, sums: Callable[[Node, Tensor, Tensor], Tensor]) 
 
     sums: (node, gradient, input) -> the sums of their products, in the float type of both
     """
-    meaning(f"{name}_dw")(sums)
+    lowering(f"{name}_dw")(sums)
 
-    @meaning(f"{name}_i8_dw")
+    @lowering(f"{name}_i8_dw")
     def of_bytes(n: Node, g: Tensor, x: Tensor) -> Tensor:
         return sums(n, g, real_input(x, n.attrs["zero"], torch.float32)) * n.attrs["scale"]
 
-    @meaning(f"{name}_bfp_dw")
+    @lowering(f"{name}_bfp_dw")
     def of_mantissas(n: Node, g: Tensor, x: Tensor, e: Tensor) -> Tensor:
         exact = gradient_float(g, n.attrs["zero"], g[0, ..., 0].numel())
         total = sums(n, g.to(exact), real_input(x, n.attrs["zero"], exact))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainlet.run.batched.lead import prepared
+from trainlet.backends.torch.eager import is_eager, prepared
 
 FLOAT32_INTEGERS = 1 << 24
 HIGHEST_WEIGHT = 128
@@ -26,7 +26,7 @@ def layer_bound(w: Tensor, zero: int, terms: int, axes: tuple[int, ...]) -> int:
 
     A shared weight, looked at once, tells a smaller bound than its shape does.
     """
-    if w.shape[0] > 1:
+    if w.shape[0] > 1 or not is_eager():
         return terms * HIGHEST_WEIGHT * farthest(zero)
     gain = prepared(w, ("gain", axes), lambda w: int(w.long().abs().sum(axes).max()))
     return gain * farthest(zero)

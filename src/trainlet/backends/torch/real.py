@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from trainlet.ir.graph import Node
-from trainlet.run.batched.blocks import masked
-from trainlet.run.batched.functions import (
+from trainlet.backends.torch.blocks import masked
+from trainlet.backends.torch.experiments import aligned, fitted
+from trainlet.backends.torch.functions import (
     gelu_slope_f32,
     gelu_tanh_f32,
     gelu_tanh_slope_f32,
@@ -17,54 +17,54 @@ from trainlet.run.batched.functions import (
     sigmoid_f32,
     tanh_f32,
 )
-from trainlet.run.batched.lead import aligned, fitted
-from trainlet.run.batched.pool import areas, winner
-from trainlet.run.batched.sums import sum_to
-from trainlet.run.batched.table import MEANINGS, meaning
-from trainlet.run.batched.windows import Window, folded, unfolded
+from trainlet.backends.torch.pool import areas, winner
+from trainlet.backends.torch.sums import sum_to
+from trainlet.backends.torch.table import LOWERINGS, lowering
+from trainlet.backends.torch.windows import Window, folded, unfolded
+from trainlet.ir.graph import Node
 
 
-@meaning("add")
+@lowering("add")
 def add(n: Node, a: Tensor, b: Tensor) -> Tensor:
     a, b = fitted(a, b)
     return a + b
 
 
-@meaning("sub")
+@lowering("sub")
 def sub(n: Node, a: Tensor, b: Tensor) -> Tensor:
     a, b = fitted(a, b)
     return a - b
 
 
-@meaning("mul")
+@lowering("mul")
 def mul(n: Node, a: Tensor, b: Tensor) -> Tensor:
     a, b = fitted(a, b)
     return a * b
 
 
-@meaning("mul_sum")
+@lowering("mul_sum")
 def mul_sum(n: Node, g: Tensor, x: Tensor) -> Tensor:
     g, x = fitted(g, x)
     return sum_to(g * x, n.attrs["shape"])
 
 
-@meaning("scale")
+@lowering("scale")
 def scale(n: Node, x: Tensor) -> Tensor:
     return x * n.attrs["factor"]
 
 
-@meaning("offset")
+@lowering("offset")
 def offset(n: Node, x: Tensor) -> Tensor:
     return x + n.attrs["term"]
 
 
-@meaning("sum_to")
+@lowering("sum_to")
 def sum_to_(n: Node, x: Tensor, before: Tensor | None = None) -> Tensor:
     total = sum_to(x, n.attrs["shape"]) * n.attrs.get("factor", 1.0)
     return total if before is None else before + total
 
 
-@meaning("broadcast_to")
+@lowering("broadcast_to")
 def broadcast_to(n: Node, x: Tensor) -> Tensor:
     scaled, shape = x * n.attrs.get("factor", 1.0), n.attrs["shape"]
     ones = [1] * (len(shape) + 1 - x.ndim)
@@ -101,45 +101,45 @@ SMOOTH: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]]
 
 def _register_activations() -> None:
     for name, (function, top) in CLIPPED.items():
-        MEANINGS[name] = lambda n, x, f=function: f(x)
-        MEANINGS[f"{name}_mask"] = lambda n, y, top=top: (y > 0) & (y < top)
+        LOWERINGS[name] = lambda n, x, f=function: f(x)
+        LOWERINGS[f"{name}_mask"] = lambda n, y, top=top: (y > 0) & (y < top)
     for name, (function, slope) in SMOOTH.items():
-        MEANINGS[name] = lambda n, x, f=function: f(x)
-        MEANINGS[f"{name}_dx"] = lambda n, g, v, s=slope: torch.mul(*aligned(g, s(v)))
+        LOWERINGS[name] = lambda n, x, f=function: f(x)
+        LOWERINGS[f"{name}_dx"] = lambda n, g, v, s=slope: torch.mul(*aligned(g, s(v)))
 
 
 _register_activations()
 
 
-@meaning("clip")
+@lowering("clip")
 def clip(n: Node, x: Tensor) -> Tensor:
     return x.clamp(min=n.attrs["low"]).clamp(max=n.attrs["high"])
 
 
-@meaning("clip_mask")
+@lowering("clip_mask")
 def clip_mask(n: Node, x: Tensor) -> Tensor:
     low, high = n.attrs["low"], n.attrs["high"]
     return (x >= low) & (x <= high) if n.attrs["inclusive"] else (x > low) & (x < high)
 
 
-@meaning("mask_dx")
+@lowering("mask_dx")
 def mask_dx(n: Node, g: Tensor, mask: Tensor) -> Tensor:
     return masked(n, g * n.attrs["slope"], mask)
 
 
-@meaning("max_pool")
+@lowering("max_pool")
 def max_pool(n: Node, x: Tensor) -> Tensor:
     window = Window.of(n, (x.shape[2], x.shape[3]), n.attrs["kernel"])
     padded = window.padded(folded(x), -float("inf"))
     return unfolded(window.patches(padded).amax((3, 4)), x.shape[0])
 
 
-@meaning("max_pool_winner")
+@lowering("max_pool_winner")
 def max_pool_winner(n: Node, x: Tensor) -> Tensor:
     return winner(n, x, -float("inf"))
 
 
-@meaning("avg_pool")
+@lowering("avg_pool")
 def avg_pool(n: Node, x: Tensor) -> Tensor:
     window = Window.of(n, (x.shape[2], x.shape[3]), n.attrs["kernel"])
     area = areas(window, x)
@@ -149,7 +149,7 @@ def avg_pool(n: Node, x: Tensor) -> Tensor:
     return unfolded(total / area, x.shape[0])
 
 
-@meaning("normalize_rstd")
+@lowering("normalize_rstd")
 def normalize_rstd(n: Node, x: Tensor) -> Tensor:
     return _rstd(n, x).reshape(x.shape[0], *n.type.shape)
 
@@ -163,13 +163,13 @@ def _rstd(n: Node, x: Tensor) -> Tensor:
     return 1 / (variance + n.attrs["eps"]).sqrt()
 
 
-@meaning("normalize")
+@lowering("normalize")
 def normalize(n: Node, x: Tensor) -> Tensor:
     v = _view(n, x)
     return ((v - v.mean((2, 4), keepdim=True)) * _rstd(n, x)).reshape(x.shape)
 
 
-@meaning("normalize_dx")
+@lowering("normalize_dx")
 def normalize_dx(n: Node, g: Tensor, xhat: Tensor, rstd: Tensor) -> Tensor:
     g, xhat, rstd = aligned(g, xhat, rstd)
     gv, xv = _view(n, g), _view(n, xhat)

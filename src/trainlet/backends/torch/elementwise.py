@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from trainlet.backends.torch.cast import looked_up
+from trainlet.backends.torch.eager import in_pieces
+from trainlet.backends.torch.experiments import fitted
+from trainlet.backends.torch.fixed_point import Factor, rescaled
+from trainlet.backends.torch.table import lowering
 from trainlet.ir.graph import Node
 from trainlet.ops.quantized import fixed_point
 from trainlet.ops.quantized.elementwise import LEFT_SHIFT, add_factors, mul_factor
 from trainlet.ops.quantized.lookup import all_bytes
-from trainlet.run.batched.cast import looked_up
-from trainlet.run.batched.fixed_point import Factor, rescaled
-from trainlet.run.batched.lead import fitted
-from trainlet.run.batched.table import in_pieces, meaning
 
 
-@meaning("add_i8")
+@lowering("add_i8")
 @in_pieces
 def add_i8(n: Node, a: Tensor, b: Tensor) -> Tensor:
     """The rescaled terms come from tables of 256."""
@@ -28,7 +29,7 @@ def add_i8(n: Node, a: Tensor, b: Tensor) -> Tensor:
     return rescaled(terms[0] + terms[1], Factor.scalar(*last, a.device), n)
 
 
-@meaning("mul_i8")
+@lowering("mul_i8")
 @in_pieces
 def mul_i8(n: Node, a: Tensor, b: Tensor) -> Tensor:
     sources = n.attrs["sources"]

@@ -1,51 +1,31 @@
-"""The leading axis of values: one entry for each experiment, or one that all share.
+"""The experiment axis, the first of every value: an entry for each experiment, or one for all.
 
 Where a prediction runs many batches of each experiment, a value has experiments * batches entries,
-an experiment's together; so of two leads the smaller always divides the larger.
+an experiment's together; so of two such sizes the smaller always divides the larger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakIdKeyDictionary
-
-_PREPARED: Any = WeakIdKeyDictionary()
 
 
-def prepared(source: Tensor, key: Any, make: Callable[[Tensor], Any]) -> Any:
-    """make(source), kept as long as `source` lives: constants are converted once."""
-    made = _PREPARED.setdefault(source, {})
-    if key not in made:
-        made[key] = make(source)
-    return made[key]
-
-
-def taken(source: Tensor, key: Any, make: Callable[[Tensor], Any]) -> Any:
-    """What was prepared, for the last time."""
-    made = _PREPARED.get(source, {})
-    return made.pop(key) if key in made else make(source)
-
-
-def spread(x: Tensor, size: int) -> Tensor:
-    """x with a lead that broadcasts to `size`."""
+def repeated(x: Tensor, size: int) -> Tensor:
+    """x with an experiment axis that broadcasts to `size`."""
     if x.shape[0] in (1, size):
         return x
     return x.repeat_interleave(size // x.shape[0], 0)
 
 
 def aligned(*tensors: Tensor) -> list[Tensor]:
-    """All with leads that broadcast to the largest."""
+    """All with experiment axes that broadcast to the largest."""
     size = max(t.shape[0] for t in tensors)
-    return [spread(t, size) for t in tensors]
+    return [repeated(t, size) for t in tensors]
 
 
 def fitted(*tensors: Tensor) -> list[Tensor]:
     """The same, with as many dimensions as the largest has: shapes align on the right, as in
-    NumPy, behind the lead."""
+    NumPy, behind the experiment axis."""
     rank = max(t.ndim for t in tensors)
     return [t.reshape(t.shape[0], *[1] * (rank - t.ndim), *t.shape[1:]) for t in aligned(*tensors)]
 

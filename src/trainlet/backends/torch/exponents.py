@@ -8,27 +8,27 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.blocks import moved
+from trainlet.backends.torch.experiments import aligned, largest
+from trainlet.backends.torch.layer import MOST_SHIFTS, bits_before, first_shift
+from trainlet.backends.torch.table import lowering
 from trainlet.ir.graph import Node
 from trainlet.ops.quantized.gradient.block import LIMIT
 from trainlet.ops.quantized.gradient.exponent import SMALLEST
-from trainlet.run.batched.blocks import moved
-from trainlet.run.batched.layer import MOST_SHIFTS, bits_before, first_shift
-from trainlet.run.batched.lead import aligned, largest
-from trainlet.run.batched.table import meaning
 
 
 def _shifts(like: Tensor) -> Tensor:
     return torch.arange(MOST_SHIFTS, device=like.device)
 
 
-@meaning("exponent_f32")
+@lowering("exponent_f32")
 def exponent_f32(n: Node, x: Tensor) -> Tensor:
     bits = x.contiguous().view(torch.int32).reshape(x.shape[0], -1) & 0x7FFFFFFF
     top = (bits.amax(1) >> 23) - 126
     return top.clamp(min=SMALLEST) - n.attrs["bits"] + 1
 
 
-@meaning("exponent_scan")
+@lowering("exponent_scan")
 def exponent_scan(n: Node, g: Tensor, e: Tensor) -> Tensor:
     gain, shift, slack, limit = (n.attrs[key] for key in ("gain", "shift", "slack", "limit"))
     bound, s = largest(g)[:, None] * gain, _shifts(g)
@@ -37,7 +37,7 @@ def exponent_scan(n: Node, g: Tensor, e: Tensor) -> Tensor:
     return (e.long() + shift + first_shift(fits)).to(torch.int32)
 
 
-@meaning("exponent_layer")
+@lowering("exponent_layer")
 def exponent_layer(n: Node, g: Tensor, r: Tensor, gain: Tensor, e: Tensor) -> Tensor:
     scales = r[:, :-1].to(torch.int32).reshape(1, *[1] * (g.ndim - 2), -1)
     top, s = largest(g.to(torch.int32) * scales)[:, None], _shifts(g)
@@ -46,7 +46,7 @@ def exponent_layer(n: Node, g: Tensor, r: Tensor, gain: Tensor, e: Tensor) -> Te
     return (e.long() + r[:, -1].long() - 15 + first_shift(fits)).to(torch.int32)
 
 
-@meaning("exponent_add")
+@lowering("exponent_add")
 def exponent_add(n: Node, a: Tensor, b: Tensor, ea: Tensor, eb: Tensor) -> Tensor:
     ta, tb, ea, eb = aligned(largest(a), largest(b), ea.long(), eb.long())
     ea, eb = torch.where(ta == 0, eb, ea), torch.where(tb == 0, ea, eb)
@@ -57,7 +57,7 @@ def exponent_add(n: Node, a: Tensor, b: Tensor, ea: Tensor, eb: Tensor) -> Tenso
     return (e + first_shift(fits)).to(torch.int32)
 
 
-@meaning("weight_gain")
+@lowering("weight_gain")
 def weight_gain(n: Node, w: Tensor) -> Tensor:
     """One place of the input meets only the taps that leave the same rest by the stride."""
     a = n.attrs

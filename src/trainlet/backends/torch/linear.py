@@ -5,14 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.eager import prepared
+from trainlet.backends.torch.exact import float_for, layer_bound
+from trainlet.backends.torch.experiments import aligned, inner_products, products, repeated
+from trainlet.backends.torch.fixed_point import Factor, clamped, rescale_once
+from trainlet.backends.torch.layer import gradient_float, input_gradients, real_sums
+from trainlet.backends.torch.sums import added, rows
+from trainlet.backends.torch.table import lowering
+from trainlet.backends.torch.windows import real_input
 from trainlet.ir.graph import Node
-from trainlet.run.batched.exact import float_for, layer_bound
-from trainlet.run.batched.fixed_point import Factor, clamped, rescale_once
-from trainlet.run.batched.layer import gradient_float, input_gradients, real_sums
-from trainlet.run.batched.lead import aligned, inner_products, prepared, products, spread
-from trainlet.run.batched.sums import added, rows
-from trainlet.run.batched.table import meaning
-from trainlet.run.batched.windows import real_input
 
 
 def _transposed(w: Tensor, dtype: torch.dtype) -> Tensor:
@@ -23,7 +24,7 @@ def _float(w: Tensor, dtype: torch.dtype) -> Tensor:
     return prepared(w, dtype, lambda w: w.to(dtype))
 
 
-@meaning("linear_i8")
+@lowering("linear_i8")
 def linear_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
     zero = n.attrs["source"][1]
     exact = float_for(layer_bound(w, zero, w.shape[2], (2,)))
@@ -33,13 +34,13 @@ def linear_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
     return y.reshape(-1, *n.type.shape)
 
 
-@meaning("linear_i8_dx")
+@lowering("linear_i8_dx")
 def linear_i8_dx(n: Node, g: Tensor, w: Tensor, s: Tensor) -> Tensor:
     made = products(rows(g) * s[:, None], _float(w, torch.float32))
     return made.reshape(-1, *n.type.shape)
 
 
-@meaning("linear_i8_dw")
+@lowering("linear_i8_dw")
 def linear_i8_dw(n: Node, g: Tensor, x: Tensor) -> Tensor:
     real = real_input(x, n.attrs["zero"], torch.float32)
     return inner_products(rows(g), rows(real)) * n.attrs["scale"]
@@ -52,14 +53,14 @@ def _input_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
 input_gradients("linear", _input_sums)
 
 
-@meaning("linear_bfp_dw")
+@lowering("linear_bfp_dw")
 def linear_bfp_dw(n: Node, g: Tensor, x: Tensor, e: Tensor) -> Tensor:
     exact = gradient_float(g, n.attrs["zero"], g[0].numel() // g.shape[-1])
     real = real_input(x, n.attrs["zero"], exact)
     return real_sums(inner_products(rows(g.to(exact)), rows(real)), e, n.attrs["scale"])
 
 
-@meaning("linear")
+@lowering("linear")
 def linear(n: Node, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     """b + x0 w0 + x1 w1 + ..., in this order."""
     x, w, *bias = aligned(x, w, *([] if b is None else [b]))
@@ -68,23 +69,23 @@ def linear(n: Node, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     return added(start, terms).reshape(-1, *n.type.shape)
 
 
-@meaning("linear_dx")
+@lowering("linear_dx")
 def linear_dx(n: Node, g: Tensor, w: Tensor) -> Tensor:
     g, w = aligned(g, w)
     terms = rows(g).permute(2, 0, 1)[..., None] * w.transpose(0, 1)[:, :, None]
     return added(torch.zeros_like(terms[0]), terms).reshape(-1, *n.type.shape)
 
 
-@meaning("linear_dw")
+@lowering("linear_dw")
 def linear_dw(n: Node, g: Tensor, x: Tensor) -> Tensor:
     g, x = aligned(rows(g), rows(x))
     terms = g.transpose(0, 1)[..., None] * x.transpose(0, 1)[:, :, None]
     return added(torch.zeros_like(terms[0]), terms)
 
 
-@meaning("matmul")
+@lowering("matmul")
 def matmul(n: Node, a: Tensor, b: Tensor) -> Tensor:
     a, b = aligned(a, b)
     a = a.transpose(-1, -2) if n.attrs.get("ta") else a
     b = b.transpose(-1, -2) if n.attrs.get("tb") else b
-    return spread(a, max(a.shape[0], b.shape[0])) @ b
+    return repeated(a, max(a.shape[0], b.shape[0])) @ b

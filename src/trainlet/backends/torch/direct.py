@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from trainlet.backends.torch.table import find_lowering, lowering
 from trainlet.ir.graph import Node
 from trainlet.ops.quantized.gradient.direct import DIRECT, taken_apart
-from trainlet.run.batched.table import find_meaning, meaning
 
 
-@meaning(*DIRECT.values())
+@lowering(*DIRECT.values())
 def direct(n: Node, p: Tensor, *others: Tensor) -> Tensor:
     gradient, update = taken_apart(n)
     own = len(gradient.inputs)
-    g = find_meaning(gradient)(gradient, *others[:own])
-    return find_meaning(update)(update, p, g, *others[own:])
+    g = find_lowering(gradient)(gradient, *others[:own])
+    return find_lowering(update)(update, p, g, *others[own:])

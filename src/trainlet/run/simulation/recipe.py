@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.eager import one_by_one
+from trainlet.backends.torch.table import Lowering, find_lowering
 from trainlet.ir.graph import Graph, Node
-from trainlet.run.batched.table import Meaning, find_meaning
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Step:
     """One node: what computes it, and whose values nobody reads any more."""
 
     node: Node
-    run: Meaning
+    run: Lowering
     dead: tuple[Node, ...]
 
 
@@ -38,7 +39,7 @@ class Recipe:
         for n in reversed(nodes):
             dead = tuple(i for i in dict.fromkeys(n.inputs) if i not in kept)
             kept |= set(dead)
-            steps.append(Step(n, find_meaning(n), dead))
+            steps.append(Step(n, find_lowering(n), dead))
         return Recipe(tuple(reversed(steps)), graph.outputs)
 
     def __call__(
@@ -53,7 +54,7 @@ class Recipe:
         def value(n: Node) -> Tensor:
             return leaves[n.name] if n.is_leaf and n not in known else known[n]
 
-        with torch.inference_mode(), _exact_products():
+        with torch.inference_mode(), _exact_products(), one_by_one():
             for step in self.steps:
                 inputs = [value(i) for i in step.node.inputs]
                 if "seed" in step.node.attrs:

@@ -15,9 +15,9 @@ from trainlet.errors import DataError, ExperimentsDiverged, TrainletError, shown
 from trainlet.ir.arguments import whole
 from trainlet.ir.arrays import as_numbers
 from trainlet.ir.graph import Graph, Node
-from trainlet.run.batched.evaluate import Recipe
-from trainlet.run.batched.feed import input_values, learning_rates, target_values
 from trainlet.run.simulated import NEW, OracleDevice
+from trainlet.run.simulation.feed import input_values, learning_rates, target_values
+from trainlet.run.simulation.recipe import Recipe
 from trainlet.run.trainer import Trainer, check_names
 
 Inputs = ArrayLike | Mapping[str, ArrayLike]
@@ -36,7 +36,7 @@ class Simulation:
     ) -> None:
         """seeds: of the stochastic rounding, one for each experiment; None: the program's own.
 
-        Raises UnsupportedError for an operator without a batched meaning.
+        Raises UnsupportedError for an operator that torch has no entry for.
         """
         if not isinstance(program, Program):
             raise TrainletError(f"program is {shown(program)}; allowed: what trainlet.compile made")

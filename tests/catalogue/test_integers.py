@@ -9,10 +9,10 @@ from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.loss import Loss
 from trainlet.ops.op import OPS, build, leaf
 from trainlet.ops.quantized.cast import dequantized
-from trainlet.ops.quantized.conv import GEOMETRY
 from trainlet.ops.quantized.fixed_point import requantization
 from trainlet.ops.quantized.types import affine, int8, weight
 from trainlet.ops.verify import verify
+from trainlet.ops.window import Geometry
 from trainlet.passes.differentiate import differentiate
 from trainlet.passes.freeze import fold_constants
 
@@ -42,7 +42,7 @@ def _identity(n):
 
 
 def _twin(n):
-    attrs = {k: n.attrs[k] for k in GEOMETRY if k in n.attrs}
+    attrs = {} if n.op == "linear_i8" else Geometry.of(n).attrs
     return build(n.op.removesuffix("_i8"), *map(float_leaf, n.inputs[:3]), **attrs)
 
 

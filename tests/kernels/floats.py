@@ -14,9 +14,9 @@ import numpy as np
 from kernels.elements import RANDOM as ELEMENTS
 from kernels.elements import counts, values
 from kernels.gradients import POINT, Given, Random, geometry, node, some_inputs, zero_point
-from trainlet.ops.conv import window_output
 from trainlet.ops.op import float32
 from trainlet.ops.quantized.types import int8, weight
+from trainlet.ops.window import Geometry
 
 
 def bits(array: np.ndarray) -> np.ndarray:
@@ -93,7 +93,7 @@ def convolution(op: str) -> Callable[[Random], Given]:
         outputs, channels = counts(rng, *most)
         many = int(rng.integers(1, 3))
         x = (many, *size, channels * groups)
-        shape = window_output(size, kernel, window["stride"], window["padding"], window["dilation"])
+        shape = Geometry(kernel, **window).out(size)
         y, w = (many, *shape, outputs * groups), (outputs * groups, *kernel, channels)
         attrs = {**window, "groups": groups}
         return of_layer(rng, op, x, w, y, kernel, size, attrs, 0)
@@ -105,7 +105,7 @@ def depthwise(op: str) -> Callable[[Random], Given]:
     def draw(rng: Random) -> Given:
         kernel, size, _, window = geometry(rng)
         (channels,), many = counts(rng, 21), int(rng.integers(1, 3))
-        shape = window_output(size, kernel, window["stride"], window["padding"], window["dilation"])
+        shape = Geometry(kernel, **window).out(size)
         x, y, w = (many, *size, channels), (many, *shape, channels), (*kernel, channels)
         return of_layer(rng, op, x, w, y, kernel, size, window, 2)
 

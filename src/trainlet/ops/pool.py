@@ -8,13 +8,13 @@ pooling, whose windows vary, keeps PyTorch's rule start = floor(i*H/OH), end = c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
 from trainlet.ops.op import (
     ANOTHER_ORDER,
     Literal,
@@ -27,6 +27,7 @@ from trainlet.ops.op import (
     typed,
 )
 from trainlet.ops.rows import window_rows
+from trainlet.ops.window import Geometry, Pair, Size, areas, scattered, windows
 
 
 def _meets(size: int, out: int, kernel: int, stride: int, before: int, dilation: int) -> bool:
@@ -37,33 +38,30 @@ def _meets(size: int, out: int, kernel: int, stride: int, before: int, dilation:
     )
 
 
-def _infer(
-    x: TensorType, *, kernel: Pair, stride: Pair, padding: Quad, dilation: Pair = (1, 1)
-) -> TensorType:
+def _infer(x: TensorType, **window: Any) -> TensorType:
+    geometry = Geometry(**window)
     require(x.rank == 4, f"input {x} must have four dimensions")
-    size = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, dilation)
-    lines = zip(x.shape[1:3], size, kernel, stride, padding[:2], dilation, strict=True)
+    size, g = geometry.out(x.shape[1:3]), geometry
+    lines = zip(x.shape[1:3], size, g.kernel, g.stride, g.padding[:2], g.dilation, strict=True)
     require(
         all(_meets(*line) for line in lines),
-        f"a {kernel[0]}x{kernel[1]} window with padding {padding} misses the map {x} altogether",
+        f"a {g.kernel[0]}x{g.kernel[1]} window with padding {g.padding} misses the map {x} "
+        "altogether",
     )
     return x.with_shape((x.shape[0], *size, x.shape[3]))
 
 
-def _windows(
-    x: np.ndarray, kernel: Pair, stride: Pair, padding: Quad, dilation: Pair, fill: float
+def patches(x: np.ndarray, geometry: Geometry, fill: float) -> np.ndarray:
+    """The elements that each kernel position reads: [KH KW, N, OH, OW, C]."""
+    return np.stack(list(windows(x, geometry, geometry.out(x.shape[1:3]), fill)))
+
+
+def scattered_to_winners(
+    g: np.ndarray, winner: np.ndarray, size: Pair, geometry: Geometry
 ) -> np.ndarray:
-    """[kernel positions, N, OH, OW, C]."""
-    out = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, dilation)
-    padded = pad_map(x, padding, fill)
-    return np.stack([padded[part] for _, _, part in taps(kernel, out, stride, dilation)])
-
-
-def _literals(x: TensorType, y: TensorType, n: Node) -> tuple[Literal, ...]:
-    """N H W C, OH OW, KH KW, strides, top and left padding, dilations."""
-    a = n.attrs
-    dilation = a.get("dilation", (1, 1))
-    return *x.shape, *y.shape[1:3], *a["kernel"], *a["stride"], *a["padding"][:2], *dilation
+    """The gradient of a maximum: each element of g goes to the winner of its window."""
+    count = geometry.kernel[0] * geometry.kernel[1]
+    return scattered((np.where(winner == k, g, 0) for k in range(count)), size, geometry)
 
 
 def _vjp_max(n: Node, g: Node) -> list:
@@ -88,9 +86,9 @@ register(
         "max_pool",
         rows=window_rows,
         infer=_infer,
-        eval=lambda x, **a: _windows(x, **a, fill=-np.inf).max(0),
+        eval=lambda x, **window: patches(x, Geometry(**window), -np.inf).max(0),
         vjp=_vjp_max,
-        call=lambda n: _literals(n.inputs[0].type, n.type, n),
+        call=lambda n: Geometry.of(n).literals(n.inputs[0].type, n.type),
         samples=_MAX_SAMPLES,
     )
 )
@@ -102,8 +100,8 @@ def _infer_winner(x: TensorType, **attrs: tuple) -> TensorType:
     return typed("uint8", *_infer(x, **attrs).shape)
 
 
-def _eval_winner(x: np.ndarray, **a: Any) -> np.ndarray:
-    return _windows(x, **a, fill=-np.inf).argmax(0).astype(np.uint8)
+def _eval_winner(x: np.ndarray, **window: Any) -> np.ndarray:
+    return patches(x, Geometry(**window), -np.inf).argmax(0).astype(np.uint8)
 
 
 register(
@@ -112,41 +110,20 @@ register(
         rows=window_rows,
         infer=_infer_winner,
         eval=_eval_winner,
-        call=lambda n: _literals(n.inputs[0].type, n.type, n),
+        call=lambda n: Geometry.of(n).literals(n.inputs[0].type, n.type),
         samples=_MAX_SAMPLES,
     )
 )
-
-
-def _eval_max_dx(
-    g: np.ndarray,
-    winner: np.ndarray,
-    *,
-    size: Pair,
-    kernel: Pair,
-    stride: Pair,
-    padding: Quad,
-    dilation: Pair,
-) -> np.ndarray:
-    dx, inside = _padded_zeros(g, size, padding)
-    for ky, kx, part in taps(kernel, g.shape[1:3], stride, dilation):
-        dx[part] += np.where(winner == ky * kernel[1] + kx, g, 0)
-    return dx[inside]
-
-
-def _padded_zeros(g: np.ndarray, size: Pair, padding: Quad) -> tuple[np.ndarray, tuple[slice, ...]]:
-    top, left, bottom, right = padding
-    shape = (g.shape[0], size[0] + top + bottom, size[1] + left + right, g.shape[3])
-    inside = (slice(None), slice(top, top + size[0]), slice(left, left + size[1]))
-    return np.zeros(shape, g.dtype), inside
 
 
 register(
     Op(
         "max_pool_dx",
         infer=lambda g, winner, *, size, **_: g.with_shape((g.shape[0], *size, g.shape[3])),
-        eval=_eval_max_dx,
-        call=lambda n: _literals(n.type, n.inputs[0].type, n),
+        eval=lambda g, winner, size, **window: scattered_to_winners(
+            g, winner, size, Geometry(**window)
+        ),
+        call=lambda n: Geometry.of(n).literals(n.type, n.inputs[0].type),
         tolerance=ANOTHER_ORDER,
         samples=[
             Sample(
@@ -164,37 +141,28 @@ register(
 )
 
 
-def _counts(size: Pair, out: Pair, attrs: dict) -> np.ndarray:
-    """Elements that each window averages over, [1,OH,OW,1]."""
-    kernel = attrs["kernel"]
-    if attrs["count_padding"]:
-        return np.full((1, *out, 1), np.float32(kernel[0] * kernel[1]))
-    ones = pad_map(np.ones((1, *size, 1), np.float32), attrs["padding"])
-    return sum(ones[part] for _, _, part in taps(kernel, out, attrs["stride"]))  # type: ignore
+def _counts(size: Size, out: Size, geometry: Geometry, count_padding: bool) -> np.ndarray:
+    """Elements that each window averages over, float32 [1,OH,OW,1]."""
+    if count_padding:
+        return np.full((1, *out, 1), np.float32(geometry.kernel[0] * geometry.kernel[1]))
+    return areas(size, geometry, out).astype(np.float32)
 
 
-def _eval_avg(x: np.ndarray, **a: object) -> np.ndarray:
-    kernel, stride, padding = a["kernel"], a["stride"], a["padding"]
-    total = _windows(x, kernel, stride, padding, (1, 1), 0).sum(0)  # type: ignore
-    return total / _counts(x.shape[1:3], total.shape[1:3], a)
+def _eval_avg(x: np.ndarray, *, count_padding: bool, **window: Any) -> np.ndarray:
+    geometry = Geometry(**window)
+    total = patches(x, geometry, 0).sum(0)
+    return total / _counts(x.shape[1:3], total.shape[1:3], geometry, count_padding)
 
 
-def _eval_avg_dx(g: np.ndarray, *, size: Pair, **a: object) -> np.ndarray:
-    dx, inside = _padded_zeros(g, size, a["padding"])  # type: ignore
-    share = g / _counts(size, g.shape[1:3], a)
-    for _, _, part in taps(a["kernel"], g.shape[1:3], a["stride"]):  # type: ignore
-        dx[part] += share
-    return dx[inside]
+def _eval_avg_dx(g: np.ndarray, *, size: Pair, count_padding: bool, **window: Any) -> np.ndarray:
+    geometry = Geometry(**window)
+    share = g / _counts(size, g.shape[1:3], geometry, count_padding)
+    return scattered(repeat(share), size, geometry)
 
 
-def _infer_avg(
-    x: TensorType, *, kernel: Pair, stride: Pair, padding: Quad, count_padding: bool
-) -> TensorType:
-    return _infer(x, kernel=kernel, stride=stride, padding=padding)
-
-
-def _avg_literals(x: TensorType, y: TensorType, n: Node) -> tuple[Literal, ...]:
-    return *_literals(x, y, n)[:-2], int(n.attrs["count_padding"])
+def _avg_literals(n: Node, x: TensorType, y: TensorType) -> tuple[Literal, ...]:
+    """N H W C, OH OW, KH KW, strides, top and left padding, whether padding counts."""
+    return *Geometry.of(n).literals(x, y)[:-2], int(n.attrs["count_padding"])
 
 
 _AVG_TWO = {
@@ -220,14 +188,14 @@ register(
     Op(
         "avg_pool",
         rows=window_rows,
-        infer=_infer_avg,
+        infer=lambda x, count_padding, **window: _infer(x, **window),
         eval=_eval_avg,
         vjp=lambda n, g: [
             lambda: build(
                 "avg_pool_dx", g, size=n.inputs[0].type.shape[1:3], label=n.name, **n.attrs
             )
         ],
-        call=lambda n: _avg_literals(n.inputs[0].type, n.type, n),
+        call=lambda n: _avg_literals(n, n.inputs[0].type, n.type),
         tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 4, 6, 3),), _AVG_TWO),
@@ -242,7 +210,7 @@ register(
         "avg_pool_dx",
         infer=lambda g, *, size, **_: g.with_shape((g.shape[0], *size, g.shape[3])),
         eval=_eval_avg_dx,
-        call=lambda n: _avg_literals(n.type, n.inputs[0].type, n),
+        call=lambda n: _avg_literals(n, n.type, n.inputs[0].type),
         tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(2, 2, 3, 3),), {"size": (4, 6), **_AVG_TWO}),

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from trainlet.ops.window import Geometry
+
 if TYPE_CHECKING:
     from trainlet.ir.graph import Node
 
@@ -113,28 +115,18 @@ def pair_rows(n: Node) -> Rows:
 
 
 def window_rows(n: Node) -> Rows:
-    """A pooling window of attribute `kernel`."""
-    return _window(n, n.attrs["kernel"][0])
+    """A convolution or a pool."""
+    g = Geometry.of(n)
+    return Rows(g.kernel[0], g.stride[0], g.padding[0], g.dilation[0])
 
 
-def conv_rows(n: Node) -> Rows:
-    """A convolution with weight [O,KH,KW,C]."""
-    return _window(n, n.inputs[1].type.shape[1])
-
-
-def depthwise_rows(n: Node) -> Rows:
-    """A depthwise convolution with weight [KH,KW,C]."""
-    return _window(n, n.inputs[1].type.shape[0])
-
-
-def conv_dx_rows(n: Node) -> Rows | None:
-    """The input gradient of a convolution with weight [O,KH,KW,C]."""
-    return _seen_from_input(conv_rows(n))
-
-
-def depthwise_dx_rows(n: Node) -> Rows | None:
-    """The input gradient of a depthwise convolution with weight [KH,KW,C]."""
-    return _seen_from_input(depthwise_rows(n))
+def window_dx_rows(n: Node) -> Rows | None:
+    """The input gradient of a convolution.  None where rows lie between windows: their gradient is
+    zero, and no row makes it."""
+    window = window_rows(n)
+    if window.reach + 1 < window.stride:
+        return None
+    return InputGradientRows(window.kernel, window.stride, window.padding, window.dilation)
 
 
 def channel_sum_rows(n: Node) -> Rows | None:
@@ -147,15 +139,3 @@ def channel_rows(n: Node) -> Rows | None:
     """Slices and joins of channels."""
     along = n.attrs["axis"] in (-1, n.type.rank - 1)
     return Rows(maps=tuple(range(len(n.inputs)))) if along else None
-
-
-def _window(n: Node, kernel: int) -> Rows:
-    dilation = n.attrs.get("dilation", (1, 1))
-    return Rows(kernel, n.attrs["stride"][0], n.attrs["padding"][0], dilation[0])
-
-
-def _seen_from_input(window: Rows) -> InputGradientRows | None:
-    """None where rows lie between windows: their gradient is zero, and no row makes it."""
-    if window.reach + 1 < window.stride:
-        return None
-    return InputGradientRows(window.kernel, window.stride, window.padding, window.dilation)

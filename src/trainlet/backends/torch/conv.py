@@ -19,9 +19,9 @@ from trainlet.backends.torch.windows import Window, convolves, folded, real_inpu
 from trainlet.ir.graph import Node
 
 
-def _window(n: Node, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Window:
-    """Of maps [N,H,W,C] and a weight [O,KH,KW,..]."""
-    return Window.of(n, (x_shape[1], x_shape[2]), (w_shape[1], w_shape[2]))
+def _window(n: Node, x: Tensor) -> Window:
+    """On maps x [lead,N,H,W,C]."""
+    return Window.of(n, (x.shape[2], x.shape[3]))
 
 
 def _patches(x: Tensor, window: Window, groups: int) -> Tensor:
@@ -59,7 +59,7 @@ def _sums(x: Tensor, w: Tensor, window: Window, groups: int) -> Tensor:
 def conv2d_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
     zero = n.attrs["source"][1]
     bound = layer_bound(w, zero, w[0, 0].numel(), (2, 3, 4))
-    real, window = real_input(x, zero, float_for(bound)), _window(n, x.shape[1:], w.shape[1:])
+    real, window = real_input(x, zero, float_for(bound)), _window(n, x)
     total, bias = aligned(_sums(real, w, window, n.attrs["groups"]), b[:, None])
     sums, small = biased(total, bias, bound)
     return rescaled(sums, Factor.of(q), n, small).reshape(-1, *n.type.shape)
@@ -67,7 +67,7 @@ def conv2d_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
 
 @lowering("conv2d")
 def conv2d(n: Node, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
-    total = _sums(x, w, _window(n, x.shape[1:], w.shape[1:]), n.attrs["groups"])
+    total = _sums(x, w, _window(n, x), n.attrs["groups"])
     if b is not None:
         total, bias = aligned(total, b[:, None])
         total = total + bias
@@ -77,7 +77,7 @@ def conv2d(n: Node, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
 def _transposed_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
     """What every element of the input gets from the windows it lies in: [lead,N,H,W,C]."""
     groups, maps = n.attrs["groups"], g.shape[1]
-    window = Window.of(n, n.attrs["size"], (w.shape[2], w.shape[3]))
+    window = Window.of(n, n.attrs["size"])
     matrix = _matrix(w, g.dtype, groups).transpose(2, 3)
     per_group = rows(g).unflatten(2, (groups, -1)).permute(2, 0, 1, 3)
     parts = [products(own, weights) for own, weights in zip(per_group, matrix, strict=True)]
@@ -110,8 +110,8 @@ input_gradients("conv2d", _transposed_sums)
 
 def _weight_sums(n: Node, g: Tensor, x: Tensor) -> Tensor:
     """[lead,O,KH,KW,C/groups]; both in the float type in which they are computed."""
-    groups, kernel = n.attrs["groups"], n.attrs["kernel"]
-    window = Window.of(n, (x.shape[2], x.shape[3]), kernel)
+    groups = n.attrs["groups"]
+    window = _window(n, x)
     gradients = rows(g).unflatten(2, (groups, -1)).permute(2, 0, 1, 3)
     pairs = zip(gradients, _patches(x, window, groups), strict=True)
     made = torch.cat([inner_products(own, patches) for own, patches in pairs], 1)

@@ -21,7 +21,7 @@ def _float(w: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _sums(n: Node, x: Tensor, w: Tensor) -> Tensor:
     """[lead,N,OH,OW,C]; x in the float type in which it is computed."""
-    window = Window.of(n, (x.shape[2], x.shape[3]), (w.shape[1], w.shape[2]))
+    window = Window.of(n, (x.shape[2], x.shape[3]))
     padded = window.padded(folded(x))
     if convolves(x, w):
         kernels = prepared(w, "kernels", lambda w: w[0].permute(2, 0, 1)[..., None].float())
@@ -58,7 +58,7 @@ def _transposed_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
     """[lead,N,H,W,C]."""
     g, weights = aligned(g, _float(w, g.dtype))
     lead, maps = max(g.shape[0], weights.shape[0]), g.shape[1]
-    window = Window.of(n, n.attrs["size"], (w.shape[1], w.shape[2]))
+    window = Window.of(n, n.attrs["size"])
     padded = unfolded(window.empty(lead * maps, g.shape[4], g), lead)
     for ky, kx, met in window.taps():
         padded[:, *met].addcmul_(g, weights[:, None, None, None, ky, kx])
@@ -80,7 +80,7 @@ input_gradients("depthwise", _transposed_sums)
 
 def _weight_sums(n: Node, g: Tensor, x: Tensor) -> Tensor:
     """[lead,KH,KW,C]."""
-    window = Window.of(n, (x.shape[2], x.shape[3]), n.attrs["kernel"])
+    window = Window.of(n, (x.shape[2], x.shape[3]))
     g, x = aligned(g, unfolded(window.padded(folded(x)), x.shape[0]))
     made = [(g * x[:, *met]).sum((1, 2, 3)) for _, _, met in window.taps()]
     return torch.stack(made, 1).unflatten(1, window.kernel)

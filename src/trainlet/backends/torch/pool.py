@@ -18,7 +18,7 @@ from trainlet.ops.quantized.types import LOWEST
 
 
 def _window(n: Node, x: Tensor) -> Window:
-    return Window.of(n, (x.shape[2], x.shape[3]), n.attrs["kernel"])
+    return Window.of(n, (x.shape[2], x.shape[3]))
 
 
 def _clipped(y: Tensor, n: Node) -> Tensor:
@@ -71,7 +71,7 @@ def mean_i8(n: Node, x: Tensor) -> Tensor:
 
 def _shares(n: Node, g: Tensor, share: Tensor, winner: Tensor | None = None) -> Tensor:
     """Each window's share given to its elements, or to its winner: [lead,N,H,W,C]."""
-    window = Window.of(n, n.attrs["size"], n.attrs["kernel"])
+    window = Window.of(n, n.attrs["size"])
     lead = share.shape[0]
     padded = window.empty(lead * g.shape[1], g.shape[4], share)
     share = folded(share)
@@ -86,7 +86,7 @@ def _shares(n: Node, g: Tensor, share: Tensor, winner: Tensor | None = None) -> 
 
 @lowering("avg_pool_bfp_dx")
 def avg_pool_bfp_dx(n: Node, g: Tensor, e: Tensor, out: Tensor) -> Tensor:
-    area = areas(Window.of(n, n.attrs["size"], n.attrs["kernel"]), g)
+    area = areas(Window.of(n, n.attrs["size"]), g)
     share = g.long() * ((32768 + area // 2) // area)
     made = _shares(n, g, share)
     return shift_even(made, over(out.long() - e.long() + 15, made)).to(g.dtype)
@@ -108,7 +108,7 @@ def max_pool_dx(n: Node, g: Tensor, winner: Tensor) -> Tensor:
 
 @lowering("avg_pool_dx")
 def avg_pool_dx(n: Node, g: Tensor) -> Tensor:
-    window = Window.of(n, n.attrs["size"], n.attrs["kernel"])
+    window = Window.of(n, n.attrs["size"])
     area = areas(window, g)
     if n.attrs["count_padding"]:
         area = torch.full_like(area, prod(window.kernel))

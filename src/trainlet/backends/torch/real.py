@@ -129,7 +129,7 @@ def mask_dx(n: Node, g: Tensor, mask: Tensor) -> Tensor:
 
 @lowering("max_pool")
 def max_pool(n: Node, x: Tensor) -> Tensor:
-    window = Window.of(n, (x.shape[2], x.shape[3]), n.attrs["kernel"])
+    window = Window.of(n, (x.shape[2], x.shape[3]))
     padded = window.padded(folded(x), -float("inf"))
     return unfolded(window.patches(padded).amax((3, 4)), x.shape[0])
 
@@ -141,7 +141,7 @@ def max_pool_winner(n: Node, x: Tensor) -> Tensor:
 
 @lowering("avg_pool")
 def avg_pool(n: Node, x: Tensor) -> Tensor:
-    window = Window.of(n, (x.shape[2], x.shape[3]), n.attrs["kernel"])
+    window = Window.of(n, (x.shape[2], x.shape[3]))
     area = areas(window, x)
     if n.attrs["count_padding"]:
         area = torch.full_like(area, window.kernel[0] * window.kernel[1])

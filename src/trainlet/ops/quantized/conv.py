@@ -12,7 +12,8 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
+from trainlet.ops.conv import result_shape
+from trainlet.ops.correlate import correlate, correlate_dw, correlate_dx
 from trainlet.ops.op import (
     ANOTHER_ORDER,
     Op,
@@ -29,58 +30,33 @@ from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
-from trainlet.ops.rows import conv_dx_rows, conv_rows
-
-GEOMETRY = ("stride", "padding", "dilation", "groups")
+from trainlet.ops.rows import window_dx_rows, window_rows
+from trainlet.ops.window import Geometry, Pair
 
 
 def _infer(
-    x: TensorType, w: TensorType, b: TensorType, q: TensorType, *, stride: Pair, padding: Quad,
-    dilation: Pair, groups: int, source: Affine, scale: float, zero_point: int, low: int,
-    high: int,
+    x: TensorType, w: TensorType, b: TensorType, q: TensorType, *, source: Affine, scale: float,
+    zero_point: int, low: int, high: int, **window: Any,
 ) -> TensorType:  # fmt: skip
-    require(x.rank == 4 and w.rank == 4, f"input {x} and weight {w} must have four dimensions")
-    channels, outputs = x.shape[3], w.shape[0]
-    require(
-        channels == w.shape[3] * groups and outputs % groups == 0,
-        f"{channels} input and {outputs} output channels do not fit weight {w} in {groups} groups",
-    )
+    shape = result_shape(x, w, Geometry.of_weight(w, **window))
     check_source(x, source)
-    check_weights(w, b, q, outputs, w.size // outputs)
-    kernel = (w.shape[1], w.shape[2])
-    size = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, dilation)
-    return result(x, (x.shape[0], *size, outputs), scale, zero_point, low, high)
-
-
-def exact_float(terms: int) -> type[np.floating]:
-    """The smallest float in which BLAS adds so many products of bytes without rounding."""
-    return np.float32 if terms * 255 * 128 <= 1 << 24 else np.float64
+    check_weights(w, b, q, shape[3], w.size // shape[3])
+    return result(x, shape, scale, zero_point, low, high)
 
 
 def _eval(
-    x: np.ndarray, w: np.ndarray, b: np.ndarray, q: np.ndarray, *, stride: Pair, padding: Quad,
-    dilation: Pair, groups: int, source: Affine, scale: float, zero_point: int, low: int,
-    high: int,
+    x: np.ndarray, w: np.ndarray, b: np.ndarray, q: np.ndarray, *, source: Affine, scale: float,
+    zero_point: int, low: int, high: int, **window: Any,
 ) -> np.ndarray:  # fmt: skip
-    kernel, exact = (w.shape[1], w.shape[2]), exact_float(w[0].size)
-    out = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, dilation)
-    padded = pad_map(x.astype(exact) - exact(source[1]), padding)
-    weights, share = w.astype(exact), w.shape[3]
-    total = np.zeros((*x.shape[:1], *out, w.shape[0]), exact)
-    width = w.shape[0] // groups
-    for ky, kx, part in taps(kernel, out, stride, dilation):
-        window = padded[part]
-        for k in range(groups):
-            outputs, inputs = slice(k * width, (k + 1) * width), slice(k * share, (k + 1) * share)
-            total[..., outputs] += window[..., inputs] @ weights[outputs, ky, kx].T
-    sums = wrapped(total.astype(np.int64) + b)
+    real = x.astype(np.int16) - source[1]
+    sums = wrapped(correlate(real, w, Geometry.of_weight(w, **window)) + b)
     return clamped(rescale(sums, q[0], q[1]), zero_point, low, high)
 
 
 def _vjp(n: Node, g: Node) -> list[Thunk | None]:
     x, w, b, _ = n.inputs
     inside, (scale, zero) = masked(n, g), n.attrs["source"]
-    geometry = {key: n.attrs[key] for key in GEOMETRY}
+    geometry = Geometry.of(n).attrs
     sizes = {"size": x.type.shape[1:3]}, {"kernel": w.type.shape[1:3]}
     real = {"scale": scale, "zero": zero}
     return [
@@ -92,26 +68,9 @@ def _vjp(n: Node, g: Node) -> list[Thunk | None]:
     ]  # fmt: skip
 
 
-def _literals(x: TensorType, w: TensorType, y: TensorType, attrs: Any) -> tuple[int, ...]:
-    """N H W C, OH OW O, KH KW, strides, top and left padding, dilations, groups."""
-    return (
-        *x.shape,
-        *y.shape[1:],
-        *w.shape[1:3],
-        *attrs["stride"],
-        *attrs["padding"][:2],
-        *attrs["dilation"],
-        attrs["groups"],
-    )
-
-
 def clamp_literals(n: Node) -> tuple[int, ...]:
     """Zero point of the input, zero point and clamp of the result."""
     return n.attrs["source"][1], n.attrs["zero_point"], n.attrs["low"], n.attrs["high"]
-
-
-def _macs(y: TensorType, w: TensorType) -> int:
-    return y.size * w.shape[1] * w.shape[2] * w.shape[3]
 
 
 _PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "groups": 1}
@@ -130,15 +89,15 @@ def _sample(x: tuple, w: tuple, geometry: dict, quant: dict) -> Sample:
 register(
     Op(
         "conv2d_i8",
-        rows=conv_rows,
+        rows=window_rows,
         infer=_infer,
         eval=_eval,
         vjp=_vjp,
         call=lambda n: (
-            *_literals(n.inputs[0].type, n.inputs[1].type, n.type, n.attrs),
+            *Geometry.of(n).literals(n.inputs[0].type, n.type),
             *clamp_literals(n),
         ),
-        macs=lambda n: _macs(n.type, n.inputs[1].type),
+        macs=lambda n: Geometry.of(n).macs(n.type, n.inputs[1].type),
         channel_axis=0,
         samples=[
             _sample((2, 5, 4, 3), (4, 3, 3, 3), _PLAIN, _RELU),
@@ -157,28 +116,20 @@ def _infer_dx(
 
 
 def _eval_dx(
-    g: np.ndarray, w: np.ndarray, s: np.ndarray, *, size: Pair, stride: Pair, padding: Quad,
-    dilation: Pair, groups: int,
-) -> np.ndarray:  # fmt: skip
-    top, left, bottom, right = padding
-    shape = (g.shape[0], size[0] + top + bottom, size[1] + left + right, groups, w.shape[3])
-    padded, scaled = np.zeros(shape, g.dtype), (g * s).astype(g.dtype)
-    scaled = scaled.reshape(*g.shape[:3], groups, -1)
-    grouped = w.astype(g.dtype).reshape(groups, -1, *w.shape[1:])
-    for ky, kx, part in taps((w.shape[1], w.shape[2]), g.shape[1:3], stride, dilation):
-        padded[part] += np.einsum("nhwgo,goi->nhwgi", scaled, grouped[:, :, ky, kx], optimize=True)
-    inside = padded[:, top : top + size[0], left : left + size[1]]
-    return inside.reshape(*inside.shape[:3], -1)
+    g: np.ndarray, w: np.ndarray, s: np.ndarray, *, size: Pair, **window: Any
+) -> np.ndarray:
+    scaled = (g * s).astype(g.dtype)
+    return correlate_dx(scaled, w.astype(g.dtype), size, Geometry.of_weight(w, **window))
 
 
 register(
     Op(
         "conv2d_i8_dx",
-        rows=conv_dx_rows,
+        rows=window_dx_rows,
         infer=_infer_dx,
         eval=_eval_dx,
-        call=lambda n: _literals(n.type, n.inputs[1].type, n.inputs[0].type, n.attrs),
-        macs=lambda n: _macs(n.inputs[0].type, n.inputs[1].type),
+        call=lambda n: Geometry.of(n).literals(n.type, n.inputs[0].type),
+        macs=lambda n: Geometry.of(n).macs(n.inputs[0].type, n.inputs[1].type),
         tolerance=ANOTHER_ORDER,
         samples=[
             Sample(
@@ -202,17 +153,9 @@ def _infer_dw(
     return float32(g.shape[3], *kernel, x.shape[3] // groups)
 
 
-def _eval_dw(
-    g: np.ndarray, x: np.ndarray, *, kernel: Pair, stride: Pair, padding: Quad, dilation: Pair,
-    groups: int, scale: float, zero: int,
-) -> np.ndarray:  # fmt: skip
-    padded = pad_map(x.astype(g.dtype) - g.dtype.type(zero), padding)
-    padded = padded.reshape(*padded.shape[:3], groups, -1)
-    gradient = g.reshape(*g.shape[:3], groups, -1)
-    dw = np.zeros((groups, gradient.shape[-1], *kernel, padded.shape[-1]), g.dtype)
-    for ky, kx, part in taps(kernel, g.shape[1:3], stride, dilation):
-        dw[:, :, ky, kx] = np.einsum("nhwgo,nhwgi->goi", gradient, padded[part], optimize=True)
-    return dw.reshape(-1, *dw.shape[2:]) * np.float32(scale)
+def _eval_dw(g: np.ndarray, x: np.ndarray, *, scale: float, zero: int, **window: Any) -> np.ndarray:
+    real = x.astype(g.dtype) - g.dtype.type(zero)
+    return correlate_dw(g, real, Geometry(**window)) * np.float32(scale)
 
 
 def _narrow(n: Node, ratio: float) -> Node:
@@ -232,11 +175,11 @@ register(
         eval=_eval_dw,
         narrow=_narrow,
         call=lambda n: (
-            *_literals(n.inputs[1].type, n.type, n.inputs[0].type, n.attrs),
+            *Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),
             float(n.attrs["scale"]),
             n.attrs["zero"],
         ),
-        macs=lambda n: _macs(n.inputs[0].type, n.type),
+        macs=lambda n: Geometry.of(n).macs(n.inputs[0].type, n.type),
         tolerance=ANOTHER_ORDER,
         samples=[
             Sample(

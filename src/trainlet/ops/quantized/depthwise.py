@@ -8,7 +8,8 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
+from trainlet.ops.correlate import correlate, correlate_dw, correlate_dx
+from trainlet.ops.depthwise import result_shape
 from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
 from trainlet.ops.quantized.cast import weight_scales
 from trainlet.ops.quantized.conv import clamp_literals
@@ -16,44 +17,33 @@ from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
-from trainlet.ops.rows import depthwise_dx_rows, depthwise_rows
-
-GEOMETRY = ("stride", "padding", "dilation")
+from trainlet.ops.rows import window_dx_rows, window_rows
+from trainlet.ops.window import Geometry, Pair
 
 
 def _infer(
-    x: TensorType, w: TensorType, b: TensorType, q: TensorType, *, stride: Pair, padding: Quad,
-    dilation: Pair, source: Affine, scale: float, zero_point: int, low: int, high: int,
+    x: TensorType, w: TensorType, b: TensorType, q: TensorType, *, source: Affine, scale: float,
+    zero_point: int, low: int, high: int, **window: Any,
 ) -> TensorType:  # fmt: skip
-    require(
-        x.rank == 4 and w.rank == 3 and x.shape[3] == w.shape[2],
-        f"input {x} and weight {w} must have the same channels",
-    )
+    shape = result_shape(x, w, Geometry.of_weight(w, **window))
     check_source(x, source)
-    check_weights(w, b, q, x.shape[3], w.shape[0] * w.shape[1])
-    kernel = (w.shape[0], w.shape[1])
-    size = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, dilation)
-    return result(x, (x.shape[0], *size, x.shape[3]), scale, zero_point, low, high)
+    check_weights(w, b, q, shape[3], w.size // shape[3])
+    return result(x, shape, scale, zero_point, low, high)
 
 
 def _eval(
-    x: np.ndarray, w: np.ndarray, b: np.ndarray, q: np.ndarray, *, stride: Pair, padding: Quad,
-    dilation: Pair, source: Affine, scale: float, zero_point: int, low: int, high: int,
+    x: np.ndarray, w: np.ndarray, b: np.ndarray, q: np.ndarray, *, source: Affine, scale: float,
+    zero_point: int, low: int, high: int, **window: Any,
 ) -> np.ndarray:  # fmt: skip
-    kernel = (w.shape[0], w.shape[1])
-    out = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, dilation)
-    padded, weights = pad_map(x.astype(np.int32) - source[1], padding), w.astype(np.int32)
-    total = np.zeros((x.shape[0], *out, x.shape[3]), np.int32)
-    for ky, kx, part in taps(kernel, out, stride, dilation):
-        total += padded[part] * weights[ky, kx]
-    sums = wrapped(total.astype(np.int64) + b)
+    real = x.astype(np.int16) - source[1]
+    sums = wrapped(correlate(real, w, Geometry.of_weight(w, **window)) + b)
     return clamped(rescale(sums, q[0], q[1]), zero_point, low, high)
 
 
 def _vjp(n: Node, g: Node) -> list[Thunk | None]:
     x, w, b, _ = n.inputs
     inside, (scale, zero) = masked(n, g), n.attrs["source"]
-    geometry = {key: n.attrs[key] for key in GEOMETRY}
+    geometry = Geometry.of(n).attrs
     sizes = {"size": x.type.shape[1:3]}, {"kernel": w.type.shape[:2]}
     real = {"scale": scale, "zero": zero}
     return [
@@ -64,22 +54,6 @@ def _vjp(n: Node, g: Node) -> list[Thunk | None]:
         lambda: build("sum_to", inside(), shape=b.type.shape, label=n.name),
         None,
     ]  # fmt: skip
-
-
-def _literals(x: TensorType, w: TensorType, y: TensorType, attrs: Any) -> tuple[int, ...]:
-    """N H W C, OH OW, KH KW, strides, top and left padding, dilations."""
-    return (
-        *x.shape,
-        *y.shape[1:3],
-        *w.shape[:2],
-        *attrs["stride"],
-        *attrs["padding"][:2],
-        *attrs["dilation"],
-    )
-
-
-def _macs(y: TensorType, w: TensorType) -> int:
-    return y.size * w.shape[0] * w.shape[1]
 
 
 _PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1)}
@@ -97,15 +71,15 @@ def _sample(x: tuple, w: tuple, geometry: dict, quant: dict) -> Sample:
 register(
     Op(
         "depthwise_i8",
-        rows=depthwise_rows,
+        rows=window_rows,
         infer=_infer,
         eval=_eval,
         vjp=_vjp,
         call=lambda n: (
-            *_literals(n.inputs[0].type, n.inputs[1].type, n.type, n.attrs),
+            *Geometry.of(n).literals(n.inputs[0].type, n.type),
             *clamp_literals(n),
         ),
-        macs=lambda n: _macs(n.type, n.inputs[1].type),
+        macs=lambda n: Geometry.of(n).macs(n.type, n.inputs[1].type),
         channel_axis=2,
         samples=[
             _sample((2, 5, 4, 3), (3, 3, 3), _PLAIN, _RELU),
@@ -121,25 +95,20 @@ def _infer_dx(g: TensorType, w: TensorType, s: TensorType, *, size: Pair, **_: A
 
 
 def _eval_dx(
-    g: np.ndarray, w: np.ndarray, s: np.ndarray, *, size: Pair, stride: Pair, padding: Quad,
-    dilation: Pair,
-) -> np.ndarray:  # fmt: skip
-    top, left, bottom, right = padding
-    shape = (g.shape[0], size[0] + top + bottom, size[1] + left + right, g.shape[3])
-    padded, scaled, weights = np.zeros(shape, g.dtype), g * s, w.astype(g.dtype)
-    for ky, kx, part in taps((w.shape[0], w.shape[1]), g.shape[1:3], stride, dilation):
-        padded[part] += scaled * weights[ky, kx]
-    return padded[:, top : top + size[0], left : left + size[1]]
+    g: np.ndarray, w: np.ndarray, s: np.ndarray, *, size: Pair, **window: Any
+) -> np.ndarray:
+    scaled = (g * s).astype(g.dtype)
+    return correlate_dx(scaled, w.astype(g.dtype), size, Geometry.of_weight(w, **window))
 
 
 register(
     Op(
         "depthwise_i8_dx",
-        rows=depthwise_dx_rows,
+        rows=window_dx_rows,
         infer=_infer_dx,
         eval=_eval_dx,
-        call=lambda n: _literals(n.type, n.inputs[1].type, n.inputs[0].type, n.attrs),
-        macs=lambda n: _macs(n.inputs[0].type, n.inputs[1].type),
+        call=lambda n: Geometry.of(n).literals(n.type, n.inputs[0].type),
+        macs=lambda n: Geometry.of(n).macs(n.inputs[0].type, n.inputs[1].type),
         tolerance=ANOTHER_ORDER,
         samples=[
             Sample(
@@ -164,15 +133,9 @@ def _infer_dw(
     return float32(*kernel, g.shape[3])
 
 
-def _eval_dw(
-    g: np.ndarray, x: np.ndarray, *, kernel: Pair, stride: Pair, padding: Quad, dilation: Pair,
-    scale: float, zero: int,
-) -> np.ndarray:  # fmt: skip
-    padded = pad_map(x.astype(g.dtype) - g.dtype.type(zero), padding)
-    dw = np.zeros((*kernel, g.shape[3]), g.dtype)
-    for ky, kx, part in taps(kernel, g.shape[1:3], stride, dilation):
-        dw[ky, kx] = (g * padded[part]).sum((0, 1, 2))
-    return dw * np.float32(scale)
+def _eval_dw(g: np.ndarray, x: np.ndarray, *, scale: float, zero: int, **window: Any) -> np.ndarray:
+    real = x.astype(g.dtype) - g.dtype.type(zero)
+    return correlate_dw(g, real, Geometry(**window)) * np.float32(scale)
 
 
 register(
@@ -184,11 +147,11 @@ register(
             "depthwise_i8_dw", *(leading(t, ratio) for t in n.inputs), label=n.name, **n.attrs
         ),
         call=lambda n: (
-            *_literals(n.inputs[1].type, n.type, n.inputs[0].type, n.attrs),
+            *Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),
             float(n.attrs["scale"]),
             n.attrs["zero"],
         ),
-        macs=lambda n: _macs(n.inputs[0].type, n.type),
+        macs=lambda n: Geometry.of(n).macs(n.inputs[0].type, n.type),
         tolerance=ANOTHER_ORDER,
         samples=[
             Sample(

@@ -12,9 +12,10 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
+from trainlet.ops.correlate import exact_floats
 from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
 from trainlet.ops.quantized.cast import weight_scales
-from trainlet.ops.quantized.conv import clamp_literals, exact_float
+from trainlet.ops.quantized.conv import clamp_literals
 from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale_once, wrapped
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
@@ -42,9 +43,8 @@ def _eval(
     x: np.ndarray, w: np.ndarray, b: np.ndarray, q: np.ndarray, *, source: Affine, scale: float,
     zero_point: int, low: int, high: int,
 ) -> np.ndarray:  # fmt: skip
-    exact = exact_float(w.shape[1])
-    total = (x.astype(exact) - exact(source[1])) @ w.astype(exact).T
-    sums = wrapped(total.astype(np.int64) + b)
+    real, weight = exact_floats(x.astype(np.int16) - source[1], w, w.shape[1])
+    sums = wrapped((real @ weight.T).astype(np.int64) + b)
     return clamped(rescale_once(sums, q[0], q[1]), zero_point, low, high)
 
 

@@ -6,48 +6,47 @@ Windows never count their padding, as in TensorFlow Lite.
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.conv import Pair, Quad, pad_map, taps, window_output
 from trainlet.ops.layout import ALONG_AXES
 from trainlet.ops.op import Literal, Op, Sample, build, register, require, typed
+from trainlet.ops.pool import patches
 from trainlet.ops.quantized.fixed_point import Affine, clamped, quantize_multiplier, rescale
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import LOWEST, affine, check_source, int8, masked, result
 from trainlet.ops.rows import window_rows
+from trainlet.ops.window import Geometry, Pair, areas
 
 WINDOW = ("kernel", "stride", "padding")
 
 
-def _pooled(x: TensorType, kernel: Pair, stride: Pair, padding: Quad) -> tuple[int, ...]:
+def _pooled(x: TensorType, geometry: Geometry) -> tuple[int, ...]:
     """The shape of the result; raises ShapeError when a window may miss the map."""
     require(x.rank == 4, f"input {x} must have four dimensions")
-    size = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, (1, 1))
+    size, kernel = geometry.out(x.shape[1:3]), geometry.kernel
     require(
-        all(p < k for p, k in zip(padding, (*kernel, *kernel), strict=True)),
-        f"padding {padding} is not less than the window {kernel}",
+        all(p < k for p, k in zip(geometry.padding, (*kernel, *kernel), strict=True)),
+        f"padding {geometry.padding} is not less than the window {kernel}",
     )
     return x.shape[0], *size, x.shape[3]
 
 
 def _infer(
-    x: TensorType, *, kernel: Pair, stride: Pair, padding: Quad, scale: float, zero_point: int,
-    low: int, high: int,
-) -> TensorType:  # fmt: skip
+    x: TensorType, *, scale: float, zero_point: int, low: int, high: int, **window: Any
+) -> TensorType:
     """Pooling keeps scale and zero point."""
-    shape = _pooled(x, kernel, stride, padding)
+    shape = _pooled(x, Geometry(**window))
     check_source(x, (scale, zero_point))
     return result(x, shape, scale, zero_point, low, high)
 
 
-def _windows(x: np.ndarray, kernel: Pair, stride: Pair, padding: Quad, fill: int) -> np.ndarray:
-    """[kernel positions, N, OH, OW, C] of int32."""
-    out = window_output((x.shape[1], x.shape[2]), kernel, stride, padding, (1, 1))
-    padded = pad_map(x.astype(np.int32), padding, fill)
-    return np.stack([padded[part] for _, _, part in taps(kernel, out, stride)])
+def _patches(x: np.ndarray, fill: int, window: dict[str, Any]) -> np.ndarray:
+    """[KH KW, N, OH, OW, C] of int32."""
+    return patches(x.astype(np.int32), Geometry(**window), fill)
 
 
 def rounded_mean(total: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -57,21 +56,17 @@ def rounded_mean(total: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def _eval_avg(
-    x: np.ndarray, *, kernel: Pair, stride: Pair, padding: Quad, scale: float, zero_point: int,
-    low: int, high: int,
-) -> np.ndarray:  # fmt: skip
-    total = _windows(x, kernel, stride, padding, 0).sum(0)
-    inside = np.ones((1, *x.shape[1:3], 1), np.int8)
-    count = _windows(inside, kernel, stride, padding, 0).sum(0)
+    x: np.ndarray, *, scale: float, zero_point: int, low: int, high: int, **window: Any
+) -> np.ndarray:
+    total = _patches(x, 0, window).sum(0)
+    count = areas(x.shape[1:3], Geometry(**window), total.shape[1:3])
     return np.clip(rounded_mean(total, count), low, high).astype(np.int8)
 
 
 def _eval_max(
-    x: np.ndarray, *, kernel: Pair, stride: Pair, padding: Quad, scale: float, zero_point: int,
-    low: int, high: int,
-) -> np.ndarray:  # fmt: skip
-    top = _windows(x, kernel, stride, padding, LOWEST).max(0)
-    return np.clip(top, low, high).astype(np.int8)
+    x: np.ndarray, *, scale: float, zero_point: int, low: int, high: int, **window: Any
+) -> np.ndarray:
+    return np.clip(_patches(x, LOWEST, window).max(0), low, high).astype(np.int8)
 
 
 def _window_of(n: Node) -> dict[str, tuple[int, ...]]:
@@ -97,14 +92,7 @@ def _vjp_max(n: Node, g: Node) -> list:
 
 def _literals(n: Node) -> tuple[Literal, ...]:
     """N H W C, OH OW, KH KW, strides, top and left padding."""
-    a = n.attrs
-    return (
-        *n.inputs[0].type.shape,
-        *n.type.shape[1:3],
-        *a["kernel"],
-        *a["stride"],
-        *a["padding"][:2],
-    )
+    return Geometry.of(n).literals(n.inputs[0].type, n.type)[:-2]
 
 
 _WINDOWS = [
@@ -135,9 +123,9 @@ for _name, _meaning, _vjp in [("avg", _eval_avg, _vjp_avg), ("max", _eval_max, _
     )
 
 
-def _infer_winner(x: TensorType, *, kernel: Pair, stride: Pair, padding: Quad) -> TensorType:
+def _infer_winner(x: TensorType, *, kernel: Pair, **window: Any) -> TensorType:
     require(kernel[0] * kernel[1] <= 256, f"a {kernel} window has more than 256 places")
-    return typed("uint8", *_pooled(x, kernel, stride, padding))
+    return typed("uint8", *_pooled(x, Geometry(kernel, **window)))
 
 
 register(
@@ -145,7 +133,7 @@ register(
         "max_pool_winner_i8",
         rows=window_rows,
         infer=_infer_winner,
-        eval=lambda x, **a: _windows(x, **a, fill=LOWEST - 1).argmax(0).astype(np.uint8),
+        eval=lambda x, **window: _patches(x, LOWEST - 1, window).argmax(0).astype(np.uint8),
         call=_literals,
         samples=_samples({}),
     )

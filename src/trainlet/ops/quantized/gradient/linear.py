@@ -6,6 +6,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
+from trainlet.ops.correlate import exact_floats
 from trainlet.ops.op import Thunk
 from trainlet.ops.quantized.gradient.block import check_block, rows, rule, shift_round
 from trainlet.ops.quantized.gradient.layer import LayerDx, check_layer
@@ -27,8 +28,8 @@ def _infer_dx(g: TensorType, w: TensorType, r: TensorType, *exponents: TensorTyp
 
 
 def _sums(g: np.ndarray, w: np.ndarray, r: np.ndarray, before: int) -> np.ndarray:
-    scaled = shift_round(g.astype(np.int64) * r[:-1], before)
-    return scaled.astype(np.float64) @ w.astype(np.float64)
+    scaled, weight = exact_floats(shift_round(g.astype(np.int64) * r[:-1], before), w, len(w))
+    return scaled @ weight
 
 
 LayerDx(
@@ -46,8 +47,10 @@ LayerDx(
 
 
 def _sums_dw(g: np.ndarray, x: np.ndarray) -> np.ndarray:
-    real = x.astype(np.float64).reshape(-1, x.shape[-1])
-    return g.astype(np.float64).reshape(-1, g.shape[-1]).T @ real
+    gradient, real = exact_floats(
+        g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1]), g[..., 0].size
+    )
+    return gradient.T @ real
 
 
 LayerDw(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+from typing import Any
+
 import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.conv import Pair, Quad, pad_map, taps
 from trainlet.ops.op import Literal, Op, Sample, Thunk, build, register, require, typed
+from trainlet.ops.pool import patches, scattered_to_winners
 from trainlet.ops.quantized.gradient.block import (
     EXPONENT,
     check_block,
@@ -21,49 +24,34 @@ from trainlet.ops.quantized.gradient.elementwise import masked_block
 from trainlet.ops.quantized.gradient.exponent import scanned
 from trainlet.ops.quantized.gradient.sampling import block, draw_block, draw_exponent
 from trainlet.ops.quantized.pool import WINDOW
+from trainlet.ops.window import Geometry, Pair, Size, areas, scattered
 
 
 def _literals(n: Node) -> tuple[Literal, ...]:
     """N H W C, OH OW, KH KW, strides, top and left padding, bytes of a mantissa."""
-    a, spots = n.attrs, n.inputs[0].type.shape[1:3]
-    window = (*a["kernel"], *a["stride"], *a["padding"][:2])
-    return *n.type.shape, *spots, *window, width(n.type)
+    return *Geometry.of(n).literals(n.type, n.inputs[0].type)[:-2], width(n.type)
 
 
 def _infer_avg(
-    g: TensorType, e: TensorType, out: TensorType, *, size: Pair, kernel: Pair, stride: Pair,
-    padding: Quad,
-) -> TensorType:  # fmt: skip
+    g: TensorType, e: TensorType, out: TensorType, *, size: Pair, **window: Any
+) -> TensorType:
     check_block(g, e, out)
     return g.with_shape((g.shape[0], *size, g.shape[3]))
 
 
-def _shares(
-    size: tuple[int, ...], out: Pair, kernel: Pair, stride: Pair, padding: Quad
-) -> np.ndarray:
+def _shares(size: Size, out: Size, geometry: Geometry) -> np.ndarray:
     """For each window 1 / its area in Q15, [1,OH,OW,1]."""
-    ones = pad_map(np.ones((1, *size, 1), np.int64), padding)
-    area = np.sum([ones[part] for _, _, part in taps(kernel, out, stride)], 0)
+    area = areas(size, geometry, out)
     return (32768 + area // 2) // area
 
 
-def _empty(g: np.ndarray, size: Pair, padding: Quad) -> tuple[np.ndarray, tuple[slice, ...]]:
-    top, left, bottom, right = padding
-    shape = (g.shape[0], size[0] + top + bottom, size[1] + left + right, g.shape[3])
-    inside = (slice(None), slice(top, top + size[0]), slice(left, left + size[1]))
-    return np.zeros(shape, np.int64), inside
-
-
 def _eval_avg(
-    g: np.ndarray, e: np.ndarray, out: np.ndarray, *, size: Pair, kernel: Pair, stride: Pair,
-    padding: Quad,
-) -> np.ndarray:  # fmt: skip
-    dx, inside = _empty(g, size, padding)
-    spots = (g.shape[1], g.shape[2])
-    share = g.astype(np.int64) * _shares(size, spots, kernel, stride, padding)
-    for _, _, part in taps(kernel, spots, stride):
-        dx[part] += share
-    return mantissas(shift_even(dx[inside], int(out) - int(e) + 15), str(g.dtype))
+    g: np.ndarray, e: np.ndarray, out: np.ndarray, *, size: Pair, **window: Any
+) -> np.ndarray:
+    geometry = Geometry(**window)
+    share = g.astype(np.int64) * _shares(size, g.shape[1:3], geometry)
+    dx = scattered(repeat(share), size, geometry)
+    return mantissas(shift_even(dx, int(out) - int(e) + 15), str(g.dtype))
 
 
 _TWO = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0, 0, 0)}
@@ -101,7 +89,7 @@ def _overlap(n: Node) -> int:
 def _vjp_avg(n: Node, g: Node) -> list[Thunk | None]:
     inside, size = masked_block(n, g), n.inputs[0].type.shape[1:3]
     window = {key: n.attrs[key] for key in WINDOW}
-    largest = int(_shares(size, n.type.shape[1:3], **window).max())  # type: ignore[arg-type]
+    largest = int(_shares(size, n.type.shape[1:3], Geometry.of(n)).max())
 
     def dx() -> Node:
         gradient = inside()
@@ -113,35 +101,28 @@ def _vjp_avg(n: Node, g: Node) -> list[Thunk | None]:
 
 
 def _infer_max(
-    g: TensorType, winner: TensorType, e: TensorType, out: TensorType, *, size: Pair, kernel: Pair,
-    stride: Pair, padding: Quad,
-) -> TensorType:  # fmt: skip
+    g: TensorType, winner: TensorType, e: TensorType, out: TensorType, *, size: Pair, **window: Any
+) -> TensorType:
     check_block(g, e, out)
     require(winner == typed("uint8", *g.shape), f"winners {winner} do not fit {g}")
     return g.with_shape((g.shape[0], *size, g.shape[3]))
 
 
 def _eval_max(
-    g: np.ndarray, winner: np.ndarray, e: np.ndarray, out: np.ndarray, *, size: Pair, kernel: Pair,
-    stride: Pair, padding: Quad,
-) -> np.ndarray:  # fmt: skip
-    dx, inside = _empty(g, size, padding)
+    g: np.ndarray, winner: np.ndarray, e: np.ndarray, out: np.ndarray, *, size: Pair, **window: Any
+) -> np.ndarray:
     share = shift_even(g, int(out) - int(e))
-    for ky, kx, part in taps(kernel, (g.shape[1], g.shape[2]), stride):
-        dx[part] += np.where(winner == ky * kernel[1] + kx, share, 0)
-    return mantissas(dx[inside], str(g.dtype))
+    dx = scattered_to_winners(share, winner, size, Geometry(**window))
+    return mantissas(dx, str(g.dtype))
 
 
 _OVER = {"kernel": (3, 2), "stride": (2, 1), "padding": (1, 0, 1, 1)}
 
 
-def _winners(size: Pair, window: dict[str, tuple[int, ...]]) -> np.ndarray:
+def _winners(size: Size, window: dict[str, Any]) -> np.ndarray:
     """Of a random map."""
     x = np.random.default_rng(0).standard_normal((1, *size, 2))
-    padded = pad_map(x, window["padding"], -np.inf)  # type: ignore[arg-type]
-    spots = (4, 6) if size == (7, 6) else (2, 3)
-    parts = [padded[part] for _, _, part in taps(window["kernel"], spots, window["stride"])]  # type: ignore[arg-type]
-    return np.stack(parts).argmax(0).astype(np.uint8)
+    return patches(x, Geometry(**window), -np.inf).argmax(0).astype(np.uint8)
 
 
 register(

@@ -8,12 +8,12 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.conv import Pair
 from trainlet.ops.op import Op, Sample, build, register, require, typed
 from trainlet.ops.quantized.fixed_point import requantization
 from trainlet.ops.quantized.gradient.block import EXPONENT
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import weight
+from trainlet.ops.window import Pair
 
 
 def _eval_scales(q: np.ndarray, factor: float) -> np.ndarray:

@@ -58,7 +58,8 @@ class Factor:
 
     @staticmethod
     def scalar(multiplier: int, shift: int, device: torch.device) -> Factor:
-        return Factor._made(*torch.tensor([multiplier, shift], device=device), shift > 0)
+        both = torch.tensor([multiplier, shift], device=device)
+        return Factor._made(both[0], both[1], shift > 0)
 
 
 def rescaled(x: Tensor, by: Factor, n: Node, small: bool = False) -> Tensor:

@@ -22,7 +22,7 @@ from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
 from trainlet.ops.op import OPS
 from trainlet.ops.quantized.fixed_point import requantization
-from trainlet.ops.quantized.gradient import GradientFormat
+from trainlet.ops.quantized.gradient.format import GradientFormat
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import OracleDevice
 from trainlet.run.trainer import input_arrays

@@ -12,7 +12,6 @@ from kernels.gradients import Given, Random, node
 from trainlet.ir.storage import Planes, split_planes
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import OPS, float32, typed
-from trainlet.ops.quantized.gradient.direct import DIRECT
 from trainlet.ops.quantized.update import ROUNDINGS
 
 RATES = [0.45, 0.45, 0.04, 0.03, 0.03]
@@ -52,9 +51,15 @@ def applied(of: str) -> Callable[[Random], Given]:
         types = [typed(str(p.dtype), *p.shape), *(i.type for i in gradient.inputs)]  # type: ignore
         types += [float32(shape[0]), float32(), typed("int32")]
         step = np.asarray(rng.integers(0, 1000), np.int32)
-        return node(DIRECT[of], *types, **attrs), [p, *arrays, scales, np.asarray(rate), step]
+        return node(str(OPS[of].applied), *types, **attrs), [
+            p,
+            *arrays,
+            scales,
+            np.asarray(rate),
+            step,
+        ]
 
     return made
 
 
-RANDOM = {DIRECT[of]: applied(of) for of in ("conv2d_bfp_dw", "linear_bfp_dw", "sum_bfp")}
+RANDOM = {str(OPS[of].applied): applied(of) for of in ("conv2d_bfp_dw", "linear_bfp_dw", "sum_bfp")}

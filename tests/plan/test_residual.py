@@ -8,7 +8,7 @@ from networks.gradients import device_gradients, oracle_gradients
 from networks.reference import run_sgd, worst
 from plan.small import case, program
 from trainlet.compiler import import_model
-from trainlet.ops.quantized.gradient import GradientFormat
+from trainlet.ops.quantized.gradient.format import GradientFormat
 from trainlet.run.simulated import ArenaDevice
 
 CLOSE = 1e-5

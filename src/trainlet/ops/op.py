@@ -45,6 +45,8 @@ class Op:
     eval:      arrays, **attrs -> array: the meaning; for integers, exact
     vjp:       (node, gradient) -> for each input a thunk that builds its gradient, or None where
                the op is not differentiable; an unneeded gradient is never built
+    vjp_bfp:   the same in block floating point: (node, mantissas) -> thunks that build mantissas,
+               or float32 for parameters; without it `vjp` serves, on the gradient as float32
     narrow:    (gradient node, ratio) -> the same gradient for the leading share of the input
                channels only, so that less of the activation is saved
     call:      node -> the literals that follow the pointers in the C call
@@ -59,6 +61,8 @@ class Op:
     lowered:   a pass replaces the op before a plan is made; no kernel
     mutates:   the result overwrites the leaf at this position (updates of parameters and state)
     contracts: no value of the result is larger than the largest of its inputs
+    applied:   of a parameter's gradient, the op that makes it and applies it to the parameter at
+               once, so that it needs no buffer; None where there is none
     keeping:   the update that does the same and leaves the old value where its input 1 was
     rows:      node -> which rows it reads, if it can run on a few rows of its maps at a time
     layout:    how a permutation of its inputs becomes one of its result; None where it does not
@@ -82,6 +86,7 @@ class Op:
     eval: Callable[..., np.ndarray]
     samples: Sequence[Sample]
     vjp: Callable[[Node, Any], Sequence[Thunk | None]] | None = None
+    vjp_bfp: Callable[[Node, Node], Sequence[Thunk | None]] | None = None
     narrow: Callable[[Node, float], Node] | None = None
     call: Callable[[Node], Sequence[Literal]] = lambda node: (node.type.size,)
     element: Callable[[Mapping[str, Any]], Sequence[Literal]] | None = None
@@ -94,6 +99,7 @@ class Op:
     lowered: bool = False
     mutates: int | None = None
     contracts: bool = False
+    applied: str | None = None
     keeping: str | None = None
     rows: Callable[[Node], Rows | None] = lambda node: None
     layout: Layout | None = None

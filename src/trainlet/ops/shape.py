@@ -31,12 +31,17 @@ def _infer_reshape(x: TensorType, shape: tuple[int, ...]) -> TensorType:
     return x.with_shape(shape)
 
 
+def _vjp_reshape(n: Node, g: Node) -> list[Thunk | None]:
+    return [lambda: build("reshape", g, shape=n.inputs[0].type.shape)]
+
+
 RESHAPE = register(
     Op(
         "reshape",
         infer=_infer_reshape,
         eval=lambda x, shape: x.reshape(shape),
-        vjp=lambda n, g: [lambda: build("reshape", g, shape=n.inputs[0].type.shape)],
+        vjp=_vjp_reshape,
+        vjp_bfp=_vjp_reshape,
         alias=True,
         samples=[Sample((float32(2, 6),), {"shape": (3, 4)})],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainlet.ir.graph import Graph, Node, rewrite
 from trainlet.ops.op import OPS
-from trainlet.ops.quantized.gradient import GradientFormat
+from trainlet.ops.quantized.gradient.format import GradientFormat
 
 
 def differentiate(graph: Graph, loss: str = "loss", gradient: str = "float32") -> Graph:

@@ -6,10 +6,10 @@ from torch import Tensor
 
 from trainlet.backends.torch.table import find_lowering, lowering
 from trainlet.ir.graph import Node
-from trainlet.ops.quantized.gradient.direct import DIRECT, taken_apart
+from trainlet.ops.quantized.gradient.direct import applying, taken_apart
 
 
-@lowering(*DIRECT.values())
+@lowering(*applying())
 def direct(n: Node, p: Tensor, *others: Tensor) -> Tensor:
     gradient, update = taken_apart(n)
     own = len(gradient.inputs)

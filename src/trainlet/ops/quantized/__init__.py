@@ -9,7 +9,6 @@ from trainlet.ops.quantized import (
     conv,
     depthwise,
     elementwise,
-    gradient,
     linear,
     lookup,
     pool,
@@ -17,13 +16,14 @@ from trainlet.ops.quantized import (
     softmax,
     update,
 )
+from trainlet.ops.quantized.gradient import direct
 
 __all__ = [
     "cast",
     "conv",
     "depthwise",
+    "direct",
     "elementwise",
-    "gradient",
     "linear",
     "lookup",
     "pool",

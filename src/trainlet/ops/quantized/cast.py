@@ -18,6 +18,7 @@ from trainlet.ops.quantized.fixed_point import (
     requantization,
     rescale,
 )
+from trainlet.ops.quantized.gradient.elementwise import requantize_gradients
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import affine, check_source, int8, masked, result
 from trainlet.ops.rows import own_rows
@@ -144,6 +145,7 @@ register(
         infer=_infer_requantize,
         eval=_eval_requantize,
         vjp=lambda n, g: [masked(n, g)],
+        vjp_bfp=requantize_gradients,
         call=lambda n: (
             n.type.size,
             n.attrs["source"][1],

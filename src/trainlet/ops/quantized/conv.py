@@ -27,6 +27,7 @@ from trainlet.ops.op import (
 )
 from trainlet.ops.quantized.cast import weight_scales
 from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
+from trainlet.ops.quantized.gradient.conv import conv2d_gradients
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
@@ -93,6 +94,7 @@ register(
         infer=_infer,
         eval=_eval,
         vjp=_vjp,
+        vjp_bfp=conv2d_gradients,
         call=lambda n: (
             *Geometry.of(n).literals(n.inputs[0].type, n.type),
             *clamp_literals(n),

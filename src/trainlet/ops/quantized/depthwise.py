@@ -14,6 +14,7 @@ from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, re
 from trainlet.ops.quantized.cast import weight_scales
 from trainlet.ops.quantized.conv import clamp_literals
 from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
+from trainlet.ops.quantized.gradient.depthwise import depthwise_gradients
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
@@ -75,6 +76,7 @@ register(
         infer=_infer,
         eval=_eval,
         vjp=_vjp,
+        vjp_bfp=depthwise_gradients,
         call=lambda n: (
             *Geometry.of(n).literals(n.inputs[0].type, n.type),
             *clamp_literals(n),

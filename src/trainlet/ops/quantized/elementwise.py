@@ -17,6 +17,7 @@ from trainlet.ops.layout import ELEMENTWISE
 from trainlet.ops.op import OPS, Literal, Op, Sample, Thunk, register, require
 from trainlet.ops.quantized.cast import dequantized
 from trainlet.ops.quantized.fixed_point import Affine, clamped, quantize_multiplier, rescale
+from trainlet.ops.quantized.gradient.elementwise import add_gradients
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import check_source, int8, masked, result
 from trainlet.ops.rows import own_rows
@@ -138,9 +139,9 @@ def _samples(scale: float) -> list[Sample]:
     ]
 
 
-for _name, _infer_it, _eval_it, _vjp, _call, _scale in [
-    ("add_i8", _infer_add, _eval_add, _vjp_add, _call_add, 0.75),
-    ("mul_i8", _infer_mul, _eval_mul, _vjp_mul, _call_mul, 8.0),
+for _name, _infer_it, _eval_it, _vjp, _vjp_bfp, _call, _scale in [
+    ("add_i8", _infer_add, _eval_add, _vjp_add, add_gradients, _call_add, 0.75),
+    ("mul_i8", _infer_mul, _eval_mul, _vjp_mul, None, _call_mul, 8.0),
 ]:
     register(
         Op(
@@ -149,6 +150,7 @@ for _name, _infer_it, _eval_it, _vjp, _call, _scale in [
             infer=_infer_it,
             eval=_eval_it,
             vjp=_vjp,
+            vjp_bfp=_vjp_bfp,
             call=_call,
             layout=ELEMENTWISE,
             samples=_samples(_scale),

@@ -17,6 +17,7 @@ from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, re
 from trainlet.ops.quantized.cast import weight_scales
 from trainlet.ops.quantized.conv import clamp_literals
 from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale_once, wrapped
+from trainlet.ops.quantized.gradient.linear import linear_gradients
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
@@ -72,6 +73,7 @@ LINEAR_I8 = register(
         infer=_infer,
         eval=_eval,
         vjp=_vjp,
+        vjp_bfp=linear_gradients,
         call=lambda n: (_rows(n.type), *n.inputs[1].type.shape, *clamp_literals(n)),
         macs=lambda n: n.type.size * n.inputs[1].type.shape[1],
         channel_axis=0,

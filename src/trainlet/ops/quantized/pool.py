@@ -16,12 +16,12 @@ from trainlet.ops.layout import ALONG_AXES
 from trainlet.ops.op import Literal, Op, Sample, build, register, require, typed
 from trainlet.ops.pool import patches
 from trainlet.ops.quantized.fixed_point import Affine, clamped, quantize_multiplier, rescale
+from trainlet.ops.quantized.gradient.pool import avg_pool_gradients, max_pool_gradients, window_of
+from trainlet.ops.quantized.gradient.reduce import mean_gradients
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import LOWEST, affine, check_source, int8, masked, result
 from trainlet.ops.rows import window_rows
 from trainlet.ops.window import Geometry, Pair, areas
-
-WINDOW = ("kernel", "stride", "padding")
 
 
 def _pooled(x: TensorType, geometry: Geometry) -> tuple[int, ...]:
@@ -69,18 +69,14 @@ def _eval_max(
     return np.clip(_patches(x, LOWEST, window).max(0), low, high).astype(np.int8)
 
 
-def _window_of(n: Node) -> dict[str, tuple[int, ...]]:
-    return {key: n.attrs[key] for key in WINDOW}
-
-
 def _vjp_avg(n: Node, g: Node) -> list:
     inside, size = masked(n, g), n.inputs[0].type.shape[1:3]
-    attrs = {**_window_of(n), "size": size, "count_padding": False}
+    attrs = {**window_of(n), "size": size, "count_padding": False}
     return [lambda: build("avg_pool_dx", inside(), label=n.name, **attrs)]
 
 
 def _vjp_max(n: Node, g: Node) -> list:
-    x, window, inside = n.inputs[0], _window_of(n), masked(n, g)
+    x, window, inside = n.inputs[0], window_of(n), masked(n, g)
 
     def dx() -> Node:
         winner = build("max_pool_winner_i8", x, label=n.name, **window)
@@ -109,7 +105,10 @@ def _samples(quant: dict) -> list[Sample]:
     ]
 
 
-for _name, _meaning, _vjp in [("avg", _eval_avg, _vjp_avg), ("max", _eval_max, _vjp_max)]:
+for _name, _meaning, _vjp, _vjp_bfp in [
+    ("avg", _eval_avg, _vjp_avg, avg_pool_gradients),
+    ("max", _eval_max, _vjp_max, max_pool_gradients),
+]:
     register(
         Op(
             f"{_name}_pool_i8",
@@ -117,6 +116,7 @@ for _name, _meaning, _vjp in [("avg", _eval_avg, _vjp_avg), ("max", _eval_max, _
             infer=_infer,
             eval=_meaning,
             vjp=_vjp,
+            vjp_bfp=_vjp_bfp,
             call=lambda n: (*_literals(n), n.attrs["low"], n.attrs["high"]),
             samples=_samples(_QUANT),
         )
@@ -214,6 +214,7 @@ register(
         infer=_infer_mean,
         eval=_eval_mean,
         vjp=_vjp_mean,
+        vjp_bfp=mean_gradients,
         call=_call_mean,
         layout=ALONG_AXES,
         samples=[

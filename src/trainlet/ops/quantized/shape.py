@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +13,16 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.layout import PADS_SIDES
 from trainlet.ops.op import OPS, Literal, Op, Sample, Thunk, build, kept, register, require
+from trainlet.ops.quantized.gradient.shape import (
+    concat_gradients,
+    pad_gradients,
+    permute_gradients,
+    slice_gradients,
+)
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import affine, int8
 
+Rule = Callable[[Node, Node], list[Thunk | None]]
 Padding = tuple[tuple[int, int], ...]
 
 
@@ -28,7 +36,7 @@ def _joined_scales(a: TensorType, b: TensorType, axis: int) -> Quant | None:
     return first
 
 
-def _moves_bytes(name: str, inputs: int, shapes: list[tuple[tuple, dict]]) -> None:
+def _moves_bytes(name: str, inputs: int, vjp_bfp: Rule, shapes: list[tuple[tuple, dict]]) -> None:
     """The int8 twin of a float op that moves elements: same types, meaning, gradient, literals."""
     twin = OPS[name]
 
@@ -46,6 +54,7 @@ def _moves_bytes(name: str, inputs: int, shapes: list[tuple[tuple, dict]]) -> No
             infer=infer,
             eval=twin.eval,
             vjp=twin.vjp,
+            vjp_bfp=vjp_bfp,
             call=twin.call,
             rows=twin.rows,
             layout=twin.layout,
@@ -61,15 +70,15 @@ def _moves_bytes(name: str, inputs: int, shapes: list[tuple[tuple, dict]]) -> No
     )
 
 
-_moves_bytes("permute", 1, [
+_moves_bytes("permute", 1, permute_gradients, [
     (((2, 3, 4, 5),), {"permutation": (0, 2, 3, 1)}),
     (((2, 3, 4),), {"permutation": (2, 0, 1)}),
 ])  # fmt: skip
-_moves_bytes("slice", 1, [
+_moves_bytes("slice", 1, slice_gradients, [
     (((3, 6),), {"axis": 1, "start": 2, "stop": 4}),
     (((3, 7, 2),), {"axis": 1, "start": 1, "stop": 7, "step": 2}),
 ])  # fmt: skip
-_moves_bytes("concat", 2, [
+_moves_bytes("concat", 2, concat_gradients, [
     (((3, 2), (3, 4)), {"axis": 1}),
     (((2, 3, 2), (2, 3, 1)), {"axis": -1}),
 ])  # fmt: skip
@@ -138,6 +147,7 @@ register(
         infer=_infer_pad,
         eval=lambda x, padding, zero_point: np.pad(x, padding, constant_values=zero_point),
         vjp=_vjp_pad,
+        vjp_bfp=pad_gradients,
         call=_call_pad,
         layout=PADS_SIDES,
         samples=[

@@ -4,33 +4,3 @@ A gradient in block floating point ("bfp") is two nodes: a tensor of mantissas, 
 an int32 scalar, their common exponent; real = mantissa * 2^exponent.  The last input of a node
 that makes mantissas is their exponent.
 """
-
-from trainlet.ops.quantized.gradient import (
-    conv,
-    convert,
-    depthwise,
-    direct,
-    elementwise,
-    exponent,
-    linear,
-    pool,
-    reduce,
-    shape,
-    weights,
-)
-from trainlet.ops.quantized.gradient.format import GradientFormat
-
-__all__ = [
-    "GradientFormat",
-    "conv",
-    "convert",
-    "depthwise",
-    "direct",
-    "elementwise",
-    "exponent",
-    "linear",
-    "pool",
-    "reduce",
-    "shape",
-    "weights",
-]

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 
 import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import OPS, Thunk, require, typed
+from trainlet.ops.op import OPS, require, typed
 
 LIMIT = {"int16": 32767, "int8": 127}
 """The largest mantissa; the smallest is its negative."""
 
 EXPONENT = typed("int32")
-
-Rule = Callable[[Node, Node], list[Thunk | None]]
-RULES: dict[str, Rule] = {}
-"""For an int8 op its gradient rule in integers: (node, mantissas) -> a thunk for each input."""
-
-
-def rule(name: str) -> Callable[[Rule], Rule]:
-    """Enter an integer gradient rule into the table."""
-
-    def enter(made: Rule) -> Rule:
-        RULES[name] = made
-        return made
-
-    return enter
 
 
 def is_block(t: TensorType) -> bool:

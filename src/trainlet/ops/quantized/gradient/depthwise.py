@@ -10,7 +10,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.correlate import correlate_dw, correlate_dx
 from trainlet.ops.op import Thunk, build, require
-from trainlet.ops.quantized.gradient.block import check_block, rule, shift_round
+from trainlet.ops.quantized.gradient.block import check_block, shift_round
 from trainlet.ops.quantized.gradient.layer import LayerDx, check_layer
 from trainlet.ops.quantized.gradient.shape import leading_block
 from trainlet.ops.quantized.gradient.weight_gradient import LayerDw, layer_gradients
@@ -20,8 +20,7 @@ from trainlet.ops.rows import window_dx_rows
 from trainlet.ops.window import Geometry, Pair
 
 
-@rule("depthwise_i8")
-def _vjp(n: Node, g: Node) -> list[Thunk | None]:
+def depthwise_gradients(n: Node, g: Node) -> list[Thunk | None]:
     x, w = n.inputs[:2]
     window = Geometry.of(n)
     return layer_gradients(

@@ -26,12 +26,6 @@ from trainlet.ops.quantized.gradient.sampling import draw_exponent
 from trainlet.ops.quantized.sampling import Draw, draw_integers, draw_planes
 from trainlet.ops.quantized.update import ROUNDINGS
 
-DIRECT = {
-    f"{kind}_bfp_{made}": f"{kind}_bfp_sgd"
-    for kind, made in (("conv2d", "dw"), ("depthwise", "dw"), ("linear", "dw"))
-} | {"sum_bfp": "sum_bfp_sgd"}
-"""A gradient's op -> the op that applies it at once."""
-
 UPDATES = {"sgd_i8", "sgd_planes", "sgd_i32"}
 _UPDATE_ATTRS = ("axis", "seed", "tensor", "rounding", "planes")
 
@@ -39,16 +33,19 @@ _UPDATE_ATTRS = ("axis", "seed", "tensor", "rounding", "planes")
 def applied_at_once(update: Node) -> Node | None:
     """The one node for plain SGD (p, gradient, 1 / s, rate, step) and the gradient that it reads;
     None if the two have no such node."""
-    if update.op not in UPDATES or update.inputs[1].op not in DIRECT:
+    if update.op not in UPDATES or update.inputs[1].is_leaf:
         return None
     p, gradient, *rest = update.inputs
+    applied = OPS[gradient.op].applied
+    if applied is None:
+        return None
     attrs = {**gradient.attrs, **update.attrs}
-    return build(DIRECT[gradient.op], p, *gradient.inputs, *rest, label=update.name, **attrs)
+    return build(applied, p, *gradient.inputs, *rest, label=update.name, **attrs)
 
 
 def taken_apart(n: Node) -> tuple[Node, Node]:
     """The gradient and the update that n is in one."""
-    of = next(gradient for gradient, direct in DIRECT.items() if direct == n.op)
+    of = next(op.name for op in OPS.values() if op.applied == n.op)
     inputs = len(OPS[of].samples[0].types)
     how, update = _parted(n.attrs)
     g = build(of, *n.inputs[1 : 1 + inputs], label=n.name, **how)
@@ -56,9 +53,14 @@ def taken_apart(n: Node) -> tuple[Node, Node]:
     return g, build(name, n.inputs[0], g, *n.inputs[1 + inputs :], label=n.name, **update)
 
 
+def applying() -> set[str]:
+    """The ops that apply a gradient as they make it."""
+    return {op.applied for op in OPS.values() if op.applied}
+
+
 def trains_weight(n: Node) -> bool:
     """Whether n applies the gradient of an int8 weight: inputs p, gradient, x, .."""
-    return n.op in DIRECT.values() and n.type.dtype == "int8"
+    return n.op in applying() and n.type.dtype == "int8"
 
 
 def _parted(attrs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -71,7 +73,7 @@ def _update_op(p: str, update: Mapping[str, Any]) -> Op:
     return OPS["sgd_planes" if "planes" in update else "sgd_i8" if p == "int8" else "sgd_i32"]
 
 
-def _register(of: str) -> None:
+def _register(of: str, applied: str) -> None:
     first, inputs = OPS[of], len(OPS[of].samples[0].types)
 
     def infer(p: TensorType, *others: TensorType, **attrs: Any) -> TensorType:
@@ -95,7 +97,7 @@ def _register(of: str) -> None:
 
     register(
         Op(
-            DIRECT[of],
+            applied,
             infer=infer,
             eval=meaning,
             call=literals,
@@ -151,5 +153,6 @@ def _sample(
     return Sample((p, *of.types, *rest), attrs, values)
 
 
-for _of in DIRECT:
-    _register(_of)
+for _op in list(OPS.values()):
+    if _op.applied:
+        _register(_op.name, _op.applied)

@@ -17,7 +17,6 @@ from trainlet.ops.quantized.gradient.block import (
     exponent_of,
     mantissas,
     moved,
-    rule,
     width,
 )
 from trainlet.ops.quantized.gradient.convert import from_block
@@ -124,13 +123,11 @@ def block_sum(a: Node, b: Node) -> Node:
     return build("add_bfp", a, b, *exponents, out, label=a.name)
 
 
-@rule("requantize_i8")
-def _requantize(n: Node, g: Node) -> list[Thunk | None]:
+def requantize_gradients(n: Node, g: Node) -> list[Thunk | None]:
     return [masked_block(n, g)]
 
 
-@rule("add_i8")
-def _add(n: Node, g: Node) -> list[Thunk | None]:
+def add_gradients(n: Node, g: Node) -> list[Thunk | None]:
     """What an operand was broadcast over is summed in float32."""
     inside = masked_block(n, g)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS, Thunk, build
-from trainlet.ops.quantized.gradient.block import RULES, is_block
+from trainlet.ops.quantized.gradient.block import is_block
 from trainlet.ops.quantized.gradient.convert import from_block, to_block
 from trainlet.ops.quantized.gradient.elementwise import block_sum
 
@@ -25,11 +25,11 @@ class GradientFormat:
 
     def thunks(self, n: Node, g: Node | None) -> Sequence[Thunk | None]:
         """The gradient rule of n on g; raises UnsupportedError where there is none."""
-        integers = g is not None and is_block(g.type)
-        rule = (RULES.get(n.op) if integers else None) or OPS[n.op].vjp
+        op, integers = OPS[n.op], g is not None and is_block(g.type)
+        rule = (op.vjp_bfp if integers else None) or op.vjp
         if rule is None:
             raise UnsupportedError(f"{n!r} has no gradient rule, but a parameter before it learns")
-        island = g is not None and n.op not in RULES
+        island = g is not None and op.vjp_bfp is None
         return rule(n, _real(g) if island else g)  # type: ignore[arg-type]
 
     def settled(self, tensor: Node, g: Node) -> Node:

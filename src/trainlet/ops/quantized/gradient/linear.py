@@ -8,14 +8,13 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.correlate import exact_floats
 from trainlet.ops.op import Thunk
-from trainlet.ops.quantized.gradient.block import check_block, rows, rule, shift_round
+from trainlet.ops.quantized.gradient.block import check_block, rows, shift_round
 from trainlet.ops.quantized.gradient.layer import LayerDx, check_layer
 from trainlet.ops.quantized.gradient.weight_gradient import LayerDw, layer_gradients
 from trainlet.ops.quantized.gradient.weights import weight_gain
 
 
-@rule("linear_i8")
-def _vjp(n: Node, g: Node) -> list[Thunk | None]:
+def linear_gradients(n: Node, g: Node) -> list[Thunk | None]:
     outputs, inputs = n.inputs[1].type.shape
     view = (outputs, 1, 1, inputs)
     return layer_gradients("linear", n, g, lambda: weight_gain(n, view, (1, 1), (1, 1)), {}, {})

@@ -16,15 +16,18 @@ from trainlet.ops.quantized.gradient.block import (
     check_block,
     exponent_of,
     mantissas,
-    rule,
     shift_even,
     width,
 )
 from trainlet.ops.quantized.gradient.elementwise import masked_block
 from trainlet.ops.quantized.gradient.exponent import scanned
 from trainlet.ops.quantized.gradient.sampling import block, draw_block, draw_exponent
-from trainlet.ops.quantized.pool import WINDOW
 from trainlet.ops.window import Geometry, Pair, Size, areas, scattered
+
+
+def window_of(n: Node) -> dict[str, tuple[int, ...]]:
+    """The attributes of a pooling that its gradients need."""
+    return {key: n.attrs[key] for key in ("kernel", "stride", "padding")}
 
 
 def _literals(n: Node) -> tuple[Literal, ...]:
@@ -85,10 +88,9 @@ def _overlap(n: Node) -> int:
     return down * across
 
 
-@rule("avg_pool_i8")
-def _vjp_avg(n: Node, g: Node) -> list[Thunk | None]:
+def avg_pool_gradients(n: Node, g: Node) -> list[Thunk | None]:
     inside, size = masked_block(n, g), n.inputs[0].type.shape[1:3]
-    window = {key: n.attrs[key] for key in WINDOW}
+    window = window_of(n)
     largest = int(_shares(size, n.type.shape[1:3], Geometry.of(n)).max())
 
     def dx() -> Node:
@@ -152,10 +154,9 @@ register(
 )
 
 
-@rule("max_pool_i8")
-def _vjp_max(n: Node, g: Node) -> list[Thunk | None]:
+def max_pool_gradients(n: Node, g: Node) -> list[Thunk | None]:
     x, inside = n.inputs[0], masked_block(n, g)
-    window = {key: n.attrs[key] for key in WINDOW}
+    window = window_of(n)
 
     def dx() -> Node:
         gradient, many = inside(), _overlap(n)

@@ -15,7 +15,6 @@ from trainlet.ops.quantized.gradient.block import (
     mantissas,
     power_of_two,
     rows,
-    rule,
     shift_even,
     width,
 )
@@ -39,6 +38,7 @@ register(
         "sum_bfp",
         infer=_infer_sum,
         eval=_eval_sum,
+        applied="sum_bfp_sgd",
         call=lambda n: (rows(n.inputs[0].type), n.type.size, width(n.inputs[0].type)),
         samples=[
             Sample(
@@ -101,8 +101,7 @@ register(
 )
 
 
-@rule("mean_i8")
-def _vjp_mean(n: Node, g: Node) -> list[Thunk | None]:
+def mean_gradients(n: Node, g: Node) -> list[Thunk | None]:
     x, axes, inside = n.inputs[0], n.attrs["axes"], masked_block(n, g)
     kept = tuple(1 if k in axes else size for k, size in enumerate(x.type.shape))
     fraction, shift = np.frexp(n.type.size / x.type.size)

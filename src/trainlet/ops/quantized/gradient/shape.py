@@ -10,7 +10,6 @@ from trainlet.ops.quantized.gradient.block import (
     EXPONENT,
     check_block,
     exponent_of,
-    rule,
     width,
 )
 from trainlet.ops.quantized.gradient.sampling import block, draw_block
@@ -62,28 +61,24 @@ def _sliced(n: Node, g: Node, axis: int, start: int, stop: int) -> Node:
     return build("slice_bfp", g, exponent_of(g), axis=axis, start=start, stop=stop, label=n.name)
 
 
-@rule("permute_i8")
-def _permute(n: Node, g: Node) -> list[Thunk | None]:
+def permute_gradients(n: Node, g: Node) -> list[Thunk | None]:
     back = inverse(n.attrs["permutation"])
     return [lambda: build("permute_bfp", g, exponent_of(g), permutation=back, label=n.name)]
 
 
-@rule("slice_i8")
-def _slice(n: Node, g: Node) -> list[Thunk | None]:
+def slice_gradients(n: Node, g: Node) -> list[Thunk | None]:
     size = n.inputs[0].type.shape[n.attrs["axis"]]
     attrs = {"axis": n.attrs["axis"], "start": n.attrs["start"], "step": n.attrs.get("step", 1)}
     return [lambda: build("spread_bfp", g, exponent_of(g), size=size, label=n.name, **attrs)]
 
 
-@rule("concat_i8")
-def _concat(n: Node, g: Node) -> list[Thunk | None]:
+def concat_gradients(n: Node, g: Node) -> list[Thunk | None]:
     axis = n.attrs["axis"]
     edge, end = n.inputs[0].type.shape[axis], n.type.shape[axis]
     return [lambda: _sliced(n, g, axis, 0, edge), lambda: _sliced(n, g, axis, edge, end)]
 
 
-@rule("pad_i8")
-def _pad(n: Node, g: Node) -> list[Thunk | None]:
+def pad_gradients(n: Node, g: Node) -> list[Thunk | None]:
     def inside() -> Node:
         part = g
         for axis, (start, _) in enumerate(n.attrs["padding"]):
@@ -93,8 +88,3 @@ def _pad(n: Node, g: Node) -> list[Thunk | None]:
         return part
 
     return [inside]
-
-
-@rule("reshape")
-def _reshape(n: Node, g: Node) -> list[Thunk | None]:
-    return [lambda: build("reshape", g, shape=n.inputs[0].type.shape)]

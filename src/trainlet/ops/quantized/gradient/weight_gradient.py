@@ -105,6 +105,7 @@ class LayerDw:
                 infer=self.infer,
                 eval=self.dw,
                 narrow=self.narrow,
+                applied=f"{self.name}_bfp_sgd",
                 call=lambda n: (
                     *self.literals(n),
                     float(n.attrs["scale"]),

@@ -21,10 +21,11 @@ from torch.fx import Node as Fx
 from trainlet.errors import DataError, GraphError, UnsupportedError
 from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.operators import call_operator
+from trainlet.frontends.quantized_layer import Result
 from trainlet.frontends.source import module_path
 from trainlet.frontends.terms import Names
 from trainlet.frontends.torch import OUTPUT, check_dtype
-from trainlet.frontends.twins import Result, TwinImporter, Weight
+from trainlet.frontends.twins import TwinImporter, Weight, clamped
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import leaf
@@ -193,7 +194,7 @@ class Conversion:
             return self.at.quantized(source.node, result)
         if not isinstance(source, Pending):
             return self.at.quantized(self.real(source), result)
-        self.at.result = result.clamped(*source.bounds)
+        self.at.result = clamped(result, *source.bounds)
         if source.fx is None:
             made = self.at.build("clamp", source.given["x"])
         else:

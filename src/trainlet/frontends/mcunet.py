@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 
 from trainlet.errors import DataError, FileError
+from trainlet.frontends.quantized_layer import Result, quantized_layer
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.npz import read_npz
 from trainlet.ir.storage import Storage
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import build, leaf
-from trainlet.ops.quantized.fixed_point import f32, requantization
+from trainlet.ops.quantized.fixed_point import f32
 from trainlet.ops.quantized.types import affine
-
-CLAMP: dict[str, Any] = {"low": -128, "high": 127}
 
 
 def load_mcunet(path: str | Path, classes: int, seed: int = 0) -> Graph:
@@ -69,47 +68,38 @@ class _Backbone:
             return y
         params = block["residual"]["params"]
         sources = {"sources": (affine(y), affine(x))}
-        return build("add_i8", y, x, **sources, **_result(params), label=f"{name}.residual")
+        return build("add_i8", y, x, **sources, **_result(params).attrs, label=f"{name}.residual")
 
     def conv(self, x: Node, layer: dict[str, Any], name: str) -> Node:
         """A convolution; its clamp to the int8 range is its ReLU6 where there was one."""
         params, depthwise = layer["params"], layer["depthwise"]
         weight = self.arrays[params["weight"]["array"]]
         scales = self.arrays[params["w_scales"]["array"]].astype(np.float32)
-        order, axis = ((2, 3, 1, 0), 2) if depthwise else ((0, 2, 3, 1), 0)
-        shape = tuple(weight.shape[k] for k in order)
-        shape = (*shape[:2], shape[3]) if depthwise else shape
-        quant = Quant(tuple(map(float, scales)), (0,) * scales.size, axis)
-        w = self.leaf("param", f"{name}.weight", weight, TensorType(shape, "int8", quant),
-                      Storage(weight.shape, order))  # fmt: skip
-        pad = tuple(k // 2 for k in layer["kernel_size"])
-        attrs = {
-            "stride": (layer["stride"],) * 2,
-            "padding": (*pad, *pad),
-            "dilation": (1, 1),
-            **({} if depthwise else {"groups": layer["groups"]}),
-            "source": affine(x),
-            **_result(params),
-        }
-        inputs = (x, w, *self.bias_and_scaling(params, scales, name, affine(x)[0]))
-        return build("depthwise_i8" if depthwise else "conv2d_i8", *inputs, **attrs, label=name)
-
-    def bias_and_scaling(
-        self, params: dict[str, Any], scales: np.ndarray, name: str, s_x: float
-    ) -> tuple[Node, Node]:
         bias = self.arrays[params["bias"]["array"]]
-        real = scales.astype(np.float64) * s_x
-        quant = Quant(tuple(map(float, real)), (0,) * scales.size, 0)
-        b = self.leaf("param", f"{name}.bias", bias, TensorType(bias.shape, "int32", quant))
-        q = requantization(s_x, scales, params["y_scale"])
-        return b, self.leaf("const", f"{name}.requantization", q, TensorType(q.shape, "int32"))
+        order = (2, 3, 1, 0) if depthwise else (0, 2, 3, 1)
+        how = Storage(weight.shape, order)
+        shape = tuple(weight.shape[k] for k in order)
+        pad = tuple(k // 2 for k in layer["kernel_size"])
+        window = {"stride": (layer["stride"],) * 2, "padding": (*pad, *pad), "dilation": (1, 1)}
+        return quantized_layer(
+            "depthwise" if depthwise else "conv2d", x,
+            (*shape[:2], shape[3]) if depthwise else shape, scales, _result(params),
+            weight=lambda kind: self.leaf("param", f"{name}.weight", weight, kind, how),
+            bias=lambda kind: self.leaf("param", f"{name}.bias", bias, kind),
+            requantization=lambda value: self.leaf(
+                "const", f"{name}.requantization", value, TensorType(value.shape, "int32")
+            ),
+            label=name,
+            **window,
+            **({} if depthwise else {"groups": layer["groups"]}),
+        )  # fmt: skip
 
     def head(self, x: Node, classes: int, seed: int) -> Node:
         """Mean over the map, real values, a linear layer."""
         (scale, zero), channels = affine(x), x.type.shape[3]
-        own: dict[str, Any] = {"scale": scale, "zero_point": zero}
-        pooled = build("mean_i8", x, axes=(1, 2), keep=False, source=(scale, zero), **own, **CLAMP)
-        features = build("dequantize", pooled, **own)
+        mean: dict[str, Any] = {"axes": (1, 2), "keep": False, "source": (scale, zero)}
+        pooled = build("mean_i8", x, **mean, **Result(scale, zero).attrs)
+        features = build("dequantize", pooled, scale=scale, zero_point=zero)
         rng = np.random.default_rng(seed)
         start = rng.standard_normal((classes, channels)) / np.sqrt(channels)
         w = self.leaf("param", "classifier.weight", start.astype(np.float32))
@@ -120,10 +110,13 @@ class _Backbone:
         self, kind: str, name: str, value: np.ndarray, type: TensorType | None = None,
         how: Storage | None = None,
     ) -> Node:  # fmt: skip
+        """Raises DataError for a value that is not of the type."""
+        type = type or TensorType(value.shape)
+        if value.shape != (how.shape if how else type.shape):
+            raise DataError(f"{name} is {list(value.shape)}, not {type}")
         self.values[name] = value
-        attrs = {"storage": how} if how else {}
-        return leaf(kind, name, type or TensorType(value.shape), **attrs)
+        return leaf(kind, name, type, **({"storage": how} if how else {}))
 
 
-def _result(params: dict[str, Any]) -> dict[str, Any]:
-    return {"scale": f32(params["y_scale"]), "zero_point": params["y_zero"], **CLAMP}
+def _result(params: dict[str, Any]) -> Result:
+    return Result(f32(params["y_scale"]), params["y_zero"])

@@ -7,20 +7,20 @@ the bias in units of both scales, and the rescaling to the result worked out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from trainlet.errors import DataError, UnsupportedError
 from trainlet.frontends.importer import Importer
+from trainlet.frontends.quantized_layer import Result, quantized_layer, rescaling
 from trainlet.frontends.terms import Names, Term
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Merged, Storage
-from trainlet.ir.types import Quant, TensorType
+from trainlet.ir.types import TensorType
 from trainlet.ops.op import build, leaf
 from trainlet.ops.quantized.cast import dequantized
-from trainlet.ops.quantized.fixed_point import requantization
 from trainlet.ops.quantized.types import HIGHEST, LOWEST, affine
 
 LEVELS = 127
@@ -37,25 +37,16 @@ class Weight:
     scale: np.ndarray
 
 
-@dataclass(frozen=True)
-class Result:
-    """How the integer result of the operator being built is quantised and clamped."""
+def clamped(result: Result, low: float | None, high: float | None) -> Result:
+    """The same between two real bounds, rounded as torch rounds them."""
 
-    scale: float
-    zero_point: int
-    low: int = LOWEST
-    high: int = HIGHEST
+    def integer(real: float) -> int:
+        steps = np.rint(np.float32(real) * (np.float32(1) / np.float32(result.scale)))
+        return int(np.clip(steps + result.zero_point, LOWEST, HIGHEST))
 
-    def clamped(self, low: float | None, high: float | None) -> Result:
-        """The same between two real bounds."""
-        first = LOWEST if low is None else self.integer(low)
-        last = HIGHEST if high is None else self.integer(high)
-        return Result(self.scale, self.zero_point, first, last)
-
-    def integer(self, real: float) -> int:
-        """The int8 that stands for a real number."""
-        steps = np.rint(np.float32(real) * (np.float32(1) / np.float32(self.scale)))
-        return int(np.clip(steps + self.zero_point, LOWEST, HIGHEST))
+    first = LOWEST if low is None else integer(low)
+    last = HIGHEST if high is None else integer(high)
+    return replace(result, low=first, high=last)
 
 
 @dataclass
@@ -94,10 +85,10 @@ class TwinImporter(Importer):
     def quantized(self, x: Node, result: Result) -> Node:
         """Float values, or integers of another scale, as integers of `result`."""
         if x.type.dtype == "float32":
-            return self.node("quantize", x, **asdict(result))
+            return self.node("quantize", x, **result.attrs)
         if result == Result(*affine(x)):
             return x
-        return self.node("requantize_i8", x, source=affine(x), **asdict(result))
+        return self.node("requantize_i8", x, source=affine(x), **result.attrs)
 
     def goal(self) -> Result:
         """How the result is quantised, where that is new."""
@@ -142,38 +133,26 @@ class TwinImporter(Importer):
 def _layer(at: TwinImporter, op: str, x: Node, w: Node, *bias: Node, **attrs: Any) -> Node:
     """The ATen table laid w out; its scales are along the output channels."""
     name, how = _stored(w)
-    weight, source, goal = at.weights[name], affine(x), at.goal()
-    offset = at.offsets[bias[0].name] if bias else np.zeros(len(weight.scale))
-    scale = _wide_enough(weight.scale, source[0], offset)
-    channels, axis = len(scale), 2 if op == "depthwise" else 0
+    given, source, goal, names = at.weights[name], affine(x)[0], at.goal(), at.names
+    offset = at.offsets[bias[0].name] if bias else np.zeros(len(given.scale))
+    scale = _wide_enough(given.scale, source, offset)
+    whole = _rounded(given.real, scale.reshape(-1, *[1] * (given.real.ndim - 1)), LEVELS)
+    whole_offset = _rounded(offset, np.float64(source) * scale, BIAS_LIMIT)
+    _check_sums(at.label, whole, whole_offset, rescaling(x, scale, goal))
 
-    unit = np.float64(source[0]) * scale
-    whole = _rounded(weight.real, scale.reshape(-1, *[1] * (weight.real.ndim - 1)), LEVELS)
-    whole_offset = _rounded(offset, unit, BIAS_LIMIT)
-    rescaling = requantization(source[0], scale.astype(np.float32), goal.scale)
-    _check_sums(at.label, whole, whole_offset, rescaling)
-
-    zeros = (0,) * channels
-    kinds = (
-        TensorType(w.type.shape, "int8", Quant(tuple(scale.tolist()), zeros, axis)),
-        TensorType((channels,), "int32", Quant(tuple(unit.tolist()), zeros, 0)),
-        TensorType((2, channels), "int32"),
-    )
-    names = at.names
     user = names.biases.get(bias[0].name if bias else name, names.biases.get(name))
     trainable, called = ("param", user) if user else ("const", f"{name}.offset")
-    return at.node(
-        f"{op}_i8",
-        x,
-        at.integers("param", name, whole, kinds[0], how, names.weight_terms.get(name, ())),
-        at.integers(
-            trainable, called, whole_offset, kinds[1], None, names.bias_terms.get(name, ())
+    weight_terms, bias_terms = names.weight_terms.get(name, ()), names.bias_terms.get(name, ())
+    return quantized_layer(
+        op, x, w.type.shape, scale, goal,
+        weight=lambda kind: at.integers("param", name, whole, kind, how, weight_terms),
+        bias=lambda kind: at.integers(trainable, called, whole_offset, kind, None, bias_terms),
+        requantization=lambda value: at.integers(
+            "const", f"{name}.rescaling", value, TensorType(value.shape, "int32")
         ),
-        at.integers("const", f"{name}.rescaling", rescaling, kinds[2]),
-        source=source,
+        label=at.label,
         **attrs,
-        **asdict(goal),
-    )
+    )  # fmt: skip
 
 
 def _stored(w: Node) -> tuple[str, Storage]:
@@ -208,7 +187,7 @@ def _check_sums(label: str, weight: np.ndarray, bias: np.ndarray, rescaling: np.
 
 def _binary(at: TwinImporter, op: str, a: Node, b: Node) -> Node:
     sources = affine(a), affine(b)
-    return at.node(f"{op}_i8", a, b, sources=sources, **asdict(at.goal()))
+    return at.node(f"{op}_i8", a, b, sources=sources, **at.goal().attrs)
 
 
 def _avg_pool(at: TwinImporter, op: str, x: Node, count_padding: bool, **window: Any) -> Node:
@@ -227,7 +206,7 @@ def _max_pool(at: TwinImporter, op: str, x: Node, dilation: tuple, **window: Any
 def _keeping(at: TwinImporter, x: Node) -> dict[str, Any]:
     """The scale of the input, and the clamp of the result."""
     goal = at.result or Result(*affine(x))
-    return asdict(Result(*affine(x), goal.low, goal.high))
+    return Result(*affine(x), goal.low, goal.high).attrs
 
 
 def _mean(at: TwinImporter, op: str, x: Node, shape: tuple[int, ...], factor: float = 1.0) -> Node:
@@ -235,7 +214,7 @@ def _mean(at: TwinImporter, op: str, x: Node, shape: tuple[int, ...], factor: fl
     axes = tuple(k for k, (before, after) in pairs if before != after)
     if not axes:
         return at.quantized(x, at.goal())
-    return at.node("mean_i8", x, axes=axes, keep=True, source=affine(x), **asdict(at.goal()))
+    return at.node("mean_i8", x, axes=axes, keep=True, source=affine(x), **at.goal().attrs)
 
 
 def _move(at: TwinImporter, op: str, x: Node, **attrs: Any) -> Node:

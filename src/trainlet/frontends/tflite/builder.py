@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from trainlet.errors import DataError, FileError, UnsupportedError
+from trainlet.frontends.quantized_layer import Result
 from trainlet.frontends.tflite.file import Model, Operator, Tensor
 from trainlet.ir.bounds import TENSOR_BYTES
 from trainlet.ir.graph import Node
@@ -119,8 +120,8 @@ class Builder:
             raise FileError(f"tensor {tensor.name!r} has zero point {quant.zero_point[0]}")
         return TensorType(tensor.shape, "int8", quant)
 
-    def quantised(self, activation: int = 0) -> dict[str, Any]:
-        """Attributes of an int8 result: scale, zero point, and the clamp of a fused activation."""
+    def quantised(self, activation: int = 0) -> Result:
+        """Scale and zero point of the operator's int8 result, and its fused activation's clamp."""
         kind = self.type(self.output())
         if kind.quant is None:
             raise FileError("int8 goes in and float32 comes out")
@@ -129,7 +130,7 @@ class Builder:
         bottom = {"RELU_N1_TO_1": -1.0, "RELU": 0.0, "RELU6": 0.0}.get(self._activation(activation))
         low = -128 if bottom is None else max(-128, zero + _steps(bottom, scale))
         high = 127 if top is None else min(127, zero + _steps(top, scale))
-        return {"scale": scale, "zero_point": zero, "low": low, "high": high}
+        return Result(scale, zero, low, high)
 
     def activated(self, y: Node, activation: int) -> Node:
         """A float result after its fused activation."""

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from trainlet.errors import FileError, UnsupportedError
+from trainlet.frontends.quantized_layer import quantized_layer
 from trainlet.frontends.tflite.builder import MAX_CHANNELS, Builder
 from trainlet.frontends.tflite.file import Operator, Tensor
 from trainlet.frontends.tflite.windows import geometry
 from trainlet.ir.graph import Node
-from trainlet.ir.types import Quant, TensorType
+from trainlet.ir.types import TensorType
 from trainlet.ops.op import require
-from trainlet.ops.quantized.fixed_point import requantization
-from trainlet.ops.quantized.types import affine
 
 
 def conv2d(at: Builder, operator: Operator) -> Node:
@@ -131,23 +130,23 @@ def _bias(at: Builder, dtype: str, outputs: int) -> Tensor | None:
 def _integer(
     at: Builder, op: str, x: Node, w: Tensor, axis: int, activation: int, attrs: dict[str, Any]
 ) -> Node:
-    result, source = at.quantised(activation), affine(x)
     scales = _scales(w, axis)
     assert w.data is not None
-    weight = _arranged(op, axis, w.data)
-    outputs = weight.ndim - 1 if op == "depthwise" else 0
-    zeros = (0,) * scales.size
-    quant = Quant(tuple(scales.tolist()), zeros, outputs)
-    products = np.float64(np.float32(source[0])) * scales.astype(np.float64)
-    bias_type = TensorType((scales.size,), "int32", Quant(tuple(products.tolist()), zeros, 0))
-    bias = _bias(at, "int32", scales.size)
-    if bias is None or bias.data is None:
-        b = at.made("bias", np.zeros(scales.size, np.int32))
-    else:
-        b = at.parameter(bias, "bias", bias.data, bias_type)
-    weights = at.parameter(w, "weight", weight, TensorType(weight.shape, "int8", quant))
-    q = at.made("requantization", requantization(source[0], scales, result["scale"]))
-    return at.build(f"{op}_i8", x, weights, b, q, source=source, **attrs, **result)
+    array, bias = _arranged(op, axis, w.data), _bias(at, "int32", scales.size)
+
+    def bias_leaf(kind: TensorType) -> Node:
+        if bias is None or bias.data is None:
+            return at.made("bias", np.zeros(scales.size, np.int32))
+        return at.parameter(bias, "bias", bias.data, kind)
+
+    return quantized_layer(
+        op, x, array.shape, scales, at.quantised(activation),
+        weight=lambda kind: at.parameter(w, "weight", array, kind),
+        bias=bias_leaf,
+        requantization=lambda value: at.made("requantization", value),
+        label=at.label,
+        **attrs,
+    )  # fmt: skip
 
 
 LAYERS = {"CONV_2D": conv2d, "DEPTHWISE_CONV_2D": depthwise, "FULLY_CONNECTED": linear}

@@ -31,7 +31,7 @@ def _binary(at: Builder, operator: Operator, kind: str, options: str) -> Node:
     if not _is_int8(a):
         return at.activated(at.build(kind, a, b), activation)
     sources = affine(a), affine(b)
-    return at.build(f"{kind}_i8", a, b, sources=sources, **at.quantised(activation))
+    return at.build(f"{kind}_i8", a, b, sources=sources, **at.quantised(activation).attrs)
 
 
 def _mean(at: Builder, operator: Operator) -> Node:
@@ -43,7 +43,7 @@ def _mean(at: Builder, operator: Operator) -> Node:
     axes = tuple(sorted({int(k) % rank for k in found}))
     if _is_int8(x):
         attrs = {"axes": axes, "keep": keep, "source": affine(x)}
-        return at.build("mean_i8", x, **attrs, **at.quantised())
+        return at.build("mean_i8", x, **attrs, **at.quantised().attrs)
     kept = tuple(1 if k in axes else n for k, n in enumerate(x.type.shape))
     y = at.build("sum_to", x, shape=kept, factor=prod(kept) / x.type.size)
     shape = tuple(n for k, n in enumerate(x.type.shape) if k not in axes)
@@ -111,8 +111,8 @@ def _quantize(at: Builder, operator: Operator) -> Node:
     x = at.input(0)
     at.named("quantize")
     if _is_int8(x):
-        return at.build("requantize_i8", x, source=affine(x), **at.quantised())
-    return at.build("quantize", x, **at.quantised())
+        return at.build("requantize_i8", x, source=affine(x), **at.quantised().attrs)
+    return at.build("quantize", x, **at.quantised().attrs)
 
 
 def _dequantize(at: Builder, operator: Operator) -> Node:
@@ -128,7 +128,7 @@ def _relu(at: Builder, operator: Operator) -> Node:
     at.named(operator.name.lower())
     if not _is_int8(x):
         return at.build(operator.name.lower(), x)
-    clamp = at.quantised({"RELU": 1, "RELU6": 3}[operator.name])
+    clamp = at.quantised({"RELU": 1, "RELU6": 3}[operator.name]).attrs
     return at.build("requantize_i8", x, source=affine(x), **clamp)
 
 

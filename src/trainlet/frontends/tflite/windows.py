@@ -55,7 +55,7 @@ def _pool(at: Builder, operator: Operator, kind: str) -> Node:
     attrs: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": padding}
     activation = options.FusedActivationFunction()
     if x.type.dtype == "int8":
-        return at.build(f"{kind}_pool_i8", x, **attrs, **at.quantised(activation))
+        return at.build(f"{kind}_pool_i8", x, **attrs, **at.quantised(activation).attrs)
     attrs |= {"count_padding": False} if kind == "avg" else {"dilation": (1, 1)}
     return at.activated(at.build(f"{kind}_pool", x, **attrs), activation)
 

@@ -14,8 +14,8 @@ from trainlet.errors import ShapeError
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ops.op import OPS, build, float32, leaf
 from trainlet.plan.place import plan_graph
+from trainlet.plan.tiles.make import Tiles
 from trainlet.plan.tiles.maps import rows_of
-from trainlet.plan.tiles.walk import make_tile
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import ArenaDevice
 
@@ -87,7 +87,7 @@ def test_the_same_values_in_tiles(seed: int) -> None:
         readers = {n: list(r) for n, r in users(graph.nodes()).items()}
         for n in graph.outputs.values():
             readers[n].append(Node("outside", (n,), n.type))
-        tile = make_tile(nodes, readers, rows)
+        tile = Tiles(readers).make(nodes, rows)
         order = tuple(n for n in graph.nodes() if not n.is_leaf)
         plan = plan_graph(graph, order, (tile,))  # it checks the plan
         leaves = {

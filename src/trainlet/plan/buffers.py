@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from trainlet.ir.graph import Node
-from trainlet.ops.op import OPS
+from trainlet.ops.op import OPS, lenders
 
 ALIGN = 8
 PERSISTENT = frozenset(("param", "const", "state"))
@@ -28,3 +31,44 @@ def holder(n: Node) -> Node:
 def in_arena(n: Node) -> bool:
     """Whether the value lies in the arena; parameters, constants and state do not."""
     return holder(n).op not in PERSISTENT
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a node means for memory, whatever the order.
+
+    holder:  the node whose storage holds its value
+    arena:   whether that storage lies in the arena
+    size:    bytes of its value, aligned
+    scratch: bytes of its work space, aligned
+    reads:   the storages that it reads; none for an alias, since its readers read them
+    lenders: the storages of its own size that it may take over, each with the storages in the arena
+             that its other inputs have
+    """
+
+    holder: Node
+    arena: bool
+    size: int
+    scratch: int
+    reads: tuple[Node, ...]
+    lenders: tuple[tuple[Node, tuple[Node, ...]], ...]
+
+
+def footprints(nodes: Iterable[Node]) -> dict[Node, Footprint]:
+    """The footprint of each node."""
+    table: dict[Node, Footprint] = {}
+    for n in nodes:
+        if n.is_leaf:
+            table[n] = Footprint(n, n.op not in PERSISTENT, aligned(n.type.nbytes), 0, (), ())
+            continue
+        op, kept, size = OPS[n.op], holder(n), aligned(n.type.nbytes)
+        held = {i: holder(i) for i in n.inputs}
+        there = {i: h for i, h in held.items() if h.op not in PERSISTENT}
+        lent = []
+        for i in (n.inputs[k] for k in lenders(n)):
+            if i in there and aligned(there[i].type.nbytes) == size:
+                lent.append((there[i], tuple(h for j, h in there.items() if j is not i)))
+        reads = () if op.alias else tuple(dict.fromkeys(held.values()))
+        arena, scratch = kept.op not in PERSISTENT, aligned(op.workspace(n))
+        table[n] = Footprint(kept, arena, size, scratch, reads, tuple(lent))
+    return table

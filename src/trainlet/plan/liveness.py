@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.ops.op import OPS, lenders
-from trainlet.plan.buffers import aligned, holder, in_arena
+from trainlet.plan.buffers import Footprint, aligned, footprints, holder, in_arena
 from trainlet.plan.chains import chains
 from trainlet.plan.tiles.tile import Overlap, Tile, moments
 
@@ -77,49 +76,66 @@ class Buffers:
         return max(self.live_bytes, default=0)
 
 
+class Liveness:
+    """The buffers of any order of a graph: what all orders have in common is found once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.inputs = graph.leaves("input")
+        self.prints = footprints(graph.nodes())
+
+    def buffers(
+        self,
+        order: Sequence[Node],
+        tiles: Sequence[Tile] = (),
+        until: Mapping[Node, int] | None = None,
+    ) -> Buffers:
+        """An operation that may work in place does so when its input dies with it.
+
+        Inputs are alive from before the first node.  Outputs are taken as soon as they are made.
+        The nodes of a tile stand together in the order.  until: moments up to which storages are
+        needed, whoever reads them last.
+        """
+        inside = {n for tile in tiles for n in tile.nodes}
+        windows = {n: nbytes for tile in tiles for n, nbytes in tile.windows.items()}
+        moment = moments(order, tiles)
+        last = {**last_reads(self.prints, order, moment), **(until or {})}
+        owner: dict[Node, Node] = {}
+        span: dict[Node, Span] = {}
+        size: dict[Node, int] = {}
+        workspace: dict[Node, int] = {}
+        for leaf in self.inputs:
+            dies = last.get(leaf, -1)
+            owner[leaf], span[leaf] = leaf, (dies if leaf in windows else -1, dies)
+            size[leaf] = aligned(windows.get(leaf, leaf.type.nbytes))
+        for n in order:
+            own = self.prints[n]
+            if not own.arena:
+                continue
+            if own.holder is not n:
+                owner[n] = owner[own.holder]
+                continue
+            t = moment[n]
+            born, dies = t, max(t, last.get(n, t))
+            lender = None if n in inside else _lender(own, t, last, owner, span)
+            if lender is None:
+                owner[n], size[n] = n, aligned(windows[n]) if n in windows else own.size
+            else:
+                owner[n], born = lender, span[lender][0]
+            span[owner[n]] = (born, dies)
+            if own.scratch:
+                workspace[n] = own.scratch
+        overlaps = tuple(o for tile in tiles for o in _free_overlaps(tile, owner, span, moment))
+        return Buffers(owner, span, size, workspace, moment, overlaps)
+
+
 def assign_buffers(
     graph: Graph,
-    order: tuple[Node, ...],
+    order: Sequence[Node],
     tiles: Sequence[Tile] = (),
     until: Mapping[Node, int] | None = None,
 ) -> Buffers:
-    """Buffers of an order; an op that may work in place does so when its input dies with it.
-
-    Inputs are alive from before the first node.  Outputs are taken as soon as they are made.  The
-    nodes of a tile stand together in the order.  until: moments up to which storages are needed,
-    whoever reads them last.
-    """
-    tile_of = {n: tile for tile in tiles for n in tile.nodes}
-    moment = moments(order, tiles)
-    last = {**last_reads(order, moment), **(until or {})}
-    owner: dict[Node, Node] = {}
-    span: dict[Node, Span] = {}
-    size: dict[Node, int] = {}
-    workspace: dict[Node, int] = {}
-    windows = {n: nbytes for tile in tiles for n, nbytes in tile.windows.items()}
-    for leaf in graph.leaves("input"):
-        dies = last.get(leaf, -1)
-        owner[leaf], span[leaf] = leaf, (dies if leaf in windows else -1, dies)
-        size[leaf] = aligned(windows.get(leaf, leaf.type.nbytes))
-    for n in order:
-        t = moment[n]
-        if not in_arena(n):
-            continue
-        op, kept = OPS[n.op], holder(n)
-        if kept is not n:
-            owner[n] = owner[kept]
-            continue
-        tile = tile_of.get(n)
-        lender = None if tile else _lender(n, t, last, owner, span)
-        owner[n] = lender or n
-        born = span[lender][0] if lender else t
-        span[owner[n]] = (born, max(t, last.get(n, t)))
-        if not lender:
-            size[n] = aligned(windows.get(n, n.type.nbytes))
-        if scratch := op.workspace(n):
-            workspace[n] = aligned(scratch)
-    overlaps = tuple(o for tile in tiles for o in _free_overlaps(tile, owner, span, moment))
-    return Buffers(owner, span, size, workspace, moment, overlaps)
+    """The buffers of one order; see `Liveness.buffers`."""
+    return Liveness(graph).buffers(order, tiles, until)
 
 
 def _free_overlaps(
@@ -139,28 +155,27 @@ def _free_overlaps(
     return sorted(free, key=lambda o: -o.saved)[:1]
 
 
-def last_reads(order: tuple[Node, ...], moment: Mapping[Node, int]) -> dict[Node, int]:
+def last_reads(
+    prints: Mapping[Node, Footprint], order: Sequence[Node], moment: Mapping[Node, int]
+) -> dict[Node, int]:
     """The last moment at which a storage is read, through aliases too."""
     last: dict[Node, int] = {}
     for n in order:
-        if not OPS[n.op].alias:
-            for i in n.inputs:
-                last[holder(i)] = moment[n]
+        last.update(dict.fromkeys(prints[n].reads, moment[n]))
     return last
 
 
 def _lender(
-    n: Node, t: int, last: dict[Node, int], owner: dict[Node, Node], span: dict[Node, Span]
+    own: Footprint,
+    t: int,
+    last: Mapping[Node, int],
+    owner: Mapping[Node, Node],
+    span: Mapping[Node, Span],
 ) -> Node | None:
-    """The buffer that n may take over: of an input that nobody reads later."""
-    for position in lenders(n):
-        i = n.inputs[position]
-        if not in_arena(i):
-            continue
-        kept = holder(i)
-        buffer = owner[kept]
-        others = [j for j in n.inputs if j is not i and in_arena(j) and owner[holder(j)] is buffer]
-        same_size = aligned(buffer.type.nbytes) == aligned(n.type.nbytes)
-        if last[kept] == t and span[buffer][1] == t and same_size and not others:
-            return buffer
+    """The buffer that a node may take over: of an input that nobody reads later."""
+    for kept, others in own.lenders:
+        if last[kept] == t:
+            buffer = owner[kept]
+            if span[buffer][1] == t and not any(owner[h] is buffer for h in others):
+                return buffer
     return None

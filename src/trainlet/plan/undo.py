@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
-from trainlet.plan.buffers import aligned, holder, in_arena
+from trainlet.plan.buffers import aligned, footprints, holder, in_arena
 from trainlet.plan.liveness import last_reads
 from trainlet.plan.packing.blocks import Addresses, Block, rivals_of
 
@@ -63,7 +63,7 @@ def swapped_gradients(
 ) -> dict[Node, Node]:
     """For each update that can leave the old value in the place of its gradient, the storage of
     that: of the leaf's size, in the arena, and nobody reads it later."""
-    last, found = last_reads(order, moment), dict[Node, Node]()
+    last, found = last_reads(footprints(order), order, moment), dict[Node, Node]()
     for n in updates:
         if OPS[n.op].keeping is None:
             continue

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ops.op import OPS
+from trainlet.ops.rows import Rows
 from trainlet.plan.buffers import aligned, in_arena
-from trainlet.plan.liveness import Buffers, assign_buffers
+from trainlet.plan.liveness import Buffers, Liveness
+from trainlet.plan.tiles.make import Tiles
 from trainlet.plan.tiles.maps import height, rows_of
 from trainlet.plan.tiles.stream import check_streamed, not_in_rows
 from trainlet.plan.tiles.tile import Tile, moments
-from trainlet.plan.tiles.walk import make_tile, measure_tile
 
 Order = tuple[Node, ...]
 Levels = list[int]
@@ -41,8 +43,9 @@ def choose_tiles(
 
     Raises UnsupportedError when a reader of the streamed input cannot run on rows.
     """
-    known: Known = {}
-    tight, loose = (_Search(graph, order, streamed, tight, known) for tight in (True, False))
+    tight = _Search(graph, order, streamed)
+    loose = copy(tight)
+    loose.tight = False
     tiles = tight.run()
     buffers = tight.buffers(tiles)
     if max(buffers.stacked_bytes, default=0) <= buffers.lower_bound + buffers.lower_bound // CLOSE:
@@ -56,29 +59,36 @@ def choose_tiles(
 class _Search:
     """tight: as if all that is alive could lie without gaps.  known: tiles measured so far."""
 
-    def __init__(
-        self, graph: Graph, order: Order, streamed: Node | None, tight: bool, known: Known
-    ) -> None:
-        self.graph, self.order, self.streamed, self.tight = graph, order, streamed, tight
-        self.known = known
+    def __init__(self, graph: Graph, order: Order, streamed: Node | None) -> None:
+        self.graph, self.order, self.streamed, self.tight = graph, order, streamed, True
+        self.known: Known = {}
+        self.liveness = Liveness(graph)
+        self.rows: dict[Node, Rows | None] = {}
         self.readers = {n: list(r) for n, r in users(graph.nodes()).items()}
         for n in graph.outputs.values():
             self.readers[n].append(Node(OUTSIDE, (n,), n.type))
+        self.tiles = Tiles(self.readers, streamed)
+        self.fit = {n: self.fits(n) for n in order}
         waiting = self.updates()
         self.line = [n for n in order if n not in waiting]
-        self.fit = [self.fits(n) for n in self.line]
+        self.able = [self.fit[n] for n in self.line]
 
     def fits(self, n: Node) -> bool:
         """Whether n runs on rows of maps, and is no weight that a layer reads as a whole."""
-        how = rows_of(n)
+        how = self.rows_of(n)
         if how is None or not all(in_arena(m) for m in (n, *(n.inputs[k] for k in how.maps))):
             return False
         return not any(
             i is n and k not in reading.maps
             for r in self.readers[n]
-            if (reading := rows_of(r))
+            if (reading := self.rows_of(r))
             for k, i in enumerate(r.inputs)
         )
+
+    def rows_of(self, n: Node) -> Rows | None:
+        if n not in self.rows:
+            self.rows[n] = rows_of(n)
+        return self.rows[n]
 
     def updates(self) -> set[Node]:
         """Updates, and what only they read: they may wait until a tile has ended."""
@@ -86,7 +96,7 @@ class _Search:
         for n in reversed(self.order):
             changes = OPS[n.op].mutates is not None
             read = self.readers[n] and all(r in found for r in self.readers[n])
-            if not self.fits(n) and (changes or read):
+            if not self.fit[n] and (changes or read):
                 found.add(n)
         return found
 
@@ -132,8 +142,8 @@ class _Search:
 
     def floor(self) -> int:
         """No tile lowers a moment at which a node runs that cannot be in one."""
-        live = assign_buffers(self.graph, self.order).live_bytes
-        fixed = {n for n, fit in zip(self.line, self.fit, strict=True) if not fit}
+        live = self.liveness.buffers(self.order).live_bytes
+        fixed = {n for n, able in zip(self.line, self.able, strict=True) if not able}
         return max((b for n, b in zip(self.order, live, strict=True) if n in fixed), default=0)
 
     def streaming(self) -> tuple[Tile, ...]:
@@ -143,7 +153,7 @@ class _Search:
         places = [k for k, n in enumerate(self.line) if self.streamed in n.inputs]
         start, end = min(places), max(places)
         for k in range(start, end + 1):
-            if not self.fit[k]:
+            if not self.able[k]:
                 raise not_in_rows(
                     self.streamed,
                     f"{self.line[k]!r}, which does not run on rows, stands between its readers; "
@@ -160,7 +170,7 @@ class _Search:
         return sorted(self.profile(self.buffers(tiles)), reverse=True)
 
     def buffers(self, tiles: tuple[Tile, ...]) -> Buffers:
-        return assign_buffers(self.graph, self.arranged(tiles), tiles)
+        return self.liveness.buffers(self.arranged(tiles), tiles)
 
     def profile(self, buffers: Buffers) -> Levels:
         """Bytes that each moment needs."""
@@ -173,7 +183,7 @@ class _Search:
         levels = self.profile(buffers)
         top = levels.index(max(levels))
         peak = [k for k, n in enumerate(self.line) if buffers.moment[n] == top]
-        if not peak or not all(self.fit[k] for k in peak):
+        if not peak or not all(self.able[k] for k in peak):
             return
         first, last = peak[0], peak[-1]
         spans = [self.span(t) for t in tiles]
@@ -195,9 +205,7 @@ class _Search:
         """Without its loops; those of the chosen tiles are made at the end."""
         key = start, end, rows
         if key not in self.known:
-            self.known[key] = measure_tile(
-                self.line[start : end + 1], self.readers, rows, self.streamed
-            )
+            self.known[key] = self.tiles.measure(self.line[start : end + 1], rows)
         return self.known[key]
 
     def span(self, tile: Tile) -> tuple[int, int]:
@@ -206,13 +214,13 @@ class _Search:
 
     def backwards(self, first: int) -> Iterator[int]:
         for k in range(first, max(first - REACH, -1), -1):
-            if not self.fit[k]:
+            if not self.able[k]:
                 return
             yield k
 
     def forwards(self, last: int) -> Iterator[int]:
         for k in range(last, min(last + REACH, len(self.line))):
-            if not self.fit[k]:
+            if not self.able[k]:
                 return
             yield k
 
@@ -241,7 +249,7 @@ class _Search:
     def finished(self, tiles: tuple[Tile, ...]) -> tuple[Order, tuple[Tile, ...]]:
         """The order, and the tiles with their loops."""
         rows = {tile: key[2] for key, tile in self.known.items()}
-        made = (make_tile(t.nodes, self.readers, rows[t], self.streamed) for t in tiles)
+        made = (self.tiles.make(t.nodes, rows[t]) for t in tiles)
         return self.arranged(tiles), tuple(made)
 
 

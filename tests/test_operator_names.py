@@ -19,8 +19,6 @@ from trainlet.ops.op import OPS
 SRC = Path(__file__).parents[1] / "src" / "trainlet"
 TABLES = ("ops/", "frontends/", "backends/torch/")
 NOT_YET = {
-    "arguments.py",
-    "cli/options.py",
     "passes/fuse/chains.py",
     "pictures/memory.py",
 }

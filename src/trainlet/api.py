@@ -8,7 +8,7 @@ from trainlet.compiler import CompiledProgram, compile, evaluate, forward, load
 from trainlet.errors import TrainletError
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.loss import Loss
-from trainlet.ops.optimizer import SGD, Adam
+from trainlet.ops.optimizer import SGD, Adam, RMSprop
 from trainlet.ops.quantized.precision import Int8
 from trainlet.plan.report import Report
 from trainlet.run.counted import Profile
@@ -23,6 +23,7 @@ __all__ = [
     "Int8",
     "Loss",
     "Profile",
+    "RMSprop",
     "Report",
     "Simulation",
     "Target",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from trainlet.backends.target import PRESETS, Target
 from trainlet.errors import SchemeError, TargetError, TrainletError, shown
 from trainlet.ir.arguments import finite, flag, one_of, whole
 from trainlet.ir.scheme import UpdateScheme
-from trainlet.ops.optimizer import SGD, Optimizer
+from trainlet.ops.optimizer import OPTIMIZERS, SGD, Optimizer, written
 from trainlet.passes.presets import PRESETS as SCHEMES
 from trainlet.plan.order.best_order import EFFORTS
 
@@ -61,24 +62,27 @@ def optimizer_of(optimizer: Any) -> Optimizer:
         return SGD()
     ours = callable(getattr(optimizer, "update", None)) and hasattr(optimizer, "lr")
     if isinstance(optimizer, type) or not ours:
-        raise TrainletError(f"optimizer={shown(optimizer)}; allowed: None, trainlet.SGD(lr=...), "
-                            f"trainlet.Adam(lr=...){_ours(optimizer)}")  # fmt: skip
+        known = dict.fromkeys(type(make()).__name__ for make in OPTIMIZERS.values())
+        allowed = ", ".join(f"trainlet.{name}(lr=...)" for name in known)
+        raise TrainletError(
+            f"optimizer={shown(optimizer)}; allowed: None, {allowed}{_ours(optimizer)}"
+        )
     return optimizer
 
 
 def _ours(optimizer: Any) -> str:
     """What to write in the place of another library's optimizer, or of a name."""
     if isinstance(optimizer, str):
-        known = {"sgd": "SGD(lr=0.01)", "momentum": "SGD(lr=0.01, momentum=0.9)",
-                 "adam": "Adam(lr=0.001)"}  # fmt: skip
-        return f"; use trainlet.{known[optimizer.lower()]}" if optimizer.lower() in known else ""
+        made = OPTIMIZERS.get(optimizer.lower())
+        return f"; use trainlet.{written(made())}" if made else ""
     if not isinstance(optimizer, torch.optim.Optimizer) or len(optimizer.param_groups) != 1:
         return ""
-    group = optimizer.param_groups[0]
-    kind = type(optimizer).__name__
-    names = {"SGD": ("lr", "momentum"), "Adam": ("lr", "betas", "eps")}.get(kind, ())
-    given = ", ".join(f"{name}={group[name]!r}" for name in names)
-    return f"; use trainlet.{kind}({given})" if names else ""
+    group, kind = optimizer.param_groups[0], type(optimizer).__name__
+    ours = next((o for make in OPTIMIZERS.values() if type(o := make()).__name__ == kind), None)
+    if ours is None:
+        return ""
+    given = ", ".join(f"{option.name}={group[option.name]!r}" for option in fields(ours))
+    return f"; use trainlet.{kind}({given})"
 
 
 def bytes_of(name: str, size: Any) -> int | None:

@@ -14,8 +14,11 @@ import trainlet as tl
 from builds.covering import Row
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.ir.graph import Graph
+from trainlet.ops import optimizer
 
 CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+OPTIMIZERS = {name: make() for name, make in optimizer.OPTIMIZERS.items()}
+OPTIMIZERS["accumulate"] = tl.SGD(0.01)
 FACTORS = {
     "target": (*CORES, "host"),
     "compiler": ("gcc", "zig"),
@@ -24,17 +27,11 @@ FACTORS = {
     "channels": (1, 3, 8, 13, 14),
     "outputs": (1, 2, 3),
     "scheme": ("bias", "last", "norm", "full", "shares"),
-    "optimizer": ("sgd", "momentum", "adam", "accumulate"),
+    "optimizer": tuple(OPTIMIZERS),
     "gradient": ("none", "float32", "int16", "int8"),
     "bits": (0, 4, 8),
 }
 """gradient "none": the network is float32.  size: rows and columns of the map."""
-OPTIMIZERS = {
-    "sgd": tl.SGD(0.01),
-    "momentum": tl.SGD(0.01, momentum=0.9),
-    "adam": tl.Adam(0.001),
-    "accumulate": tl.SGD(0.01),
-}
 SHARES = {"first.weight": 0.5, "first.bias": 1.0, "grown.weight": 0.3, "depth.bias": 1.0,
           "inner.weight": 0.6, "head.weight": 0.4, "head.bias": 1.0}  # fmt: skip
 

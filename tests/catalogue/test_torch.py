@@ -1,5 +1,7 @@
 """Values and gradients against PyTorch, optimisers over several steps."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +9,11 @@ import torch
 from catalogue.cases import CASES, evaluate, leaves
 from catalogue.torch_reference import REFERENCE
 from trainlet.ir.graph import Node, topological
-from trainlet.ir.types import TensorType
+from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.loss import LOSSES
 from trainlet.ops.op import OPS, leaf
-from trainlet.ops.optimizer import SGD, Adam, Updates
+from trainlet.ops.optimizer import OPTIMIZERS, SGD, Adam, RMSprop, Updates
+from trainlet.ops.quantized.precision import Int8
 
 TOLERANCE = 3e-7
 """The arithmetic is float64, but constants such as 1/6 are float32, as they are in C."""
@@ -63,8 +66,11 @@ def test_value_and_gradients(case):
         (Adam(), torch.optim.Adam, 1e-5),
         (Adam(betas=(0.8, 0.99), eps=1e-3),
          lambda p, lr: torch.optim.Adam(p, lr, betas=(0.8, 0.99), eps=1e-3), 1e-5),
+        (RMSprop(), torch.optim.RMSprop, 1e-6),
+        (RMSprop(alpha=0.8, eps=1e-3),
+         lambda p, lr: torch.optim.RMSprop(p, lr, alpha=0.8, eps=1e-3), 1e-6),
     ],
-    ids=["sgd", "momentum", "adam", "adam-other"],
+    ids=["sgd", "momentum", "adam", "adam-other", "rmsprop", "rmsprop-other"],
 )  # fmt: skip
 def test_optimizer_over_five_steps(ours, theirs, tolerance):
     rng, rate = np.random.default_rng(0), 0.1
@@ -90,3 +96,28 @@ def test_optimizer_over_five_steps(ours, theirs, tolerance):
         for name, t in tensors.items():
             assert values[name].dtype == np.float32
             np.testing.assert_allclose(values[name], t.numpy(), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_optimizer_on_integers(make):
+    """In five steps no int8 weight is farther from torch's than half a unit a step."""
+    rng, unit, rate = np.random.default_rng(1), 0.01, make().lr
+    kind = TensorType((4, 3), "int8", Quant((unit,) * 4, (0,) * 4, 0))
+    p, g = leaf("param", "w", kind), leaf("input", "g", TensorType((4, 3)))
+    updates = Updates(precision=Int8(rounding="nearest"))
+    make().update({p: g}, updates)
+    values = {"w": rng.integers(-20, 20, (4, 3)).astype(np.int8), "lr": np.float32(rate)}
+    values |= updates.values
+
+    theirs = torch.tensor(values["w"] * unit, dtype=torch.float32, requires_grad=True)
+    options = {f.name: getattr(make(), f.name) for f in fields(make())}
+    optimizer = getattr(torch.optim, type(make()).__name__)([theirs], **options)
+    for _ in range(5):
+        values["g"] = 10 * rng.standard_normal((4, 3), "float32")
+        known = {n: values[n.name] for n in topological(updates.outputs.values()) if n.is_leaf}
+        values |= {key.removeprefix("new."): evaluate(n, known)
+                   for key, n in updates.outputs.items()}  # fmt: skip
+        theirs.grad = torch.from_numpy(values["g"])
+        optimizer.step()
+    assert values["w"].dtype == np.int8
+    np.testing.assert_allclose(values["w"] * unit, theirs.detach(), rtol=0, atol=2.5 * unit + 1e-5)

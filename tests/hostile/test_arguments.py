@@ -101,6 +101,7 @@ def test_an_optimizer_of_torch_is_translated():
     for made, text in (
         (torch.optim.SGD(parameters, lr=0.5, momentum=0.25), "trainlet.SGD(lr=0.5, momentum=0.25)"),
         (torch.optim.Adam(parameters, lr=0.5), "trainlet.Adam(lr=0.5, betas=(0.9, 0.999), eps="),
+        (torch.optim.RMSprop(parameters, lr=0.5), "trainlet.RMSprop(lr=0.5, alpha=0.99, eps="),
         (torch.optim.Adagrad(parameters), "allowed: None, trainlet.SGD(lr=...)"),
     ):
         with pytest.raises(TrainletError) as caught:

@@ -17,6 +17,7 @@ OPTIMIZERS = {
     "sgd": (tl.SGD(0.02), lambda p: torch.optim.SGD(p, 0.02)),
     "momentum": (tl.SGD(0.02, momentum=0.9), lambda p: torch.optim.SGD(p, 0.02, momentum=0.9)),
     "adam": (tl.Adam(0.002, eps=1e-3), lambda p: torch.optim.Adam(p, 0.002, eps=1e-3)),
+    "rmsprop": (tl.RMSprop(0.002, eps=1e-3), lambda p: torch.optim.RMSprop(p, 0.002, eps=1e-3)),
 }
 
 

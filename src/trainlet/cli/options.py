@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,18 +12,13 @@ import trainlet as tl
 from trainlet.errors import SchemeError, TrainletError
 from trainlet.ir.npz import read_npz
 from trainlet.ops.loss import LOSSES
-from trainlet.ops.optimizer import Optimizer
+from trainlet.ops.optimizer import OPTIMIZERS, Optimizer
 from trainlet.ops.quantized.precision import GRADIENTS
 from trainlet.passes.presets import PRESETS
 from trainlet.plan.order.best_order import EFFORTS
 from trainlet.run.trainer import DEVICES
 
 KB = 1024
-OPTIMIZERS: dict[str, Callable[[float | None], Optimizer]] = {
-    "sgd": lambda lr: tl.SGD(0.01 if lr is None else lr),
-    "momentum": lambda lr: tl.SGD(0.01 if lr is None else lr, momentum=0.9),
-    "adam": lambda lr: tl.Adam(0.001 if lr is None else lr),
-}
 
 
 def _known_device(name: str) -> str:
@@ -51,10 +45,11 @@ MaxRecompute = Annotated[
     float,
     typer.Option(min=1, max=2, help="a step may have so many times the multiply-accumulates"),
 ]
+_RATES = ", ".join(f"{name} {make().lr:g}" for name, make in OPTIMIZERS.items())
 OptimizerName = Annotated[
     str, typer.Option("--optimizer", help=", ".join(OPTIMIZERS) + "; momentum is SGD with 0.9")
 ]
-Lr = Annotated[float | None, typer.Option(help="learning rate (default: 0.01; adam 0.001)")]
+Lr = Annotated[float | None, typer.Option(help=f"learning rate (default: {_RATES})")]
 LossName = Annotated[str, typer.Option("--loss", help=", ".join(LOSSES))]
 Accumulate = Annotated[int, typer.Option(min=1, help="average the gradients of so many steps")]
 PrecisionName = Annotated[
@@ -145,7 +140,7 @@ class Request:
         if self.optimizer not in OPTIMIZERS:
             known = ", ".join(OPTIMIZERS)
             raise TrainletError(f"no optimizer {self.optimizer!r}; allowed: {known}")
-        return OPTIMIZERS[self.optimizer](self.lr)
+        return OPTIMIZERS[self.optimizer](**({} if self.lr is None else {"lr": self.lr}))
 
     def arithmetic(self) -> str | tl.Int8 | None:
         """What `compile` takes as its precision."""

@@ -5,8 +5,9 @@ Each follows PyTorch's formula of the same name; the learning rate is an argumen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
 from numbers import Real
 from typing import Any, Protocol
 
@@ -99,6 +100,14 @@ def _check_share(name: str, value: float) -> None:
         raise TrainletError(f"{name} is in [0, 1) as float32, found {value}")
 
 
+def _check_eps(value: float) -> None:
+    if not _number("eps", value) >= SMALLEST:
+        raise TrainletError(
+            f"eps is {shown(value)}; allowed: a number of at least {SMALLEST:.3g}: where a "
+            "gradient is 0, so is the root that it is added to"
+        )
+
+
 @dataclass(frozen=True)
 class SGD:
     """p -= lr * g; with momentum, m = momentum * m + g and p -= lr * m."""
@@ -131,11 +140,7 @@ class Adam:
             raise TrainletError(f"betas are {shown(self.betas)}; allowed: two numbers in [0, 1)")
         for k, beta in enumerate(self.betas, 1):
             _check_share(f"beta {k}", beta)
-        if not _number("eps", self.eps) >= SMALLEST:
-            raise TrainletError(
-                f"eps is {shown(self.eps)}; allowed: a number of at least {SMALLEST:.3g}: where a "
-                "gradient is 0, so is the root that it is added to"
-            )
+        _check_eps(self.eps)
 
     def update(self, gradients: Mapping[Node, Node], updates: Updates) -> None:
         powers = []
@@ -149,3 +154,42 @@ class Adam:
                 updates.set(p, build("adam", p, m, v, *powers, updates.lr, eps=self.eps))
             else:
                 updates.descend(p, build("adam_direction", m, v, *powers, eps=self.eps))
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """v = alpha * v + (1 - alpha) * g^2, p -= lr * g / (sqrt(v) + eps); without momentum."""
+
+    lr: float = 0.01
+    alpha: float = 0.99
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        _check_rate(self.lr)
+        _check_share("alpha", self.alpha)
+        _check_eps(self.eps)
+
+    def update(self, gradients: Mapping[Node, Node], updates: Updates) -> None:
+        for p, g in gradients.items():
+            v = updates.moment(p, g, "moment2", "rmsprop_v", (0.0, None), beta=self.alpha)
+            updates.descend(p, build("rmsprop_direction", g, v, eps=self.eps))
+
+
+OPTIMIZERS: dict[str, Callable[..., SGD | Adam | RMSprop]] = {
+    "sgd": SGD,
+    "momentum": partial(SGD, momentum=0.9),
+    "adam": Adam,
+    "rmsprop": RMSprop,
+}
+"""Every optimiser by the name that the command line gives it; a learning rate may follow."""
+
+
+def written(optimizer: SGD | Adam | RMSprop) -> str:
+    """The call that makes an optimiser: its rate, and what is not as it would be by itself."""
+    given = {
+        f.name: getattr(optimizer, f.name)
+        for f in fields(optimizer)
+        if f.name == "lr" or getattr(optimizer, f.name) != f.default
+    }
+    arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    return f"{type(optimizer).__name__}({arguments})"

@@ -203,3 +203,20 @@ register(
         ],
     )
 )
+
+register(
+    Op(
+        "rmsprop_direction",
+        infer=lambda g, v, eps: same_type(g, v),
+        eval=lambda g, v, eps: g / (np.sqrt(v) + np.float32(eps)),
+        call=lambda n: (n.type.size, float(n.attrs["eps"])),
+        inplace=(0,),
+        samples=[
+            Sample(
+                (float32(4, 2), float32(4, 2)),
+                {"eps": 1e-8},
+                {1: lambda rng: np.abs(rng.standard_normal((4, 2))).astype(np.float32)},
+            )
+        ],
+    )
+)

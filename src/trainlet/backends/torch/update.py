@@ -89,6 +89,12 @@ def adam_direction(n: Node, m: Tensor, v: Tensor, power1: Tensor, power2: Tensor
     return m / over(1.0 - power1, m) / _root(n, v, power2)
 
 
+@lowering("rmsprop_direction")
+def rmsprop_direction(n: Node, g: Tensor, v: Tensor) -> Tensor:
+    g, v = aligned(g, v)
+    return g / (_sqrt(v) + n.attrs["eps"])
+
+
 def _mix(x: Tensor) -> Tensor:
     """Scramble uint32 values, held in int32: products wrap, shifts are made logical."""
     x = x ^ ((x >> 16) & 0xFFFF)

@@ -51,6 +51,8 @@ def test_it_computes_the_layer_of_the_real_values(op):
         requantization=constant, label="layer", **window,
     )  # fmt: skip
     assert node.name == "layer"
+    units = node.inputs[2].type.quant.scale
+    np.testing.assert_allclose(units, scales * np.float32(0.1), rtol=1e-6)
     found = OPS[node.op].eval(*(values[i] for i in node.inputs), **node.attrs)
 
     along = [-1 if k == axis else 1 for k in range(len(shape))]

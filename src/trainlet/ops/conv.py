@@ -5,6 +5,7 @@ x [N,H,W,C], w [O,KH,KW,C/groups], y [N,OH,OW,O].
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,9 @@ def _vjp(n: Node, g: Node) -> list[Thunk | None]:
     return rules
 
 
-_PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "groups": 1}
-_ODD = {"stride": (2, 1), "padding": (0, 2, 1, 2), "dilation": (1, 2), "groups": 2}
-_POINT = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups": 1}
+PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "groups": 1}
+ODD = {"stride": (2, 1), "padding": (0, 2, 1, 2), "dilation": (1, 2), "groups": 2}
+POINT = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups": 1}
 
 register(
     Op(
@@ -78,9 +79,9 @@ register(
         channel_axis=0,
         tolerance=ANOTHER_ORDER,
         samples=[
-            Sample((float32(2, 5, 4, 3), float32(4, 3, 3, 3), float32(4)), _PLAIN),
-            Sample((float32(1, 7, 6, 4), float32(6, 3, 3, 2)), _ODD),
-            Sample((float32(1, 3, 3, 5), float32(2, 1, 1, 5), float32(2)), _POINT),
+            Sample((float32(2, 5, 4, 3), float32(4, 3, 3, 3), float32(4)), PLAIN),
+            Sample((float32(1, 7, 6, 4), float32(6, 3, 3, 2)), ODD),
+            Sample((float32(1, 3, 3, 5), float32(2, 1, 1, 5), float32(2)), POINT),
         ],
     )
 )
@@ -100,8 +101,8 @@ register(
         macs=lambda n: Geometry.of(n).macs(n.inputs[0].type, n.inputs[1].type),
         tolerance=ANOTHER_ORDER,
         samples=[
-            Sample((float32(2, 5, 4, 4), float32(4, 3, 3, 3)), {"size": (5, 4), **_PLAIN}),
-            Sample((float32(1, 3, 6, 6), float32(6, 3, 3, 2)), {"size": (7, 6), **_ODD}),
+            Sample((float32(2, 5, 4, 4), float32(4, 3, 3, 3)), {"size": (5, 4), **PLAIN}),
+            Sample((float32(1, 3, 6, 6), float32(6, 3, 3, 2)), {"size": (7, 6), **ODD}),
         ],
     )
 )
@@ -111,14 +112,15 @@ def _infer_dw(g: TensorType, x: TensorType, *, kernel: Pair, groups: int, **_: A
     return g.with_shape((g.shape[3], *kernel, x.shape[3] // groups))
 
 
-def _narrow(n: Node, ratio: float) -> Node:
-    """The leading input channels; in a grouped convolution, the leading groups."""
+def narrowed(n: Node, ratio: float, leading: Callable[[Node, float], Node]) -> Node:
+    """The weight gradient n of the leading input channels alone; in a grouped convolution, of the
+    leading groups.  `leading` takes the leading channels of a map."""
     (g, x), groups = n.inputs, n.attrs["groups"]
     if groups == 1:
-        return build("conv2d_dw", g, leading(x, ratio), label=n.name, **n.attrs)
+        return build(n.op, g, leading(x, ratio), label=n.name, **n.attrs)
     share = kept(groups, ratio)
     parts = [leading(t, share / groups) for t in (g, x)]
-    return build("conv2d_dw", *parts, label=n.name, **{**n.attrs, "groups": share})
+    return build(n.op, *parts, label=n.name, **{**n.attrs, "groups": share})
 
 
 register(
@@ -126,13 +128,13 @@ register(
         "conv2d_dw",
         infer=_infer_dw,
         eval=lambda g, x, **window: correlate_dw(g, x, Geometry(**window)),
-        narrow=_narrow,
+        narrow=lambda n, ratio: narrowed(n, ratio, leading),
         call=lambda n: Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),
         macs=lambda n: Geometry.of(n).macs(n.inputs[0].type, n.type),
         tolerance=ANOTHER_ORDER,
         samples=[
-            Sample((float32(2, 5, 4, 4), float32(2, 5, 4, 3)), {"kernel": (3, 3), **_PLAIN}),
-            Sample((float32(1, 3, 6, 6), float32(1, 7, 6, 4)), {"kernel": (3, 3), **_ODD}),
+            Sample((float32(2, 5, 4, 4), float32(2, 5, 4, 3)), {"kernel": (3, 3), **PLAIN}),
+            Sample((float32(1, 3, 6, 6), float32(1, 7, 6, 4)), {"kernel": (3, 3), **ODD}),
         ],
     )
 )

@@ -46,8 +46,8 @@ def _vjp(n: Node, g: Node) -> list[Thunk | None]:
     return rules
 
 
-_PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1)}
-_ODD = {"stride": (2, 2), "padding": (2, 3, 3, 2), "dilation": (1, 2)}
+PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1)}
+ODD = {"stride": (2, 2), "padding": (2, 3, 3, 2), "dilation": (1, 2)}
 
 register(
     Op(
@@ -62,8 +62,8 @@ register(
         channel_axis=2,
         tolerance=ANOTHER_ORDER,
         samples=[
-            Sample((float32(2, 5, 4, 3), float32(3, 3, 3), float32(3)), _PLAIN),
-            Sample((float32(1, 8, 9, 2), float32(5, 3, 2)), _ODD),
+            Sample((float32(2, 5, 4, 3), float32(3, 3, 3), float32(3)), PLAIN),
+            Sample((float32(1, 8, 9, 2), float32(5, 3, 2)), ODD),
         ],
     )
 )
@@ -79,8 +79,8 @@ register(
         macs=lambda n: Geometry.of(n).macs(n.inputs[0].type, n.inputs[1].type),
         tolerance=ANOTHER_ORDER,
         samples=[
-            Sample((float32(2, 5, 4, 3), float32(3, 3, 3)), {"size": (5, 4), **_PLAIN}),
-            Sample((float32(1, 5, 5, 2), float32(5, 3, 2)), {"size": (8, 9), **_ODD}),
+            Sample((float32(2, 5, 4, 3), float32(3, 3, 3)), {"size": (5, 4), **PLAIN}),
+            Sample((float32(1, 5, 5, 2), float32(5, 3, 2)), {"size": (8, 9), **ODD}),
         ],
     )
 )
@@ -103,8 +103,8 @@ register(
         macs=lambda n: Geometry.of(n).macs(n.inputs[0].type, n.type),
         tolerance=ANOTHER_ORDER,
         samples=[
-            Sample((float32(2, 5, 4, 3), float32(2, 5, 4, 3)), {"kernel": (3, 3), **_PLAIN}),
-            Sample((float32(1, 5, 5, 2), float32(1, 8, 9, 2)), {"kernel": (5, 3), **_ODD}),
+            Sample((float32(2, 5, 4, 3), float32(2, 5, 4, 3)), {"kernel": (3, 3), **PLAIN}),
+            Sample((float32(1, 5, 5, 2), float32(1, 8, 9, 2)), {"kernel": (5, 3), **ODD}),
         ],
     )
 )

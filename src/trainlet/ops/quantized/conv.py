@@ -12,7 +12,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.conv import result_shape
+from trainlet.ops.conv import ODD, PLAIN, POINT, narrowed, result_shape
 from trainlet.ops.correlate import correlate, correlate_dw, correlate_dx
 from trainlet.ops.op import (
     ANOTHER_ORDER,
@@ -21,7 +21,6 @@ from trainlet.ops.op import (
     Thunk,
     build,
     float32,
-    kept,
     register,
     require,
 )
@@ -74,9 +73,6 @@ def clamp_literals(n: Node) -> tuple[int, ...]:
     return n.attrs["source"][1], n.attrs["zero_point"], n.attrs["low"], n.attrs["high"]
 
 
-_PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "groups": 1}
-_ODD = {"stride": (2, 1), "padding": (0, 2, 1, 2), "dilation": (1, 2), "groups": 2}
-_POINT = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups": 1}
 _X, _RELU = (0.5, -100), {"scale": 2.0, "zero_point": -128, "low": -128, "high": 127}
 _CLIPPED = {"scale": 0.75, "zero_point": 9, "low": -90, "high": 101}
 
@@ -102,9 +98,9 @@ register(
         macs=lambda n: Geometry.of(n).macs(n.type, n.inputs[1].type),
         channel_axis=0,
         samples=[
-            _sample((2, 5, 4, 3), (4, 3, 3, 3), _PLAIN, _RELU),
-            _sample((1, 7, 6, 4), (6, 3, 3, 2), _ODD, _CLIPPED),
-            _sample((1, 3, 3, 5), (2, 1, 1, 5), _POINT, _CLIPPED),
+            _sample((2, 5, 4, 3), (4, 3, 3, 3), PLAIN, _RELU),
+            _sample((1, 7, 6, 4), (6, 3, 3, 2), ODD, _CLIPPED),
+            _sample((1, 3, 3, 5), (2, 1, 1, 5), POINT, _CLIPPED),
         ],
     )
 )
@@ -140,8 +136,8 @@ register(
                 {1: draw_int8(w), 2: lambda rng, n=w[0]: rng.uniform(0.01, 0.1, n)},
             )
             for g, w, size, geometry in [
-                ((2, 5, 4, 4), (4, 3, 3, 3), (5, 4), _PLAIN),
-                ((1, 3, 6, 6), (6, 3, 3, 2), (7, 6), _ODD),
+                ((2, 5, 4, 4), (4, 3, 3, 3), (5, 4), PLAIN),
+                ((1, 3, 6, 6), (6, 3, 3, 2), (7, 6), ODD),
             ]
         ],
     )
@@ -160,22 +156,12 @@ def _eval_dw(g: np.ndarray, x: np.ndarray, *, scale: float, zero: int, **window:
     return correlate_dw(g, real, Geometry(**window)) * np.float32(scale)
 
 
-def _narrow(n: Node, ratio: float) -> Node:
-    """The leading input channels; in a grouped convolution, the leading groups."""
-    (g, x), groups = n.inputs, n.attrs["groups"]
-    if groups == 1:
-        return build("conv2d_i8_dw", g, leading(x, ratio), label=n.name, **n.attrs)
-    share = kept(groups, ratio)
-    parts = [leading(t, share / groups) for t in (g, x)]
-    return build("conv2d_i8_dw", *parts, label=n.name, **{**n.attrs, "groups": share})
-
-
 register(
     Op(
         "conv2d_i8_dw",
         infer=_infer_dw,
         eval=_eval_dw,
-        narrow=_narrow,
+        narrow=lambda n, ratio: narrowed(n, ratio, leading),
         call=lambda n: (
             *Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),
             float(n.attrs["scale"]),
@@ -190,8 +176,8 @@ register(
                 {1: draw_int8(x)},
             )
             for g, x, geometry in [
-                ((2, 5, 4, 4), (2, 5, 4, 3), _PLAIN),
-                ((1, 3, 6, 6), (1, 7, 6, 4), _ODD),
+                ((2, 5, 4, 4), (2, 5, 4, 3), PLAIN),
+                ((1, 3, 6, 6), (1, 7, 6, 4), ODD),
             ]
         ],
     )

@@ -9,7 +9,7 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.correlate import correlate, correlate_dw, correlate_dx
-from trainlet.ops.depthwise import result_shape
+from trainlet.ops.depthwise import ODD, PLAIN, result_shape
 from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
 from trainlet.ops.quantized.cast import weight_scales
 from trainlet.ops.quantized.conv import clamp_literals
@@ -57,8 +57,6 @@ def _vjp(n: Node, g: Node) -> list[Thunk | None]:
     ]  # fmt: skip
 
 
-_PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1)}
-_ODD = {"stride": (2, 2), "padding": (2, 3, 3, 2), "dilation": (1, 2)}
 _X, _RELU = (0.5, -100), {"scale": 1.0, "zero_point": -128, "low": -128, "high": 127}
 _CLIPPED = {"scale": 0.5, "zero_point": 9, "low": -90, "high": 101}
 
@@ -84,8 +82,8 @@ register(
         macs=lambda n: Geometry.of(n).macs(n.type, n.inputs[1].type),
         channel_axis=2,
         samples=[
-            _sample((2, 5, 4, 3), (3, 3, 3), _PLAIN, _RELU),
-            _sample((1, 8, 9, 2), (5, 3, 2), _ODD, _CLIPPED),
+            _sample((2, 5, 4, 3), (3, 3, 3), PLAIN, _RELU),
+            _sample((1, 8, 9, 2), (5, 3, 2), ODD, _CLIPPED),
         ],
     )
 )
@@ -119,8 +117,8 @@ register(
                 {1: draw_int8(w), 2: lambda rng, n=w[2]: rng.uniform(0.01, 0.1, n)},
             )
             for g, w, size, geometry in [
-                ((2, 5, 4, 3), (3, 3, 3), (5, 4), _PLAIN),
-                ((1, 5, 5, 2), (5, 3, 2), (8, 9), _ODD),
+                ((2, 5, 4, 3), (3, 3, 3), (5, 4), PLAIN),
+                ((1, 5, 5, 2), (5, 3, 2), (8, 9), ODD),
             ]
         ],
     )
@@ -162,8 +160,8 @@ register(
                 {1: draw_int8(x)},
             )
             for g, x, kernel, geometry in [
-                ((2, 5, 4, 3), (2, 5, 4, 3), (3, 3), _PLAIN),
-                ((1, 5, 5, 2), (1, 8, 9, 2), (5, 3), _ODD),
+                ((2, 5, 4, 3), (2, 5, 4, 3), (3, 3), PLAIN),
+                ((1, 5, 5, 2), (1, 8, 9, 2), (5, 3), ODD),
             ]
         ],
     )

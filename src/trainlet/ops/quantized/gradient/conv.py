@@ -8,6 +8,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
+from trainlet.ops.conv import ODD, PLAIN, POINT
 from trainlet.ops.correlate import correlate_dw, correlate_dx
 from trainlet.ops.op import Thunk, build, kept
 from trainlet.ops.quantized.gradient.block import check_block, shift_round
@@ -46,10 +47,6 @@ def _sums(
     return correlate_dx(scaled, w, size, Geometry.of_weight(w, **window))
 
 
-_PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "groups": 1}
-_ODD = {"stride": (2, 1), "padding": (0, 2, 1, 2), "dilation": (1, 2), "groups": 2}
-_WIDE = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups": 1}
-
 LayerDx(
     "conv2d",
     _infer_dx,
@@ -57,10 +54,10 @@ LayerDx(
     lambda n, dx: Geometry.of(n).literals(dx, n.inputs[0].type),
     axis=0,
     samples=[
-        ("int16", None, (2, 5, 4, 4), (4, 3, 3, 3), {"size": (5, 4), **_PLAIN}),
-        ("int16", 3, (1, 3, 6, 6), (6, 3, 3, 2), {"size": (7, 6), **_ODD}),
-        ("int8", None, (1, 3, 6, 6), (6, 3, 3, 2), {"size": (7, 6), **_ODD}),
-        ("int16", None, (1, 2, 2, 3), (3, 1, 1, 37), {"size": (2, 2), **_WIDE}),
+        ("int16", None, (2, 5, 4, 4), (4, 3, 3, 3), {"size": (5, 4), **PLAIN}),
+        ("int16", 3, (1, 3, 6, 6), (6, 3, 3, 2), {"size": (7, 6), **ODD}),
+        ("int8", None, (1, 3, 6, 6), (6, 3, 3, 2), {"size": (7, 6), **ODD}),
+        ("int16", None, (1, 2, 2, 3), (3, 1, 1, 37), {"size": (2, 2), **POINT}),
     ],
     rows=window_dx_rows,
 ).register()
@@ -90,9 +87,9 @@ LayerDw(
     axis=0,
     source=(0.5, -100),
     samples=[
-        ("int16", (2, 5, 4, 4), (2, 5, 4, 3), {"kernel": (3, 3), **_PLAIN}),
-        ("int16", (1, 3, 6, 6), (1, 7, 6, 4), {"kernel": (3, 3), **_ODD}),
-        ("int8", (1, 3, 6, 6), (1, 7, 6, 4), {"kernel": (3, 3), **_ODD}),
+        ("int16", (2, 5, 4, 4), (2, 5, 4, 3), {"kernel": (3, 3), **PLAIN}),
+        ("int16", (1, 3, 6, 6), (1, 7, 6, 4), {"kernel": (3, 3), **ODD}),
+        ("int8", (1, 3, 6, 6), (1, 7, 6, 4), {"kernel": (3, 3), **ODD}),
     ],
     narrow=_narrow,
 ).register()

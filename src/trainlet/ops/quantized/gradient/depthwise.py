@@ -9,6 +9,7 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.correlate import correlate_dw, correlate_dx
+from trainlet.ops.depthwise import ODD, PLAIN
 from trainlet.ops.op import Thunk, build, require
 from trainlet.ops.quantized.gradient.block import check_block, shift_round
 from trainlet.ops.quantized.gradient.layer import LayerDx, check_layer
@@ -45,9 +46,6 @@ def _sums(
     return correlate_dx(scaled, w, size, Geometry.of_weight(w, **window))
 
 
-_PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1)}
-_ODD = {"stride": (2, 2), "padding": (2, 3, 3, 2), "dilation": (1, 2)}
-
 LayerDx(
     "depthwise",
     _infer_dx,
@@ -55,9 +53,9 @@ LayerDx(
     lambda n, dx: Geometry.of(n).literals(dx, n.inputs[0].type),
     axis=2,
     samples=[
-        ("int16", None, (2, 5, 4, 3), (3, 3, 3), {"size": (5, 4), **_PLAIN}),
-        ("int16", 3, (1, 5, 5, 2), (5, 3, 2), {"size": (8, 9), **_ODD}),
-        ("int8", None, (1, 5, 4, 19), (3, 3, 19), {"size": (5, 4), **_PLAIN}),
+        ("int16", None, (2, 5, 4, 3), (3, 3, 3), {"size": (5, 4), **PLAIN}),
+        ("int16", 3, (1, 5, 5, 2), (5, 3, 2), {"size": (8, 9), **ODD}),
+        ("int8", None, (1, 5, 4, 19), (3, 3, 19), {"size": (5, 4), **PLAIN}),
     ],
     rows=window_dx_rows,
 ).register()
@@ -82,9 +80,9 @@ LayerDw(
     axis=2,
     source=(0.5, -100),
     samples=[
-        ("int16", (2, 5, 4, 3), (2, 5, 4, 3), {"kernel": (3, 3), **_PLAIN}),
-        ("int16", (1, 5, 5, 2), (1, 8, 9, 2), {"kernel": (5, 3), **_ODD}),
-        ("int8", (1, 5, 5, 2), (1, 8, 9, 2), {"kernel": (5, 3), **_ODD}),
+        ("int16", (2, 5, 4, 3), (2, 5, 4, 3), {"kernel": (3, 3), **PLAIN}),
+        ("int16", (1, 5, 5, 2), (1, 8, 9, 2), {"kernel": (5, 3), **ODD}),
+        ("int8", (1, 5, 5, 2), (1, 8, 9, 2), {"kernel": (5, 3), **ODD}),
     ],
     narrow=_narrow,
 ).register()

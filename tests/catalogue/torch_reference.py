@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -97,6 +98,7 @@ REFERENCE: dict[str, Callable[..., Tensor]] = {
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "hard_sigmoid": F.hardsigmoid,
     "hard_swish": F.hardswish,
+    "leaky_relu": lambda x, slope: F.leaky_relu(x, float(np.float32(slope))),
     "linear": F.linear,
     "matmul": _matmul,
     "max_pool": _max_pool,

@@ -38,7 +38,7 @@ def packed(value: np.ndarray, size: int) -> np.ndarray:
 
 def unpacked(case: Case, node: Node, arrays: list[np.ndarray]) -> list[np.ndarray]:
     """Masks side by side, as the simulation has them."""
-    if case.op.name not in ("mask_dx", "mask_bfp"):
+    if len(arrays) < 2 or arrays[1].dtype != np.uint8 or arrays[1].ndim != 1:
         return arrays
     shape = arrays[0].shape
     bits = np.unpackbits(arrays[1], count=arrays[0].size, bitorder="little").astype(bool)

@@ -35,10 +35,10 @@ class Proposal:
 Kind = Callable[[Random, Value, list[Value]], Proposal]
 ACTIVATIONS = """nn.ReLU() nn.ReLU6() nn.Hardswish() nn.Hardsigmoid() nn.Sigmoid() nn.Tanh()
     nn.SiLU() nn.GELU() nn.GELU(approximate='tanh') nn.ReLU(inplace=True)
-    nn.Hardtanh(0.0,6.0)""".split()
+    nn.Hardtanh(0.0,6.0) nn.LeakyReLU(0.1)""".split()
 FUNCTIONS = """F.relu({x}) F.relu6({x}) F.hardswish({x}) F.hardsigmoid({x}) F.silu({x}) F.gelu({x})
     torch.tanh({x}) torch.sigmoid({x}) {x}.clamp(0,6) {x}.clamp(min=0) F.hardtanh({x},-0.5,0.75)
-    {x}.clamp(-0.4,0.9) {x}.clamp_min(0.0)""".split()
+    {x}.clamp(-0.4,0.9) {x}.clamp_min(0.0) F.leaky_relu({x})""".split()
 
 
 def module(part: str) -> Proposal:
@@ -289,7 +289,7 @@ def strange(rng: Random, x: Value, others: list[Value]) -> Proposal:
     """What may be refused, and must not be something else."""
     return Proposal(rng.choice([
         "{x}.detach() + {x}", "torch.exp({x} * 0.1)", "{x}.sum(1, keepdim=True) * 0.1",
-        "{x}.abs()", "F.leaky_relu({x})", "F.dropout({x}, 0.5)", "F.elu({x})", "{x}.flip(1)",
+        "{x}.abs()", "F.dropout({x}, 0.5)", "F.elu({x})", "{x}.flip(1)",
         "torch.where({x} > 0, {x}, 0.1 * {x})", "{x}.amax(1, keepdim=True)", "{x} ** 2",
         "torch.sqrt({x} * {x} + 1)", "torch.maximum({x}, {x} * 0.5)", "{x}.repeat(1, 2)",
     ]))  # fmt: skip

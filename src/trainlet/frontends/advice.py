@@ -8,13 +8,16 @@ _SEQUENCES = (
 )
 _COMPARED = "Trainlet computes in float32 only; where the condition is constant, make it a buffer"
 _RANDOM = "a trainer draws no random numbers; leave it out, or pass the numbers as an input"
-_SMOOTH = "nn.ReLU, nn.ReLU6, nn.SiLU, nn.GELU, nn.Tanh, nn.Hardswish and nn.Hardtanh are known"
+_SMOOTH = (
+    "nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.SiLU, nn.GELU, nn.Tanh, nn.Hardswish and nn.Hardtanh are "
+    "known"
+)
 
 _INSTEAD = {
     "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell": _SEQUENCES,
     "embedding embedding_bag one_hot": "pass the vectors themselves as a float32 input",
     "gt lt ge le eq ne logical_and logical_or logical_not where masked_fill": _COMPARED,
-    "leaky_relu prelu": "F.relu(x) - slope * F.relu(-x) is the same",
+    "prelu": "F.relu(x) - slope * F.relu(-x) is the same; nn.LeakyReLU is known",
     "elu selu celu softplus mish log_sigmoid softsign": _SMOOTH,
     "abs": "F.relu(x) + F.relu(-x) is the same",
     "pow square": "x * x is the same as x ** 2",

@@ -1,14 +1,14 @@
 """Activation functions.
 
-The clipped-linear ones (ReLU, ReLU6, hard-sigmoid) keep one bit an element for their backward
-pass; sigmoid and tanh keep their result, the others their input.
+The clipped-linear ones (ReLU, ReLU6, hard-sigmoid) and LeakyReLU keep one bit an element for their
+backward pass; sigmoid and tanh keep their result, the others their input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import erf, pi, sqrt
+from math import erf, pi, prod, sqrt
 
 import numpy as np
 
@@ -40,6 +40,12 @@ def mask_type(y: TensorType) -> TensorType:
 def pack(inside: np.ndarray) -> np.ndarray:
     """Bit k of byte k/8 tells whether element k of the flattened tensor is inside."""
     return np.packbits(inside.reshape(-1), bitorder="little")
+
+
+def unpacked(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The inverse of `pack`, bool."""
+    bits = np.unpackbits(mask, count=prod(shape), bitorder="little")
+    return bits.reshape(shape).astype(bool)
 
 
 @dataclass(frozen=True)
@@ -120,8 +126,7 @@ def _infer_mask_dx(g: TensorType, mask: TensorType, slope: float) -> TensorType:
 
 
 def _eval_mask_dx(g: np.ndarray, mask: np.ndarray, slope: float) -> np.ndarray:
-    inside = np.unpackbits(mask, count=g.size, bitorder="little").reshape(g.shape)
-    return np.where(inside, g * np.float32(slope), np.float32(0))
+    return np.where(unpacked(mask, g.shape), g * np.float32(slope), np.float32(0))
 
 
 register(
@@ -136,6 +141,53 @@ register(
             Sample(
                 (float32(3, 5), typed("uint8", 2)),
                 {"slope": 1 / 6},
+                {1: lambda rng: rng.integers(0, 256, 2).astype(np.uint8)},
+            )
+        ],
+    )
+)
+
+
+def _vjp_leaky(n: Node, g: Node) -> list:
+    """Through a packed mask of the positive elements, which the result has where the input has
+    them; where the slope is negative, the input alone tells."""
+    slope = n.attrs["slope"]
+    known = n if slope >= 0 else n.inputs[0]
+
+    def gradient() -> Node:
+        return build("leaky_relu_dx", g, build("relu_mask", known, label=n.name), slope=slope)
+
+    return [gradient]
+
+
+register(
+    Op(
+        "leaky_relu",
+        rows=own_rows,
+        infer=lambda x, slope: x,
+        eval=lambda x, slope: np.where(x > 0, x, x * np.float32(slope)),
+        vjp=_vjp_leaky,
+        call=lambda n: (n.type.size, float(n.attrs["slope"])),
+        element=lambda attrs: (float(attrs["slope"]),),
+        inplace=(0,),
+        layout=ELEMENTWISE,
+        kinks=lambda attrs: (0,),
+        samples=[Sample((float32(3, 5),), {"slope": slope}) for slope in (0.01, -0.5)],
+    )
+)
+
+register(
+    Op(
+        "leaky_relu_dx",
+        rows=pair_rows,
+        infer=_infer_mask_dx,
+        eval=lambda g, mask, slope: np.where(unpacked(mask, g.shape), g, g * np.float32(slope)),
+        call=lambda n: (n.type.size, float(n.attrs["slope"])),
+        inplace=(0,),
+        samples=[
+            Sample(
+                (float32(3, 5), typed("uint8", 2)),
+                {"slope": 0.2},
                 {1: lambda rng: rng.integers(0, 256, 2).astype(np.uint8)},
             )
         ],

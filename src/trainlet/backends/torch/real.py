@@ -111,6 +111,17 @@ def _register_activations() -> None:
 _register_activations()
 
 
+@lowering("leaky_relu")
+def leaky_relu(n: Node, x: Tensor) -> Tensor:
+    return torch.where(x > 0, x, x * n.attrs["slope"])
+
+
+@lowering("leaky_relu_dx")
+def leaky_relu_dx(n: Node, g: Tensor, mask: Tensor) -> Tensor:
+    g, mask = aligned(g, mask)
+    return torch.where(mask.reshape(mask.shape[0], *g.shape[1:]), g, g * n.attrs["slope"])
+
+
 @lowering("clip")
 def clip(n: Node, x: Tensor) -> Tensor:
     return x.clamp(min=n.attrs["low"]).clamp(max=n.attrs["high"])

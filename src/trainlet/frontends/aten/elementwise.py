@@ -37,6 +37,11 @@ def _gelu(at: Importer, x: Node, approximate: str) -> Node:
     return at.build("gelu_tanh" if approximate == "tanh" else "gelu", x)
 
 
+@aten("leaky_relu")
+def _leaky_relu(at: Importer, x: Node, slope: float = 0.01) -> Node:
+    return at.build("leaky_relu", x, slope=number(slope, "negative_slope"))
+
+
 @aten("hardtanh")
 def _hardtanh(at: Importer, x: Node, low: float, high: float) -> Node:
     if (low, high) == (0, 6):

@@ -30,9 +30,15 @@ from trainlet.ops.window import Geometry, Pair
 
 
 def result_shape(x: TensorType, w: TensorType, geometry: Geometry) -> tuple[int, ...]:
-    """The shape of the result; raises ShapeError where map, weight and geometry do not fit."""
+    """Of a convolution, depthwise or not; raises ShapeError where x, w and geometry do not fit."""
+    if geometry.groups is None:
+        require(
+            x.rank == 4 and w.rank == 3 and x.shape[3] == w.shape[2],
+            f"input {x} and weight {w} must have the same channels",
+        )
+        return x.shape[0], *geometry.out(x.shape[1:3]), x.shape[3]
     require(x.rank == 4 and w.rank == 4, f"input {x} and weight {w} must have four dimensions")
-    channels, outputs, groups = x.shape[3], w.shape[0], geometry.groups or 1
+    channels, outputs, groups = x.shape[3], w.shape[0], geometry.groups
     require(
         channels == w.shape[3] * groups and outputs % groups == 0,
         f"{channels} input and {outputs} output channels do not fit weight {w} in {groups} groups",
@@ -40,22 +46,28 @@ def result_shape(x: TensorType, w: TensorType, geometry: Geometry) -> tuple[int,
     return x.shape[0], *geometry.out(x.shape[1:3]), outputs
 
 
-def _infer(x: TensorType, w: TensorType, b: TensorType | None = None, **window: Any) -> TensorType:
+def infer(x: TensorType, w: TensorType, b: TensorType | None = None, **window: Any) -> TensorType:
+    """The type of the result of a convolution, depthwise or not."""
     shape = result_shape(x, w, Geometry.of_weight(w, **window))
     require(b is None or b.shape == shape[3:], f"bias {b} must be [{shape[3]}]")
     return x.with_shape(shape)
 
 
-def _eval(x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None, **window: Any) -> np.ndarray:
+def convolve(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None, **window: Any
+) -> np.ndarray:
+    """The result of a convolution, depthwise or not."""
     y = correlate(x, w, Geometry.of_weight(w, **window))
     return y if b is None else y + b
 
 
-def _vjp(n: Node, g: Node) -> list[Thunk | None]:
+def gradients(n: Node, g: Node) -> list[Thunk | None]:
+    """The gradient rule of a convolution, depthwise or not."""
     x, w, *bias = n.inputs
+    size, kernel = x.type.shape[1:3], Geometry.of(n).kernel
     rules: list[Thunk | None] = [
-        lambda: build("conv2d_dx", g, w, size=x.type.shape[1:3], label=n.name, **n.attrs),
-        lambda: build("conv2d_dw", g, x, kernel=w.type.shape[1:3], label=n.name, **n.attrs),
+        lambda: build(f"{n.op}_dx", g, w, size=size, label=n.name, **n.attrs),
+        lambda: build(f"{n.op}_dw", g, x, kernel=kernel, label=n.name, **n.attrs),
     ]
     if bias:
         rules.append(lambda: build("sum_to", g, shape=bias[0].type.shape, label=n.name))
@@ -70,9 +82,9 @@ register(
     Op(
         "conv2d",
         rows=window_rows,
-        infer=_infer,
-        eval=_eval,
-        vjp=_vjp,
+        infer=infer,
+        eval=convolve,
+        vjp=gradients,
         call=lambda n: Geometry.of(n).literals(n.inputs[0].type, n.type),
         pointers=3,
         macs=lambda n: Geometry.of(n).macs(n.type, n.inputs[1].type),

@@ -4,47 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.correlate import correlate, correlate_dw, correlate_dx
-from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
+from trainlet.ops.conv import convolve, gradients, infer
+from trainlet.ops.correlate import correlate_dw, correlate_dx
+from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, build, float32, register, require
 from trainlet.ops.rows import window_dx_rows, window_rows
 from trainlet.ops.shape import leading
 from trainlet.ops.window import Geometry, Pair
-
-
-def result_shape(x: TensorType, w: TensorType, geometry: Geometry) -> tuple[int, ...]:
-    """The shape of the result; raises ShapeError where map, weight and geometry do not fit."""
-    require(
-        x.rank == 4 and w.rank == 3 and x.shape[3] == w.shape[2],
-        f"input {x} and weight {w} must have the same channels",
-    )
-    return x.shape[0], *geometry.out(x.shape[1:3]), x.shape[3]
-
-
-def _infer(x: TensorType, w: TensorType, b: TensorType | None = None, **window: Any) -> TensorType:
-    shape = result_shape(x, w, Geometry.of_weight(w, **window))
-    require(b is None or b.shape == shape[3:], f"bias {b} must be [{shape[3]}]")
-    return x.with_shape(shape)
-
-
-def _eval(x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None, **window: Any) -> np.ndarray:
-    y = correlate(x, w, Geometry.of_weight(w, **window))
-    return y if b is None else y + b
-
-
-def _vjp(n: Node, g: Node) -> list[Thunk | None]:
-    x, w, *bias = n.inputs
-    rules: list[Thunk | None] = [
-        lambda: build("depthwise_dx", g, w, size=x.type.shape[1:3], label=n.name, **n.attrs),
-        lambda: build("depthwise_dw", g, x, kernel=w.type.shape[:2], label=n.name, **n.attrs),
-    ]
-    if bias:
-        rules.append(lambda: build("sum_to", g, shape=bias[0].type.shape, label=n.name))
-    return rules
-
 
 PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1)}
 ODD = {"stride": (2, 2), "padding": (2, 3, 3, 2), "dilation": (1, 2)}
@@ -53,9 +19,9 @@ register(
     Op(
         "depthwise",
         rows=window_rows,
-        infer=_infer,
-        eval=_eval,
-        vjp=_vjp,
+        infer=infer,
+        eval=convolve,
+        vjp=gradients,
         call=lambda n: Geometry.of(n).literals(n.inputs[0].type, n.type),
         pointers=3,
         macs=lambda n: Geometry.of(n).macs(n.type, n.inputs[1].type),

@@ -26,7 +26,7 @@ from trainlet.ops.op import (
 )
 from trainlet.ops.quantized.cast import weight_scales
 from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
-from trainlet.ops.quantized.gradient.conv import conv2d_gradients
+from trainlet.ops.quantized.gradient.conv import convolution_gradients
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
@@ -34,38 +34,55 @@ from trainlet.ops.rows import window_dx_rows, window_rows
 from trainlet.ops.window import Geometry, Pair
 
 
-def _infer(
+def infer(
     x: TensorType, w: TensorType, b: TensorType, q: TensorType, *, source: Affine, scale: float,
     zero_point: int, low: int, high: int, **window: Any,
 ) -> TensorType:  # fmt: skip
+    """The type of the result of a quantised convolution, depthwise or not."""
     shape = result_shape(x, w, Geometry.of_weight(w, **window))
     check_source(x, source)
     check_weights(w, b, q, shape[3], w.size // shape[3])
     return result(x, shape, scale, zero_point, low, high)
 
 
-def _eval(
+def convolve(
     x: np.ndarray, w: np.ndarray, b: np.ndarray, q: np.ndarray, *, source: Affine, scale: float,
     zero_point: int, low: int, high: int, **window: Any,
 ) -> np.ndarray:  # fmt: skip
+    """The result of a quantised convolution, depthwise or not."""
     real = x.astype(np.int16) - source[1]
     sums = wrapped(correlate(real, w, Geometry.of_weight(w, **window)) + b)
     return clamped(rescale(sums, q[0], q[1]), zero_point, low, high)
 
 
-def _vjp(n: Node, g: Node) -> list[Thunk | None]:
+def convolve_dx(
+    g: np.ndarray, w: np.ndarray, s: np.ndarray, *, size: Pair, **window: Any
+) -> np.ndarray:
+    """The gradient of x from that of the result; s are the weight's scales."""
+    scaled = (g * s).astype(g.dtype)
+    return correlate_dx(scaled, w.astype(g.dtype), size, Geometry.of_weight(w, **window))
+
+
+def convolve_dw(
+    g: np.ndarray, x: np.ndarray, *, scale: float, zero: int, **window: Any
+) -> np.ndarray:
+    """The gradient of the weight from that of the result; scale and zero point are those of x."""
+    real = x.astype(g.dtype) - g.dtype.type(zero)
+    return correlate_dw(g, real, Geometry(**window)) * np.float32(scale)
+
+
+def gradients(n: Node, g: Node) -> list[Thunk | None]:
+    """The gradient rule of a quantised convolution, depthwise or not, in float32."""
     x, w, b, _ = n.inputs
-    inside, (scale, zero) = masked(n, g), n.attrs["source"]
-    geometry = Geometry.of(n).attrs
-    sizes = {"size": x.type.shape[1:3]}, {"kernel": w.type.shape[1:3]}
-    real = {"scale": scale, "zero": zero}
+    inside, (scale, zero), window = masked(n, g), n.attrs["source"], Geometry.of(n)
+    dx = {"size": x.type.shape[1:3], **window.attrs}
+    dw = {"kernel": window.kernel, **window.attrs, "scale": scale, "zero": zero}
     return [
-        lambda: build("conv2d_i8_dx", inside(), w, weight_scales(n), **sizes[0], **geometry,
-                      label=n.name),
-        lambda: build("conv2d_i8_dw", inside(), x, **sizes[1], **geometry, **real, label=n.name),
+        lambda: build(f"{n.op}_dx", inside(), w, weight_scales(n), label=n.name, **dx),
+        lambda: build(f"{n.op}_dw", inside(), x, label=n.name, **dw),
         lambda: build("sum_to", inside(), shape=b.type.shape, label=n.name),
         None,
-    ]  # fmt: skip
+    ]
 
 
 def clamp_literals(n: Node) -> tuple[int, ...]:
@@ -87,10 +104,10 @@ register(
     Op(
         "conv2d_i8",
         rows=window_rows,
-        infer=_infer,
-        eval=_eval,
-        vjp=_vjp,
-        vjp_bfp=conv2d_gradients,
+        infer=infer,
+        eval=convolve,
+        vjp=gradients,
+        vjp_bfp=convolution_gradients,
         call=lambda n: (
             *Geometry.of(n).literals(n.inputs[0].type, n.type),
             *clamp_literals(n),
@@ -113,19 +130,12 @@ def _infer_dx(
     return float32(g.shape[0], *size, w.shape[3] * groups)
 
 
-def _eval_dx(
-    g: np.ndarray, w: np.ndarray, s: np.ndarray, *, size: Pair, **window: Any
-) -> np.ndarray:
-    scaled = (g * s).astype(g.dtype)
-    return correlate_dx(scaled, w.astype(g.dtype), size, Geometry.of_weight(w, **window))
-
-
 register(
     Op(
         "conv2d_i8_dx",
         rows=window_dx_rows,
         infer=_infer_dx,
-        eval=_eval_dx,
+        eval=convolve_dx,
         call=lambda n: Geometry.of(n).literals(n.type, n.inputs[0].type),
         macs=lambda n: Geometry.of(n).macs(n.inputs[0].type, n.inputs[1].type),
         tolerance=ANOTHER_ORDER,
@@ -151,16 +161,11 @@ def _infer_dw(
     return float32(g.shape[3], *kernel, x.shape[3] // groups)
 
 
-def _eval_dw(g: np.ndarray, x: np.ndarray, *, scale: float, zero: int, **window: Any) -> np.ndarray:
-    real = x.astype(g.dtype) - g.dtype.type(zero)
-    return correlate_dw(g, real, Geometry(**window)) * np.float32(scale)
-
-
 register(
     Op(
         "conv2d_i8_dw",
         infer=_infer_dw,
-        eval=_eval_dw,
+        eval=convolve_dw,
         narrow=lambda n, ratio: narrowed(n, ratio, leading),
         call=lambda n: (
             *Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),

@@ -21,14 +21,28 @@ from trainlet.ops.rows import window_dx_rows
 from trainlet.ops.window import Geometry, Pair
 
 
-def conv2d_gradients(n: Node, g: Node) -> list[Thunk | None]:
-    x, w = n.inputs[:2]
-    window = Geometry.of(n)
+def convolution_gradients(n: Node, g: Node) -> list[Thunk | None]:
+    """The integer gradient rule of a quantised convolution, depthwise or not."""
+    (x, w), window = n.inputs[:2], Geometry.of(n)
+    view = w.type.shape if w.type.rank == 4 else (1, *w.type.shape)
     return layer_gradients(
-        "conv2d", n, g,
-        lambda: weight_gain(n, w.type.shape, window.stride, window.dilation, n.attrs["groups"]),
+        n.op.removesuffix("_i8"), n, g,
+        lambda: weight_gain(n, view, window.stride, window.dilation, window.groups or 1),
         {"size": x.type.shape[1:3], **window.attrs}, {"kernel": window.kernel, **window.attrs},
     )  # fmt: skip
+
+
+def input_sums(
+    g: np.ndarray, w: np.ndarray, r: np.ndarray, before: int, *, size: Pair, **window: Any
+) -> np.ndarray:
+    """Sums of the input's gradient, for `LayerDx`."""
+    scaled = shift_round(g.astype(np.int64) * r[:-1], before)
+    return correlate_dx(scaled, w, size, Geometry.of_weight(w, **window))
+
+
+def weight_sums(g: np.ndarray, x: np.ndarray, **window: Any) -> np.ndarray:
+    """Sums of the weight's gradient, for `LayerDw`."""
+    return correlate_dw(g.astype(np.int64), x, Geometry(**window))
 
 
 def _infer_dx(
@@ -40,17 +54,10 @@ def _infer_dx(
     return g.with_shape((g.shape[0], *size, w.shape[3] * groups))
 
 
-def _sums(
-    g: np.ndarray, w: np.ndarray, r: np.ndarray, before: int, *, size: Pair, **window: Any
-) -> np.ndarray:
-    scaled = shift_round(g.astype(np.int64) * r[:-1], before)
-    return correlate_dx(scaled, w, size, Geometry.of_weight(w, **window))
-
-
 LayerDx(
     "conv2d",
     _infer_dx,
-    _sums,
+    input_sums,
     lambda n, dx: Geometry.of(n).literals(dx, n.inputs[0].type),
     axis=0,
     samples=[
@@ -82,7 +89,7 @@ def _narrow(n: Node, ratio: float) -> Node:
 LayerDw(
     "conv2d",
     _shape_dw,
-    lambda g, x, **window: correlate_dw(g.astype(np.int64), x, Geometry(**window)),
+    weight_sums,
     lambda n: Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),
     axis=0,
     source=(0.5, -100),

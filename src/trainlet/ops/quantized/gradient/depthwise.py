@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.correlate import correlate_dw, correlate_dx
 from trainlet.ops.depthwise import ODD, PLAIN
-from trainlet.ops.op import Thunk, build, require
-from trainlet.ops.quantized.gradient.block import check_block, shift_round
+from trainlet.ops.op import build, require
+from trainlet.ops.quantized.gradient.block import check_block
+from trainlet.ops.quantized.gradient.conv import input_sums, weight_sums
 from trainlet.ops.quantized.gradient.layer import LayerDx, check_layer
 from trainlet.ops.quantized.gradient.shape import leading_block
-from trainlet.ops.quantized.gradient.weight_gradient import LayerDw, layer_gradients
-from trainlet.ops.quantized.gradient.weights import weight_gain
+from trainlet.ops.quantized.gradient.weight_gradient import LayerDw
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.rows import window_dx_rows
 from trainlet.ops.window import Geometry, Pair
-
-
-def depthwise_gradients(n: Node, g: Node) -> list[Thunk | None]:
-    x, w = n.inputs[:2]
-    window = Geometry.of(n)
-    return layer_gradients(
-        "depthwise", n, g,
-        lambda: weight_gain(n, (1, *w.type.shape), window.stride, window.dilation),
-        {"size": x.type.shape[1:3], **window.attrs}, {"kernel": window.kernel, **window.attrs},
-    )  # fmt: skip
 
 
 def _infer_dx(
@@ -39,17 +26,10 @@ def _infer_dx(
     return g.with_shape((g.shape[0], *size, g.shape[3]))
 
 
-def _sums(
-    g: np.ndarray, w: np.ndarray, r: np.ndarray, before: int, *, size: Pair, **window: Any
-) -> np.ndarray:
-    scaled = shift_round(g.astype(np.int64) * r[:-1], before)
-    return correlate_dx(scaled, w, size, Geometry.of_weight(w, **window))
-
-
 LayerDx(
     "depthwise",
     _infer_dx,
-    _sums,
+    input_sums,
     lambda n, dx: Geometry.of(n).literals(dx, n.inputs[0].type),
     axis=2,
     samples=[
@@ -75,7 +55,7 @@ def _narrow(n: Node, ratio: float) -> Node:
 LayerDw(
     "depthwise",
     _shape_dw,
-    lambda g, x, **window: correlate_dw(g.astype(np.int64), x, Geometry(**window)),
+    weight_sums,
     lambda n: Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),
     axis=2,
     source=(0.5, -100),

@@ -59,6 +59,7 @@ REAL = {
     "conv2d_i8": _twin,
     "depthwise_i8": _twin,
     "dequantize": _identity,
+    "leaky_relu_i8": lambda n: build("leaky_relu", float_leaf(n.inputs[0]), slope=n.attrs["slope"]),
     "linear_i8": _twin,
     "max_pool_i8": lambda n: build(
         "max_pool", float_leaf(n.inputs[0]), dilation=(1, 1), **_window(n)

@@ -50,6 +50,7 @@ RULES: dict[str, Callable[..., Tensor]] = {
     "linear_i8": lambda n, x, w, b, q: F.linear(x, w, b),
     "add_i8": lambda n, a, b: a + b,
     "requantize_i8": lambda n, x: x,
+    "leaky_relu_i8": lambda n, x: F.leaky_relu(x, n.attrs["slope"]),
     "mean_i8": lambda n, x: x.mean(n.attrs["axes"], keepdim=n.attrs["keep"]),
     "linear": lambda n, x, w, b: F.linear(x, w, b),
     "permute_i8": lambda n, x: x.permute(n.attrs["permutation"]),

@@ -175,6 +175,12 @@ def requantize(rng: Rng, name: str = "QUANTIZE") -> Written:
     return [x, y], [Operator(name, [0], 1)], (0,)
 
 
+def leaky_relu(rng: Rng) -> Written:
+    (x, y), _, inputs = requantize(rng)
+    fields = {"Alpha": float(rng.choice([0.01, 0.1, 0.3, 1.0]))}
+    return [x, y], [Operator("LEAKY_RELU", [0], 1, "LeakyReluOptions", fields)], inputs
+
+
 def quantize(rng: Rng) -> Written:
     x = Tensor((300,), "FLOAT32")
     return [x, activation(rng, 300, scale=0.01)], [Operator("QUANTIZE", [0], 1)], (0,)
@@ -199,6 +205,7 @@ FAMILIES: dict[str, Callable[[Rng], Written]] = {
     "transpose": transpose,
     "requantize": requantize,
     "relu": lambda rng: requantize(rng, "RELU"),
+    "leaky_relu": leaky_relu,
     "relu6": lambda rng: requantize(rng, "RELU6"),
     "quantize": quantize,
     "dequantize": dequantize,

@@ -69,6 +69,13 @@ class HardTanh(Sandwich):
         return F.hardtanh(x, -0.5, 0.75)
 
 
+class Leaky(Sandwich):
+    """A slope below zero has no integer form."""
+
+    def middle(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(F.leaky_relu(x, 0.2), -0.3)
+
+
 class Pools(Sandwich):
     def middle(self, x: Tensor) -> Tensor:
         x = F.pad(F.max_pool2d(x, 3, 2, 1), (1, 0, 2, 1))

@@ -22,6 +22,7 @@ CASES = {
     "Residual": (["add_i8", "add_i8"], set()),
     "BareClamp": (["add_i8", "requantize_i8"], set()),
     "HardTanh": ([], set()),
+    "Leaky": (["leaky_relu_i8"], {"leaky_relu"}),
     "Pools": (["max_pool_i8", "pad_i8", "avg_pool_i8", "avg_pool_i8", "mean_i8"], set()),
     "PaddedAverage": ([], {"avg_pool"}),
     "DilatedMaximum": ([], {"max_pool"}),

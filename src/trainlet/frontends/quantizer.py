@@ -29,6 +29,7 @@ from torchao.quantization.pt2e.quantizer import (
 
 from trainlet.frontends.integers import ANNOTATION, CLAMPS, MOVES, only_user, operator
 from trainlet.frontends.observers import MseObserver, PerChannelMseObserver
+from trainlet.ops.quantized.leaky_relu import has_integer_slope
 
 OBSERVERS = {
     "minmax": (MinMaxObserver, PerChannelMinMaxObserver),
@@ -133,6 +134,11 @@ class Int8Quantizer(Quantizer):
         if n not in self.integer and self.integers(*_nodes(n)):
             self.mark(n, {x: self.activation}, n)
 
+    def leaky_relu(self, n: Node) -> None:
+        _, slope = _arguments(n, 0.01)
+        if has_integer_slope(slope):
+            self.rescaled(n)
+
     def rescaled(self, n: Node) -> None:
         x: Any = n.args[0]
         if self.integers(x):
@@ -208,4 +214,5 @@ _RULES: dict[str, Callable[[Int8Quantizer, Node], None]] = {
     **dict.fromkeys(("pad", "constant_pad_nd"), Int8Quantizer.pad),
     **dict.fromkeys(("cat", "concat"), Int8Quantizer.concat),
     "mean": Int8Quantizer.mean,
+    "leaky_relu": Int8Quantizer.leaky_relu,
 }

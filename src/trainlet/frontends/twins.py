@@ -239,6 +239,10 @@ def _clamp(at: TwinImporter, op: str, x: Node) -> Node:
     return at.quantized(x, at.goal())
 
 
+def _leaky_relu(at: TwinImporter, op: str, x: Node, slope: float) -> Node:
+    return at.node("leaky_relu_i8", x, slope=slope, source=affine(x), **at.goal().attrs)
+
+
 _TWINS: dict[str, Callable[..., Node]] = {
     **dict.fromkeys(("conv2d", "depthwise", "linear"), _layer),
     **dict.fromkeys(("add", "mul"), _binary),
@@ -249,4 +253,5 @@ _TWINS: dict[str, Callable[..., Node]] = {
     "spread": _pad,
     "concat": _concat,
     "clamp": _clamp,
+    "leaky_relu": _leaky_relu,
 }

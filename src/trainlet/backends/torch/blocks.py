@@ -37,6 +37,13 @@ def mask_bfp(n: Node, g: Tensor, mask: Tensor, e: Tensor) -> Tensor:
     return masked(n, g, mask)
 
 
+@lowering("leaky_relu_bfp_dx")
+def leaky_relu_bfp_dx(n: Node, g: Tensor, mask: Tensor, e: Tensor) -> Tensor:
+    g, mask = aligned(g, mask)
+    below = shift_even(g.long() * n.attrs["slope"], torch.full((1,), 15, device=g.device))
+    return torch.where(mask.reshape(mask.shape[0], *g.shape[1:]), g, below.to(g.dtype))
+
+
 @lowering("to_bfp")
 def to_bfp(n: Node, x: Tensor, e: Tensor) -> Tensor:
     """The nearest mantissa, halves up; NaN becomes zero."""

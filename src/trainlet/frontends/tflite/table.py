@@ -17,6 +17,7 @@ from trainlet.frontends.tflite.layers import LAYERS
 from trainlet.frontends.tflite.windows import POOLS
 from trainlet.ir.graph import Node
 from trainlet.ops.op import require
+from trainlet.ops.quantized.leaky_relu import has_integer_slope
 from trainlet.ops.quantized.types import affine
 
 
@@ -132,6 +133,16 @@ def _relu(at: Builder, operator: Operator) -> Node:
     return at.build("requantize_i8", x, source=affine(x), **clamp)
 
 
+def _leaky_relu(at: Builder, operator: Operator) -> Node:
+    x, slope = at.input(0), float(operator.options("LeakyReluOptions").Alpha())
+    at.named("leaky_relu")
+    if not _is_int8(x):
+        return at.build("leaky_relu", x, slope=slope)
+    if not has_integer_slope(slope):
+        raise UnsupportedError(f"a slope of {slope:g} of int8; allowed: above 0, at most 1")
+    return at.build("leaky_relu_i8", x, slope=slope, source=affine(x), **at.quantised().attrs)
+
+
 TABLE: dict[str, Callable[[Builder, Operator], Any]] = {
     **LAYERS,
     **POOLS,
@@ -139,6 +150,7 @@ TABLE: dict[str, Callable[[Builder, Operator], Any]] = {
     "CONCATENATION": _concat,
     "DEQUANTIZE": _dequantize,
     "EXPAND_DIMS": _reshape,
+    "LEAKY_RELU": _leaky_relu,
     "MEAN": _mean,
     "MUL": lambda at, operator: _binary(at, operator, "mul", "MulOptions"),
     "PAD": _pad,

@@ -41,73 +41,92 @@ class Sample:
 class Op:
     """All that Trainlet knows of an operator.
 
-    infer:     types of the inputs, **attrs -> type of the result; raises ShapeError
-    eval:      arrays, **attrs -> array: the meaning; for integers, exact
-    vjp:       (node, gradient) -> for each input a thunk that builds its gradient, or None where
-               the op is not differentiable; an unneeded gradient is never built
-    vjp_bfp:   the same in block floating point: (node, mantissas) -> thunks that build mantissas,
-               or float32 for parameters; without it `vjp` serves, on the gradient as float32
-    narrow:    (gradient node, ratio) -> the same gradient for the leading share of the input
-               channels only, so that less of the activation is saved
-    call:      node -> the literals that follow the pointers in the C call
-    element:   attributes -> the literals that follow the operands of <name>_f32, the C function of
-               one element in <name>.h; None where elements do not stand alone
-    kernel:    node -> the name of its C function, after "k_"
-    source:    node -> the C text of its kernel; None where a file has it
-    workspace: node -> bytes of scratch memory, handed to the kernel as its last pointer
-    inplace:   positions of the inputs whose storage the result may take
-    pointers:  number of input pointers of the kernel; absent inputs are NULL
-    alias:     the result is the input's own storage under another shape; no code
-    lowered:   a pass replaces the op before a plan is made; no kernel
-    mutates:   the result overwrites the leaf at this position (updates of parameters and state)
-    contracts: no value of the result is larger than the largest of its inputs
-    applied:   of a parameter's gradient, the op that makes it and applies it to the parameter at
-               once, so that it needs no buffer; None where there is none
-    keeping:   the update that does the same and leaves the old value where its input 1 was
-    rows:      node -> which rows it reads, if it can run on a few rows of its maps at a time
-    layout:    how a permutation of its inputs becomes one of its result; None where it does not
+    What it computes:
+    infer:        types of the inputs, **attrs -> type of the result; raises ShapeError
+    eval:         arrays, **attrs -> array: the meaning; for integers, exact
+    macs:         node -> multiply-accumulates
+
+    Its gradients:
+    vjp:          (node, gradient) -> for each input a thunk that builds its gradient, or None where
+                  the op is not differentiable; an unneeded gradient is never built
+    vjp_bfp:      the same in block floating point: (node, mantissas) -> thunks that build
+                  mantissas, or float32 for parameters; without it `vjp` serves, on the gradient as
+                  float32
+    narrow:       (gradient node, ratio) -> the same gradient for the leading share of the input
+                  channels only, so that less of the activation is saved
+    applied:      of a parameter's gradient, the op that makes it and applies it to the parameter at
+                  once, so that it needs no buffer; None where there is none
+    detaches:     the result is the input, and no gradient passes
+
+    Its kernel in C:
+    call:         node -> the literals that follow the pointers in the C call
+    kernel:       node -> the name of its C function, after "k_"
+    source:       node -> the C text of its kernel; None where a file has it
+    pointers:     number of input pointers of the kernel; absent inputs are NULL
+    workspace:    node -> bytes of scratch memory, handed to the kernel as its last pointer
+    element:      attributes -> the literals that follow the operands of <name>_f32, the C function
+                  of one element in <name>.h; None where elements do not stand alone
+    alias:        the result is the input's own storage under another shape; no code
+    lowered:      a pass replaces the op before a plan is made; no kernel
+
+    How it uses memory:
+    inplace:      positions of the inputs whose storage the result may take
+    mutates:      the result overwrites the leaf at this position (updates of parameters and state)
+    contracts:    no value of the result is larger than the largest of its inputs
+    keeping:      the update that does the same and leaves the old value where its input 1 was
+    weight_copy:  position of a weight of which a copy may be read in its place, so that the
+                  weight's own update need not wait for this op
+    rows:         node -> which rows it reads, if it can run on a few rows of its maps at a time
+
+    Its place in a network:
+    layout:       how a permutation of its inputs becomes one of its result; None where it does not
     channel_axis: of a layer (x, weight, bias, ..), the axis of its weight along which the output
-               channels lie; None where the op is no layer
-    affine:    of a normalisation, (node, readers of each node) -> the tensors that scale and shift
-               what it normalised; None for other ops
-    detaches:  the result is the input, and no gradient passes
-    weight_copy: position of a weight of which a copy may be read in its place, so that the weight's
-               own update need not wait
-    macs:      node -> multiply-accumulates
-    kinks:     attributes -> where the function of an input has no derivative
-    tolerance: largest difference between the kernel and `eval`, in units in the last place of the
-               result's largest element; 0 where both round alike in the same order
-    samples:   what the tests run: an op without samples fails; they show the element types of each
-               input, others are refused
+                  channels lie; None where the op is no layer
+    affine:       of a normalisation, (node, readers of each node) -> the tensors that scale and
+                  shift what it normalised; None for other ops
+
+    Its tests:
+    samples:      what the tests run: an op without samples fails; they show the element types of
+                  each input, others are refused
+    kinks:        attributes -> the inputs where the function has no derivative
+    tolerance:    largest difference between the kernel and `eval`, in units in the last place of
+                  the result's largest element; 0 where both round alike in the same order
+
+    What it computes in torch stands in `trainlet.backends.torch`, so that `ops` need not load it.
     """
 
     name: str
     infer: Callable[..., TensorType]
     eval: Callable[..., np.ndarray]
     samples: Sequence[Sample]
+    macs: Callable[[Node], int] = lambda node: 0
+
     vjp: Callable[[Node, Any], Sequence[Thunk | None]] | None = None
     vjp_bfp: Callable[[Node, Node], Sequence[Thunk | None]] | None = None
     narrow: Callable[[Node, float], Node] | None = None
+    applied: str | None = None
+    detaches: bool = False
+
     call: Callable[[Node], Sequence[Literal]] = lambda node: (node.type.size,)
-    element: Callable[[Mapping[str, Any]], Sequence[Literal]] | None = None
     kernel: Callable[[Node], str] = lambda node: node.op
     source: Callable[[Node], str] | None = None
-    workspace: Callable[[Node], int] = lambda node: 0
-    inplace: tuple[int, ...] = ()
     pointers: int = 0
+    workspace: Callable[[Node], int] = lambda node: 0
+    element: Callable[[Mapping[str, Any]], Sequence[Literal]] | None = None
     alias: bool = False
     lowered: bool = False
+
+    inplace: tuple[int, ...] = ()
     mutates: int | None = None
     contracts: bool = False
-    applied: str | None = None
     keeping: str | None = None
+    weight_copy: int | None = None
     rows: Callable[[Node], Rows | None] = lambda node: None
+
     layout: Layout | None = None
     channel_axis: int | None = None
     affine: Callable[[Node, Mapping[Node, Sequence[Node]]], Sequence[Node]] | None = None
-    detaches: bool = False
-    weight_copy: int | None = None
-    macs: Callable[[Node], int] = lambda node: 0
+
     kinks: Callable[[Mapping[str, Any]], Sequence[float]] = lambda attrs: ()
     tolerance: int = 0
 

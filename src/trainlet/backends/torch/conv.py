@@ -1,6 +1,6 @@
 """Grouped convolution and its gradients, in int8, block floating point and float32.
 
-x [lead,N,H,W,C], w [lead,O,KH,KW,C/groups], channels last.
+x [E,N,H,W,C], w [E,O,KH,KW,C/groups], channels last.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from trainlet.ir.graph import Node
 
 
 def _window(n: Node, x: Tensor) -> Window:
-    """On maps x [lead,N,H,W,C]."""
+    """On maps x [E,N,H,W,C]."""
     return Window.of(n, (x.shape[2], x.shape[3]))
 
 
 def _patches(x: Tensor, window: Window, groups: int) -> Tensor:
-    """x [lead,N,H,W,C]: every window as a row, [groups, lead, rows, KH KW C/groups]."""
+    """x [E,N,H,W,C]: every window as a row, [groups, E, rows, KH KW C/groups]."""
     if window.is_point and groups == 1:
         return rows(x)[None]
     views = window.patches(window.padded(folded(x)))
@@ -34,7 +34,7 @@ def _patches(x: Tensor, window: Window, groups: int) -> Tensor:
 
 
 def _matrix(w: Tensor, dtype: torch.dtype, groups: int) -> Tensor:
-    """[groups, lead, KH KW C/groups, O/groups]."""
+    """[groups, E, KH KW C/groups, O/groups]."""
     return prepared(
         w,
         ("matrix", dtype, groups),
@@ -44,7 +44,7 @@ def _matrix(w: Tensor, dtype: torch.dtype, groups: int) -> Tensor:
 
 
 def _sums(x: Tensor, w: Tensor, window: Window, groups: int) -> Tensor:
-    """[lead, rows, O]; x in the float type in which it is computed."""
+    """[E, rows, O]; x in the float type in which it is computed."""
     if convolves(x, w) and not window.is_point:
         kernels = prepared(w, torch.float32, lambda w: w[0].float())
         y = window.convolved(window.padded(folded(x)), kernels, groups)
@@ -75,24 +75,24 @@ def conv2d(n: Node, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
 
 
 def _transposed_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
-    """What every element of the input gets from the windows it lies in: [lead,N,H,W,C]."""
+    """What every element of the input gets from the windows it lies in: [E,N,H,W,C]."""
     groups, maps = n.attrs["groups"], g.shape[1]
     window = Window.of(n, n.attrs["size"])
     matrix = _matrix(w, g.dtype, groups).transpose(2, 3)
     per_group = rows(g).unflatten(2, (groups, -1)).permute(2, 0, 1, 3)
     parts = [products(own, weights) for own, weights in zip(per_group, matrix, strict=True)]
-    lead = parts[0].shape[0]
-    shape = (lead * maps, *window.out, *window.kernel, w.shape[4])
+    experiments = parts[0].shape[0]
+    shape = (experiments * maps, *window.out, *window.kernel, w.shape[4])
     if window.is_point:
         made = torch.cat(parts, 2) if groups > 1 else parts[0]
-        return made.reshape(lead, maps, *window.size, -1)
-    padded = window.empty(lead * maps, groups * w.shape[4], g)
+        return made.reshape(experiments, maps, *window.size, -1)
+    padded = window.empty(experiments * maps, groups * w.shape[4], g)
     for k, part in enumerate(parts):
         columns = part.reshape(shape)
         own = padded[..., k * w.shape[4] : (k + 1) * w.shape[4]]
         for ky, kx, met in window.taps():
             own[met] += columns[:, :, :, ky, kx]
-    return window.inside(padded).unflatten(0, (lead, maps))
+    return window.inside(padded).unflatten(0, (experiments, maps))
 
 
 @lowering("conv2d_dx")
@@ -109,7 +109,7 @@ input_gradients("conv2d", _transposed_sums)
 
 
 def _weight_sums(n: Node, g: Tensor, x: Tensor) -> Tensor:
-    """[lead,O,KH,KW,C/groups]; both in the float type in which they are computed."""
+    """[E,O,KH,KW,C/groups]; both in the float type in which they are computed."""
     groups = n.attrs["groups"]
     window = _window(n, x)
     gradients = rows(g).unflatten(2, (groups, -1)).permute(2, 0, 1, 3)

@@ -1,4 +1,4 @@
-"""Depthwise convolution and its gradients: w [lead,KH,KW,C], channels last."""
+"""Depthwise convolution and its gradients: w [E,KH,KW,C], channels last."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def _float(w: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _sums(n: Node, x: Tensor, w: Tensor) -> Tensor:
-    """[lead,N,OH,OW,C]; x in the float type in which it is computed."""
+    """[E,N,OH,OW,C]; x in the float type in which it is computed."""
     window = Window.of(n, (x.shape[2], x.shape[3]))
     padded = window.padded(folded(x))
     if convolves(x, w):
         kernels = prepared(w, "kernels", lambda w: w[0].permute(2, 0, 1)[..., None].float())
         return unfolded(window.convolved(padded, kernels, x.shape[4]), x.shape[0])
     x, weights = aligned(unfolded(padded, x.shape[0]), _float(w, x.dtype))
-    lead = max(x.shape[0], weights.shape[0])
-    total = x.new_zeros((lead, x.shape[1], *window.out, x.shape[4]))
+    experiments = max(x.shape[0], weights.shape[0])
+    total = x.new_zeros((experiments, x.shape[1], *window.out, x.shape[4]))
     for ky, kx, met in window.taps():
         total.addcmul_(x[:, *met], weights[:, None, None, None, ky, kx])
     return total
@@ -55,14 +55,14 @@ def depthwise(n: Node, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
 
 
 def _transposed_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
-    """[lead,N,H,W,C]."""
+    """[E,N,H,W,C]."""
     g, weights = aligned(g, _float(w, g.dtype))
-    lead, maps = max(g.shape[0], weights.shape[0]), g.shape[1]
+    experiments, maps = max(g.shape[0], weights.shape[0]), g.shape[1]
     window = Window.of(n, n.attrs["size"])
-    padded = unfolded(window.empty(lead * maps, g.shape[4], g), lead)
+    padded = unfolded(window.empty(experiments * maps, g.shape[4], g), experiments)
     for ky, kx, met in window.taps():
         padded[:, *met].addcmul_(g, weights[:, None, None, None, ky, kx])
-    return unfolded(window.inside(folded(padded)), lead)
+    return unfolded(window.inside(folded(padded)), experiments)
 
 
 @lowering("depthwise_dx")
@@ -79,7 +79,7 @@ input_gradients("depthwise", _transposed_sums)
 
 
 def _weight_sums(n: Node, g: Tensor, x: Tensor) -> Tensor:
-    """[lead,KH,KW,C]."""
+    """[E,KH,KW,C]."""
     window = Window.of(n, (x.shape[2], x.shape[3]))
     g, x = aligned(g, unfolded(window.padded(folded(x)), x.shape[0]))
     made = [(g * x[:, *met]).sum((1, 2, 3)) for _, _, met in window.taps()]

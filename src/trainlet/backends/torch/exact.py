@@ -22,7 +22,7 @@ def float_for(bound: int) -> torch.dtype:
 
 
 def layer_bound(w: Tensor, zero: int, terms: int, axes: tuple[int, ...]) -> int:
-    """Of a layer's sums of `terms` products of x - zero and w [lead, ...]; `axes` are summed over.
+    """Of a layer's sums of `terms` products of x - zero and w [E, ...]; `axes` are summed over.
 
     A shared weight, looked at once, tells a smaller bound than its shape does.
     """

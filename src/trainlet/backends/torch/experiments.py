@@ -36,13 +36,13 @@ def over(scalars: Tensor, like: Tensor) -> Tensor:
 
 
 def largest(x: Tensor) -> Tensor:
-    """max abs of each experiment, int64 [lead]."""
+    """max abs of each experiment, int64 [E]."""
     flat = x.reshape(x.shape[0], -1)
     return torch.maximum(flat.amax(1).long(), -flat.amin(1).long())
 
 
 def products(x: Tensor, w: Tensor) -> Tensor:
-    """x [L, rows, K] times w [M, K, O]: [lead, rows, O].
+    """x [L, rows, K] times w [M, K, O]: [E, rows, O].
 
     A shared w meets the rows of all experiments at once.
     """
@@ -56,6 +56,6 @@ def products(x: Tensor, w: Tensor) -> Tensor:
 
 
 def inner_products(g: Tensor, x: Tensor) -> Tensor:
-    """g [L, rows, O]' times x [L, rows, K]: [lead, O, K]."""
+    """g [L, rows, O]' times x [L, rows, K]: [E, O, K]."""
     g, x = aligned(g, x)
     return torch.matmul(g.transpose(1, 2), x)

@@ -45,7 +45,7 @@ def bits_before(total: Tensor, gain: Tensor) -> Tensor:
 
 
 def shifts(r: Tensor, e: Tensor, gain: Tensor, bound: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
-    """The shifts of a layer's factors and of its sums, int64 [lead]."""
+    """The shifts of a layer's factors and of its sums, int64 [E]."""
     e, gain, bound, out = aligned(e.long(), gain.long(), bound.long(), out.long())
     own = e + r[:, -1].long() - 15
     before = bits_before(bound - own, gain)
@@ -66,7 +66,7 @@ def rounded(sums: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Tensor, out
 
 
 def first_shift(fits: Tensor) -> Tensor:
-    """fits bool [lead, shifts]: the first shift that fits, int64 [lead]."""
+    """fits bool [E, shifts]: the first shift that fits, int64 [E]."""
     return fits.to(torch.int8).argmax(1)
 
 
@@ -82,7 +82,7 @@ def exponent_of_sums(sums: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Te
 def input_gradients(name: str, sums: Callable[[Node, Tensor, Tensor], Tensor]) -> None:
     """Enter a layer's input gradient, and its exponent as int8, which makes the same sums.
 
-    sums: (node, factors, weight) -> the exact sums of their products, [lead, ..]
+    sums: (node, factors, weight) -> the exact sums of their products, [E, ..]
     """
 
     @lowering(f"{name}_bfp_exponent")

@@ -23,17 +23,17 @@ def _divisor(value: float, like: Tensor) -> Tensor:
     return torch.full((1,), value, dtype=torch.float32, device=like.device)
 
 
-def _shifted(z: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """z less its largest, both of one lead; where the label is."""
-    lead = max(len(z), len(label))
-    z, label = (t.expand(lead, *t.shape[1:]) for t in aligned(z, label))
-    return z - z.amax(2, keepdim=True), label.long()[..., None], z
+def _shifted(z: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """z less its largest, and where the label is, both of as many experiments."""
+    experiments = max(len(z), len(label))
+    z, label = (t.expand(experiments, *t.shape[1:]) for t in aligned(z, label))
+    return z - z.amax(2, keepdim=True), label.long()[..., None]
 
 
 @lowering("cross_entropy")
 def cross_entropy(n: Node, z: Tensor, label: Tensor) -> Tensor:
     smoothing = n.attrs.get("smoothing", 0)
-    shifted, label, _ = _shifted(z, label)
+    shifted, label = _shifted(z, label)
     mean = _total(shifted) / _divisor(z.shape[2], z)
     own = shifted.gather(2, label)[..., 0]
     smooth = torch.full_like(mean, smoothing)
@@ -43,7 +43,7 @@ def cross_entropy(n: Node, z: Tensor, label: Tensor) -> Tensor:
 
 @lowering("cross_entropy_dz")
 def cross_entropy_dz(n: Node, z: Tensor, label: Tensor) -> Tensor:
-    shifted, label, _ = _shifted(z, label)
+    shifted, label = _shifted(z, label)
     e = exp_f32(shifted)
     smoothing = torch.full_like(e, n.attrs.get("smoothing", 0))
     right = torch.zeros_like(e).scatter_(2, label, 1.0) * (1.0 - smoothing)

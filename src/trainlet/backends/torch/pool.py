@@ -70,10 +70,10 @@ def mean_i8(n: Node, x: Tensor) -> Tensor:
 
 
 def _shares(n: Node, g: Tensor, share: Tensor, winner: Tensor | None = None) -> Tensor:
-    """Each window's share given to its elements, or to its winner: [lead,N,H,W,C]."""
+    """Each window's share given to its elements, or to its winner: [E,N,H,W,C]."""
     window = Window.of(n, n.attrs["size"])
-    lead = share.shape[0]
-    padded = window.empty(lead * g.shape[1], g.shape[4], share)
+    experiments = share.shape[0]
+    padded = window.empty(experiments * g.shape[1], g.shape[4], share)
     share = folded(share)
     for ky, kx, met in window.taps():
         if winner is None:
@@ -81,7 +81,7 @@ def _shares(n: Node, g: Tensor, share: Tensor, winner: Tensor | None = None) -> 
         else:
             won = folded(winner) == ky * window.kernel[1] + kx
             padded[met] += torch.where(won, share, torch.zeros_like(share[:1]))
-    return unfolded(window.inside(padded), lead)
+    return unfolded(window.inside(padded), experiments)
 
 
 @lowering("avg_pool_bfp_dx")

@@ -55,8 +55,8 @@ def copy(n: Node, x: Tensor) -> Tensor:
 @lowering("concat", "concat_i8")
 def concat(n: Node, a: Tensor, b: Tensor) -> Tensor:
     a, b = aligned(a, b)
-    lead = max(a.shape[0], b.shape[0])
-    parts = [t.expand(lead, *t.shape[1:]) for t in (a, b)]
+    experiments = max(a.shape[0], b.shape[0])
+    parts = [t.expand(experiments, *t.shape[1:]) for t in (a, b)]
     return torch.cat(parts, n.attrs["axis"] % n.type.rank + 1)
 
 

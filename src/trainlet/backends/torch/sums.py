@@ -10,7 +10,7 @@ LONGEST = 2048
 
 
 def rows(x: Tensor) -> Tensor:
-    """[lead, ..., C] as [lead, rows, C]."""
+    """[E, ..., C] as [E, rows, C]."""
     return x.reshape(x.shape[0], -1, x.shape[-1])
 
 
@@ -25,7 +25,7 @@ def added(start: Tensor, terms: Tensor) -> Tensor:
 
 
 def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Sums over the dimensions that broadcasting `shape` to that of x [lead, ...] repeats."""
+    """Sums over the dimensions that broadcasting `shape` to that of x [E, ...] repeats."""
     padded = (1,) * (x.ndim - 1 - len(shape)) + tuple(shape)
     axes = [k + 1 for k, (n, m) in enumerate(zip(x.shape[1:], padded, strict=True)) if n != m]
     if not axes:

@@ -106,7 +106,7 @@ def _mix(x: Tensor) -> Tensor:
 
 
 def uniform24(seed: Tensor, step: Tensor, tensor: int, counter: Tensor) -> Tensor:
-    """For seeds and steps int64 [lead] and counters int32 [many]: 0..2^24-1, int32 [lead, many]."""
+    """For seeds and steps int64 [E] and counters int32 [many]: 0..2^24-1, int32 [E, many]."""
     start = _mix((seed + step * GOLDEN).to(torch.int32))
     key = _mix((start.long() ^ tensor).to(torch.int32))
     return (_mix(key[:, None] + counter) >> 8) & 0xFFFFFF
@@ -120,7 +120,7 @@ def counters(shape: tuple[int, ...], gradient: tuple[int, ...], device: torch.de
 
 
 def _to_integer(n: Node, value: Tensor, step: Tensor, counter: Tensor, seed: Tensor) -> Tensor:
-    """value float32 [lead, many], overwritten, rounded as the node says, int32."""
+    """value float32 [E, many], overwritten, rounded as the node says, int32."""
     far = float(FARTHEST)
     value = value.nan_to_num_(0.0, far, -far).clamp_(-far, far)
     if n.attrs["rounding"] == "truncate":
@@ -137,7 +137,7 @@ def _moves(
     n: Node, g: Tensor, inverse: Tensor, lr: Tensor, step: Tensor, seed: Tensor,
     shape: tuple[int, ...], unit: int,
 ) -> Tensor:  # fmt: skip
-    """Integer steps int32 [lead, *gradient] in 1 / unit of a parameter of this shape."""
+    """Integer steps int32 [E, *gradient] in 1 / unit of a parameter of this shape."""
     axis = n.attrs["axis"] + 1
     factor = lr[:, None] * inverse[:, : g.shape[axis]] * unit
     channels = (factor.shape[1] if k == axis else 1 for k in range(1, g.ndim))
@@ -180,7 +180,7 @@ def sgd_planes(
 
 
 def _fractions(low: Tensor, planes: Planes) -> Tensor:
-    """The fractional bits of the trained elements, [lead, many]."""
+    """The fractional bits of the trained elements, [E, many]."""
     if planes.bits == 4:
         low = low.view(torch.uint8).to(torch.int32)
         low = (torch.stack([low & 15, low >> 4], 2).flatten(1) ^ 8) - 8

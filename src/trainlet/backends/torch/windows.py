@@ -81,13 +81,13 @@ def convolves(x: Tensor, w: Tensor) -> bool:
 
 
 def folded(x: Tensor) -> Tensor:
-    """[lead, N, ...] as [lead * N, ...]."""
+    """[E, N, ...] as [E * N, ...]."""
     return x.flatten(0, 1)
 
 
-def unfolded(x: Tensor, lead: int) -> Tensor:
+def unfolded(x: Tensor, experiments: int) -> Tensor:
     """The inverse of `folded`."""
-    return x.unflatten(0, (lead, -1))
+    return x.unflatten(0, (experiments, -1))
 
 
 def real_input(x: Tensor, zero: int, dtype: torch.dtype) -> Tensor:

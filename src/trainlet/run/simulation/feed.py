@@ -18,40 +18,40 @@ from trainlet.run.trainer import check_names, input_arrays, target_array
 
 
 def input_values(
-    program: Program, x: ArrayLike | Mapping[str, ArrayLike], leads: tuple[int, ...]
+    program: Program, x: ArrayLike | Mapping[str, ArrayLike], sizes: tuple[int, ...]
 ) -> dict[str, Tensor]:
-    """For each input its value [lead, *shape]; raises DataError for a lead not among `leads`, a
+    """For each input its value [E, *shape], E one of `sizes`; raises DataError for another E, a
     wrong shape, NaN or infinity."""
     given = x if isinstance(x, Mapping) else {program.inputs[0].name: x}
     check_names(program.inputs, given)
-    return {n.name: _input(n, given[n.name], leads) for n in program.inputs}
+    return {n.name: _input(n, given[n.name], sizes) for n in program.inputs}
 
 
-def _input(leaf: Node, value: ArrayLike, leads: tuple[int, ...]) -> Tensor:
+def _input(leaf: Node, value: ArrayLike, sizes: tuple[int, ...]) -> Tensor:
     how, array = storage(leaf), as_numbers(value, f"input {leaf.name!r}")
     if how.shape[0] == 1 and array.shape[1:] == how.shape[1:]:
         array = array[:, None]
-    lead = array.shape[0] if array.ndim else 0
-    if lead not in leads or array.shape[1:] != how.shape:
-        allowed = " or ".join(str((k, *how.shape)) for k in dict.fromkeys(leads))
+    size = array.shape[0] if array.ndim else 0
+    if size not in sizes or array.shape[1:] != how.shape:
+        allowed = " or ".join(str((k, *how.shape)) for k in dict.fromkeys(sizes))
         raise DataError(f"input {leaf.name!r} has shape {array.shape}; allowed: {allowed}")
     order = 0, *(k + 1 for k in how.permutation)
     wide = Node(
         leaf.op,
         (),
-        leaf.type.with_shape((lead, *leaf.type.shape)),
-        {"storage": Storage((lead, *how.shape), order)},
+        leaf.type.with_shape((size, *leaf.type.shape)),
+        {"storage": Storage((size, *how.shape), order)},
         leaf.name,
     )
     return torch.from_numpy(input_arrays([wide], {leaf.name: array})[leaf.name])
 
 
-def target_values(program: Program, y: ArrayLike, leads: tuple[int, ...]) -> Tensor:
-    """Labels or float targets [lead, *shape]; raises DataError."""
+def target_values(program: Program, y: ArrayLike, sizes: tuple[int, ...]) -> Tensor:
+    """Labels or float targets [E, *shape]; raises DataError."""
     array = as_numbers(y, "the target")
-    lead = array.shape[0] if array.ndim else 0
-    if lead not in leads:
-        allowed = " or ".join(map(str, dict.fromkeys(leads)))
+    size = array.shape[0] if array.ndim else 0
+    if size not in sizes:
+        allowed = " or ".join(map(str, dict.fromkeys(sizes)))
         raise DataError(f"the target has shape {array.shape}; allowed: {allowed} rows first, one "
                         "for each experiment")  # fmt: skip
     return torch.from_numpy(np.stack([target_array(program, row) for row in array]))

@@ -48,7 +48,7 @@ class Recipe:
         seeds: Tensor | None = None,
         given: Mapping[Node, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """The outputs [lead, *shape] by name; `seeds` int64 [lead], None for the nodes' own."""
+        """The outputs [E, *shape] by name; `seeds` int64 [E], None for the nodes' own."""
         known: dict[Node, Tensor] = dict(given or {})
 
         def value(n: Node) -> Tensor:

@@ -76,10 +76,10 @@ class Simulation:
         Raises DataError as Trainer.step does; ExperimentsDiverged where a loss is not finite:
         these experiments are then as they were, the others have taken their step.
         """
-        leads = 1, self.experiments
+        sizes = 1, self.experiments
         rates = learning_rates(self.program.lr if lr is None else lr, self.experiments)
-        fed = input_values(self.program, x, leads)
-        fed |= {TARGET: target_values(self.program, y, leads), RATE: rates}
+        fed = input_values(self.program, x, sizes)
+        fed |= {TARGET: target_values(self.program, y, sizes), RATE: rates}
         leaves = {name: value.to(self.device) for name, value in fed.items()}
         results = self._step({**self._constants, **self._values, **leaves}, self._seeds)
         losses = results[LOSS].expand(self.experiments).cpu()
@@ -106,17 +106,17 @@ class Simulation:
         samples = _samples(arrays)
         batch = self.program.inputs[0].type.shape[0]
         batches = -(-samples // batch)
-        lead = next(iter(arrays.values())).shape[0]
+        size = next(iter(arrays.values())).shape[0]
         rows = np.minimum(np.arange(batches * batch), samples - 1)
         cut = {
-            name: array[:, rows].reshape(lead * batches, batch, *array.shape[2:])
+            name: array[:, rows].reshape(size * batches, batch, *array.shape[2:])
             for name, array in arrays.items()
         }
         allowed = batches, batches * self.experiments
         fed = input_values(self.program, cut, allowed)
         leaves = {name: value.to(self.device) for name, value in fed.items()}
         every = {**self._constants, **self._values, **leaves}
-        if lead == 1 and self.experiments > 1:
+        if size == 1 and self.experiments > 1:
             made = self._front(every)
             boundary = ((n, made[str(k)]) for k, n in enumerate(self._boundary))
             known = {n: v if len(v) == 1 else _tiled(v, self.experiments) for n, v in boundary}

@@ -51,7 +51,9 @@ def prepared(source: Tensor, key: Any, make: Callable[[Tensor], Any]) -> Any:
 
 def taken(source: Tensor, key: Any, make: Callable[[Tensor], Any]) -> Any:
     """What was prepared, for the last time."""
-    made = _PREPARED.get(source, {}) if _eager else {}
+    if not _eager:
+        return make(source)
+    made = _PREPARED.get(source, {})
     return made.pop(key) if key in made else make(source)
 
 

@@ -19,6 +19,8 @@ from trainlet.ir.storage import Planes
 from trainlet.ops.quantized.random import GOLDEN
 from trainlet.ops.quantized.update import FARTHEST, LIMIT
 
+_FAR = float(FARTHEST)
+
 
 def _less(p: Tensor, step: Tensor) -> Tensor:
     """p - step, which may be narrower."""
@@ -121,8 +123,7 @@ def counters(shape: tuple[int, ...], gradient: tuple[int, ...], device: torch.de
 
 def _to_integer(n: Node, value: Tensor, step: Tensor, counter: Tensor, seed: Tensor) -> Tensor:
     """value float32 [E, many], overwritten, rounded as the node says, int32."""
-    far = float(FARTHEST)
-    value = value.nan_to_num_(0.0, far, -far).clamp_(-far, far)
+    value = value.nan_to_num_(0.0, _FAR, -_FAR).clamp_(-_FAR, _FAR)
     if n.attrs["rounding"] == "truncate":
         return value.to(torch.int32)
     if n.attrs["rounding"] == "nearest":

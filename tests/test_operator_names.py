@@ -7,6 +7,8 @@ pass may name the operator that it builds.
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,3 +94,9 @@ def test_no_list_of_operators_outside_the_tables():
 )
 def test_a_planted_list(text, many):
     assert len(list(found(text))) == many
+
+
+def test_the_records_load_no_torch():
+    """The command line reads them, and has to answer before torch is there."""
+    text = "import sys, trainlet.ops; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", text]).returncode == 0

@@ -20,6 +20,9 @@ from trainlet.plan.packing.blocks import Addresses, Block, Slack
 ROUNDS = 6
 TRIES = 2
 """In each round so many blocks are put in, for each block that there is."""
+MOST_SHAPES = 2000
+"""More take minutes to put in."""
+NOWHERE = -(1 << 40)
 WORST = 100
 """The weight of what had no room most often in the last round; it halves with every round."""
 
@@ -37,9 +40,15 @@ class Shape:
     def moments(self) -> slice:
         return slice(self.start, self.start + len(self.top))
 
-    def meets(self, other: Shape) -> bool:
-        """Whether both are there at some moment."""
-        return other.start < self.moments.stop and self.start < other.moments.stop
+    def above(self, other: Shape) -> int:
+        """How far behind its own beginning another shape must begin to lie above it; NOWHERE if
+        they are there at different moments."""
+        start = max(self.start, other.start)
+        stop = min(self.moments.stop, other.moments.stop)
+        if start >= stop:
+            return NOWHERE
+        own, others = self.top[start - self.start :], other.bottom[start - other.start :]
+        return int((own[: stop - start] - others[: stop - start]).max())
 
     @property
     def area(self) -> int:
@@ -61,18 +70,22 @@ def pack(blocks: Sequence[Block], slack: Slack, height: int) -> Addresses | None
     """
     groups = _groups(blocks, slack)
     shapes = [_shape(group) for group in groups]
+    if len(shapes) > MOST_SHAPES:
+        return None
+    above = _above(shapes)
     for first in FIRST:
         weight = [0] * len(shapes)
         for _ in range(ROUNDS):
             order = sorted(range(len(shapes)), key=lambda k: (-weight[k], first(shapes[k])))
-            packing = _Packing([shapes[k] for k in order], height)
+            own = above[np.ix_(order, order)]
+            packing = _Packing([shapes[k] for k in order], own, height)
             if packing.run():
                 at = {order[k]: address for k, address in packing.at.items()}
                 return {
                     b: at[k] + low for k, group in enumerate(groups) for b, low in group.items()
                 }
-            most = max(packing.lacked)
-            for k, lacked in zip(order, packing.lacked, strict=True):
+            most = max(map(int, packing.lacked))
+            for k, lacked in zip(order, map(int, packing.lacked), strict=True):
                 weight[k] = weight[k] // 2 + WORST * lacked // max(most, 1)
     return None
 
@@ -96,19 +109,39 @@ def _shape(group: dict[Block, int]) -> Shape:
     return Shape(start, bottom, top)
 
 
-class _Packing:
-    """at: addresses found; lacked: how often each shape had no room."""
+def _above(shapes: Sequence[Shape]) -> np.ndarray:
+    """`above` of each shape and each other."""
+    start = np.array([s.moments.start for s in shapes])
+    stop = np.array([s.moments.stop for s in shapes])
+    tall = np.array([int(s.top.max()) for s in shapes], np.int64)
+    together = (start[:, None] < stop) & (start < stop[:, None])
+    above = np.where(together, tall[:, None], NOWHERE)  # of blocks alone
+    for k, s in enumerate(shapes):
+        if s.bottom.any() or s.top.min() < tall[k]:
+            above[k] = [s.above(other) for other in shapes]
+            above[:, k] = [other.above(s) for other in shapes]
+    return above
 
-    def __init__(self, shapes: Sequence[Shape], height: int) -> None:
-        self.shapes, self.height = shapes, height
+
+class _Packing:
+    """at:     addresses found
+    lowest: how low each shape can lie above those that are there; what has its place needs none
+    lacked: how often each shape had no room
+    """
+
+    def __init__(self, shapes: Sequence[Shape], above: np.ndarray, height: int) -> None:
+        self.shapes, self.above, self.height = shapes, above, height
         moments = max((s.moments.stop for s in shapes), default=0)
         self.floor = np.zeros(moments, np.int64)
         self.to_come = np.zeros(moments, np.int64)
         self.at: dict[int, int] = {}
-        self.known: dict[int, list[int]] = {}
-        self.lacked = [0] * len(shapes)
-        self.lowest = dict.fromkeys(range(len(shapes)), 0)
-        self.tall = [int(s.top.max()) for s in shapes]
+        self.lacked = np.zeros(len(shapes), np.int64)
+        self.lowest = np.zeros(len(shapes), np.int64)
+        self.left = np.ones(len(shapes), bool)
+        self.tall = np.array([int(s.top.max()) for s in shapes], np.int64)
+        self.number = np.arange(len(shapes))
+        self.start = np.array([s.moments.start for s in shapes], np.int64)
+        self.stop = np.array([s.moments.stop for s in shapes], np.int64)
         for s in shapes:
             self.to_come[s.moments] += s.top - s.bottom
 
@@ -116,8 +149,8 @@ class _Packing:
         """Whether all shapes have found a place."""
         tries = TRIES * len(self.shapes)
         open_choices = [self.choices(0, -1)]
-        undo: list[tuple[int, np.ndarray, dict[int, int]]] = []
-        while open_choices and tries and self.lowest:
+        undo: list[tuple[int, np.ndarray, np.ndarray]] = []
+        while open_choices and tries and len(self.at) < len(self.shapes):
             if len(undo) == len(open_choices):
                 self.take_back(*undo.pop())
             choice = next(open_choices[-1], None)
@@ -127,46 +160,33 @@ class _Packing:
             tries -= 1
             undo.append(self.put(*choice))
             open_choices.append(self.choices(*choice) if self.fits(choice[0]) else iter(()))
-        return not self.lowest
+        return len(self.at) == len(self.shapes)
 
     def choices(self, level: int, last: int) -> Iterator[tuple[int, int]]:
         """Address and number of what may lie lowest of all that is left.  Nothing may fit below
         it, and of two at one address the first comes first."""
-        at = {k: max(low, level) for k, low in self.lowest.items()}
-        end = min((a + self.tall[k] for k, a in at.items()), default=0)
-        return iter(sorted((a, k) for k, a in at.items() if a < end and (a > level or k > last)))
+        at = np.maximum(self.lowest, level)
+        end = (at + self.tall)[self.left].min(initial=np.iinfo(np.int64).max)
+        able = self.left & (at < end) & ((at > level) | (self.number > last))
+        return iter(sorted((int(at[k]), int(k)) for k in np.flatnonzero(able)))
 
-    def put(self, address: int, k: int) -> tuple[int, np.ndarray, dict[int, int]]:
+    def put(self, address: int, k: int) -> tuple[int, np.ndarray, np.ndarray]:
         """Returns what `take_back` needs."""
-        shape = self.shapes[k]
+        shape, lowest = self.shapes[k], self.lowest
         before = self.floor[shape.moments].copy()
         self.floor[shape.moments] = address + shape.top
         self.to_come[shape.moments] -= shape.top - shape.bottom
-        changed = {k: self.lowest.pop(k)}
-        for j in self.rivals(k):
-            if j in self.lowest:
-                rival = self.shapes[j]
-                low = int((self.floor[rival.moments] - rival.bottom).max())
-                if low > self.lowest[j]:
-                    changed[j] = self.lowest[j]
-                    self.lowest[j] = low
+        self.lowest = np.maximum(lowest, address + self.above[k])
+        self.left[k] = False
         self.at[k] = address
-        return k, before, changed
+        return k, before, lowest
 
-    def rivals(self, k: int) -> list[int]:
-        """The shapes that are there with shape k at some moment."""
-        if k not in self.known:
-            self.known[k] = [
-                j for j, s in enumerate(self.shapes) if j != k and s.meets(self.shapes[k])
-            ]
-        return self.known[k]
-
-    def take_back(self, k: int, before: np.ndarray, changed: dict[int, int]) -> None:
+    def take_back(self, k: int, before: np.ndarray, lowest: np.ndarray) -> None:
         """The state before `put`."""
         shape = self.shapes[k]
         self.floor[shape.moments] = before
         self.to_come[shape.moments] += shape.top - shape.bottom
-        self.lowest.update(changed)
+        self.lowest, self.left[k] = lowest, True
         del self.at[k]
 
     def fits(self, level: int) -> bool:
@@ -175,6 +195,6 @@ class _Packing:
         short = (self.to_come > free) & (self.to_come > 0)
         if not short.any():
             return True
-        for k in self.lowest:
-            self.lacked[k] += bool(short[self.shapes[k].moments].any())
+        before = np.concatenate(([0], np.cumsum(short)))
+        self.lacked += self.left & (before[self.stop] > before[self.start])
         return False

@@ -24,6 +24,11 @@ def schedule(graph: Graph) -> Order:
     return min(orders, key=lambda order: assign_buffers(graph, order).lower_bound)
 
 
+def quick_order(graph: Graph) -> Order:
+    """The order of the first greedy rule, which alone takes a third of the time."""
+    return _greedy(graph, before(graph), _first)
+
+
 def before(graph: Graph) -> dict[Node, set[Node]]:
     """What must run before each node: its inputs; for an update also every other reader of the
     leaf, and the loss, so that a step whose loss is not finite changes nothing."""

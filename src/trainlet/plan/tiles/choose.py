@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 
 from trainlet.ir.graph import Graph, Node, users
@@ -56,6 +56,31 @@ def choose_tiles(
         yield from tight.widths(tiles)
 
 
+def untiled_peak(graph: Graph, order: Order) -> int:
+    """The most live bytes of an order at a moment that no tile can lower, because its node runs on
+    no rows."""
+    readers = users(graph.nodes())
+    live = Liveness(graph).buffers(order).live_bytes
+    highest = sorted(range(len(order)), key=lambda t: -live[t])
+    fixed = (t for t in highest if not _fits(order[t], readers, rows_of))
+    return next((live[t] for t in fixed), 0)
+
+
+def _fits(
+    n: Node, readers: Mapping[Node, Iterable[Node]], how_in_rows: Callable[[Node], Rows | None]
+) -> bool:
+    """Whether n runs on rows of maps, and is no weight that a layer reads as a whole."""
+    how = how_in_rows(n)
+    if how is None or not all(in_arena(m) for m in (n, *(n.inputs[k] for k in how.maps))):
+        return False
+    return not any(
+        i is n and k not in reading.maps
+        for r in readers[n]
+        if (reading := how_in_rows(r))
+        for k, i in enumerate(r.inputs)
+    )
+
+
 class _Search:
     """tight: as if all that is alive could lie without gaps.  known: tiles measured so far."""
 
@@ -68,22 +93,10 @@ class _Search:
         for n in graph.outputs.values():
             self.readers[n].append(Node(OUTSIDE, (n,), n.type))
         self.tiles = Tiles(self.readers, streamed)
-        self.fit = {n: self.fits(n) for n in order}
+        self.fit = {n: _fits(n, self.readers, self.rows_of) for n in order}
         waiting = self.updates()
         self.line = [n for n in order if n not in waiting]
         self.able = [self.fit[n] for n in self.line]
-
-    def fits(self, n: Node) -> bool:
-        """Whether n runs on rows of maps, and is no weight that a layer reads as a whole."""
-        how = self.rows_of(n)
-        if how is None or not all(in_arena(m) for m in (n, *(n.inputs[k] for k in how.maps))):
-            return False
-        return not any(
-            i is n and k not in reading.maps
-            for r in self.readers[n]
-            if (reading := self.rows_of(r))
-            for k, i in enumerate(r.inputs)
-        )
 
     def rows_of(self, n: Node) -> Rows | None:
         if n not in self.rows:

@@ -80,11 +80,12 @@ def forward_first(graph: Graph, order: Order) -> Order:
         started = started or n in backward
         if started and n not in backward:
             late.append(n)
-    result = [n for n in order if n not in set(late)]
-    for n in late:
-        at = max((result.index(i) for i in n.inputs if not i.is_leaf), default=-1)
-        result.insert(at + 1, n)
-    return tuple(result)
+    early = set(order) - set(late)
+    place: dict[Node, tuple[int, ...]] = {n: (k,) for k, n in enumerate(order) if n in early}
+    for count, n in enumerate(late, 1):
+        after = max((place[i] for i in n.inputs if not i.is_leaf), default=(-1,))
+        place[n] = (*after, -count)
+    return tuple(sorted(order, key=place.__getitem__))
 
 
 def stages(graph: Graph, order: Order, streamed: Collection[Node] = ()) -> Problem:
@@ -103,6 +104,12 @@ class _Builder:
                 for h in dict.fromkeys(holder(i) for i in n.inputs if in_arena(i)):
                     self.readers.setdefault(h, []).append(n)
         self.forward = [n for n in order if n not in self.backward]
+        self.place = {n: k for k, n in enumerate(self.forward)}
+        self.aliases: dict[Node, list[Node]] = {}
+        for n in self.forward:
+            if OPS[n.op].alias:
+                self.aliases.setdefault(holder(n), []).append(n)
+        self.outputs = set(self._part().outputs.values())
         self.relevant = self._relevant()
         self.groups = self._groups()
 
@@ -131,15 +138,17 @@ class _Builder:
             read = [r for r in self.readers.get(h, ()) if r in self.backward or r in self.relevant]
             alone = len(read) == 1 and read[0] not in self.backward and not self._comes_once(h)
             into[h] = into[read[0]] if alone else h
-            groups.setdefault(into[h], []).insert(0, h)
+            groups.setdefault(into[h], []).append(h)
         inputs = [n for n in self.graph.leaves("input") if n in self.relevant]
-        return {n: [] for n in inputs} | dict(reversed(groups.items()))
+        return {n: [] for n in inputs} | {n: m[::-1] for n, m in reversed(groups.items())}
 
     def problem(self) -> Problem:
         inside = {m: k for k, members in enumerate(self.groups.values()) for m in members}
         number = inside | {h: k for k, h in enumerate(self.groups)}
-        forward = tuple(n for n in self.order if n in self._prediction())
-        buffers = assign_buffers(self._part(), forward)
+        part = self._part()
+        predicts = set(part.nodes())
+        forward = tuple(n for n in self.order if n in predicts)
+        buffers = assign_buffers(part, forward)
         values = tuple(
             self._value(h, members, number, buffers) for h, members in self.groups.items()
         )
@@ -155,9 +164,6 @@ class _Builder:
     def _part(self) -> Graph:
         return Graph({k: n for k, n in self.graph.outputs.items() if n not in self.backward})
 
-    def _prediction(self) -> set[Node]:
-        return set(self._part().nodes())
-
     def _value(
         self, h: Node, members: list[Node], number: dict[Node, int], buffers: Buffers
     ) -> Value:
@@ -167,9 +173,9 @@ class _Builder:
             for i in m.inputs
             if holder(i) in self.relevant and holder(i) not in members
         }
-        aliases = [n for n in self.forward if OPS[n.op].alias and holder(n) in members]
+        made = [*members, *(n for m in members for n in self.aliases.get(m, ()))]
         read = [r for r in self.readers.get(h, ()) if r in buffers.moment]
-        only_later = not read and h not in self._part().outputs.values()
+        only_later = not read and h not in self.outputs
         macs = 0 if only_later else sum(OPS[m.op].macs(m) for m in members)
         work = 0 if only_later else macs + sum(m.type.size for m in members)
         if read:
@@ -177,10 +183,10 @@ class _Builder:
             lent = buffers.owner.get(last) is buffers.owner.get(h)
             leaves = buffers.moment[last] + (0 if lent else 1)
         else:
-            made = (buffers.moment.get(holder(i), -1) for m in members for i in m.inputs)
-            leaves = max((*made, buffers.moment.get(h, -1))) + 1
+            before = (buffers.moment.get(holder(i), -1) for m in members for i in m.inputs)
+            leaves = max((*before, buffers.moment.get(h, -1))) + 1
         fixed = any(map(self._comes_once, members))
-        nodes = () if fixed else tuple(n for n in self.forward if n in members or n in aliases)
+        nodes = () if fixed else tuple(sorted(made, key=self.place.__getitem__))
         inputs = set() if fixed else inputs
         size = aligned(h.type.nbytes)
         return Value(nodes, size, macs, work, _transient(members), tuple(sorted(inputs)), leaves)
@@ -196,18 +202,28 @@ class _Builder:
             if leaf not in self.relevant:
                 span[leaf] = buffers.span[leaf]
         first = min(buffers.moment[n] for n in self.backward)
+        begins, dies = ([0] * (len(self.order) + 1) for _ in range(2))
+        alive = 0
+        for b, (u, v) in span.items():
+            if v >= 0:
+                begins[max(u, 0)] += aligned(b.type.nbytes)
+                dies[v] += aligned(b.type.nbytes)
         found, before = [], 0
-        for t, n in enumerate(self.order[first:], first):
-            alive = sum(aligned(b.type.nbytes) for b, (u, v) in span.items() if u <= t <= v)
-            alive += buffers.workspace.get(n, 0)
-            reads = {holder(i) for i in n.inputs} & self.relevant if not OPS[n.op].alias else set()
-            if not reads:
-                before = max(before, alive)
-                continue
-            between = sum(aligned(b.type.nbytes) for b, (u, v) in span.items() if u < t <= v)
-            found.append(Moment(frozenset(number[h] for h in reads), before, between, alive))
-            before = 0
+        for t, n in enumerate(self.order):
+            between, alive = alive, alive + begins[t]
+            if t >= first:
+                level = alive + buffers.workspace.get(n, 0)
+                reads = self._reads(n)
+                if reads:
+                    numbers = frozenset(number[h] for h in reads)
+                    found.append(Moment(numbers, before, between, level))
+                before = 0 if reads else max(before, level)
+            alive -= dies[t]
         return tuple(found)
+
+    def _reads(self, n: Node) -> set[Node]:
+        """The values that a node reads; none for an alias."""
+        return set() if OPS[n.op].alias else {holder(i) for i in n.inputs} & self.relevant
 
 
 def _transient(members: list[Node]) -> int:

@@ -94,3 +94,19 @@ def test_a_buffer_that_counts_is_refused():
     x = np.zeros((1, 3), np.float32)
     with pytest.raises(UnsupportedError, match="changes the buffer 'calls' in forward"):
         quantize_module(Counting().eval(), x, [np.ones((2, 3), np.float32)])
+
+
+def test_a_write_that_leaves_nothing_of_the_input_is_refused():
+    class Overwritten(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.layer(x) + 0.1
+            h[:, -1:] = 0.3
+            return h.flatten(1)
+
+    x = draw(np.random.default_rng(0), 2, 4)
+    with pytest.raises(UnsupportedError, match="does not depend on the input 'x'"):
+        quantize_module(Overwritten().eval(), x, [x])

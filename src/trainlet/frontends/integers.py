@@ -24,7 +24,7 @@ from trainlet.frontends.operators import call_operator
 from trainlet.frontends.quantized_layer import Result
 from trainlet.frontends.source import module_path
 from trainlet.frontends.terms import Names
-from trainlet.frontends.torch import OUTPUT, check_dtype
+from trainlet.frontends.torch import OUTPUT, check_dtype, unread
 from trainlet.frontends.twins import TwinImporter, Weight, clamped
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType
@@ -101,7 +101,7 @@ class Conversion:
         self, module: GraphModule, inputs: Mapping[str, tuple[int, ...]], names: Names
     ) -> None:
         self.module = module
-        self.inputs = iter(inputs.items())
+        self.names, self.inputs = tuple(inputs), iter(inputs.items())
         self.positions = iter(range(len(inputs)))
         self.at = TwinImporter(names=names)
         self.values: dict[Fx, Any] = {}
@@ -125,7 +125,11 @@ class Conversion:
         made = self.real(self.values[results[0]])
         if made is None:
             raise UnsupportedError("the model returns a tensor without elements")
-        return self.at.graph({OUTPUT: made})
+        graph = self.at.graph({OUTPUT: made})
+        read = {n.name for n in graph.leaves("input")}
+        if absent := [name for name in self.names if name not in read]:
+            raise unread(absent[0])
+        return graph
 
     def value(self, fx: Fx) -> Any:
         target: Any = fx.target

@@ -90,7 +90,7 @@ def imported(program: ExportedProgram) -> Imported:
     read = {n.name for n in graph.leaves("input")}
     for name in _input_names(program):
         if name not in read:
-            raise _unread(name)  # a later write has replaced every element that it reached
+            raise unread(name)  # a later write has replaced every element that it reached
     return Imported(graph, program, values)
 
 
@@ -170,7 +170,7 @@ def _input_names(program: ExportedProgram) -> list[str]:
     ]
 
 
-def _unread(name: str) -> UnsupportedError:
+def unread(name: str) -> UnsupportedError:
     return UnsupportedError(
         f"the output does not depend on the input {name!r}; leave it out of forward "
         "(if it should: torch.export takes two inputs for one if their examples are "
@@ -188,7 +188,7 @@ def _leaves(program: ExportedProgram, at: Importer, needed: set[Fx]) -> dict[str
         name, used = spec.arg.name, placeholders.get(spec.arg.name) in needed
         if name in inputs:
             if not used:
-                raise _unread(name)
+                raise unread(name)
             place = {"position": inputs.index(name)} if len(inputs) > 1 else {}
             values[name] = leaf("input", name, _type(placeholders[name]), **place)
         elif spec.kind == InputKind.PARAMETER and spec.target is not None and used:

@@ -51,8 +51,14 @@ def _fitted(
     """Each block where it meets no rival placed before: in the gap that it fills best, or at the
     lowest address."""
     at: Addresses = {}
+    spot: dict[Block, tuple[int, int]] = {}
+    overlapping = {b for pair in slack for b in pair}
     for b in order:
-        taken = sorted(_taken(b, r, at[r], slack) for r in rivals[b] if r in at)
+        placed = filter(at.__contains__, rivals[b])
+        if b in overlapping:
+            taken = sorted(_taken(b, r, at[r], slack) for r in placed)
+        else:
+            taken = sorted(map(spot.__getitem__, placed))
         here, gaps = 0, []
         for start, end in taken:
             if here + b.size <= start:
@@ -61,6 +67,7 @@ def _fitted(
                     break
             here = max(here, end)
         at[b] = min(gaps)[1] if gaps else here
+        spot[b] = at[b], at[b] + b.size
     return at
 
 

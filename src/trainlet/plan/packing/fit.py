@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from trainlet.plan.packing.blocks import Addresses, Block, Slack, height, rivals_of
 
 RESTART = 200
+HUGE, LEAST_OF_HUGE = 4_000_000, 4
+"""Of steps with so many pairs of blocks, thousands of operations, fewer tries are made."""
 STARTS: tuple[Callable[[Block], tuple], ...] = (
     lambda b: (-b.size, b.span),
     lambda b: (-b.size * (b.span[1] - b.span[0] + 1),),
@@ -25,7 +27,8 @@ def fit(blocks: Sequence[Block], slack: Slack, enough: int, pairs: int, least: i
     fewer than `least`.
     """
     rivals = rivals_of(blocks)
-    tries = max(least, pairs // (sum(map(len, rivals.values())) + 1))
+    each = sum(map(len, rivals.values()))
+    tries = max(least if each < HUGE else LEAST_OF_HUGE, pairs // (each + 1))
     rng = random.Random(0)
     best: Addresses | None = None
     orders: list[list[Block]] = []

@@ -33,12 +33,12 @@ class Curves(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first, self.second, self.gate = (nn.Conv2d(c, 8, 3, padding=1) for c in (2, 8, 8))
-        self.last = nn.Linear(8, 4)
+        self.third, self.last = nn.Conv2d(8, 8, 1), nn.Linear(8, 4)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.first(x)
         x = x * torch.sigmoid(x)
-        x = self.second(x) * torch.tanh(self.gate(x))
+        x = self.third(self.second(x) * torch.tanh(self.gate(x)))
         return self.last(torch.tanh(x.mean((2, 3))))
 
 

@@ -280,9 +280,10 @@ def test_greedy_keeps_to_its_limits(name):
 
 def test_only_the_forward_pass_can_be_recomputed():
     graph = choices("mlp").graph
-    update = next(n for n in graph.nodes() if n.op == "sgd")
-    with pytest.raises(GraphError, match="no operation of the forward pass"):
-        recompute(graph, [update])
+    for op in ("sgd", "linear_dw"):
+        later = next(n for n in graph.nodes() if n.op == op)
+        with pytest.raises(GraphError, match="no operation of the forward pass"):
+            recompute(graph, [later])
 
 
 def test_copies_are_named_and_read_copies():

@@ -160,7 +160,11 @@ register(
                 {"source": source, "scale": scale, "zero_point": 12, "low": low, "high": 127},
                 {0: lambda rng: np.arange(-128, 128).astype(np.int8)},
             )
-            for source, scale, low in [((0.5, -9), 0.75, -128), ((0.5, 40), 0.0625, 12)]
+            for source, scale, low in [
+                ((0.5, -9), 0.75, -128),
+                ((0.5, 40), 0.0625, 12),
+                ((0.25, 0), 1.0, -128),  # halves, which go away from zero
+            ]
         ],
     )
 )

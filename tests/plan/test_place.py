@@ -1,5 +1,6 @@
 """How good the plans of real networks are: near the lower bound, below naive orders, cheap."""
 
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -54,6 +55,16 @@ def test_the_lower_bound_is_the_peak_of_what_is_alive(name):
         assert sum(aligned(n.type.nbytes) for n in alive) <= plan.lower_bound
         ends = sorted((plan.offset[n], plan.offset[n] + n.type.nbytes) for n in alive)
         assert all(a[1] <= b[0] for a, b in pairwise(ends)), "overlap"
+
+
+def test_work_space_is_alive_while_its_operation_runs():
+    """No operation has any today."""
+    graph = step_graph("mlp", 1, "bias")
+    bare = assign_buffers(graph, plan_graph(graph).order)
+    busy = next(n for n in bare.moment if n.op == "linear")
+    found = replace(bare, workspace={busy: 8}).live_bytes
+    expected = [size + 8 * (t == bare.moment[busy]) for t, size in enumerate(bare.live_bytes)]
+    assert found == expected
 
 
 @pytest.mark.parametrize("kind", ["full", "bias"])

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 
 import trainlet as tl
-from trainlet.compiler import import_model, training_graph
 from trainlet.plan.place import plan_graph
 
 ROOT = Path(__file__).parents[1]
@@ -33,9 +32,9 @@ def measure(batch: int, preset: str) -> dict:
     best: dict[str, float] = {}
     for _ in range(REPEATS):
         marks = [perf_counter()]
-        graph = import_model(case.model, case.x)
+        graph = tl.prepare(case.model, case.x, check=False)
         marks.append(perf_counter())
-        training = training_graph(graph, None, scheme)
+        training = tl.train(graph, scheme)
         marks.append(perf_counter())
         plan = plan_graph(training.step)
         marks.append(perf_counter())

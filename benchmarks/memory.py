@@ -18,7 +18,6 @@ from unittest.mock import patch
 from published_schemes import SCHEMES
 
 import trainlet as tl
-from trainlet.compiler import training_graph
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.ops.optimizer import SGD
@@ -87,7 +86,7 @@ def planned(graph: Graph, ways: Ways) -> Plan:
 def measure(network: Graph, scheme: tl.UpdateScheme, ways: Ways) -> dict[str, int]:
     """Bytes of one way of planning."""
     precision = tl.Int8(gradient=ways.gradient, extra_bits=EXTRA_BITS)  # type: ignore[arg-type]
-    pruned = training_graph(network, None, scheme, precision=precision, stop_after="prune").step
+    pruned = tl.train(network, scheme, precision=precision, stop_after="prune").step
     halves = split_weights(pruned) if ways.split else pruned
     step = attach_updates(add_extra_bits(halves, EXTRA_BITS), SGD(), 1, precision).step
     graphs = [step]

@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 import trainlet as tl
-from trainlet.backends.limits import needed
-from trainlet.compiler import CompiledProgram
+from trainlet.compiled import CompiledProgram
 from trainlet.errors import TargetError
+from trainlet.plan.limits import needed
 from trainlet.plan.recompute.checkpoint import Link, cheapest, measure, smallest, uniform
 
 ROOT = Path(__file__).parents[1]

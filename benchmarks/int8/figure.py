@@ -9,13 +9,13 @@ import matplotlib
 import numpy as np
 import torch
 
-from trainlet.backends.program import LOSS
-from trainlet.compiler import training_graph
+import trainlet as tl
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.ir.graph import Graph
 from trainlet.ir.storage import to_device
 from trainlet.ops.quantized.scaling import inverse_scales
 from trainlet.passes.update import PREFIX
+from trainlet.plan.program import LOSS
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.trainer import input_arrays
 
@@ -37,8 +37,10 @@ def ratios(task: Task) -> dict[str, dict[str, float]]:
     data = task.episodes("validation", 0)[0].learn
     rows = np.random.default_rng(0).permutation(len(data))[:SAMPLES]
     integer = quantize_module(task.model, example, [task.calibration])
-    plain = training_graph(task.model, example, scheme, stop_after="prune").step
-    scaled = training_graph(integer, None, scheme, stop_after="prune").step
+    plain = tl.train(tl.prepare(task.model, example, check=False), scheme, stop_after="prune").step
+    scaled = tl.train(
+        integer, scheme, precision=tl.Int8(gradient="float32"), stop_after="prune"
+    ).step
     found: dict[str, dict[str, float]] = {line: {} for line in STYLES}
     real = _gradients(plain, data.x[rows], data.y[rows])
     whole = _gradients(scaled, data.x[rows], data.y[rows])

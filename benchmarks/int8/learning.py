@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import trainlet as tl
-from trainlet.compiler import CompiledProgram
+from trainlet.compiled import CompiledProgram
 from trainlet.run.fit import score
 from trainlet.run.trainer import Trainer
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 import trainlet as tl
-from trainlet.compiler import CompiledProgram
+from trainlet.compiled import CompiledProgram
 from trainlet.run.dataset import Dataset
 
 from .front import Front, check, quantised, without_front

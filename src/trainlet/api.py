@@ -2,16 +2,20 @@
 
 import trainlet.run.state as state
 import trainlet.schemes as schemes
-from trainlet.backends.target import Target
 from trainlet.comparison import Comparison, check
-from trainlet.compiler import CompiledProgram, compile, evaluate, forward, load
+from trainlet.compiled import CompiledProgram
+from trainlet.compiler import compile, plan, prepare, train
 from trainlet.errors import TrainletError
+from trainlet.frontends.network import load
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.loss import Loss
 from trainlet.ops.optimizer import SGD, Adam, RMSprop
 from trainlet.ops.quantized.precision import Int8
+from trainlet.passes.update import Training
 from trainlet.plan.report import Report
+from trainlet.plan.target import Target
 from trainlet.run.counted import Profile
+from trainlet.run.oracle import evaluate, forward
 from trainlet.run.simulation.simulation import Simulation, simulate
 from trainlet.run.trainer import Trainer
 
@@ -28,6 +32,7 @@ __all__ = [
     "Simulation",
     "Target",
     "Trainer",
+    "Training",
     "TrainletError",
     "UpdateScheme",
     "check",
@@ -35,7 +40,10 @@ __all__ = [
     "evaluate",
     "forward",
     "load",
+    "plan",
+    "prepare",
     "schemes",
     "simulate",
     "state",
+    "train",
 ]

@@ -1,36 +1,31 @@
-"""What `compile` takes, checked before any work."""
+"""What the four verbs take, checked before any work."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
 
-from trainlet.backends.target import PRESETS, Target
+from trainlet.backends.names import check_prefix
 from trainlet.errors import SchemeError, TargetError, TrainletError, shown
 from trainlet.ir.arguments import finite, flag, one_of, whole
+from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
+from trainlet.ops.op import OPS
 from trainlet.ops.optimizer import OPTIMIZERS, SGD, Optimizer, written
+from trainlet.ops.quantized.precision import Int8
 from trainlet.passes.presets import PRESETS as SCHEMES
+from trainlet.passes.training_head import LOGITS
+from trainlet.passes.update import Training
+from trainlet.plan.limits import Limits
 from trainlet.plan.order.best_order import EFFORTS
+from trainlet.plan.planner import Planner
+from trainlet.plan.target import PRESETS, Target
 
-
-def check_model(model: Any) -> torch.nn.Module:
-    """The model itself; raises TrainletError unless it is a torch.nn.Module."""
-    if isinstance(model, torch.nn.Module):
-        return model
-    found = f"a {type(model).__name__}"
-    hint = ""
-    if isinstance(model, type):
-        found, hint = f"the class {model.__name__}", f"; pass an instance: {model.__name__}(...)"
-    elif isinstance(model, dict):
-        hint = "; of a state_dict, pass the network: net = Net(); net.load_state_dict(...)"
-    raise TrainletError(
-        f"the model is {found}; allowed: a torch.nn.Module, an ExportedProgram, the path of a .pt2 "
-        f"file, or what trainlet.load returns{hint}"
-    )
+MOST_SUMMED = 2**24
+"""Steps whose gradients make one update; 1 / n of each is a number of float32."""
 
 
 def scheme_of(scheme: Any) -> UpdateScheme | str:
@@ -101,13 +96,73 @@ def bytes_of(name: str, size: Any) -> int | None:
         ) from None
 
 
-def check_choices(tile: Any, stream: Any, max_recompute: Any, schedule: Any, rollback: Any) -> None:
-    """The rest of what `compile` takes; raises TrainletError."""
-    if tile is not None:
-        flag("tile", tile, ", None")
-    if not isinstance(stream, str):
-        flag("stream", stream, ", the name of an input")
-    flag("rollback", rollback)
-    if max_recompute is not None and not 1 <= finite("max_recompute", max_recompute) <= 2:
-        raise TrainletError(f"max_recompute={max_recompute}; allowed: None, or between 1 and 2")
-    one_of("schedule=", schedule, EFFORTS)
+def graph_of(graph: Any) -> Graph:
+    """A forward graph; raises TrainletError for anything else."""
+    if not isinstance(graph, Graph):
+        raise TrainletError(
+            f"graph is {shown(graph)}; allowed: what trainlet.prepare or trainlet.load returns"
+        )
+    if LOGITS not in graph.outputs:
+        found = ", ".join(map(repr, graph.outputs)) or "none"
+        raise TrainletError(f"the graph has no output {LOGITS!r}, which the loss reads; its "
+                            f"outputs: {found}")  # fmt: skip
+    return graph
+
+
+def training_of(training: Any) -> Training:
+    """A training step; raises TrainletError for anything else, and for one that is not whole."""
+    if not isinstance(training, Training):
+        raise TrainletError(f"training is {shown(training)}; allowed: what trainlet.train returns")
+    if not any(OPS[n.op].mutates is not None for n in training.step.nodes() if not n.is_leaf):
+        raise TrainletError("the training stopped before its updates; leave out stop_after")
+    return training
+
+
+def precision_of(precision: Any) -> str | Int8 | None:
+    """A precision by its name, or an Int8; None for what the network is."""
+    if precision is None or isinstance(precision, Int8):
+        return precision
+    return one_of("precision ", precision, ("float32", "int8"), also=", or an Int8")
+
+
+@dataclass(frozen=True)
+class Planning:
+    """How a training step is planned: the options of `plan`."""
+
+    target: Target
+    limits: Limits
+    planner: Planner
+    max_recompute: float | None
+    prefix: str
+
+    @staticmethod
+    def of(
+        target: Any,
+        prefix: Any,
+        tile: Any,
+        stream: Any,
+        max_ram: Any,
+        max_recompute: Any,
+        schedule: Any,
+        rollback: Any,
+    ) -> Planning:
+        """The options as a user gives them; raises TrainletError."""
+        if tile is not None:
+            flag("tile", tile, ", None")
+        if not isinstance(stream, str):
+            flag("stream", stream, ", the name of an input")
+        flag("rollback", rollback)
+        if max_recompute is not None and not 1 <= finite("max_recompute", max_recompute) <= 2:
+            raise TrainletError(f"max_recompute={max_recompute}; allowed: None, or between 1 and 2")
+        one_of("schedule=", schedule, EFFORTS)
+        check_prefix(prefix)
+        place = target_of(target)
+        limits = Limits.of(place, bytes_of("max_ram", max_ram))
+        tiles = place.ram is not None if tile is None else tile
+        planner = Planner(tiles, tile is True, stream, schedule, rollback)
+        return Planning(place, limits, planner, max_recompute, prefix)
+
+    def changed(self, stream: bool | str, max_recompute: float | None, rollback: bool) -> Planning:
+        """With other values of these options."""
+        planner = replace(self.planner, stream=stream, rollback=rollback)
+        return replace(self, planner=planner, max_recompute=max_recompute)

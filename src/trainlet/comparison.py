@@ -15,18 +15,21 @@ from numpy.typing import ArrayLike
 from rich.table import Table
 from torch.export import ExportedProgram
 
-from trainlet.backends.program import LOSS
-from trainlet.compiler import Scheme, parameter_names, training_graph
+from trainlet.arguments import scheme_of
+from trainlet.compiler import Scheme, train
 from trainlet.errors import DataError, TrainletError
 from trainlet.frontends.archive import read_archive
-from trainlet.frontends.losses import torch_loss
+from trainlet.frontends.losses import loss_of, torch_loss
+from trainlet.frontends.network import parameter_names
 from trainlet.frontends.selfcheck import call_with, random_trials
 from trainlet.frontends.torch import export_module, imported
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import storage, to_device, to_user
 from trainlet.ops.loss import Loss
 from trainlet.ops.op import OPS, leaf
+from trainlet.passes.resolve import resolve
 from trainlet.passes.update import PREFIX
+from trainlet.plan.program import LOSS
 
 TOLERANCE = 1e-4
 """Of the largest gradient of a parameter; what passes compute ahead is float32."""
@@ -80,11 +83,14 @@ def check(
 
     Raises a TrainletError for what cannot be compiled, DataError for data that do not fit.
     """
-    criterion = loss if isinstance(loss, Loss) else Loss(loss)
+    criterion = loss_of(loss)
     program = _exported(model, example_inputs)
     graph = imported(program).graph
     known = parameter_names(model if isinstance(model, torch.nn.Module) else program)
-    step = training_graph(graph, None, scheme, criterion, stop_after="prune", known=known).step
+    chosen = scheme_of(scheme)
+    if not isinstance(chosen, str):
+        chosen = resolve(chosen, graph, known)
+    step = train(graph, chosen, loss=criterion, stop_after="prune").step
     *inputs, target = step.leaves("input")
     wanted = [p for p in step.leaves("param") if f"{PREFIX}{p.name}" in step.outputs]
     worst: dict[str, Compared] = {}

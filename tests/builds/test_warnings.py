@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from trainlet.backends.cpu import CPUS
 from trainlet.backends.toolchain import STRICT, arm_toolchain, compile_shared
 from trainlet.errors import ToolchainError
+from trainlet.plan.cpu import CPUS
 
 DOUBTFUL = "static void unused(void) {}\n"
 

@@ -11,9 +11,9 @@ from emulator.project import INTERFACE, LINEAR, run, spoilt
 from trainlet.backends.firmware import SOURCES, build_firmware
 from trainlet.backends.image import read_image
 from trainlet.backends.stack import CallGraph
-from trainlet.backends.target import PRESETS, Target
 from trainlet.backends.toolchain import BARE, EXACT, arm_toolchain, compile_shared
 from trainlet.errors import TargetError, ToolchainError
+from trainlet.plan.target import PRESETS, Target
 from trainlet.run.unicorn_device import UnicornDevice
 
 COMPILERS = pytest.mark.parametrize("compiler", ["zig", "gcc"])

@@ -11,7 +11,8 @@ import trainlet as tl
 from emulator.project import HAS_CC
 from networks.schemes import scheme
 from trainlet.backends.firmware import Firmware, build_firmware
-from trainlet.compiler import CompiledProgram
+from trainlet.backends.interface import interface_of
+from trainlet.compiled import CompiledProgram
 from trainlet.run.qemu_device import QemuDevice
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from trainlet.run.unicorn_device import UnicornDevice
@@ -79,7 +80,7 @@ def built(tmp_path_factory) -> Callable[..., Firmware]:
         folder = tmp_path_factory.mktemp(f"{network}-{core}")
         program.write(folder / "project")
         return build_firmware(
-            folder / "project", program.interface, program.target, folder, compiler
+            folder / "project", interface_of(program), program.target, folder, compiler
         )
 
     return build

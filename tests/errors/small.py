@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import trainlet as tl
-from trainlet.compiler import CompiledProgram
+from trainlet.compiled import CompiledProgram
 
 SHAPE = (1, 2, 6, 6)
 CLASSES = 3

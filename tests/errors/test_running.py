@@ -8,7 +8,7 @@ import pytest
 
 import trainlet as tl
 from errors.small import CLASSES, SHAPE, compiled, example, small
-from trainlet.compiler import CompiledProgram
+from trainlet.compiled import CompiledProgram
 from trainlet.errors import DataError, DivergedError, StateError
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from trainlet.run.trainer import model_inputs

@@ -8,8 +8,8 @@ from torch import nn
 
 import trainlet as tl
 from errors.small import compiled
-from trainlet import compiler
 from trainlet.errors import TargetError, ToolchainError
+from trainlet.plan.planner import Planner
 from zoo import NETWORKS
 
 KB = 1024
@@ -51,8 +51,8 @@ def test_the_error_plans_nothing_and_its_choices_are_what_compiling_them_gives(m
     model = nn.Sequential(nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 64)).eval()
     target = tl.Target("cortex-m4", ram=8 * KB)
     planned = []
-    plan = compiler._plan
-    monkeypatch.setattr(compiler, "_plan", lambda *a, **k: planned.append(a) or plan(*a, **k))
+    plan = Planner.__call__
+    monkeypatch.setattr(Planner, "__call__", lambda *a, **k: planned.append(a) or plan(*a, **k))
 
     def build(**options: object) -> tl.CompiledProgram:
         options = {"precision": "int8", "calibration": shown, "target": target, **options}

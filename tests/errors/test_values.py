@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import trainlet as tl
-from trainlet.compiler import CompiledProgram
+from trainlet.compiled import CompiledProgram
 from trainlet.errors import DataError, StateError, TrainletError
 from trainlet.run.simulated import OracleDevice
 

@@ -18,7 +18,6 @@ from fuzz.networks import networks
 from networks.gradients import user_gradient
 from networks.reference import run_sgd, worst
 from trainlet.backends.toolchain import compile_shared
-from trainlet.compiler import import_model, training_graph
 from trainlet.errors import SchemeError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
@@ -91,7 +90,7 @@ def trained_graph(
     """The graph with its gradients; parameters that cannot learn in part learn whole."""
     while True:
         try:
-            made = training_graph(graph, None, scheme, loss, stop_after="prune").step
+            made = tl.train(graph, scheme, loss=loss, stop_after="prune").step
             return made, scheme
         except SchemeError as error:
             whole = str(error).split("'")[1]
@@ -139,7 +138,7 @@ def check_devices(program: tl.CompiledProgram, case: Case) -> None:
 
 def agree(data: st.DataObject) -> None:
     case, loss = data.draw(cases())
-    graph = import_model(case.model, case.x)
+    graph = tl.prepare(case.model, case.x, check=False)
     gradients, scheme = trained_graph(graph, data.draw(schemes(case.model)), loss)
     check_gradients(gradients, case, scheme, loss)
     program = tl.compile(

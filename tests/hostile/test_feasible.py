@@ -8,8 +8,8 @@ import trainlet as tl
 from errors.small import compiled, small
 from hostile.limited import outcome
 from trainlet import compiler
-from trainlet.backends.limits import needed
 from trainlet.errors import TargetError, UnsupportedError
+from trainlet.plan.limits import needed
 
 MB = 1 << 20
 

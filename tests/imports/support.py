@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import trainlet as tl
 from networks.gradients import user_gradient
-from trainlet.compiler import Scheme, import_model, training_graph
+from trainlet.compiler import Scheme
 from trainlet.ir.storage import to_device
 from trainlet.run.evaluate import evaluate_graph
 
@@ -39,8 +40,8 @@ def model(forward: Forward) -> nn.Module:
 
 def check_step(model: nn.Module, *xs: Tensor, scheme: Scheme = "full") -> None:
     """Logits, loss and gradients equal torch's, and the same parameters have any."""
-    graph = import_model(model, xs)
-    step = training_graph(graph, None, scheme, stop_after="prune").step
+    graph = tl.prepare(model, xs, check=False)
+    step = tl.train(graph, scheme, stop_after="prune").step
     logits = model(*(x.clone() for x in xs))
     y = torch.arange(len(logits)) % logits.shape[1]
     F.cross_entropy(logits, y).backward()

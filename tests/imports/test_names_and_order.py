@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import trainlet as tl
+from trainlet.backends.interface import interface_of
 from trainlet.errors import SchemeError, UnsupportedError
 
 X, Z = torch.randn(2, 6), torch.randn(2, 6)
@@ -30,7 +31,7 @@ def test_inputs_come_in_the_order_of_forwards(examples):
     model = Two().eval()
     program = tl.compile(model, examples, "full", target="host")
     assert [n.name for n in program.inputs] == ["x", "z"]
-    assert [a.name for a in program.interface.inputs] == ["x", "z"]
+    assert [a.name for a in interface_of(program).inputs] == ["x", "z"]
     x, z = (e + k for k, e in enumerate(examples))
     with program.build("host") as trainer:
         found = trainer.predict({"x": x.numpy(), "z": z.numpy()})

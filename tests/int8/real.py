@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainlet.compiler import training_graph
+import trainlet as tl
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
 from trainlet.run.evaluate import evaluate_graph
@@ -85,7 +85,7 @@ def torch_gradients(
 
     rounded: every activation has the value that the integer network gives it
     """
-    prepared = training_graph(graph, None, scheme, stop_after="fold").step
+    prepared = tl.train(graph, scheme, stop_after="fold").step
     inputs = prepared.leaves("input")
     device = input_arrays(inputs, {inputs[0].name: x})
     device |= {

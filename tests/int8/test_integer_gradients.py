@@ -18,7 +18,7 @@ import trainlet as tl
 from catalogue.conftest import library  # noqa: F401  a fixture
 from catalogue.exact import exact_ops
 from int8.real import torch_gradients
-from trainlet.compiler import CompiledProgram, training_graph
+from trainlet.compiled import CompiledProgram
 from trainlet.errors import TrainletError
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.ir.graph import Graph
@@ -98,7 +98,7 @@ def compiled(name: str, gradient: str, core: str = "cortex-m7", **options) -> Co
 def gradients(it: Task, gradient: str) -> dict[str, np.ndarray]:
     """By parameter, in real units, without a plan."""
     precision = tl.Int8(gradient=gradient)
-    graph = training_graph(it.graph, None, it.scheme, precision=precision, stop_after="prune").step
+    graph = tl.train(it.graph, it.scheme, precision=precision, stop_after="prune").step
     leaves = {n.name: to_device(n, graph.values[n.name]) for n in graph.leaves("param", "const")}
     x, y = (next(n for n in graph.leaves("input") if (n.name == "target") == k) for k in (0, 1))
     leaves |= input_arrays([x], {x.name: it.x}) | {"target": it.y.astype(y.type.dtype)}
@@ -229,7 +229,7 @@ def test_the_sanitizers_find_nothing_and_runs_repeat(gradient):
 
 
 def planned(it: Task, gradient: str) -> int:
-    step = training_graph(it.graph, None, it.scheme, precision=tl.Int8(gradient=gradient)).step
+    step = tl.train(it.graph, it.scheme, precision=tl.Int8(gradient=gradient)).step
     return plan_graph(step).arena
 
 

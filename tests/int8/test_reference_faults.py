@@ -16,7 +16,6 @@ import torch
 
 import trainlet as tl
 from int8.real import torch_gradients
-from trainlet.compiler import training_graph
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
@@ -81,8 +80,8 @@ def gradients_are_those_of_autograd() -> None:
     expected = expected_gradients()
     for gradient in ("float32", "int16"):
         precision = tl.Int8(gradient=gradient)
-        step = training_graph(
-            graph, None, dict.fromkeys(expected, 1.0), precision=precision, stop_after="prune"
+        step = tl.train(
+            graph, dict.fromkeys(expected, 1.0), precision=precision, stop_after="prune"
         ).step
         leaves = {n.name: to_device(n, step.values[n.name]) for n in step.leaves("param", "const")}
         (image,) = (n for n in step.leaves("input") if n.name != "target")

@@ -18,10 +18,10 @@ from kernels.shadows import folder, made, sources
 from trainlet.backends.firmware import SOURCES as FIRMWARE
 from trainlet.backends.firmware import VECTORS, render
 from trainlet.backends.image import read_image
-from trainlet.backends.target import Target
 from trainlet.backends.toolchain import arm_toolchain
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
+from trainlet.plan.target import Target
 from trainlet.run.qemu_device import QEMU, SHIFT
 
 CALLS = Path(__file__).parent / "board_calls.c"

@@ -14,13 +14,13 @@ import unicorn
 from unicorn import Uc, arm_const  # pyright: ignore[reportPrivateImportUsage]
 
 from kernels.shadows import folder, made, sources
-from trainlet.backends.cpu import CPUS
 from trainlet.backends.firmware import SOURCES as FIRMWARE
 from trainlet.backends.image import read_image
-from trainlet.backends.target import Target
 from trainlet.backends.toolchain import arm_toolchain
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
+from trainlet.plan.cpu import CPUS
+from trainlet.plan.target import Target
 from trainlet.run.counter import Counter
 
 FLASH, FLASH_SIZE, RAM, STACK, APART, PAGE = 0, 1 << 20, 0x20000000, 4096, 1 << 24, 4096

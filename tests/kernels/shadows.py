@@ -19,12 +19,12 @@ from kernels.floats import RANDOM as FLOATS
 from kernels.floats import SPECIAL
 from kernels.gradients import RANDOM as GRADIENTS
 from trainlet.backends import kernels
-from trainlet.backends.target import PRESETS
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import build, leaf, typed
 from trainlet.ops.quantized.lookup import ENTRIES
 from trainlet.ops.quantized.types import int8, weight
+from trainlet.plan.target import PRESETS
 
 REFERENCE = "reference"
 FOLDERS = sorted({name for target in PRESETS.values() for name in target.kernels} - {REFERENCE})

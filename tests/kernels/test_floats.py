@@ -10,8 +10,8 @@ from kernels.elements import RANDOM as ELEMENTS
 from kernels.emulated import Emulated
 from kernels.floats import RANDOM, bits, of_layer, rounded_twice
 from kernels.shadows import folder, given, shadowing
-from trainlet.backends.target import PRESETS, Target
 from trainlet.ops.op import OPS
+from trainlet.plan.target import PRESETS, Target
 
 SHADOWS = [f.stem for f in shadowing(Target.preset("cortex-m7").kernels) if f.stem in RANDOM]
 SHADOWS.append("fused")

@@ -10,10 +10,10 @@ from int8.test_devices import lesson
 from kernels.board import Board
 from kernels.lanes import lanes
 from kernels.shadows import folder, given, sources
-from trainlet.backends.cpu import CPUS
-from trainlet.backends.target import Target
 from trainlet.backends.toolchain import has_zig
 from trainlet.ops.op import OPS
+from trainlet.plan.cpu import CPUS
+from trainlet.plan.target import Target
 
 CORE = "cortex-m55"
 HELIUM = [f.stem for f in sources(Target.preset(CORE).kernels) if f.parent == folder("helium")]

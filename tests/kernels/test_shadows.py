@@ -15,9 +15,9 @@ from kernels.emulated import Emulated
 from kernels.floats import RANDOM as FLOATS
 from kernels.floats import bits
 from kernels.shadows import FOLDERS, RANDOM, REFERENCE, folder, given, made, shadowing, sources
-from trainlet.backends.target import Target
 from trainlet.backends.toolchain import EXACT, ZIG, compile_shared, has_zig, host_compiler, run
 from trainlet.ops.op import OPS
+from trainlet.plan.target import Target
 
 PATH = Target.preset("cortex-m7").kernels
 SHADOWS = [*(file.stem for file in shadowing(PATH)), "fused"]

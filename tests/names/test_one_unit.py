@@ -13,11 +13,11 @@ import pytest
 import trainlet as tl
 from kernels.shadows import made, sources
 from names.networks import network, program
-from trainlet.backends.cpu import CPUS
 from trainlet.backends.kernels import KERNELS
 from trainlet.backends.namespace import declared, own
-from trainlet.backends.target import Target
 from trainlet.backends.toolchain import ARM_GCC
+from trainlet.plan.cpu import CPUS
+from trainlet.plan.target import Target
 
 OTHERS = """
 #include <stdint.h>

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 import trainlet as tl
 from names.networks import HOSTILE, network, program
-from trainlet.backends.target import Target
 from trainlet.cli.main import app
 from trainlet.ir.printable import plain, printable
 from trainlet.ir.text import parse_graph, print_graph
 from trainlet.pictures.memory import draw_memory
 from trainlet.pictures.profile import draw_profile
+from trainlet.plan.target import Target
 
 MARKUP = ["[red]", "[/]", "[/red]", "[link=file:///x]y[/link]", "\x1b]0;title\x07", "\u202ex"]
 

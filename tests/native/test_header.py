@@ -14,9 +14,10 @@ from torch import nn
 
 import trainlet as tl
 from trainlet.backends.c import render
-from trainlet.backends.target import Target
+from trainlet.backends.interface import interface_of
 from trainlet.backends.toolchain import compile_shared
 from trainlet.ir.storage import to_device
+from trainlet.plan.target import Target
 from trainlet.run.native import NativeDevice
 
 FIRST = "/* SPDX-License-Identifier: Apache-2.0 */\n/* Made by Trainlet "
@@ -100,11 +101,11 @@ def test_a_good_load_takes_the_place_of_init(tmp_path: Path) -> None:
     """Another process has saved; a device that starts anew loads, and goes on."""
     program = small()
     program.write(tmp_path)
-    with NativeDevice(tmp_path, program.interface) as device:
+    with NativeDevice(tmp_path, interface_of(program)) as device:
         device.step({"input": np.ones(6)}, [1], 0.1)
         blob = device.save()
         wanted = device.predict({"input": np.ones(6)})
-    with Uninitialised(tmp_path, program.interface) as device:
+    with Uninitialised(tmp_path, interface_of(program)) as device:
         with pytest.raises(tl.TrainletError, match="returned -6: .*call init first"):
             device.predict({"input": np.ones(6)})
         device.load(blob)

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 import trainlet as tl
-from trainlet.backends.blob import HEADER, Saved
-from trainlet.compiler import CompiledProgram
+from trainlet.compiled import CompiledProgram
 from trainlet.errors import StateError
+from trainlet.plan.blob import HEADER, Saved
 from trainlet.run.native import NativeDevice
 from trainlet.run.simulated import OracleDevice
 

@@ -8,7 +8,6 @@ import numpy as np
 
 import trainlet as tl
 from networks.reference import Arrays
-from trainlet.compiler import training_graph
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import storage, to_device, to_user
 from trainlet.ops.op import leaf
@@ -21,7 +20,7 @@ HUGE = 2.0**20
 
 def oracle_gradients(graph: Graph, case: Case, scheme: tl.UpdateScheme) -> Arrays:
     """`graph` is the imported network."""
-    trained = training_graph(graph, None, scheme, stop_after="prune").step
+    trained = tl.train(graph, scheme, stop_after="prune").step
     fed = {n.name: to_device(n, trained.values[n.name]) for n in trained.leaves("const", "param")}
     inputs = {n.name: n for n in trained.leaves("input")}
     fed["target"] = case.y.numpy().astype(np.int32)

@@ -14,7 +14,6 @@ from networks.calm import calm
 from networks.gradients import device_gradients, oracle_gradients
 from networks.reference import Arrays, run_sgd, worst
 from networks.schemes import scheme
-from trainlet.compiler import import_model
 from trainlet.ir.graph import Graph
 from trainlet.run.simulated import OracleDevice
 from zoo import NETWORKS, Case
@@ -56,7 +55,7 @@ SIZES = [(name, 1) for name in MAKERS] + [("mobilenet_v2", 4), ("grouped", 3)]
 @cache
 def imported(name: str, batch: int) -> tuple[Case, Graph]:
     case = calm(MAKERS[name](batch))
-    return case, import_model(case.model, case.x)
+    return case, tl.prepare(case.model, case.x, check=False)
 
 
 def has_norm(name: str) -> bool:

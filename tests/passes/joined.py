@@ -7,7 +7,6 @@ import pytest
 
 import trainlet as tl
 from int8.networks import quantised, scheme_of
-from trainlet.compiler import training_graph
 from trainlet.ir.graph import Graph
 from trainlet.ir.storage import to_device
 from trainlet.run.evaluate import evaluate_graph
@@ -23,9 +22,10 @@ def step(
     graph, _ = quantised(name)
     with monkeypatch.context() as patch:
         if without:
-            patch.setattr(f"trainlet.compiler.{without}", lambda g: g)
+            patch.setattr(f"trainlet.passes.training.{without}", lambda g: g)
         options = {"precision": INT8, **options}
-        return training_graph(graph, None, scheme_of(graph), **options).step  # type: ignore
+        training = tl.train(graph, scheme_of(graph), **options)  # type: ignore
+        return tl.Target.preset("cortex-m7").lower(training.step)[0]
 
 
 def ops(graph: Graph) -> set[str]:

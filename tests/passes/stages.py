@@ -6,14 +6,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainlet.compiler import Model, UpdateScheme, training_graph
+import trainlet as tl
+from trainlet.compiler import STAGES, Model
 from trainlet.ir.graph import Graph
 from trainlet.ir.storage import to_device
 from trainlet.run.evaluate import evaluate_graph
 
+GRAPHS = STAGES[:-1]
+"""Those with a graph; the last one gives a plan."""
 
-def after(stage: str, model: Model, x: Tensor | None, scheme: dict | UpdateScheme) -> Graph:
-    return training_graph(model, x, scheme, stop_after=stage).step
+
+def after(stage: str, model: Model, x: Tensor | None, scheme: dict | tl.UpdateScheme) -> Graph:
+    graph = tl.prepare(model, x, check=False)
+    if stage in ("load", "quantize"):
+        return graph
+    if stage == "lower":
+        return tl.Target.preset("cortex-m7").lower(tl.train(graph, scheme).step)[0]
+    return tl.train(graph, scheme, stop_after=stage).step
 
 
 def ops(graph: Graph) -> list[str]:

@@ -12,7 +12,6 @@ from fuzz.networks import lively
 from networks.gradients import oracle_gradients
 from networks.reference import run_sgd, worst
 from trainlet import UpdateScheme
-from trainlet.compiler import import_model, training_graph
 from zoo import Case
 
 
@@ -50,9 +49,9 @@ def case(bias: bool, again: bool) -> Case:
 )
 def test_folding_changes_no_gradient(bias, learns, again, folds):
     own = case(bias, again)
-    graph = import_model(own.model, own.x)
+    graph = tl.prepare(own.model, own.x, check=False)
     scheme = {**learns, "head.weight": 1.0}
-    folded = training_graph(graph, None, scheme, stop_after="fold").step
+    folded = tl.train(graph, scheme, stop_after="fold").step
     assert any(n.name.endswith("folded") for n in folded.leaves("const")) >= folds
     assert not any(n.op == "batch_norm" for n in folded.nodes())
     scaled = sum(n.op == "mul" for n in folded.nodes())

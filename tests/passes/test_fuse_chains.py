@@ -10,7 +10,6 @@ from torch import nn
 import trainlet as tl
 from int8.networks import quantised
 from passes.joined import ops, results, step
-from trainlet.compiler import training_graph
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import build, float32, leaf
 from trainlet.ops.quantized.cast import dequantized
@@ -99,10 +98,11 @@ def test_float32_steps_keep_their_bits(name, monkeypatch):
     case = NETWORKS[name](1)
 
     def graph() -> Graph:
-        return training_graph(case.model, case.x, "full").step
+        step = tl.train(tl.prepare(case.model, case.x, check=False), "full").step
+        return tl.Target.preset("cortex-m7").lower(step)[0]
 
     joined = graph()
-    monkeypatch.setattr("trainlet.compiler.fuse_chains", lambda g: g)
+    monkeypatch.setattr("trainlet.plan.target.fuse_chains", lambda g: g)
     plain = graph()
     assert "fused" in ops(joined) - ops(plain)
     assert results(joined, case.x.numpy()) == results(plain, case.x.numpy())
@@ -134,7 +134,7 @@ def test_the_trainer_steps_alike(monkeypatch):
         return ops(program.graph), [v.tobytes() for v in trainer.state().values()]
 
     joined = trained()
-    monkeypatch.setattr("trainlet.compiler.fuse_chains", lambda g: g)
+    monkeypatch.setattr("trainlet.plan.target.fuse_chains", lambda g: g)
     plain = trained()
     assert "fused" in joined[0] - plain[0]
     assert joined[1] == plain[1]

@@ -8,7 +8,6 @@ import torch
 import trainlet as tl
 from int8.networks import quantised, scheme_of
 from passes.joined import INT8, ops, results, step
-from trainlet.compiler import training_graph
 from trainlet.ir.graph import Graph
 from trainlet.ops.op import build
 from trainlet.ops.quantized.gradient.direct import applying
@@ -73,12 +72,12 @@ def test_a_weight_is_copied_where_its_layers_input_is_larger(monkeypatch):
 def test_the_compiler_takes_the_smaller_plan():
     graph, _ = quantised("ds_cnn")
     made = tl.compile(graph, None, scheme_of(graph), target="host", precision=INT8)
-    step = training_graph(graph, None, scheme_of(graph), precision=INT8).step
-    arenas = [plan_graph(g).arena for g in (step, copy_weights(step))]
+    step = tl.train(graph, scheme_of(graph), precision=INT8).step
+    arenas = [plan_graph(g).arena for g in made.target.lower(step)]
     assert made.arena_bytes == min(arenas)
 
 
 def test_a_float_network_is_left_alone():
     model = torch.nn.Linear(4, 3)
-    step = training_graph(model, torch.zeros(1, 4), tl.schemes.full(model)).step
+    step = tl.train(tl.prepare(model, torch.zeros(1, 4), check=False), tl.schemes.full(model)).step
     assert copy_weights(step) is step

@@ -8,8 +8,8 @@ import torch
 
 import trainlet as tl
 from networks.schemes import scheme
-from passes.stages import after, logits, ops
-from trainlet.compiler import STAGES, import_model, training_graph
+from passes.stages import GRAPHS, after, logits, ops
+from trainlet.compiler import STAGES
 from trainlet.ir.graph import Graph
 from trainlet.ir.text import parse_graph, print_graph
 from zoo import NETWORKS, Case
@@ -23,7 +23,7 @@ FLATTENED = {"lenet5"}
 @cache
 def imported(name: str) -> tuple[Case, Graph]:
     case = NETWORKS[name](1)
-    return case, import_model(case.model, case.x)
+    return case, tl.prepare(case.model, case.x, check=False)
 
 
 @EACH
@@ -34,7 +34,7 @@ def test_no_stage_changes_the_logits(name, kind):
     with torch.no_grad():
         expected = case.model.double()(case.x.double()).float().numpy()
     case.model.float()
-    for stage in STAGES[:4]:
+    for stage in STAGES[:5]:
         found = logits(after(stage, graph, None, chosen), case.x)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=stage)
 
@@ -43,7 +43,7 @@ def test_no_stage_changes_the_logits(name, kind):
 def test_text_and_back(name):
     case, graph = imported(name)
     for kind in ("full", "sparse"):
-        for stage in STAGES:
+        for stage in GRAPHS:
             whole = after(stage, graph, None, scheme(name, kind, case.model))
             text = print_graph(whole)
             back = parse_graph(text)
@@ -57,7 +57,7 @@ def test_channels_last_leaves_no_permute(name, kind):
     case, graph = imported(name)
     chosen = scheme(name, kind, case.model)
     assert ops(graph).count("permute") > 2
-    whole = training_graph(graph, None, chosen).step
+    whole = tl.train(graph, chosen).step
     assert ops(whole).count("permute") <= (2 if name in FLATTENED else 0)
 
 
@@ -134,6 +134,6 @@ def test_frozen_weights_are_constants_and_trained_ones_state(tmp_path):
 def test_nothing_that_is_needed_runs_before_the_first_trained_layer():
     """The backward pass ends at the deepest trained parameter."""
     _, graph = imported("mobilenet_v2")
-    deep = training_graph(graph, None, {"features.17.conv.2.weight": 0.5}).step
+    deep = tl.train(graph, {"features.17.conv.2.weight": 0.5}).step
     passed = [n.op for n in deep.nodes() if n.op.endswith("_dx")]
     assert sorted(passed) == ["conv2d_dx", "linear_dx", "mask_dx"]

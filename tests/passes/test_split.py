@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import trainlet as tl
-from trainlet.compiler import CompiledProgram, training_graph
+from trainlet.compiled import CompiledProgram
 from trainlet.errors import DataError
 from trainlet.ir.text import parse_graph, print_graph
 from trainlet.run.simulated import OracleDevice
@@ -91,5 +91,5 @@ def test_a_state_of_another_network_is_refused():
 
 def test_the_graph_prints_and_parses():
     case = NETWORKS["mobilenet_v1"](1)
-    graph = training_graph(case.model, case.x, weights_of(case)).step
+    graph = tl.train(tl.prepare(case.model, case.x, check=False), weights_of(case)).step
     assert print_graph(parse_graph(print_graph(graph))) == print_graph(graph)

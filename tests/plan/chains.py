@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 import trainlet as tl
-from trainlet.compiler import training_graph
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS, leaf
 from trainlet.plan.recompute.checkpoint import Link
@@ -24,7 +23,9 @@ def mobilenet_v2(size: int = 224) -> list[Link]:
 def layers(model: nn.Module, x: torch.Tensor) -> list[Link]:
     """The layers of a network in the order in which they run, shortcuts left out; a norm is the
     scalings and shifts that it has become."""
-    graph = training_graph(model, x, tl.schemes.full(model), stop_after="fold").step
+    graph = tl.train(
+        tl.prepare(model, x, check=False), tl.schemes.full(model), stop_after="fold"
+    ).step
     made: dict[str, list[Node]] = {}
     for n in graph.nodes():
         if (n.inputs and any(i.op in ("param", "const") for i in n.inputs)) or n.op == "relu6":

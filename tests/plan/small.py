@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor, nn
 
 import trainlet as tl
-from trainlet.compiler import CompiledProgram
+from trainlet.compiled import CompiledProgram
 from trainlet.errors import TrainletError
 from trainlet.ir.graph import Node
 from trainlet.plan.plan import Plan

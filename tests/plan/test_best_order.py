@@ -11,7 +11,6 @@ import pytest
 
 import trainlet as tl
 from networks.schemes import scheme
-from trainlet.compiler import import_model, training_graph
 from trainlet.errors import ToolchainError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import build, float32, leaf
@@ -118,9 +117,9 @@ def test_steps_cost_what_buffers_cost():
 @cache
 def real(name: str, kind: str) -> Graph:
     case = NETWORKS[name](1)
-    return training_graph(
-        import_model(case.model, case.x), None, scheme(name, kind, case.model)
-    ).step
+    graph = tl.prepare(case.model, case.x, check=False)
+    step = tl.train(graph, scheme(name, kind, case.model)).step
+    return tl.Target.preset("cortex-m7").lower(step)[0]
 
 
 @pytest.mark.parametrize("kind", ["full", "bias"])

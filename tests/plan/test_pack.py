@@ -7,10 +7,10 @@ from itertools import combinations
 
 import pytest
 
+import trainlet as tl
 from int8.networks import program, roomy
 from networks.schemes import scheme
 from trainlet import Int8
-from trainlet.compiler import import_model, training_graph
 from trainlet.ops.op import float32, leaf
 from trainlet.plan.order.best_order import find_order
 from trainlet.plan.packing import constraint_place
@@ -102,7 +102,8 @@ def test_blocks_that_may_overlap(slack):
 def test_tiled_arenas_are_within_a_hundredth(name):
     case = NETWORKS[name](1)
     chosen = scheme(name, "last", case.model)
-    graph = training_graph(import_model(case.model, case.x), None, chosen).step
+    step = tl.train(tl.prepare(case.model, case.x, check=False), chosen).step
+    graph = tl.Target.preset("cortex-m7").lower(step)[0]
     found = find_order(graph)
     plan = plan_in_tiles(graph, found.order, every_order=found.bound)
     assert plan.lower_bound <= plan.arena <= 1.01 * plan.lower_bound

@@ -8,7 +8,6 @@ import pytest
 
 import trainlet as tl
 from networks.schemes import scheme
-from trainlet.compiler import import_model, training_graph
 from trainlet.ir.graph import Graph
 from trainlet.ops.op import build, float32, leaf
 from trainlet.plan import place
@@ -28,13 +27,14 @@ SIZES = [(name, 1) for name in NETWORKS] + [("mobilenet_v2", 4), ("audio_conv1d"
 @cache
 def imported(name: str, batch: int) -> Graph:
     given = NETWORKS[name](batch)
-    return import_model(given.model, given.x)
+    return tl.prepare(given.model, given.x, check=False)
 
 
 def step_graph(name: str, batch: int, kind: str, optimizer: str = "sgd", sums: int = 1) -> Graph:
     chosen = scheme(name, kind, NETWORKS[name](1).model)
     rule = OPTIMIZERS[optimizer]
-    return training_graph(imported(name, batch), None, chosen, "cross_entropy", rule, sums).step
+    training = tl.train(imported(name, batch), chosen, optimizer=rule, accumulate=sums)
+    return tl.Target.preset("cortex-m7").lower(training.step)[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)

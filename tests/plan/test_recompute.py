@@ -11,7 +11,7 @@ from torch import nn
 
 import trainlet as tl
 from plan.small import Residual
-from trainlet.compiler import CompiledProgram, training_graph
+from trainlet.compiled import CompiledProgram
 from trainlet.errors import GraphError, PlanError, TargetError, ToolchainError, TrainletError
 from trainlet.ops.op import OPS
 from trainlet.passes.recompute import recompute
@@ -60,7 +60,7 @@ class Choices:
 
     def __init__(self, case: Case) -> None:
         scheme = tl.schemes.full(case.model)
-        self.graph = training_graph(case.model, case.x, scheme).step
+        self.graph = tl.train(tl.prepare(case.model, case.x, check=False), scheme).step
         self.order = forward_first(self.graph, schedule(self.graph))
         self.problem: Problem = stages(self.graph, self.order)
 

@@ -7,7 +7,6 @@ import trainlet as tl
 from networks.gradients import device_gradients, oracle_gradients
 from networks.reference import run_sgd, worst
 from plan.small import case, program
-from trainlet.compiler import import_model
 from trainlet.ops.quantized.gradient.format import GradientFormat
 from trainlet.run.simulated import ArenaDevice
 
@@ -34,7 +33,7 @@ def test_one_contribution_alone_is_found_out(kept, expected, monkeypatch):
     """A reverse mode that does not add, as when a kernel writes where it should accumulate."""
     monkeypatch.setattr(GradientFormat, "plus", lambda self, node, *terms: terms[kept])
     given = case()
-    graph = import_model(given.model, given.x)
+    graph = tl.prepare(given.model, given.x, check=False)
     found = oracle_gradients(graph, given, tl.schemes.full(given.model))
     error, where = worst(found, expected)
     assert error > 0.1 and where.startswith("first.")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import trainlet as tl
-from trainlet.compiler import CompiledProgram
+from trainlet.compiled import CompiledProgram
 from trainlet.errors import DataError, PlanError, UnsupportedError
 from trainlet.ir.graph import Node
 from trainlet.ops.rows import InputGradientRows, Rows

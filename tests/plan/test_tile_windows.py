@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 import trainlet as tl
-from trainlet.backends.program import Stage
 from trainlet.errors import ShapeError
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ops.op import OPS, build, float32, leaf
 from trainlet.plan.place import plan_graph
 from trainlet.plan.tiles.make import Tiles
+from trainlet.plan.program import Stage
 from trainlet.plan.tiles.maps import rows_of
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import ArenaDevice
@@ -95,7 +95,7 @@ def test_the_same_values_in_tiles(seed: int) -> None:
             for n in graph.nodes() if n.is_leaf
         }  # fmt: skip
         device = object.__new__(ArenaDevice)
-        device.program = SimpleNamespace(apply=None, arena_bytes=plan.arena)
+        device.program = SimpleNamespace(stages={}, arena_bytes=plan.arena)
         device.values = {n.name: leaves[n.name] for n in graph.leaves("const")}
         found = device.run(graph, Stage(graph, plan), leaves)
         for name, wanted in evaluate_graph(graph, leaves).items():

@@ -10,7 +10,7 @@ import pytest
 
 import trainlet as tl
 from plan.small import case, learning
-from trainlet.compiler import CompiledProgram
+from trainlet.compiled import CompiledProgram
 from trainlet.errors import DivergedError, PlanError
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
@@ -215,23 +215,23 @@ def summed() -> CompiledProgram:
 
 def test_copies_of_the_sums_stay_while_they_are_applied():
     made = summed()
-    assert made.apply is not None and made.plan.undo is not None
-    check_plan(made.apply.plan, made.apply.graph)
-    assert made.apply.plan.undo is not None
-    assert made.apply.plan.undo.earlier == made.plan.undo.copies
-    lr = next(n for n in made.apply.plan.offset if n.name == "lr")
-    onto = replace(made.plan.undo.copies[0], start=made.apply.plan.offset[lr])
+    assert made.plan.undo is not None
+    check_plan(made.stages["apply"].plan, made.stages["apply"].graph)
+    assert made.stages["apply"].plan.undo is not None
+    assert made.stages["apply"].plan.undo.earlier == made.plan.undo.copies
+    lr = next(n for n in made.stages["apply"].plan.offset if n.name == "lr")
+    onto = replace(made.plan.undo.copies[0], start=made.stages["apply"].plan.offset[lr])
     others = made.plan.undo.copies[1:]
-    undo = replace(made.apply.plan.undo, earlier=(onto, *others))
-    bad = replace(made.apply.plan, arena=made.apply.plan.arena + 64, undo=undo)
+    undo = replace(made.stages["apply"].plan.undo, earlier=(onto, *others))
+    bad = replace(made.stages["apply"].plan, arena=made.stages["apply"].plan.arena + 64, undo=undo)
     with pytest.raises(PlanError, match="overwritten before it is judged"):
-        check_plan(bad, made.apply.graph)
+        check_plan(bad, made.stages["apply"].graph)
 
 
 def test_applying_is_planned_around_what_the_step_keeps():
     """Wherever the copies of the step lie."""
     made = summed()
-    assert made.apply is not None and made.plan.undo is not None
+    assert made.plan.undo is not None
     rng = random.Random(1)
     for _ in range(20):
         at, copies = 0, []
@@ -240,7 +240,7 @@ def test_applying_is_planned_around_what_the_step_keeps():
             copies.append(replace(c, start=at))
             at += -(-c.leaf.type.nbytes // 8) * 8
         step = replace(made.plan, undo=replace(made.plan.undo, copies=tuple(copies)))
-        check_plan(plan_apply(made.apply.graph, step), made.apply.graph)
+        check_plan(plan_apply(made.stages["apply"].graph, step), made.stages["apply"].graph)
 
 
 def test_integers_and_what_only_shrinks_cannot_overflow():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainlet.compiler import training_graph
+import trainlet as tl
 from trainlet.schemes import last
 from zoo import NETWORKS
 
@@ -97,7 +97,9 @@ def test_layout_changes_nothing(name):
 def test_learns(name):
     """The scheme of the last layer compiles up to the updates."""
     q = quantized(name)
-    step = training_graph(q.graph, None, last(q.model)).step
+    step = tl.train(
+        q.graph, last(q.model), precision=tl.Int8(gradient="float32", extra_bits=0)
+    ).step
     assert {k.removeprefix("new.") for k in step.outputs if k.startswith("new.")} == set(
         last(q.model)
     )

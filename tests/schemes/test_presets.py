@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 import trainlet as tl
-from trainlet.compiler import import_model
 from trainlet.errors import SchemeError
 
 
@@ -35,7 +34,7 @@ def test_a_preset_of_a_module_and_of_its_graph(name):
     own, example = model(), torch.zeros(1, 2, 6, 6)
     preset = getattr(tl.schemes, name)
     assert set(preset(own)) == NAMED[name]
-    assert set(preset(import_model(own, example))) == NAMED[name]
+    assert set(preset(tl.prepare(own, example, check=False))) == NAMED[name]
     assert set(preset(own).ratios.values()) == {1.0}
 
 

@@ -15,7 +15,6 @@ from networks.reference import contiguous_gradients, in_float64, trained_part
 from soak.difference import Difference
 from soak.lesson import LOSSES, OPTIMIZERS, Lesson, loss_of
 from soak.options import Options
-from trainlet.compiler import training_graph
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
 from trainlet.ops.op import OPS
@@ -37,7 +36,7 @@ def check_torch(
 ) -> bool:
     """False where rounding decides on which side of a kink an element lies: nobody is right; and
     where torch has no gradients, since something it needs was overwritten in place."""
-    trained = training_graph(graph, None, scheme, loss_of(options), stop_after="prune").step
+    trained = tl.train(graph, scheme, loss=loss_of(options), stop_after="prune").step
     values = float64_values(trained, lesson)
     if any(
         (np.abs(values[n.inputs[0]] - kink) < AT_A_KINK).any()

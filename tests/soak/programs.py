@@ -12,10 +12,9 @@ from torchao.quantization.pt2e import quantize_pt2e
 import trainlet as tl
 from soak.lesson import OPTIMIZERS, Lesson, loss_of
 from soak.options import SHARES, Options
-from trainlet.backends.limits import needed
-from trainlet.compiler import import_model
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.ir.graph import Graph
+from trainlet.plan.limits import needed
 
 MEGABYTE = 1 << 20
 
@@ -27,7 +26,7 @@ quantize_pt2e._fold_conv_bn_qat = lambda module: module  # type: ignore[attr-def
 def import_lesson(lesson: Lesson, options: Options) -> Graph | None:
     """The forward graph: of floats, or of integers; None where the compiler makes it alone."""
     if options.precision == "float32":
-        return import_model(lesson.model, lesson.examples)
+        return tl.prepare(lesson.model, lesson.examples, check=False)
     if options.given != "graph":
         return None
     shown = [x if len(x) > 1 else x[0] for x in lesson.inputs]

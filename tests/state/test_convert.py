@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import trainlet as tl
 from trainlet.backends.record import print_record, read_record, record_of
 from trainlet.cli.main import app
-from trainlet.compiler import CompiledProgram
+from trainlet.compiled import CompiledProgram
 from trainlet.errors import FileError, StateError, TrainletError
 from trainlet.run.simulated import OracleDevice
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import trainlet as tl
-from trainlet.compiler import CompiledProgram
+from trainlet.compiled import CompiledProgram
 from trainlet.errors import DivergedError, ExperimentsDiverged
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 

@@ -12,15 +12,16 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainlet.backends import kernels, project
-from trainlet.backends.blob import VERSION, WITHIN, WORD
+from trainlet.backends.interface import CTYPES, interface_of
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
 from trainlet.backends.namespace import own
-from trainlet.backends.program import CTYPES, LOGITS, LOSS, RATE, Program, Stage
 from trainlet.backends.record import Record, print_record
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
+from trainlet.plan.blob import VERSION, WITHIN, WORD
 from trainlet.plan.buffers import holder, in_arena
+from trainlet.plan.program import APPLY, LOGITS, LOSS, RATE, STEP, Program, Stage
 from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Step, Tile
 
 _POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8"}
@@ -51,7 +52,7 @@ class Emitter:
         self.mark = ["MARK;"] if marks else []
         self.own = f"{program.prefix}{OWN}"
         self.inputs = {
-            n: a.symbol for n, a in zip(program.inputs, program.interface.inputs, strict=True)
+            n: a.symbol for n, a in zip(program.inputs, interface_of(program).inputs, strict=True)
         }
         self.state = leaf_symbols(n.name for n in (*program.params, *program.states))
         self.constants = leaf_symbols(n.name for n in program.constants)
@@ -177,12 +178,12 @@ class Emitter:
         wanted = frozenset(self.program.predict_order)
         return [
             *self.mark,  # two in a row tell what one costs
-            *self.calls(first, self.program.stages[0], wanted),
+            *self.calls(first, self.program.stages[STEP], wanted),
         ]
 
     def step(self) -> list[str]:
         """All calls after the logits; before anything is updated, the loss is taken and judged."""
-        stage = self.program.stages[0]
+        stage = self.program.stages[STEP]
         loss = self.program.graph.outputs[LOSS]
         lines: list[str] = []
         for step in self.program.halves[1]:
@@ -203,7 +204,7 @@ class Emitter:
 
     def kernels(self) -> str:
         """The kernels that this program calls, as static functions."""
-        stages = self.program.stages
+        stages = self.program.planned
         used = [_called(n, s) for s in stages for n in s.plan.order if not OPS[n.op].alias]
         head = "/* The kernels that this trainer calls. */\n#include <stdint.h>\n"
         head += "#define KERNEL static\n\n"
@@ -212,8 +213,8 @@ class Emitter:
 
     def context(self) -> dict[str, Any]:
         """What the templates fill in."""
-        p, step = self.program, self.program.stages[0]
-        face = p.interface
+        p, step = self.program, self.program.stages[STEP]
+        face = interface_of(p)
         given = [self.slot(n) for n in p.inputs]
         inputs = [slot for slot in given if not slot["streamed"]]
         stream = next((slot for slot in given if slot["streamed"]), None)
@@ -266,7 +267,7 @@ class Emitter:
             "kept": [self.stored(n) for n in p.kept],
             "params": [self.stored(n) for n in p.params],
             "states": [self.stored(n) for n in p.states],
-            "slides": any(tile.slides for stage in p.stages for tile in stage.plan.tiles),
+            "slides": any(tile.slides for stage in p.planned for tile in stage.plan.tiles),
             "forward": (forward := self.forward()),
             "trains": any(line.lstrip().startswith(TRAINING) for line in forward),
             "step": self.step(),
@@ -278,7 +279,7 @@ class Emitter:
 
     def diverged(self) -> str:
         """What the status means, for the header."""
-        undo = [stage.plan.undo for stage in self.program.stages if stage.plan.undo]
+        undo = [stage.plan.undo for stage in self.program.planned if stage.plan.undo]
         if all(one.restores for one in undo):
             return "the loss is not finite, or an update overflows; nothing was changed"
         return "the loss is not finite and nothing changed, or an update overflowed: load a state"
@@ -316,7 +317,7 @@ class Emitter:
         ]
 
     def applied(self) -> dict[str, Any] | None:
-        stage = self.program.apply
+        stage = self.program.stages.get(APPLY)
         if stage is None:
             return None
         rate = next(n for n in stage.graph.leaves("input") if n.name == RATE)
@@ -344,7 +345,7 @@ class Emitter:
             "bytes": n.type.nbytes,
             "shape": _shape(n.type.shape),
             "meaning": meaning,
-            "pointer": self.pointer(n, self.program.stages[0]),
+            "pointer": self.pointer(n, self.program.stages[STEP]),
         }
 
     def stored(self, n: Node) -> dict[str, Any]:

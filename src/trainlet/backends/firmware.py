@@ -13,13 +13,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from trainlet.backends.cpu import Cpu
 from trainlet.backends.image import read_image
 from trainlet.backends.interface import Interface
 from trainlet.backends.stack import CallGraph
-from trainlet.backends.target import Target
 from trainlet.backends.toolchain import arm_toolchain
 from trainlet.errors import TargetError, ToolchainError
+from trainlet.plan.cpu import Cpu
+from trainlet.plan.target import Target
 
 SOURCES = Path(__file__).parent / "firmware"
 VECTORS = 64  # bytes

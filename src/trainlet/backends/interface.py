@@ -11,7 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from trainlet.backends.names import input_symbols
 from trainlet.errors import DataError
+from trainlet.plan.program import LOGITS, TARGET, Program
 
 CType = Literal["float", "int32_t", "int16_t", "int8_t"]
 DTYPES: dict[CType, np.dtype] = {
@@ -19,6 +21,12 @@ DTYPES: dict[CType, np.dtype] = {
     "int32_t": np.dtype(np.int32),
     "int16_t": np.dtype(np.int16),
     "int8_t": np.dtype(np.int8),
+}
+CTYPES: dict[str, CType] = {
+    "float32": "float",
+    "int32": "int32_t",
+    "int16": "int16_t",
+    "int8": "int8_t",
 }
 
 
@@ -77,3 +85,25 @@ class Interface:
     output: Argument
     target: Argument
     blob_bytes: int
+
+
+def interface_of(program: Program) -> Interface:
+    """The C API of a program's project."""
+    logits, target = program.graph.outputs[LOGITS].type, program.target_leaf.type
+    symbols = input_symbols(n.name for n in program.inputs)
+    return Interface(
+        program.prefix,
+        tuple(
+            Argument(
+                n.name,
+                CTYPES[n.type.dtype],
+                n.type.size,
+                n.type.shape[1] if n is program.streamed else 0,
+                symbols[n.name],
+            )
+            for n in program.inputs
+        ),
+        Argument(LOGITS, CTYPES[logits.dtype], logits.size),
+        Argument(TARGET, CTYPES[target.dtype], target.size),
+        program.layout.blob_bytes,
+    )

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainlet.backends.blob import WITHIN, Layout, Saved, describe_leaf
-from trainlet.backends.program import Program
 from trainlet.errors import FileError, ShapeError, StateError, TrainletError
 from trainlet.ir.files import read_file
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Part, Planes, Storage
 from trainlet.ir.types import Quant, TensorType
+from trainlet.plan.blob import WITHIN, Layout, Saved, describe_leaf
+from trainlet.plan.program import Program
 
 MOST = 256 << 20
 """Bytes of a record, at most."""

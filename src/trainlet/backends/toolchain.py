@@ -13,8 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainlet.backends.cpu import Cpu
 from trainlet.errors import ToolchainError
+from trainlet.plan.cpu import Cpu
 
 ARM_GCC = "arm-none-eabi-gcc"
 ZIG = (sys.executable, "-m", "ziglang", "cc")

@@ -35,11 +35,15 @@ from trainlet.cli.options import (
 )
 from trainlet.cli.screen import OUT, print_whole
 from trainlet.cli.stages import stages
-from trainlet.compiler import STAGES, training_graph
+from trainlet.compiler import STAGES, resolved
 from trainlet.errors import TargetError
 from trainlet.files import check_file, replacing
+from trainlet.frontends.network import import_network, opened
+from trainlet.ir.arguments import one_of
 from trainlet.ir.text import print_graph
+from trainlet.passes.training import STAGES as TRAINING
 from trainlet.plan.report import options_table
+from trainlet.plan.text import print_plan
 from trainlet.progress import stage
 
 PICTURES = (".svg", ".png")
@@ -69,7 +73,7 @@ def compile_command(
     stream: Stream = False,
     stop_after: Annotated[
         str | None,
-        typer.Option(metavar="STAGE", help=f"print the graph after {', '.join(STAGES)}; no C"),
+        typer.Option(metavar="STAGE", help=f"print what there is after {', '.join(STAGES)}; no C"),
     ] = None,
 ) -> None:
     """Compile a network into a C project that trains it."""
@@ -79,7 +83,7 @@ def compile_command(
         float_head, rollback,
     )  # fmt: skip
     if stop_after is not None:
-        typer.echo(graph_text(asked, stop_after), nl=False)
+        typer.echo(stage_text(asked, stop_after), nl=False)
         return
     project.check(out, prefix)
     with stages(f"compiling {net}"):
@@ -97,18 +101,33 @@ def compile_command(
         OUT.print("note: " + project.advice(kept, out), markup=False, soft_wrap=True)
 
 
-def graph_text(asked: Request, stage: str) -> str:
-    """The graph after a stage; after the last one also the graph that applies summed gradients."""
-    training = training_graph(
-        asked.net,
-        None,
-        asked.update_scheme(),
-        asked.loss,
-        asked.make_optimizer(),
-        asked.accumulate,
-        stop_after=stage,
+def stage_text(asked: Request, stop_after: str) -> str:
+    """What there is after a stage: the graph, after the last one also the graph that applies summed
+    gradients; after "place" the plan."""
+    one_of("no stage ", stop_after, STAGES)
+    network = opened(asked.net)
+    graph = import_network(network)
+    if stop_after == "load":
+        return print_graph(graph)
+    scheme = resolved(asked.update_scheme(), graph, network)
+    graph = tl.prepare(
+        network, precision=asked.arithmetic(), calibration=asked.shown(), scheme=scheme
     )
-    text = print_graph(training.step)
+    if stop_after == "quantize":
+        return print_graph(graph)
+    training = tl.train(
+        graph,
+        scheme,
+        loss=asked.loss,
+        optimizer=asked.make_optimizer(),
+        accumulate=asked.accumulate,
+        precision=asked.arithmetic(),
+        stop_after=stop_after if stop_after in TRAINING else None,
+    )
+    if stop_after == "place":
+        return print_plan(asked.program().plan)
+    step = asked.target_device().lower(training.step)[0] if stop_after == "lower" else training.step
+    text = print_graph(step)
     return text if training.apply is None else f"{text}\n{print_graph(training.apply)}"
 
 

@@ -155,15 +155,18 @@ class Request:
             raise TrainletError(f"--{name} goes with --precision int8; leave it out, or say both")
         return tl.Int8(**given)
 
+    def shown(self) -> list | None:
+        """The calibration batches."""
+        return None if self.calibration is None else [read_npz(self.calibration, ("x",))["x"]]
+
     def program(self) -> tl.CompiledProgram:
-        shown = self.calibration
         return tl.compile(
             self.net,
             None,
             self.update_scheme(),
             target=self.target_device(),
             precision=self.arithmetic(),
-            calibration=None if shown is None else [read_npz(shown, ("x",))["x"]],
+            calibration=self.shown(),
             loss=self.loss,
             optimizer=self.make_optimizer(),
             accumulate=self.accumulate,

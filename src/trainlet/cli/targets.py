@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from trainlet.backends.target import PRESETS, Target
 from trainlet.cli.screen import OUT
+from trainlet.plan.target import PRESETS, Target
 
 KB = 1024
 

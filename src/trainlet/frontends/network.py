@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.export import ExportedProgram
 
-from trainlet.errors import FileError, shown
+from trainlet.errors import FileError, TrainletError, shown
 from trainlet.frontends.archive import read_archive
+from trainlet.frontends.calibration import example_inputs as float_inputs
 from trainlet.frontends.mcunet import load_mcunet
+from trainlet.frontends.quantized import Network
 from trainlet.frontends.selfcheck import check_import
-from trainlet.frontends.sizes import check_program
+from trainlet.frontends.sizes import check_graph, check_module, check_program
 from trainlet.frontends.tflite import import_tflite
 from trainlet.frontends.torch import example_inputs, export_module, imported
 from trainlet.ir.arguments import whole
 from trainlet.ir.graph import Graph
 from trainlet.ops.verify import verify
 
+Model = Network | str | Path
 MOST_CLASSES = 1 << 16
 
 
@@ -82,3 +86,57 @@ def load(path: str | Path, classes: int | None = None, *, check: bool = True) ->
         allowed = ".pt2, .tflite, .npz"
         raise FileError(f"{path}: unknown kind of file {path.suffix!r}; allowed: {allowed}")
     return import_exported(read_archive(path), check)
+
+
+def import_network(
+    network: Network,
+    example_inputs: Any = None,
+    check: bool = False,
+    admit: Callable[[Graph], object] = verify,
+) -> Graph:
+    """The float forward graph of a network, or the graph itself; `check` compares it with torch.
+
+    admit: called with the graph before it is compared; raises what it does not admit
+    """
+    if isinstance(network, Graph):
+        admit(network)
+        return network
+    if isinstance(network, ExportedProgram):
+        return import_exported(network, check, admit)
+    return import_module(network, float_inputs(example_inputs), check, admit)
+
+
+def opened(model: Model) -> Network:
+    """What a model is, or the file of a model holds; raises TrainletError for anything else."""
+    if isinstance(model, (str, Path)):
+        path = Path(model)
+        return read_archive(path) if path.suffix == ".pt2" else load(path)
+    if isinstance(model, Graph):
+        return check_graph(model)
+    if isinstance(model, ExportedProgram):
+        return check_program(model)
+    return check_module(check_model(model))
+
+
+def parameter_names(network: Network) -> Collection[str] | None:
+    """All parameters of a network, shared ones by each of their names; None of a graph, which has
+    only those that it reads."""
+    if isinstance(network, torch.nn.Module):
+        return {name for name, _ in network.named_parameters(remove_duplicate=False)}
+    return set(network.state_dict) if isinstance(network, ExportedProgram) else None
+
+
+def check_model(model: Any) -> torch.nn.Module:
+    """The model itself; raises TrainletError unless it is a torch.nn.Module."""
+    if isinstance(model, torch.nn.Module):
+        return model
+    found = f"a {type(model).__name__}"
+    hint = ""
+    if isinstance(model, type):
+        found, hint = f"the class {model.__name__}", f"; pass an instance: {model.__name__}(...)"
+    elif isinstance(model, dict):
+        hint = "; of a state_dict, pass the network: net = Net(); net.load_state_dict(...)"
+    raise TrainletError(
+        f"the model is {found}; allowed: a torch.nn.Module, an ExportedProgram, the path of a .pt2 "
+        f"file, or what trainlet.load returns{hint}"
+    )

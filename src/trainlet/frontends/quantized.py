@@ -50,7 +50,6 @@ def integer_graph(
     example: Any,
     calibration: Any,
     precision: Int8,
-    loss: str,
     trained: Collection[str],
     check: bool,
 ) -> Graph:
@@ -59,7 +58,7 @@ def integer_graph(
     trained: the parameters that learn; check: whether it is compared with torch
     """
     if isinstance(network, Graph):
-        return training_head(network, loss, precision.float_head)
+        return training_head(network, precision.float_head)
     if isinstance(network, ExportedProgram) and example is None:
         example = shown_inputs(network)
     return quantize_module(

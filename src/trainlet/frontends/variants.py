@@ -24,7 +24,6 @@ class Variants:
     graph:       of the network as it is
     example:     its inputs; empty where the network tells them
     calibration: None of a float network that is to be trained in float32
-    loss:        its name
     imported:    makes a float graph of other example inputs
     check:       whether graphs of integers are compared with torch
     """
@@ -35,12 +34,11 @@ class Variants:
         graph: Graph,
         example: Sequence[torch.Tensor],
         calibration: Any,
-        loss: str,
         imported: Callable[[Any], Graph],
         check: bool,
     ) -> None:
         self.network, self.example, self.calibration = network, tuple(example), calibration
-        self.loss, self.imported, self.check = loss, imported, check
+        self.imported, self.check = imported, check
         self.batch = len(example[0]) if isinstance(network, torch.nn.Module) else None
         self._floats: dict[int | None, Graph] = {None: graph, self.batch: graph}
         self._integers: dict[Any, Graph] = {}
@@ -58,7 +56,7 @@ class Variants:
             stage("quantize")
             given = example or None
             self._integers[key] = integer_graph(
-                self.network, given, self._shown(), precision, self.loss, trained, self.check
+                self.network, given, self._shown(), precision, trained, self.check
             )
         return self._integers[key]
 

@@ -20,19 +20,32 @@ from trainlet.ops.quantized.softmax import logits_of
 from trainlet.ops.quantized.types import HIGHEST, LOWEST
 from trainlet.ops.shape import RESHAPE
 
-LOGITS = "logits"
+LOGITS, PROBABILITIES = "logits", "probabilities"
 
 
-def training_head(graph: Graph, loss: str, float32: bool) -> Graph:
+def training_head(graph: Graph, float32: bool) -> Graph:
     """The integer graph made ready for a loss, its last layer in float32 if that is asked for.
 
-    A last softmax goes before "cross_entropy"; before any other loss it becomes float32.
+    A last softmax leaves the `logits`; its float32 result is the output `probabilities`.
     """
     logits = without_softmax(graph)
     real = float_head(logits) if float32 else real_logits(logits)
-    if logits is graph or loss == "cross_entropy":
+    if logits is graph:
         return real
-    return _with_logits(real, build("softmax", real.outputs[LOGITS]), [])
+    softmax = build("softmax", real.outputs[LOGITS])
+    return Graph({**real.outputs, PROBABILITIES: softmax}, real.values)
+
+
+def read_by_loss(graph: Graph, loss: str) -> Graph:
+    """The graph whose `logits` are what a loss reads: cross-entropy the logits before a softmax of
+    `training_head`, any other loss its probabilities."""
+    outputs = dict(graph.outputs)
+    probabilities = outputs.pop(PROBABILITIES, None)
+    if probabilities is None:
+        return graph
+    if loss != "cross_entropy":
+        outputs[LOGITS] = probabilities
+    return Graph(outputs, graph.values)
 
 
 def without_softmax(graph: Graph) -> Graph:

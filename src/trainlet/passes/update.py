@@ -17,13 +17,20 @@ PREFIX = "grad."
 
 @dataclass(frozen=True)
 class Training:
-    """`step` runs for every batch; `apply`, if there is one, after every `accumulate` steps.
+    """A network with its backward pass and its updates, for any target.
 
-    folded: a parameter that the user's scheme names -> the one that learns for it too
+    step:      runs for every batch
+    apply:     runs after every `accumulate` steps; None where each step updates the parameters
+    lr:        the learning rate that a step uses unless it is given another
+    precision: how integers are trained; None in float32
+    folded:    a parameter that the user's scheme names -> the one that learns for it too
     """
 
     step: Graph
     apply: Graph | None = None
+    accumulate: int = 1
+    lr: float = 0.01
+    precision: Int8 | None = None
     folded: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -43,7 +50,8 @@ def attach_updates(
         if k.startswith(PREFIX)
     }
     if accumulate == 1:
-        return Training(_applied(graph, forward, gradients, optimizer, precision))
+        step = _applied(graph, forward, gradients, optimizer, precision)
+        return Training(step, lr=optimizer.lr, precision=precision)
     buffers, values = {}, dict(graph.values)
     for p, g in gradients.items():
         buffers[p] = leaf("state", f"{p.name}.gradient", g.type)
@@ -54,7 +62,8 @@ def attach_updates(
     }
     cleared = {f"new.{b.name}": build("clear", b) for b in buffers.values()}
     step = Graph({**forward, **added}, values)
-    return Training(step, _applied(step, cleared, buffers, optimizer, precision))
+    apply = _applied(step, cleared, buffers, optimizer, precision)
+    return Training(step, apply, accumulate, optimizer.lr, precision)
 
 
 def _applied(

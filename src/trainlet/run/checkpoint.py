@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from trainlet.backends.program import Program
 from trainlet.errors import DivergedError, FileError, StateError
 from trainlet.files import write_bytes
 from trainlet.ir.files import read_file
 from trainlet.ir.text import print_graph
+from trainlet.plan.program import Program
 from trainlet.run.dataset import Dataset
 from trainlet.run.fit import Moment, Position, check_batch, fit, steps_in
 from trainlet.run.trainer import Trainer
@@ -184,7 +184,7 @@ def digest(*contents: bytes) -> str:
 def parts_of(program: Program, learn: Dataset, measure: Dataset, seed: int) -> dict[str, str]:
     """All that the bits of a run and its measures depend on, but for where it starts and ends."""
     leaves = [*program.constants, *program.params, *program.states]
-    texts = [print_graph(stage.graph).encode() for stage in program.stages]
+    texts = [print_graph(stage.graph).encode() for stage in program.planned]
     values = [program.initial(n).tobytes() for n in leaves]
     return {
         "the network, scheme or options": digest(*texts, *values, b"%d" % program.accumulate),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from trainlet.backends.program import LOGITS, Program
 from trainlet.errors import DataError
 from trainlet.ir.npz import read_npz
 from trainlet.ir.storage import storage
+from trainlet.plan.program import LOGITS, Program
 
 
 @dataclass(frozen=True)

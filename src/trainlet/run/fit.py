@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainlet.backends.program import LOSS
 from trainlet.errors import DataError
 from trainlet.interrupt import interrupt_afterwards
 from trainlet.ops.op import OPS
+from trainlet.plan.program import LOSS
 from trainlet.run.dataset import Dataset
 from trainlet.run.trainer import Trainer
 

@@ -16,12 +16,13 @@ import numpy as np
 
 from trainlet.backends.c import write_project
 from trainlet.backends.firmware import build_firmware
-from trainlet.backends.program import Program
+from trainlet.backends.interface import interface_of
 from trainlet.errors import TargetError, TrainletError
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
 from trainlet.plan.plan import Plan
+from trainlet.plan.program import Program
 from trainlet.plan.report import Report
 from trainlet.plan.tiles.tile import Band, Slide, Step, Tile
 from trainlet.run.commands import CommandDevice
@@ -61,7 +62,7 @@ def profile(program: Program, report: Report, device: str | None = None) -> Prof
 
 def _marked(program: Program, device: str) -> Trainer:
     """The program with marks, and room for them in RAM."""
-    count = 1 + sum(len(_called(stage.plan)) + 1 for stage in program.stages)
+    count = 1 + sum(len(_called(stage.plan)) + 1 for stage in program.planned)
     target = replace(
         program.target,
         ram=_roomier(program.target.ram, 4 * count),
@@ -71,7 +72,7 @@ def _marked(program: Program, device: str) -> Trainer:
         project = Path(work) / program.prefix
         write_project(program, project, marks=True)
         elf = Path(work) / "elf"
-        firmware = build_firmware(project, program.interface, target, elf, marks=count)
+        firmware = build_firmware(project, interface_of(program), target, elf, marks=count)
         return Trainer(program, MACHINES[device](firmware))
 
 
@@ -134,8 +135,8 @@ def _profile(
     `whole` and `spent` are of the program with marks, of which each takes `cost`.
     """
     forward = set(program.predict_order)
-    rows, marks = [], len(program.stages) + 1
-    for stage in program.stages:
+    rows, marks = [], len(program.planned) + 1
+    for stage in program.planned:
         calls, turns = _called(stage.plan), defaultdict[tuple[str, Node], list[int]](list)
         for call, instructions in zip(calls, spent[: len(calls)], strict=True):
             turns[call].append(instructions - cost)

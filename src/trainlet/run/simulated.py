@@ -8,13 +8,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trainlet.backends.blob import Saved
-from trainlet.backends.program import LOGITS, LOSS, RATE, TARGET, Program, Stage
+from trainlet.backends.interface import interface_of
 from trainlet.errors import DivergedError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS
+from trainlet.plan.blob import Saved
 from trainlet.plan.buffers import holder, in_arena
+from trainlet.plan.program import APPLY, LOGITS, LOSS, PREDICT, RATE, STEP, TARGET, Program, Stage
 from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Tile
 from trainlet.plan.undo import Copy, Undo
 from trainlet.run.device import Closing, Inputs, flat_inputs
@@ -32,7 +33,7 @@ class SimulatedDevice(Closing):
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.interface = program.interface
+        self.interface = interface_of(program)
         self.init()
 
     @abstractmethod
@@ -45,16 +46,15 @@ class SimulatedDevice(Closing):
         self.pending = 0
 
     def predict(self, inputs: Inputs) -> np.ndarray:
-        stage = self.program.stages[0]
-        part = Graph({LOGITS: stage.graph.outputs[LOGITS]}, stage.graph.values)
-        return self.run(part, stage, self._fed(inputs))[LOGITS].reshape(-1).copy()
+        stage = self.program.stages[PREDICT]
+        return self.run(stage.graph, stage, self._fed(inputs))[LOGITS].reshape(-1).copy()
 
     def step(self, inputs: Inputs, target: ArrayLike, lr: float) -> float:
         leaf = self.program.target_leaf
         rate = np.asarray(lr, np.float32)
         wanted = np.asarray(target, leaf.type.dtype).reshape(leaf.type.shape)
         fed = {**self._fed(inputs), TARGET: wanted, RATE: rate}
-        stage = self.program.stages[0]
+        stage = self.program.stages[STEP]
         before, pending = self.values, self.pending
         with np.errstate(all="ignore"):
             try:
@@ -63,8 +63,9 @@ class SimulatedDevice(Closing):
                     raise DivergedError(LOST)
                 self._take(results, stage)
                 self.pending += 1
-                if self.program.apply is not None and self.pending == self.program.accumulate:
-                    stage = self.program.apply
+                apply = self.program.stages.get(APPLY)
+                if apply is not None and self.pending == self.program.accumulate:
+                    stage = apply
                     self._take(self.run(stage.graph, stage, {RATE: rate}), stage)
             except DivergedError:
                 self.pending = pending
@@ -109,7 +110,7 @@ class SimulatedDevice(Closing):
 
 def restores(program: Program) -> bool:
     """Whether a step that diverges changes nothing."""
-    undo = [stage.plan.undo for stage in program.stages if stage.plan.undo]
+    undo = [stage.plan.undo for stage in program.planned if stage.plan.undo]
     return all(one.restores for one in undo)
 
 
@@ -124,7 +125,7 @@ class ArenaDevice(SimulatedDevice):
     """Inside the planned bytes: a bad address or a wrong order is a wrong number."""
 
     def run(self, graph: Graph, stage: Stage, fed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        if stage is not self.program.apply:  # which finds the copies of the step before
+        if stage is not self.program.stages.get(APPLY):  # which finds the copies of the step before
             self.arena = np.full(self.program.arena_bytes, 0xAA, np.uint8)
         arena, undo = self.arena, stage.plan.undo
         kept = {name: value.copy() for name, value in self.values.items()}

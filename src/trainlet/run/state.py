@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from trainlet.backends.blob import HEADER, Layout, Saved, checked
-from trainlet.backends.program import Program
 from trainlet.backends.record import Record, record_of
 from trainlet.errors import StateError
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Storage, storage, to_device, to_user
 from trainlet.ir.types import TensorType
+from trainlet.plan.blob import HEADER, Layout, Saved, checked
+from trainlet.plan.program import Program
 
 Place = Program | Record | str | Path
 

@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trainlet.backends.blob import Saved
 from trainlet.backends.c import write_project
 from trainlet.backends.firmware import build_firmware
-from trainlet.backends.program import LOGITS, Program
+from trainlet.backends.interface import interface_of
 from trainlet.errors import DataError, TargetError, TrainletError, shown
 from trainlet.ir.arguments import closest, finite
 from trainlet.ir.arrays import as_floats, as_numbers
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage, to_device, to_user
 from trainlet.passes.split import FROZEN
+from trainlet.plan.blob import Saved
+from trainlet.plan.program import LOGITS, Program
 from trainlet.progress import stage
 from trainlet.run.device import Closing, Device
 from trainlet.run.native import NativeDevice
@@ -221,9 +222,11 @@ def build_trainer(program: Program, device: str, count: bool = True) -> Trainer:
         project = Path(work) / program.prefix
         write_project(program, project)
         if device == "host":
-            return Trainer(program, NativeDevice(project, program.interface))
+            return Trainer(program, NativeDevice(project, interface_of(program)))
         if device == "sanitized":
-            return Trainer(program, SanitizedDevice(project, program.interface))
-        firmware = build_firmware(project, program.interface, program.target, Path(work) / "elf")
+            return Trainer(program, SanitizedDevice(project, interface_of(program)))
+        firmware = build_firmware(
+            project, interface_of(program), program.target, Path(work) / "elf"
+        )
         machine = UnicornDevice if device == "unicorn" else QemuDevice
         return Trainer(program, machine(firmware, count=count))

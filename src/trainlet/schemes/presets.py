@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.modules.batchnorm import _NormBase
 
-from trainlet.arguments import check_model
+from trainlet.frontends.network import check_model
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.passes.presets import Parameter, choose, graph_parameters, is_bias

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from trainlet.backends.program import Program
 from trainlet.errors import DataError, shown
 from trainlet.ir.arrays import as_numbers
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Storage, storage
+from trainlet.plan.program import Program
 from trainlet.run.trainer import check_names, input_arrays, target_array
 
 

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from trainlet.backends.program import LOGITS, LOSS, RATE, TARGET, Program
 from trainlet.errors import DataError, ExperimentsDiverged, TrainletError, shown
 from trainlet.ir.arguments import whole
 from trainlet.ir.arrays import as_numbers
 from trainlet.ir.graph import Graph, Node
+from trainlet.plan.program import APPLY, LOGITS, LOSS, RATE, TARGET, Program
 from trainlet.run.simulated import NEW, OracleDevice
 from trainlet.run.simulation.feed import input_values, learning_rates, target_values
 from trainlet.run.simulation.recipe import Recipe
@@ -51,7 +51,7 @@ class Simulation:
         self._front = Recipe.of(Graph({str(k): n for k, n in enumerate(boundary)}), order)
         self._rest = Recipe.of(forward, order, frozenset(boundary))
         self._boundary = boundary
-        apply = program.apply
+        apply = program.stages.get(APPLY)
         self._apply = None if apply is None else Recipe.of(apply.graph, apply.plan.order)
         self._one = OracleDevice(program)
         constants = {n.name: program.initial(n)[None] for n in program.constants}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainlet.backends.cpu import CPUS, Cpu
 from trainlet.errors import TargetError, shown
 from trainlet.ir.arguments import closest, whole
+from trainlet.ir.graph import Graph
+from trainlet.ops.verify import verify
+from trainlet.passes.fuse.chains import fuse_chains
+from trainlet.passes.fuse.updates import copy_weights
+from trainlet.plan.cpu import CPUS, Cpu
 
 GRAIN = 1024  # the memory protection unit guards sizes that are multiples of it
 
@@ -52,6 +56,14 @@ class Target:
                 f"use a positive multiple of 8 below ram={self.ram}"
             )
 
+    def lower(self, graph: Graph) -> tuple[Graph, ...]:
+        """The step as this core runs it: chains of element-wise operations are one loop each; the
+        second graph, if there is one, reads copies of weights.  The plan tells which is smaller.
+        """
+        chained = verify(fuse_chains(graph))
+        copied = copy_weights(chained)
+        return (chained,) if copied is chained else (chained, verify(copied))
+
     def _check_kinds(self) -> None:
         """Raise TargetError for an argument of another type than its field's."""
         if not isinstance(self.name, str):
@@ -62,7 +74,7 @@ class Target:
         if self.cpu is not None and not isinstance(self.cpu, Cpu):
             known = ", ".join(CPUS)
             raise TargetError(f"target {shown(self.name)}: cpu={shown(self.cpu)}; allowed: one of "
-                              f"trainlet.backends.cpu.CPUS ({known})")  # fmt: skip
+                              f"trainlet.plan.cpu.CPUS ({known})")  # fmt: skip
         if isinstance(self.kernels, str) or not all(isinstance(k, str) for k in self.kernels):
             raise TargetError(f"target {shown(self.name)}: kernels={shown(self.kernels)}; "
                               "allowed: a tuple of folders")  # fmt: skip

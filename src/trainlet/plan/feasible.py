@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from trainlet.backends.limits import Limits
-from trainlet.backends.target import Target
 from trainlet.errors import TargetError, UnsupportedError
 from trainlet.ir.bounds import TENSOR_BYTES
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.ops.shape import source_of
 from trainlet.passes.update import Training
+from trainlet.plan.limits import Alternatives, Limits, listed
 from trainlet.plan.report import Choice, label
+from trainlet.plan.target import Target
 from trainlet.plan.tiles.stream import streamed_input
 
 
@@ -44,16 +44,13 @@ def check_training(
     target: Target,
     limits: Limits,
     stream: bool | str,
-    hints: Callable[[], Sequence[str]] = list,
-    choices: Callable[[], tuple[Choice, ...]] = tuple,
+    others: Alternatives | None = None,
 ) -> None:
-    """Raise TargetError if the program would not fit with an arena of its inputs alone.
-
-    hints: options that need less; choices: those that fit, planned when asked for.
-    """
+    """Raise TargetError if the program would not fit with an arena of its inputs alone."""
     ram, flash = least_needed(training, target, stream)
     leaves = training.step.leaves("input", "param", "state", "const")
-    _refuse_more(ram, flash, target, limits, leaves, hints, choices)
+    _refuse_more(ram, flash, target, limits, leaves, others.hints if others else tuple,
+                 others.fitting if others else tuple)  # fmt: skip
 
 
 def least_needed(training: Training, target: Target, stream: bool | str) -> tuple[int, int]:
@@ -76,7 +73,7 @@ def _refuse_more(
     target: Target,
     limits: Limits,
     leaves: Collection[Node],
-    hints: Callable[[], Sequence[str]] = list,
+    hints: Callable[[], Sequence[str]],
     choices: Callable[[], tuple[Choice, ...]] = tuple,
 ) -> None:
     if limits.allow(ram, flash):
@@ -88,12 +85,10 @@ def _refuse_more(
     ]
     largest = sorted(leaves, key=lambda n: n.type.nbytes, reverse=True)[:3]
     named = ", ".join(f"{n.op} {n.name!r} {n.type} {n.type.nbytes:,}" for n in largest)
-    options = ", ".join(hints())
-    options = f"{options}, or a" if options else "a"
     raise TargetError(
         f"the program does not fit {target.name}, whatever its plan: {'; '.join(over)} (reserved "
-        f"stack {target.stack:,}). Largest: {named}. These need less: {options} smaller input "
-        "or network, or a larger target",
+        f"stack {target.stack:,}). Largest: {named}. These need less: {listed(hints())}smaller "
+        "input or network, or a larger target",
         choices,
     )
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import Any
 
-from trainlet.backends.limits import Limits, needed
-from trainlet.backends.program import Program
 from trainlet.errors import TrainletError
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.optimizer import SGD, Optimizer
 from trainlet.ops.quantized.precision import EXTRA_BITS, GRADIENTS, Int8
+from trainlet.plan.limits import Limits, needed
+from trainlet.plan.program import Program
 from trainlet.plan.report import Choice
 
 MOST_RECOMPUTE = 2.0

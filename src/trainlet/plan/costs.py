@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from trainlet.backends.program import LOSS, Program
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
 from trainlet.passes.fuse.widened import made_again
 from trainlet.passes.recompute import backward_nodes
 from trainlet.plan.plan import Plan
+from trainlet.plan.program import LOSS, Program
 from trainlet.plan.report import Cost, peak
 
 

@@ -1,53 +1,58 @@
-"""What a backend takes: graphs, plans and a target, and what they mean together."""
+"""What a back end takes: planned stages and a target, and what follows from them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from trainlet.backends.blob import Layout
-from trainlet.backends.interface import Argument, CType, Interface
-from trainlet.backends.names import input_symbols
-from trainlet.backends.target import Target
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
 from trainlet.ops.op import OPS
 from trainlet.passes.fuse.widened import made_again
 from trainlet.passes.recompute import backward_nodes
+from trainlet.plan.blob import Layout
 from trainlet.plan.plan import Plan
 from trainlet.plan.recompute.budget import Recomputation
+from trainlet.plan.target import Target
 from trainlet.plan.tiles.tile import Tile
 
 LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"
-CTYPES: dict[str, CType] = {
-    "float32": "float",
-    "int32": "int32_t",
-    "int16": "int16_t",
-    "int8": "int8_t",
-}
+PREDICT, STEP, APPLY = "predict", "step", "apply"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A graph and its plan: one straight line of kernel calls."""
+    """A graph and its plan: one sequence of kernel calls.
 
-    graph: Graph
-    plan: Plan
-
-
-@dataclass(frozen=True)
-class Program:
-    """A trainer: `step` runs for every batch, `apply` after every `accumulate` steps (or never).
-
-    All stages share the parameters and the state; each has the arena to itself while it runs.
+    begins: the name of another stage whose first calls these are; it has the same plan
     """
 
     graph: Graph
     plan: Plan
+    begins: str = ""
+
+
+def training_stages(step: Stage, apply: Stage | None = None) -> dict[str, Stage]:
+    """The stages of a trainer: `step` runs for every batch, `apply` updates the parameters from
+    summed gradients, `predict` is the part of a step that computes the logits."""
+    logits = Graph({LOGITS: step.graph.outputs[LOGITS]}, step.graph.values)
+    stages = {STEP: step} if apply is None else {STEP: step, APPLY: apply}
+    return {**stages, PREDICT: Stage(logits, step.plan, STEP)}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A trainer: named stages, planned for a target.
+
+    `apply`, if there is one, runs after every `accumulate` steps.  All stages share the parameters
+    and the state; each has the whole arena while it runs.
+    """
+
+    stages: Mapping[str, Stage]
     target: Target
-    apply: Stage | None = None
     accumulate: int = 1
     lr: float = 0.01
     prefix: str = "trainer"
@@ -55,14 +60,24 @@ class Program:
     rollback: bool = True
 
     @property
-    def stages(self) -> list[Stage]:
-        step = Stage(self.graph, self.plan)
-        return [step] if self.apply is None else [step, self.apply]
+    def graph(self) -> Graph:
+        """The graph of a training step."""
+        return self.stages[STEP].graph
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of a training step."""
+        return self.stages[STEP].plan
+
+    @property
+    def planned(self) -> list[Stage]:
+        """The stages that have a plan of their own."""
+        return [stage for stage in self.stages.values() if not stage.begins]
 
     @property
     def arena_bytes(self) -> int:
         """Bytes that every stage has room in, and the state too, if `load` verifies it there."""
-        least = max(stage.plan.arena for stage in self.stages)
+        least = max(stage.plan.arena for stage in self.planned)
         return max(self.state_bytes, least) if self.rollback else least
 
     @property
@@ -88,12 +103,12 @@ class Program:
     @cached_property
     def params(self) -> list[Node]:
         """Trained parameters."""
-        return _unique(self.stages, "param")
+        return _unique(self.planned, "param")
 
     @cached_property
     def states(self) -> list[Node]:
         """The optimiser's state and gradient sums."""
-        return _unique(self.stages, "state")
+        return _unique(self.planned, "state")
 
     @cached_property
     def layout(self) -> Layout:
@@ -107,12 +122,12 @@ class Program:
 
     @cached_property
     def constants(self) -> list[Node]:
-        return _unique(self.stages, "const")
+        return _unique(self.planned, "const")
 
     @cached_property
     def predict_order(self) -> list[Node]:
         """The part of the step that makes the logits."""
-        needed = set(Graph({LOGITS: self.graph.outputs[LOGITS]}).nodes())
+        needed = set(self.stages[PREDICT].graph.nodes())
         return [n for n in self.plan.order if n in needed]
 
     @cached_property
@@ -128,7 +143,7 @@ class Program:
 
     def initial(self, leaf: Node) -> np.ndarray:
         """The value that the device starts from."""
-        for stage in self.stages:
+        for stage in self.planned:
             if leaf.name in stage.graph.values:
                 return to_device(leaf, stage.graph.values[leaf.name])
         raise KeyError(leaf.name)
@@ -141,28 +156,6 @@ class Program:
     @cached_property
     def constant_bytes(self) -> int:
         return sum(n.type.nbytes for n in self.constants)
-
-    @cached_property
-    def interface(self) -> Interface:
-        """The C API as the devices see it."""
-        logits, target = self.graph.outputs[LOGITS].type, self.target_leaf.type
-        symbols = input_symbols(n.name for n in self.inputs)
-        return Interface(
-            self.prefix,
-            tuple(
-                Argument(
-                    n.name,
-                    CTYPES[n.type.dtype],
-                    n.type.size,
-                    n.type.shape[1] if n is self.streamed else 0,
-                    symbols[n.name],
-                )
-                for n in self.inputs
-            ),
-            Argument(LOGITS, CTYPES[logits.dtype], logits.size),
-            Argument(TARGET, CTYPES[target.dtype], target.size),
-            self.layout.blob_bytes,
-        )
 
     @property
     def macs_forward(self) -> int:

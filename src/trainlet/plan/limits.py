@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from trainlet.backends.program import Program, Stage
-from trainlet.backends.target import Target
 from trainlet.errors import TargetError
 from trainlet.plan.place import plan_apply, plan_graph
+from trainlet.plan.program import APPLY, Program, Stage, training_stages
 from trainlet.plan.recompute.budget import Planner, fit, least_arena
 from trainlet.plan.recompute.rematerialize import have_solver
 from trainlet.plan.report import Choice, label, peak
+from trainlet.plan.target import Target
 from trainlet.progress import stage
 
 AnyProgram = TypeVar("AnyProgram", bound=Program)
+PLANNED = (
+    ". The error's choices() plans them and says which fit; on the command line, "
+    "trainlet plan --choices"
+)
+
+
+class Alternatives(Protocol):
+    """What other options of a program would need."""
+
+    def hints(self) -> Sequence[str]:
+        """Options that need less, as they are written in Python; nothing is planned."""
+        ...
+
+    def fitting(self) -> tuple[Choice, ...]:
+        """Options that fit, each planned."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -64,23 +80,15 @@ def fit_program(
     found = fit(program.graph, program.plan, arena, max_recompute, planner)
     if found is None:
         return program
-    apply = program.apply and Stage(
-        program.apply.graph, plan_apply(program.apply.graph, found.plan)
-    )
-    return replace(program, graph=found.graph, plan=found.plan, apply=apply,
-                   recomputation=found.recomputation)  # fmt: skip
+    apply = program.stages.get(APPLY)
+    if apply is not None:
+        apply = Stage(apply.graph, plan_apply(apply.graph, found.plan))
+    stages = training_stages(Stage(found.graph, found.plan), apply)
+    return replace(program, stages=stages, recomputation=found.recomputation)
 
 
-def check_fits(
-    program: Program,
-    limits: Limits,
-    hints: Callable[[], Sequence[str]],
-    choices: Callable[[], tuple[Choice, ...]],
-) -> None:
-    """Raise TargetError unless the program fits; it says what is large, and what needs less.
-
-    hints: options that need less, unplanned; choices: those that fit, planned when asked for.
-    """
+def check_fits(program: Program, limits: Limits, others: Alternatives | None = None) -> None:
+    """Raise TargetError unless the program fits; it says what is large, and what needs less."""
     if limits.admit(program):
         return
     (ram, flash), target = needed(program), program.target
@@ -90,16 +98,16 @@ def check_fits(
         if limit is not None and need > limit
     ]
     arena = None if limits.ram is None else limits.ram - (ram - program.arena_bytes)
+    less = listed(others.hints() if others else ())
     _, alive = peak(program.plan)
     largest = ", ".join(f"{label(n)} {n.type} {program.plan.size[n]:,}" for n in alive[:4])
     raise TargetError(
         f"the program does not fit {target.name}: {'; '.join(over)} "
         f"(arena {program.arena_bytes:,}, trained parameters and state {program.state_bytes:,}, "
         f"reserved stack {target.stack:,}). {_recomputing(program, arena)}"
-        f"Largest at the peak: {largest}. These need less: {', '.join(hints())}, or a smaller "
-        "input or network, or a larger target. The error's choices() plans them and says which "
-        "fit; on the command line, trainlet plan --choices",
-        choices,
+        f"Largest at the peak: {largest}. These need less: {less}smaller input or network, or a "
+        f"larger target{PLANNED if others else ''}",
+        others.fitting if others else tuple,
     )
 
 
@@ -117,3 +125,8 @@ def _recomputing(program: Program, arena: int | None) -> str:
         f"This is the least RAM found with recomputation: the arena would be "
         f"{done.arena_without:,} without it; {times:.2f} x the multiply-accumulates{better}. "
     )
+
+
+def listed(hints: Sequence[str]) -> str:
+    """Options that need less, and the beginning of what follows them."""
+    return f"{', '.join(hints)}, or a " if hints else "a "

@@ -1,0 +1,122 @@
+"""A compiled trainer, and what a user does with it: read its report, write it, build it."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from trainlet.backends import project
+from trainlet.backends.c import write_project
+from trainlet.backends.firmware import Firmware, build_firmware
+from trainlet.backends.interface import interface_of
+from trainlet.errors import TargetError, ToolchainError
+from trainlet.ops.quantized.precision import Int8
+from trainlet.plan.choices import Options
+from trainlet.plan.costs import costs
+from trainlet.plan.program import Program
+from trainlet.plan.report import Choice, Report
+from trainlet.progress import stage
+from trainlet.run.counted import Profile
+from trainlet.run.profile import profile
+from trainlet.run.trainer import Trainer, build_trainer
+
+
+@dataclass(frozen=True)
+class CompiledProgram(Program):
+    """A program, and what a user does with it.
+
+    precision: how it computes in int8; None in float32.  options: other programs of the network.
+    folded: a parameter that the scheme names -> the one that it became part of, and learns with.
+    """
+
+    precision: Int8 | None = None
+    options: Options | None = field(default=None, repr=False, compare=False)
+    folded: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def report(self) -> Report:
+        """Memory, Flash and work; stack and Flash are measured by compiling the firmware."""
+        firmware = self.firmware
+        params = sum(n.type.nbytes for n in self.params)
+        return Report(
+            target=self.target.name,
+            arena_bytes=self.arena_bytes,
+            lower_bound_bytes=max(stage.plan.lower_bound for stage in self.planned),
+            every_order_bytes=self._every_order(),
+            parameter_bytes=params,
+            state_bytes=self.state_bytes - params,
+            saved_bytes=self.saved_bytes,
+            constant_bytes=self.constant_bytes,
+            macs_forward=self.macs_forward,
+            macs_backward=self.macs_backward,
+            macs_recomputed=self.macs_recomputed,
+            recompute_won_bytes=self._won(),
+            stack_bytes=firmware.stack_bytes if firmware else None,
+            flash_bytes=firmware.flash_bytes if firmware else None,
+            ram_limit=self.target.ram,
+            flash_limit=self.target.flash,
+            plan=self.plan,
+            costs=costs(self),
+            alternatives=self._choices,
+            folded=self.folded,
+        )
+
+    def _choices(self) -> tuple[Choice, ...]:
+        """What other gradients and extra bits would take; nothing in float32."""
+        return self.options.gradients() if self.options else ()
+
+    def choices(self) -> tuple[Choice, ...]:
+        """What each other option that needs less would take, each planned anew."""
+        return self.options.single() if self.options else ()
+
+    def write(self, folder: str | Path) -> Path:
+        """Write the C project; all of its files, or none.
+
+        An example file (main.c, CMakeLists.txt) that somebody changed stays as it is, with a
+        warning.  Raises FileError when the folder cannot be written.
+        """
+        project.check(Path(folder), self.prefix)
+        if kept := write_project(self, Path(folder), stack=self.stack):
+            warnings.warn(project.advice(kept, Path(folder)), stacklevel=2)
+        return Path(folder)
+
+    def build(self, device: str = "host", count: bool = True) -> Trainer:
+        """Compile and start it on "host", "sanitized" (host with ASan and UBSan), "unicorn" or
+        "qemu"; `count=False` emulates faster and counts no instructions."""
+        return build_trainer(self, device, count)
+
+    def profile(self, device: str | None = None) -> Profile:
+        """Where the instructions and the bytes of a step go, counted on "unicorn" or "qemu" (None:
+        the first of them that knows the core)."""
+        return profile(self, self.report, device)
+
+    def _won(self) -> int:
+        return self.recomputation.arena_without - self.plan.arena if self.recomputation else 0
+
+    def _every_order(self) -> int | None:
+        known = [plan.every_order for plan in (stage.plan for stage in self.planned)]
+        bounds = [bound for bound in known if bound is not None]
+        return max(bounds) if len(bounds) == len(known) else None
+
+    @cached_property
+    def stack(self) -> int | None:
+        """Bytes of a call's worst case; None where nothing can measure it."""
+        try:
+            return self.firmware.stack_bytes if self.firmware else None
+        except (ToolchainError, TargetError):
+            return None
+
+    @cached_property
+    def firmware(self) -> Firmware | None:
+        """What the project is as firmware, measured; None on this machine."""
+        if self.target.cpu is None:
+            return None
+        stage("measure")
+        with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
+            sources = Path(work) / self.prefix
+            write_project(self, sources)
+            return build_firmware(sources, interface_of(self), self.target, Path(work) / "elf")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ from trainlet.ops.op import build
 
 X = torch.randn(1, 2, 8, 8, generator=torch.Generator().manual_seed(0))
 SHOWN = [torch.randn(32, 2, 8, 8, generator=torch.Generator().manual_seed(1))]
-INT8 = {"precision": tl.Int8(gradient="int8", extra_bits=4)}
+INT8: Any = {"precision": tl.Int8(gradient="int8", extra_bits=4)}
 PRECISIONS = pytest.mark.parametrize(
     ("how", "calibration"), [({}, None), (INT8, SHOWN)], ids=["float32", "int8"]
 )
@@ -75,10 +77,10 @@ def test_training_knows_no_target():
     [
         (lambda g: tl.train(g, "last", stop_after="load"), "no stage 'load'; .*freeze"),
         (lambda g: tl.train(g, "last", precision="int8"), "precision='int8' of a loaded float32"),
-        (lambda g: tl.train(network(), "last"), "graph is"),
+        (lambda g: tl.train(network(), "last"), "graph is"),  # type: ignore
         (lambda g: tl.plan(g, "host"), "training is"),
         (lambda g: tl.plan(tl.train(g, "last"), "m4"), "no target"),
-        (lambda g: tl.prepare(3), "the model is a int"),
+        (lambda g: tl.prepare(3), "the model is a int"),  # type: ignore
     ],
 )
 def test_wrong_arguments(wrong, message):

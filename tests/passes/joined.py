@@ -22,7 +22,8 @@ def step(
     graph, _ = quantised(name)
     with monkeypatch.context() as patch:
         if without:
-            patch.setattr(f"trainlet.passes.training.{without}", lambda g: g)
+            where = "plan.target" if without == "fuse_chains" else "passes.training"
+            patch.setattr(f"trainlet.{where}.{without}", lambda g: g)
         options = {"precision": INT8, **options}
         training = tl.train(graph, scheme_of(graph), **options)  # type: ignore
         return tl.Target.preset("cortex-m7").lower(training.step)[0]

@@ -137,7 +137,7 @@ class Library:
             result = Buffer(garbage(node.type), self._guard, Buffer.ODD)
         else:
             result = buffers[over]
-        given = [k for k in range(len(buffers)) if k != record.mutates]
+        given = [k for k in range(len(buffers)) if k not in (record.mutates, record.seed)]
         pointers = [result.pointer(CTYPE[node.type.dtype])]
         pointers += [buffers[k].pointer(CTYPE[node.inputs[k].type.dtype]) for k in given]
         pointers += [_ffi.NULL] * (record.pointers - len(given))

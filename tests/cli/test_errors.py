@@ -160,7 +160,7 @@ def test_where_nothing_can_be_written_nothing_is_begun(refused, net, monkeypatch
     def begun(*_, **__):
         raise AssertionError("the network was opened")
 
-    monkeypatch.setattr("trainlet.compiler.read_archive", begun)
+    monkeypatch.setattr("trainlet.frontends.network.read_archive", begun)
     Path("file").touch()
     os.symlink("file", "folder")
     command, *rest = (word.replace("{}", place) for word in words)

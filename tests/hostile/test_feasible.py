@@ -7,9 +7,9 @@ from torch import nn
 import trainlet as tl
 from errors.small import compiled, small
 from hostile.limited import outcome
-from trainlet import compiler
 from trainlet.errors import TargetError, UnsupportedError
 from trainlet.plan.limits import needed
+from trainlet.plan.planner import Planner
 
 MB = 1 << 20
 
@@ -21,7 +21,7 @@ def no_plan(monkeypatch):
     def called(*_, **__):
         raise AssertionError("work was begun")
 
-    monkeypatch.setattr(compiler, "_plan", called)
+    monkeypatch.setattr(Planner, "__call__", called)
     monkeypatch.setattr("trainlet.frontends.network.check_import", called)
 
 
@@ -49,7 +49,7 @@ def test_weights_larger_than_the_flash(no_plan):
 
 def test_what_learns_is_larger_than_the_ram(monkeypatch):
     """The weights fit the Flash; two moments for each of them do not fit the RAM."""
-    monkeypatch.setattr(compiler, "_plan", lambda: 0)
+    monkeypatch.setattr(Planner, "__call__", lambda: 0)
     target = tl.Target("t", ram=1 * MB, flash=8 * MB)
     with pytest.raises(TargetError, match=r"RAM needs at least 5,\d+,\d+ bytes") as refused:
         tl.compile(wide(40_000), torch.zeros(1, 8), "full", target=target, optimizer=tl.Adam())

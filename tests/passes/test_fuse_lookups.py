@@ -53,7 +53,7 @@ def test_what_is_a_table_and_what_is_none(monkeypatch):
 
     joined = compiled()
     with monkeypatch.context() as patch:
-        patch.setattr("trainlet.compiler.fuse_lookups", lambda g: g)
+        patch.setattr("trainlet.passes.training.fuse_lookups", lambda g: g)
         plain = compiled()
     assert [n.inputs[0].name for n in tables(joined.graph)] == ["first"]
     assert joined.arena_bytes < plain.arena_bytes

@@ -15,7 +15,7 @@ from trainlet.passes.recompute import backward_nodes
 from trainlet.plan.place import plan_graph
 from zoo import NETWORKS
 
-PASS = "trainlet.compiler.keep_bytes"
+PASS = "trainlet.passes.training.keep_bytes"
 
 
 def read_in_both(graph: Graph) -> list[Node]:

@@ -62,7 +62,7 @@ class Emitter:
         if in_arena(n):
             return f"{_POINTER[n.type.dtype]}({stage.plan.offset[n]})"
         kept = holder(n)
-        if kept.op == "const":
+        if kept.op in ("const", "seed"):
             return self.weight(kept)
         return f"{self.own}state.{self.member(kept)}"
 
@@ -80,7 +80,8 @@ class Emitter:
 
     def call(self, n: Node, stage: Stage) -> str:
         """The C call of a node: result, inputs, work space, literals."""
-        inputs = [self.pointer(i, stage) for k, i in enumerate(n.inputs) if k != OPS[n.op].mutates]
+        without = OPS[n.op].mutates, OPS[n.op].seed
+        inputs = [self.pointer(i, stage) for k, i in enumerate(n.inputs) if k not in without]
         scratch = [f"U8({stage.plan.scratch[n]})"] if n in stage.plan.scratch else []
         return self.written(_called(n, stage), [self.pointer(n, stage), *inputs], scratch)
 

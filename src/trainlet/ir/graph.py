@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from trainlet.ir.types import TensorType
 
-LEAVES = ("input", "const", "param", "state")
-"""Kinds of node without inputs: fed by the user, in Flash, trained in RAM, optimiser's in RAM."""
+LEAVES = ("input", "const", "param", "state", "seed")
+"""Kinds of node without inputs: fed by the user, in Flash, trained in RAM, optimiser's in RAM, and
+the gradient of a loss with respect to itself, which is 1: the backward pass begins there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,13 @@ class Graph:
             last = len(found)
             return sorted(found, key=lambda n: n.attrs.get("position", last))
         return found
+
+
+def unused(name: str, taken: Container[str]) -> str:
+    """The name, with underscores behind it where that is taken."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def topological(roots: Iterable[Node]) -> list[Node]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trainlet.errors import DataError, TrainletError, shown
 from trainlet.ir.arguments import closest, finite
-from trainlet.ir.graph import Node
+from trainlet.ir.graph import Node, topological
 from trainlet.ir.types import TensorType
 from trainlet.ops.activation import sigmoid
 from trainlet.ops.attention import softmax
@@ -26,6 +27,24 @@ from trainlet.ops.op import (
     same_type,
     typed,
 )
+
+
+def weighted(slope: str, n: Node, g: Node) -> Node:
+    """The gradient of a loss n with respect to its prediction, by the op `slope`, times g.
+
+    g is the gradient of the total: a `seed`, or what follows from one in a sum of losses.
+    """
+    seed = next((i for i in topological([g]) if i.op == "seed"), g)
+    return times(build(slope, *n.inputs, seed, **n.attrs), g)
+
+
+def times(x: Node, g: Node) -> Node:
+    """x * g for a scalar g: a seed is 1, and constant factors need no product of tensors."""
+    if g.op == "seed":
+        return x
+    if g.op == "scale":
+        return build("scale", times(x, g.inputs[0]), **g.attrs)
+    return build("mul", x, g)
 
 
 @dataclass(frozen=True)
@@ -94,12 +113,17 @@ _CE_SAMPLES = [
     Sample((float32(3, 4), typed("int32", 3)), {"smoothing": 0.1}, {**_LABELS, 0: _large}),
 ]
 
+
+def _seeded(samples: Sequence[Sample]) -> list[Sample]:
+    return [replace(sample, types=(*sample.types, float32())) for sample in samples]
+
+
 register(
     Op(
         "cross_entropy",
         infer=_infer_cross_entropy,
         eval=_eval_cross_entropy,
-        vjp=lambda n, _: [lambda: build("cross_entropy_dz", *n.inputs, **n.attrs), None],
+        vjp=lambda n, g: [lambda: weighted("cross_entropy_dz", n, g), None],
         call=_rows,
         tolerance=ANOTHER_ORDER,
         samples=_CE_SAMPLES,
@@ -109,14 +133,15 @@ register(
 register(
     Op(
         "cross_entropy_dz",
-        infer=lambda z, label, smoothing=0: z,
-        eval=lambda z, label, smoothing=0: (
+        infer=lambda z, label, seed, smoothing=0: z,
+        eval=lambda z, label, seed, smoothing=0: (
             (softmax(z) - _soft_target(z, label, smoothing)) / np.float32(len(z))
         ),
         call=_rows,
         inplace=(0,),
         tolerance=OUR_SERIES,
-        samples=_CE_SAMPLES,
+        seed=2,
+        samples=_seeded(_CE_SAMPLES),
     )
 )
 
@@ -161,7 +186,7 @@ for _name, (_meaning, _slope, _tolerance, _values) in _ELEMENTWISE.items():
             _name,
             infer=_infer_scalar,
             eval=_meaning,
-            vjp=lambda n, _: [lambda: build(f"{n.op}_dz", *n.inputs), None],
+            vjp=lambda n, g: [lambda: weighted(f"{n.op}_dz", n, g), None],
             call=lambda n: (n.inputs[0].type.size,),
             tolerance=ANOTHER_ORDER,
             samples=[Sample((float32(3, 4), float32(3, 4)), {}, _values)],
@@ -170,10 +195,11 @@ for _name, (_meaning, _slope, _tolerance, _values) in _ELEMENTWISE.items():
     register(
         Op(
             f"{_name}_dz",
-            infer=same_type,
-            eval=lambda z, t, slope=_slope: slope(z, t).astype(z.dtype),
+            infer=lambda z, t, seed: same_type(z, t),
+            eval=lambda z, t, seed, slope=_slope: slope(z, t).astype(z.dtype),
             inplace=(0,),
             tolerance=_tolerance,
-            samples=[Sample((float32(3, 4), float32(3, 4)), {}, _values)],
+            seed=2,
+            samples=_seeded([Sample((float32(3, 4), float32(3, 4)), {}, _values)]),
         )
     )

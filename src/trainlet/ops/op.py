@@ -67,6 +67,7 @@ class Op:
     element:      attributes -> the literals that follow the operands of <name>_f32, the C function
                   of one element in <name>.h; None where elements do not stand alone
     alias:        the result is the input's own storage under another shape; no code
+    seed:         position of the input that only tells where the backward pass begins: no pointer
     lowered:      a pass replaces the op before a plan is made; no kernel
 
     How it uses memory:
@@ -114,6 +115,7 @@ class Op:
     workspace: Callable[[Node], int] = lambda node: 0
     element: Callable[[Mapping[str, Any]], Sequence[Literal]] | None = None
     alias: bool = False
+    seed: int | None = None
     lowered: bool = False
 
     inplace: tuple[int, ...] = ()

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from trainlet.ir.graph import Graph, Node, users
+from trainlet.ir.graph import Graph, Node, unused, users
 from trainlet.ir.storage import storage
 from trainlet.ir.types import TensorType
 from trainlet.ops.norm import BATCH_NORM
@@ -89,7 +89,6 @@ class _Fold:
         return self.values[node.name]
 
     def add(self, name: str, value: np.ndarray) -> str:
-        while name in self.values:
-            name += "_"
+        name = unused(name, self.values)
         self.values[name] = value.astype(np.float32)
         return name

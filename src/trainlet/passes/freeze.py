@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainlet.ir.graph import Graph, Node, rewrite
+from trainlet.ir.graph import Graph, Node, rewrite, unused
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import to_device
 from trainlet.ops.op import OPS, leaf
@@ -27,9 +27,7 @@ def fold_constants(graph: Graph) -> Graph:
         if n.is_leaf or not all(i.op == "const" for i in n.inputs):
             return None
         arrays = [to_device(i, values[i.name]) for i in n.inputs]
-        name = "_".join([n.inputs[0].name, n.op])
-        while name in values:
-            name += "_"
+        name = unused("_".join([n.inputs[0].name, n.op]), values)
         values[name] = OPS[n.op].eval(*arrays, **n.attrs)
         return leaf("const", name, n.type)
 

@@ -26,14 +26,14 @@ class Recomputed:
         return tuple(c for n, c in self.copies.items() if n in still)
 
 
-def recompute(graph: Graph, nodes: Collection[Node], loss: str = "loss") -> Recomputed:
+def recompute(graph: Graph, nodes: Collection[Node]) -> Recomputed:
     """The graph whose backward pass reads a copy of each of `nodes` instead of the node itself.
 
     A copy reads the copies of those of its inputs that are copied too, so the gradients are the
     same bit for bit.  A node that only the backward pass reads is not made twice, but later.
     Raises GraphError for a node that depends on a gradient, or that updates a leaf.
     """
-    backward = backward_nodes(graph, loss)
+    backward = backward_nodes(graph)
     chosen = set(nodes)
     for n in chosen:
         if n.is_leaf or n in backward or OPS[n.op].mutates is not None:
@@ -52,12 +52,10 @@ def recompute(graph: Graph, nodes: Collection[Node], loss: str = "loss") -> Reco
     return Recomputed(found, copies, new)
 
 
-def backward_nodes(graph: Graph, loss: str = "loss") -> set[Node]:
-    """The loss's own gradient, and all that follows from it."""
-    root = graph.outputs[loss]
+def backward_nodes(graph: Graph) -> set[Node]:
+    """All nodes that follow from a `seed`: the backward pass, and what it updates."""
     backward: set[Node] = set()
     for n in graph.nodes():
-        seed = n.op == f"{root.op}_dz" and n.inputs == root.inputs
-        if seed or any(i in backward for i in n.inputs):
+        if any(i.op == "seed" or i in backward for i in n.inputs):
             backward.add(n)
     return backward

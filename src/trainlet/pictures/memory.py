@@ -28,7 +28,8 @@ def draw_memory(report: Report, path: str | Path, title: str = "") -> None:
 def memory_axes(axes: Axes, plan: Plan) -> tuple[list[Rectangle], list[str]]:
     """Draw into given axes; returns what a legend needs."""
     end = max(plan.moment.values(), default=0) + 1
-    backward = next((plan.moment[n] for n in plan.order if n.op.endswith("_dz")), end)
+    seeded = (plan.moment[n] for n in plan.order if any(i.op == "seed" for i in n.inputs))
+    backward = min(seeded, default=end)
     colours = {"forward": "#9ecae1", "kept": "#fdae6b", "backward": "#a1d99b"}
     for n, (born, dies) in plan.live.items():
         kind = "backward" if born >= backward else "kept" if dies >= backward else "forward"

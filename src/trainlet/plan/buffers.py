@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trainlet.ir.graph import Node
+from trainlet.ir.graph import LEAVES, Node
 from trainlet.ops.op import OPS, lenders
 
 ALIGN = 8
-PERSISTENT = frozenset(("param", "const", "state"))
+PERSISTENT = frozenset(LEAVES) - {"input"}
 
 
 def aligned(nbytes: int) -> int:

@@ -14,6 +14,7 @@ from trainlet.ops.op import OPS
 from trainlet.passes.fuse.widened import made_again
 from trainlet.passes.recompute import backward_nodes
 from trainlet.plan.blob import Layout
+from trainlet.plan.buffers import holder
 from trainlet.plan.plan import Plan
 from trainlet.plan.recompute.budget import Recomputation
 from trainlet.plan.target import Target
@@ -122,7 +123,20 @@ class Program:
 
     @cached_property
     def constants(self) -> list[Node]:
-        return _unique(self.planned, "const")
+        """What lies in Flash; a seed does where an operation reads its value."""
+        read = {
+            holder(i).name
+            for stage in self.planned
+            for n in stage.plan.order
+            for k, i in enumerate(n.inputs)
+            if k != OPS[n.op].seed
+        }
+        return [*_unique(self.planned, "const"), *(n for n in self.seeds if n.name in read)]
+
+    @cached_property
+    def seeds(self) -> list[Node]:
+        """The gradients of the losses with respect to themselves."""
+        return _unique(self.planned, "seed")
 
     @cached_property
     def predict_order(self) -> list[Node]:
@@ -188,7 +202,7 @@ def saved_for_backward(graph: Graph, recomputation: Recomputation | None = None)
     that do, or that run again for these.  Inputs count; parameters, constants and the label do
     not, nor what is made of them alone: that is made again whenever it is read."""
     late = set(recomputation.late) if recomputation else set[Node]()
-    backward = backward_nodes(graph, LOSS) | made_again(graph) | late
+    backward = backward_nodes(graph) | made_again(graph) | late
     fed = _fed_nodes(graph)
     saved: set[Node] = set()
     for n in backward:

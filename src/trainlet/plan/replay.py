@@ -10,6 +10,7 @@ from trainlet.errors import PlanError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS, lenders
 from trainlet.ops.rows import Rows, SummedRows
+from trainlet.plan.buffers import PERSISTENT
 from trainlet.plan.plan import Plan
 from trainlet.plan.tiles.maps import height, row_bytes, rows_of
 from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Tile
@@ -130,7 +131,7 @@ class Replay:
 
     def read(self, i: Node, reader: Node) -> None:
         source = self.stored(i)
-        if source.op in ("param", "state", "const"):
+        if source.op in PERSISTENT:
             self.read_leaf(i, source, reader)
         elif i not in self.token:
             raise PlanError(f"{reader!r} reads {i!r} before it is made")
@@ -153,7 +154,7 @@ class Replay:
 
     def follow(self, n: Node) -> None:
         source = n.inputs[0]
-        if self.stored(n).op in ("param", "state", "const"):
+        if self.stored(n).op in PERSISTENT:
             return
         if self.plan.offset.get(n) != self.plan.offset[source]:
             raise PlanError(f"{n!r} is not where {source!r} is, whose storage it names")

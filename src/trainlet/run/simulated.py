@@ -41,7 +41,8 @@ class SimulatedDevice(Closing):
         """The outputs of `graph`, a part of the stage's."""
 
     def init(self) -> None:
-        leaves = (*self.program.params, *self.program.states, *self.program.constants)
+        program = self.program
+        leaves = (*program.params, *program.states, *program.constants, *program.seeds)
         self.values = {n.name: self.program.initial(n).copy() for n in leaves}
         self.pending = 0
 

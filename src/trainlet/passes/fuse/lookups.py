@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainlet.ir.graph import Graph, Node, topological
+from trainlet.ir.graph import Graph, Node, topological, unused
 from trainlet.ops.op import OPS, build, leaf, typed
 from trainlet.ops.quantized.lookup import ENTRIES, all_bytes
 from trainlet.ops.quantized.types import affine
@@ -23,9 +23,7 @@ def fuse_lookups(graph: Graph) -> Graph:
         if x is None:
             new[n] = n.with_inputs(new[i] for i in n.inputs)
             continue
-        name = f"{n.name}.table"
-        while name in values:
-            name += "_"
+        name = unused(f"{n.name}.table", values)
         values[name] = _tabulated(n, x)
         table, (scale, zero_point) = leaf("const", name, typed("int8", ENTRIES)), affine(n)
         new[n] = build("lookup_i8", new[x], table, scale=scale, zero_point=zero_point, label=n.name)

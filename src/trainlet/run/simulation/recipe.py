@@ -12,6 +12,7 @@ from torch import Tensor
 from trainlet.backends.torch.eager import one_by_one
 from trainlet.backends.torch.table import Lowering, find_lowering
 from trainlet.ir.graph import Graph, Node
+from trainlet.ops.op import OPS
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Recipe:
 
         with torch.inference_mode(), _exact_products(), one_by_one():
             for step in self.steps:
-                inputs = [value(i) for i in step.node.inputs]
+                seed = OPS[step.node.op].seed
+                inputs = [value(i) for k, i in enumerate(step.node.inputs) if k != seed]
                 if "seed" in step.node.attrs:
                     own = inputs[0].new_full((1,), step.node.attrs["seed"], dtype=torch.int64)
                     inputs.append(own if seeds is None else seeds)

@@ -23,14 +23,14 @@ class GradientFormat:
 
     dtype: str = "float32"
 
-    def thunks(self, n: Node, g: Node | None) -> Sequence[Thunk | None]:
+    def thunks(self, n: Node, g: Node) -> Sequence[Thunk | None]:
         """The gradient rule of n on g; raises UnsupportedError where there is none."""
-        op, integers = OPS[n.op], g is not None and is_block(g.type)
+        op, integers = OPS[n.op], is_block(g.type)
         rule = (op.vjp_bfp if integers else None) or op.vjp
         if rule is None:
             raise UnsupportedError(f"{n!r} has no gradient rule, but a parameter before it learns")
-        island = g is not None and op.vjp_bfp is None
-        return rule(n, _real(g) if island else g)  # type: ignore[arg-type]
+        island = op.vjp_bfp is None
+        return rule(n, _real(g) if island else g)
 
     def settled(self, tensor: Node, g: Node) -> Node:
         """A gradient of `tensor` in its format."""

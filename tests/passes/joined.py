@@ -9,6 +9,8 @@ import trainlet as tl
 from int8.networks import quantised, scheme_of
 from trainlet.ir.graph import Graph
 from trainlet.ir.storage import to_device
+from trainlet.passes import training
+from trainlet.plan import target
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.trainer import input_arrays
 
@@ -22,11 +24,10 @@ def step(
     graph, _ = quantised(name)
     with monkeypatch.context() as patch:
         if without:
-            where = "plan.target" if without == "fuse_chains" else "passes.training"
-            patch.setattr(f"trainlet.{where}.{without}", lambda g: g)
+            patch.setattr(target if hasattr(target, without) else training, without, lambda g: g)
         options = {"precision": INT8, **options}
-        training = tl.train(graph, scheme_of(graph), **options)  # type: ignore
-        return tl.Target.preset("cortex-m7").lower(training.step)[0]
+        made = tl.train(graph, scheme_of(graph), **options)  # type: ignore
+        return tl.Target.preset("cortex-m7").lower(made.step)[0]
 
 
 def ops(graph: Graph) -> set[str]:

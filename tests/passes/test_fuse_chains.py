@@ -15,6 +15,7 @@ from trainlet.ops.op import build, float32, leaf
 from trainlet.ops.quantized.cast import dequantized
 from trainlet.ops.quantized.types import int8
 from trainlet.passes.fuse.chains import fuse_chains
+from trainlet.plan import target
 from trainlet.plan.place import plan_graph
 from zoo import NETWORKS
 
@@ -102,7 +103,7 @@ def test_float32_steps_keep_their_bits(name, monkeypatch):
         return tl.Target.preset("cortex-m7").lower(step)[0]
 
     joined = graph()
-    monkeypatch.setattr("trainlet.plan.target.fuse_chains", lambda g: g)
+    monkeypatch.setattr(target, "fuse_chains", lambda g: g)
     plain = graph()
     assert "fused" in ops(joined) - ops(plain)
     assert results(joined, case.x.numpy()) == results(plain, case.x.numpy())
@@ -134,7 +135,7 @@ def test_the_trainer_steps_alike(monkeypatch):
         return ops(program.graph), [v.tobytes() for v in trainer.state().values()]
 
     joined = trained()
-    monkeypatch.setattr("trainlet.plan.target.fuse_chains", lambda g: g)
+    monkeypatch.setattr(target, "fuse_chains", lambda g: g)
     plain = trained()
     assert "fused" in joined[0] - plain[0]
     assert joined[1] == plain[1]

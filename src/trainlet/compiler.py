@@ -72,7 +72,9 @@ def prepare(
     check_calibration(network, integer, calibration)
     graph = verify(distinct_names(import_network(network, example_inputs, check)))
     trained = {} if scheme is None else resolved(scheme, graph, network).ratios
-    return _variants(network, graph, example_inputs, calibration, check).forward(integer, None, trained)
+    return _variants(network, graph, example_inputs, calibration, check).forward(
+        integer, None, trained
+    )
 
 
 def train(

@@ -27,7 +27,7 @@ def test_a_compilation_says_its_stages_in_their_order():
     found = heard(lambda: tl.compile(model, torch.zeros(1, 4), "full").report)
     assert list(dict.fromkeys(name for name, *_ in found)) == [
         "load", "freeze", "layout", "fold", "differentiate", "prune", "split", "update", "fuse",
-        "schedule", "tile", "measure",
+        "lower", "schedule", "tile", "measure",
     ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import pytest
 import trainlet as tl
 from kernels.shadows import made, sources
 from names.networks import network, program
+from trainlet.backends.interface import interface_of
 from trainlet.backends.kernels import KERNELS
 from trainlet.backends.namespace import declared, own
 from trainlet.backends.toolchain import ARM_GCC
@@ -104,6 +105,6 @@ def test_the_trainers_of_one_unit_learn_as_each_alone(tmp_path: Path) -> None:
     from trainlet.run.native import NativeDevice
 
     x = {"x": np.ones(3, np.float32), "arena": np.full(3, 0.5, np.float32)}
-    with NativeDevice(tmp_path, alone.interface) as both, alone.build("host") as single:
+    with NativeDevice(tmp_path, interface_of(alone)) as both, alone.build("host") as single:
         assert both.step(x, [1], 0.1) == single.device.step(x, [1], 0.1)
         assert both.save() == single.save()

@@ -44,7 +44,7 @@ def unset() -> AbstractContextManager[object]:
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_arena_is_as_small_as_the_plan_says(name: str) -> None:
     bare, kept = program(name), program(name, rollback=True)
-    plans = [stage.plan.arena for stage in bare.stages]
+    plans = [stage.plan.arena for stage in bare.planned]
     assert bare.arena_bytes == max(plans) < bare.state_bytes == kept.state_bytes <= kept.arena_bytes
     assert not bare.staged and kept.staged
 

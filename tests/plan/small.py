@@ -13,6 +13,7 @@ from trainlet.compiled import CompiledProgram
 from trainlet.errors import TrainletError
 from trainlet.ir.graph import Node
 from trainlet.plan.plan import Plan
+from trainlet.plan.program import Stage, training_stages
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from zoo import Case
 from zoo.case import make_case
@@ -74,7 +75,7 @@ def step(device: type[ArenaDevice] | type[OracleDevice], plan: Plan | None = Non
     """Logits, loss and state after one step, as bytes; an error's name if there is one."""
     given, made = case(), program()
     if plan is not None:
-        made = replace(made, plan=plan)
+        made = replace(made, stages=training_stages(Stage(made.graph, plan)))
     trainer = tl.Trainer(made, device(made))
     try:
         logits = trainer.predict(given.x)

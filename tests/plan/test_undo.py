@@ -16,6 +16,7 @@ from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
 from trainlet.plan.place import plan_apply
 from trainlet.plan.plan import Plan
+from trainlet.plan.program import Stage, training_stages
 from trainlet.plan.replay import check_plan
 from trainlet.plan.undo import Copy, Undo, can_overflow
 from trainlet.run.simulated import ArenaDevice
@@ -136,7 +137,7 @@ def test_every_leaf_that_learns_is_copied_and_judged():
 def diverged(plan: Plan | None = None, made: CompiledProgram | None = None) -> bool:
     """Whether the arena takes every value back after a step that overflows."""
     given, made = case(), made or program()
-    made = made if plan is None else replace(made, plan=plan)
+    made = made if plan is None else replace(made, stages=training_stages(Stage(made.graph, plan)))
     trainer = tl.Trainer(made, ArenaDevice(made))
     before = trainer.save()
     try:
@@ -252,5 +253,5 @@ def test_integers_and_what_only_shrinks_cannot_overflow():
     assert made.plan.undo is not None
     names = {n.name for n in made.plan.undo.judged}
     assert names == {"fc.weight", "fc.bias"} & {n.name for n in made.params}
-    shrinking = {n.op for n in summed().apply.plan.order if not can_overflow(n)}  # type: ignore[union-attr]
+    shrinking = {n.op for n in summed().stages["apply"].plan.order if not can_overflow(n)}
     assert shrinking == {"clear"}

@@ -22,6 +22,7 @@ from trainlet.frontends.torch import example_inputs, export_module, imported
 from trainlet.ir.arguments import whole
 from trainlet.ir.graph import Graph
 from trainlet.ops.verify import verify
+from trainlet.progress import stage
 
 Model = Network | str | Path
 MOST_CLASSES = 1 << 16
@@ -98,6 +99,7 @@ def import_network(
 
     admit: called with the graph before it is compared; raises what it does not admit
     """
+    stage("load")
     if isinstance(network, Graph):
         admit(network)
         return network

@@ -11,6 +11,7 @@ from trainlet.ops.verify import verify
 from trainlet.passes.fuse.chains import fuse_chains
 from trainlet.passes.fuse.updates import copy_weights
 from trainlet.plan.cpu import CPUS, Cpu
+from trainlet.progress import stage
 
 GRAIN = 1024  # the memory protection unit guards sizes that are multiples of it
 
@@ -60,6 +61,7 @@ class Target:
         """The step as this core runs it: chains of element-wise operations are one loop each; the
         second graph, if there is one, reads copies of weights.  The plan tells which is smaller.
         """
+        stage("lower")
         chained = verify(fuse_chains(graph))
         copied = copy_weights(chained)
         return (chained,) if copied is chained else (chained, verify(copied))

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import trainlet as tl
-from trainlet.plan.place import plan_graph
+from trainlet.planning.place import plan_graph
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

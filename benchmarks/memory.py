@@ -25,11 +25,11 @@ from trainlet.passes.extra_bits import add_extra_bits
 from trainlet.passes.fuse.updates import copy_weights, fuse_updates
 from trainlet.passes.split import split_weights
 from trainlet.passes.update import attach_updates
-from trainlet.plan import liveness
-from trainlet.plan.order.schedule import before, schedule
-from trainlet.plan.place import plan_graph
-from trainlet.plan.plan import Plan
-from trainlet.plan.tiles.tiled import plan_in_tiles
+from trainlet.planning import liveness
+from trainlet.planning.order.schedule import before, schedule
+from trainlet.planning.place import plan_graph
+from trainlet.planning.plan import Plan
+from trainlet.planning.tiles.tiled import plan_in_tiles
 
 ROOT = Path(__file__).parents[1]
 EXTRA_BITS = 8

@@ -19,11 +19,11 @@ from time import perf_counter
 
 import trainlet as tl
 from trainlet.ir.graph import Graph
-from trainlet.plan.liveness import assign_buffers
-from trainlet.plan.order.best_order import find_order
-from trainlet.plan.order.schedule import schedule
-from trainlet.plan.place import plan_graph
-from trainlet.plan.tiles.tiled import plan_in_tiles
+from trainlet.planning.liveness import assign_buffers
+from trainlet.planning.order.best_order import find_order
+from trainlet.planning.order.schedule import schedule
+from trainlet.planning.place import plan_graph
+from trainlet.planning.tiles.tiled import plan_in_tiles
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

@@ -20,9 +20,9 @@ import trainlet as tl
 from trainlet.frontends.losses import loss_of
 from trainlet.ir.graph import Graph
 from trainlet.passes.shared import differentiate_once, step_of_scheme
-from trainlet.plan.estimate import estimate_tiled
-from trainlet.plan.order.best_order import find_order
-from trainlet.plan.tiles.tiled import plan_in_tiles
+from trainlet.planning.estimate import estimate_tiled
+from trainlet.planning.order.best_order import find_order
+from trainlet.planning.tiles.tiled import plan_in_tiles
 
 ROOT = Path(__file__).parents[1]
 HEAD = {"classifier.weight": 1.0, "classifier.bias": 1.0}

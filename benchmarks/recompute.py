@@ -25,8 +25,8 @@ from rich.table import Table
 import trainlet as tl
 from trainlet.compiled import CompiledProgram
 from trainlet.errors import TargetError
-from trainlet.plan.limits import needed
-from trainlet.plan.recompute.checkpoint import Link, cheapest, measure, smallest, uniform
+from trainlet.planning.limits import needed
+from trainlet.planning.recompute.checkpoint import Link, cheapest, measure, smallest, uniform
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

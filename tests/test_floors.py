@@ -17,7 +17,7 @@ FLOOR = {
     "ops": 1,
     "frontends": 2,
     "passes": 2,
-    "plan": 3,
+    "planning": 3,
     "backends": 4,
     "run": 4,
     "arguments": 4.5,
@@ -102,7 +102,7 @@ def test_every_import_goes_down():
         ("run/native.py", "import trainlet.backends.c", True),
         ("cli/main.py", "import trainlet as tl", True),
         ("__init__.py", "from .compiler import compile", True),
-        ("plan/place.py", "from trainlet.plan.target import Target", False),
+        ("plan/place.py", "from trainlet.planning.target import Target", False),
         ("ir/graph.py", "from ..ops import op", False),
         ("ir/deep/graph.py", "from ...passes.fold import fold", False),
         ("ir/graph.py", "def f():\n    from trainlet import plan", False),
@@ -177,13 +177,13 @@ def test_no_modules_import_each_other():
 @pytest.mark.parametrize(
     ("back", "found"),
     [
-        ("from trainlet.plan.plan import Plan", 2),
+        ("from trainlet.planning.plan import Plan", 2),
         ("from .plan import Plan", 2),
         ("from . import plan", 2),
-        ("import trainlet.plan.plan", 2),
-        ("def f():\n    from trainlet.plan.plan import Plan", 2),
+        ("import trainlet.planning.plan", 2),
+        ("def f():\n    from trainlet.planning.plan import Plan", 2),
         ("if TYPE_CHECKING:\n    from ..plan.plan import Plan", 2),
-        ("from trainlet.plan.other import last", 3),
+        ("from trainlet.planning.other import last", 3),
         ("import numpy", 0),
     ],
 )
@@ -191,8 +191,8 @@ def test_a_planted_circle(tmp_path, back, found):
     folder = tmp_path / "trainlet" / "plan"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("")
-    (folder / "plan.py").write_text("from trainlet.plan import replay\n")
-    (folder / "other.py").write_text("from trainlet.plan.plan import Plan as last\n")
+    (folder / "plan.py").write_text("from trainlet.planning import replay\n")
+    (folder / "other.py").write_text("from trainlet.planning.plan import Plan as last\n")
     (folder / "replay.py").write_text(back + "\n")
     assert len(circles(tmp_path / "trainlet")) == found
 

@@ -15,7 +15,7 @@ from trainlet.ir.graph import Graph
 from trainlet.ir.storage import to_device
 from trainlet.ops.quantized.scaling import inverse_scales
 from trainlet.passes.update import PREFIX
-from trainlet.plan.program import LOSS
+from trainlet.planning.program import LOSS
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.trainer import input_arrays
 

@@ -12,8 +12,8 @@ from trainlet.ops.loss import Loss
 from trainlet.ops.optimizer import SGD, Adam, RMSprop
 from trainlet.ops.quantized.precision import Int8
 from trainlet.passes.update import Training
-from trainlet.plan.report import Report
-from trainlet.plan.target import Target
+from trainlet.planning.report import Report
+from trainlet.planning.target import Target
 from trainlet.run.counted import Profile
 from trainlet.run.oracle import evaluate, forward
 from trainlet.run.simulation.simulation import Simulation, simulate

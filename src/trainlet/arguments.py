@@ -19,10 +19,10 @@ from trainlet.ops.quantized.precision import Int8
 from trainlet.passes.presets import PRESETS as SCHEMES
 from trainlet.passes.training_head import LOGITS
 from trainlet.passes.update import Training
-from trainlet.plan.limits import Limits
-from trainlet.plan.order.best_order import EFFORTS
-from trainlet.plan.planner import Planner
-from trainlet.plan.target import PRESETS, Target
+from trainlet.planning.limits import Limits
+from trainlet.planning.order.best_order import EFFORTS
+from trainlet.planning.planner import Planner
+from trainlet.planning.target import PRESETS, Target
 
 MOST_SUMMED = 2**24
 """Steps whose gradients make one update; 1 / n of each is a number of float32."""

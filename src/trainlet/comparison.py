@@ -29,7 +29,7 @@ from trainlet.ops.loss import Loss
 from trainlet.ops.op import OPS, leaf
 from trainlet.passes.resolve import resolve
 from trainlet.passes.update import PREFIX
-from trainlet.plan.program import LOSS
+from trainlet.planning.program import LOSS
 
 TOLERANCE = 1e-4
 """Of the largest gradient of a parameter; what passes compute ahead is float32."""

@@ -15,10 +15,10 @@ from trainlet.backends.firmware import Firmware, build_firmware
 from trainlet.backends.interface import interface_of
 from trainlet.errors import TargetError, ToolchainError
 from trainlet.ops.quantized.precision import Int8
-from trainlet.plan.choices import Options
-from trainlet.plan.costs import costs
-from trainlet.plan.program import Program
-from trainlet.plan.report import Choice, Report
+from trainlet.planning.choices import Options
+from trainlet.planning.costs import costs
+from trainlet.planning.program import Program
+from trainlet.planning.report import Choice, Report
 from trainlet.progress import stage
 from trainlet.run.counted import Profile
 from trainlet.run.profile import profile

@@ -41,12 +41,12 @@ from trainlet.passes.leaf_names import distinct_names
 from trainlet.passes.presets import PRESETS, choose, graph_parameters
 from trainlet.passes.resolve import resolve
 from trainlet.passes.update import Training
-from trainlet.plan.choices import Asked, Options
-from trainlet.plan.feasible import check_forward, check_training, least_needed
-from trainlet.plan.limits import check_fits, fit_program
-from trainlet.plan.place import plan_apply
-from trainlet.plan.program import Stage, training_stages
-from trainlet.plan.target import Target
+from trainlet.planning.choices import Asked, Options
+from trainlet.planning.feasible import check_forward, check_training, least_needed
+from trainlet.planning.limits import check_fits, fit_program
+from trainlet.planning.place import plan_apply
+from trainlet.planning.program import Stage, training_stages
+from trainlet.planning.target import Target
 
 Scheme = UpdateScheme | Mapping[str, float] | str
 STAGES = ("load", "quantize", *passes.STAGES, "lower", "place")

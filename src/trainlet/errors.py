@@ -62,7 +62,7 @@ class TargetError(TrainletError):
     """A target is unknown, or too small for the program.
 
     choices: of a program that is too large, plans other options and returns those that fit (each a
-    trainlet.plan.report.Choice), the one that changes least for the user first; it takes as long
+    trainlet.planning.report.Choice), the one that changes least for the user first; it takes as long
     as compiling the program some ten times.
     """
 

@@ -14,7 +14,7 @@ from builds.programs import FACTORS, compiled
 from emulator.project import HAS_CC, HAS_GCC
 from trainlet.backends.firmware import SOURCES
 from trainlet.backends.toolchain import EXACT, ZIG, arm_toolchain, host_compiler, run, warning_flags
-from trainlet.plan.target import Target
+from trainlet.planning.target import Target
 
 STRENGTH = int(os.environ.get("TRAINLET_MATRIX", "2"))
 """Every choice of so many factors is built together; as many as there are make the full product."""

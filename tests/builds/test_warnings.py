@@ -6,7 +6,7 @@ import pytest
 
 from trainlet.backends.toolchain import STRICT, arm_toolchain, compile_shared
 from trainlet.errors import ToolchainError
-from trainlet.plan.cpu import CPUS
+from trainlet.planning.cpu import CPUS
 
 DOUBTFUL = "static void unused(void) {}\n"
 

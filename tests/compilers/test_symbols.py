@@ -14,8 +14,8 @@ import torch
 import trainlet as tl
 from compilers.test_flags import Integers, Network
 from trainlet.backends.toolchain import ARM_GCC
-from trainlet.plan.cpu import CPUS
-from trainlet.plan.target import Target
+from trainlet.planning.cpu import CPUS
+from trainlet.planning.target import Target
 
 NAMED = {"memcpy", "memset", "memmove"}
 RUN_TIME = re.compile(r"__aeabi_\w+|__gnu_thumb1_\w+|__\w+di3|_GLOBAL_OFFSET_TABLE_")

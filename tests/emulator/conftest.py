@@ -7,7 +7,7 @@ import pytest
 
 from emulator.project import HAS_GCC, HAS_QEMU, INTERFACE, LINEAR, Run, run
 from trainlet.backends.firmware import Firmware, build_firmware
-from trainlet.plan.target import Target
+from trainlet.planning.target import Target
 from trainlet.run.native import NativeDevice
 
 

@@ -7,7 +7,7 @@ import pytest
 from emulator.project import HAS_CC, INTERFACE, SAMPLE, spoilt
 from trainlet.backends.firmware import build_firmware
 from trainlet.errors import DeviceFault
-from trainlet.plan.target import Target
+from trainlet.planning.target import Target
 from trainlet.run.qemu_device import QemuDevice
 from trainlet.run.sanitized import SanitizedDevice
 from trainlet.run.unicorn_device import UnicornDevice

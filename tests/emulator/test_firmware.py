@@ -13,7 +13,7 @@ from trainlet.backends.image import read_image
 from trainlet.backends.stack import CallGraph
 from trainlet.backends.toolchain import BARE, EXACT, arm_toolchain, compile_shared
 from trainlet.errors import TargetError, ToolchainError
-from trainlet.plan.target import PRESETS, Target
+from trainlet.planning.target import PRESETS, Target
 from trainlet.run.unicorn_device import UnicornDevice
 
 COMPILERS = pytest.mark.parametrize("compiler", ["zig", "gcc"])

@@ -9,7 +9,7 @@ from torch import nn
 import trainlet as tl
 from errors.small import compiled
 from trainlet.errors import TargetError, ToolchainError
-from trainlet.plan.planner import Planner
+from trainlet.planning.planner import Planner
 from zoo import NETWORKS
 
 KB = 1024

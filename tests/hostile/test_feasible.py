@@ -8,8 +8,8 @@ import trainlet as tl
 from errors.small import compiled, small
 from hostile.limited import outcome
 from trainlet.errors import TargetError, UnsupportedError
-from trainlet.plan.limits import needed
-from trainlet.plan.planner import Planner
+from trainlet.planning.limits import needed
+from trainlet.planning.planner import Planner
 
 MB = 1 << 20
 

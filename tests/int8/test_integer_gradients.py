@@ -25,7 +25,7 @@ from trainlet.ir.graph import Graph
 from trainlet.ir.storage import to_device
 from trainlet.ops.op import OPS
 from trainlet.ops.quantized.gradient.block import LIMIT
-from trainlet.plan.place import plan_graph
+from trainlet.planning.place import plan_graph
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from trainlet.run.trainer import input_arrays

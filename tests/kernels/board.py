@@ -21,7 +21,7 @@ from trainlet.backends.image import read_image
 from trainlet.backends.toolchain import arm_toolchain
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
-from trainlet.plan.target import Target
+from trainlet.planning.target import Target
 from trainlet.run.qemu_device import QEMU, SHIFT
 
 CALLS = Path(__file__).parent / "board_calls.c"

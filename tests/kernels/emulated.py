@@ -19,8 +19,8 @@ from trainlet.backends.image import read_image
 from trainlet.backends.toolchain import arm_toolchain
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
-from trainlet.plan.cpu import CPUS
-from trainlet.plan.target import Target
+from trainlet.planning.cpu import CPUS
+from trainlet.planning.target import Target
 from trainlet.run.counter import Counter
 
 FLASH, FLASH_SIZE, RAM, STACK, APART, PAGE = 0, 1 << 20, 0x20000000, 4096, 1 << 24, 4096

@@ -24,7 +24,7 @@ from trainlet.ir.types import TensorType
 from trainlet.ops.op import build, leaf, typed
 from trainlet.ops.quantized.lookup import ENTRIES
 from trainlet.ops.quantized.types import int8, weight
-from trainlet.plan.target import PRESETS
+from trainlet.planning.target import PRESETS
 
 REFERENCE = "reference"
 FOLDERS = sorted({name for target in PRESETS.values() for name in target.kernels} - {REFERENCE})

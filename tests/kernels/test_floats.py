@@ -11,7 +11,7 @@ from kernels.emulated import Emulated
 from kernels.floats import RANDOM, bits, of_layer, rounded_twice
 from kernels.shadows import folder, given, shadowing
 from trainlet.ops.op import OPS
-from trainlet.plan.target import PRESETS, Target
+from trainlet.planning.target import PRESETS, Target
 
 SHADOWS = [f.stem for f in shadowing(Target.preset("cortex-m7").kernels) if f.stem in RANDOM]
 SHADOWS.append("fused")

@@ -12,8 +12,8 @@ from kernels.lanes import lanes
 from kernels.shadows import folder, given, sources
 from trainlet.backends.toolchain import has_zig
 from trainlet.ops.op import OPS
-from trainlet.plan.cpu import CPUS
-from trainlet.plan.target import Target
+from trainlet.planning.cpu import CPUS
+from trainlet.planning.target import Target
 
 CORE = "cortex-m55"
 HELIUM = [f.stem for f in sources(Target.preset(CORE).kernels) if f.parent == folder("helium")]

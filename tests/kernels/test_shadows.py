@@ -17,7 +17,7 @@ from kernels.floats import bits
 from kernels.shadows import FOLDERS, RANDOM, REFERENCE, folder, given, made, shadowing, sources
 from trainlet.backends.toolchain import EXACT, ZIG, compile_shared, has_zig, host_compiler, run
 from trainlet.ops.op import OPS
-from trainlet.plan.target import Target
+from trainlet.planning.target import Target
 
 PATH = Target.preset("cortex-m7").kernels
 SHADOWS = [*(file.stem for file in shadowing(PATH)), "fused"]

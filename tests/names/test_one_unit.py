@@ -17,8 +17,8 @@ from trainlet.backends.interface import interface_of
 from trainlet.backends.kernels import KERNELS
 from trainlet.backends.namespace import declared, own
 from trainlet.backends.toolchain import ARM_GCC
-from trainlet.plan.cpu import CPUS
-from trainlet.plan.target import Target
+from trainlet.planning.cpu import CPUS
+from trainlet.planning.target import Target
 
 OTHERS = """
 #include <stdint.h>

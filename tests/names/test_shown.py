@@ -18,7 +18,7 @@ from trainlet.ir.printable import plain, printable
 from trainlet.ir.text import parse_graph, print_graph
 from trainlet.pictures.memory import draw_memory
 from trainlet.pictures.profile import draw_profile
-from trainlet.plan.target import Target
+from trainlet.planning.target import Target
 
 MARKUP = ["[red]", "[/]", "[/red]", "[link=file:///x]y[/link]", "\x1b]0;title\x07", "\u202ex"]
 

@@ -17,7 +17,7 @@ from trainlet.backends.c import render
 from trainlet.backends.interface import interface_of
 from trainlet.backends.toolchain import compile_shared
 from trainlet.ir.storage import to_device
-from trainlet.plan.target import Target
+from trainlet.planning.target import Target
 from trainlet.run.native import NativeDevice
 
 FIRST = "/* SPDX-License-Identifier: Apache-2.0 */\n/* Made by Trainlet "

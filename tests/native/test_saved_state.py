@@ -15,7 +15,7 @@ from torch import nn
 import trainlet as tl
 from trainlet.compiled import CompiledProgram
 from trainlet.errors import StateError
-from trainlet.plan.blob import HEADER, Saved
+from trainlet.planning.blob import HEADER, Saved
 from trainlet.run.native import NativeDevice
 from trainlet.run.simulated import OracleDevice
 

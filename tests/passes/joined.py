@@ -10,7 +10,7 @@ from int8.networks import quantised, scheme_of
 from trainlet.ir.graph import Graph
 from trainlet.ir.storage import to_device
 from trainlet.passes import training
-from trainlet.plan import target
+from trainlet.planning import target
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.trainer import input_arrays
 

@@ -15,8 +15,8 @@ from trainlet.ops.op import build, float32, leaf
 from trainlet.ops.quantized.cast import dequantized
 from trainlet.ops.quantized.types import int8
 from trainlet.passes.fuse.chains import fuse_chains
-from trainlet.plan import target
-from trainlet.plan.place import plan_graph
+from trainlet.planning import target
+from trainlet.planning.place import plan_graph
 from zoo import NETWORKS
 
 X, Y = (leaf("input", name, float32(1, 5, 4, 8)) for name in "xy")

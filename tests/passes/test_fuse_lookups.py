@@ -11,7 +11,7 @@ import trainlet as tl
 from int8.networks import quantised
 from passes.joined import results, step
 from trainlet.ir.graph import Graph, Node
-from trainlet.plan.place import plan_graph
+from trainlet.planning.place import plan_graph
 
 
 def tables(graph: Graph) -> list[Node]:

@@ -13,8 +13,8 @@ from trainlet.ops.op import build
 from trainlet.ops.quantized.gradient.direct import applying
 from trainlet.ops.verify import verify
 from trainlet.passes.fuse.updates import copy_weights, fuse_updates
-from trainlet.plan.place import plan_graph
-from trainlet.plan.replay import check_plan
+from trainlet.planning.place import plan_graph
+from trainlet.planning.replay import check_plan
 
 PASS = "fuse_updates"
 

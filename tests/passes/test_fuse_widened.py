@@ -12,7 +12,7 @@ from int8.networks import quantised
 from passes.joined import results, step
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.passes.recompute import backward_nodes
-from trainlet.plan.place import plan_graph
+from trainlet.planning.place import plan_graph
 from zoo import NETWORKS
 
 PASS = "trainlet.passes.training.keep_bytes"

@@ -8,7 +8,7 @@ from torch import nn
 import trainlet as tl
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS, leaf
-from trainlet.plan.recompute.checkpoint import Link
+from trainlet.planning.recompute.checkpoint import Link
 from zoo.mobilenet_v2 import MobileNetV2
 
 

@@ -12,8 +12,8 @@ import trainlet as tl
 from trainlet.compiled import CompiledProgram
 from trainlet.errors import TrainletError
 from trainlet.ir.graph import Node
-from trainlet.plan.plan import Plan
-from trainlet.plan.program import Stage, training_stages
+from trainlet.planning.plan import Plan
+from trainlet.planning.program import Stage, training_stages
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from zoo import Case
 from zoo.case import make_case

@@ -14,14 +14,14 @@ from networks.schemes import scheme
 from trainlet.errors import ToolchainError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import build, float32, leaf
-from trainlet.plan.liveness import assign_buffers
-from trainlet.plan.order import best_order, constraint
-from trainlet.plan.order.best_order import find_order
-from trainlet.plan.order.cut import bound_of_every_order
-from trainlet.plan.order.schedule import Order, before, schedule
-from trainlet.plan.order.steps import steps_of
-from trainlet.plan.order.stretch import Answer, search, stretch_of
-from trainlet.plan.packing import constraint_place
+from trainlet.planning.liveness import assign_buffers
+from trainlet.planning.order import best_order, constraint
+from trainlet.planning.order.best_order import find_order
+from trainlet.planning.order.cut import bound_of_every_order
+from trainlet.planning.order.schedule import Order, before, schedule
+from trainlet.planning.order.steps import steps_of
+from trainlet.planning.order.stretch import Answer, search, stretch_of
+from trainlet.planning.packing import constraint_place
 from zoo import NETWORKS
 
 EFFORTS = ("greedy", "optimal")

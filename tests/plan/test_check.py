@@ -9,9 +9,9 @@ from plan.small import moved, node, program, reordered, step
 from trainlet.errors import PlanError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS, float32, leaf
-from trainlet.plan.buffers import in_arena
-from trainlet.plan.plan import Plan
-from trainlet.plan.replay import check_plan
+from trainlet.planning.buffers import in_arena
+from trainlet.planning.plan import Plan
+from trainlet.planning.replay import check_plan
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 
 

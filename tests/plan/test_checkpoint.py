@@ -8,7 +8,7 @@ import pytest
 
 from plan.chains import mobilenet_v2, textbook, textbook_optimum
 from trainlet.errors import PlanError
-from trainlet.plan.recompute.checkpoint import (
+from trainlet.planning.recompute.checkpoint import (
     Checkpoints,
     Link,
     cheapest,

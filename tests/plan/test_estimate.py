@@ -6,14 +6,13 @@ import pytest
 
 import trainlet as tl
 from int8.networks import quantised
-from trainlet.compiler import training_graph
 from trainlet.frontends.losses import loss_of
 from trainlet.ir.graph import Graph
 from trainlet.passes.shared import differentiate_once, step_of_scheme
-from trainlet.plan.estimate import estimate, estimate_tiled
-from trainlet.plan.order.best_order import find_order
-from trainlet.plan.place import plan_graph
-from trainlet.plan.tiles.tiled import plan_in_tiles
+from trainlet.planning.estimate import estimate, estimate_tiled
+from trainlet.planning.order.best_order import find_order
+from trainlet.planning.place import plan_graph
+from trainlet.planning.tiles.tiled import plan_in_tiles
 
 PRECISION = tl.Int8(gradient="int16")
 PRESETS = ("last", "bias", "full")
@@ -36,7 +35,7 @@ def steps(preset: str) -> tuple[Graph, Graph]:
         names = {"last": [n for n in scheme.ratios if n.startswith(last_layer(graph))],
                  "bias": [n for n in scheme.ratios if n.endswith("bias")]}[preset]  # fmt: skip
         scheme = tl.UpdateScheme(dict.fromkeys(names, 1.0))
-    own = training_graph(graph, None, scheme, precision=PRECISION).step
+    own = tl.train(graph, scheme, precision=PRECISION).step
     return own, step_of_scheme(whole, scheme, tl.SGD(), PRECISION)
 
 

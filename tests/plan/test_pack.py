@@ -12,12 +12,12 @@ from int8.networks import program, roomy
 from networks.schemes import scheme
 from trainlet import Int8
 from trainlet.ops.op import float32, leaf
-from trainlet.plan.order.best_order import find_order
-from trainlet.plan.packing import constraint_place
-from trainlet.plan.packing.blocks import Addresses, Block, Slack, height
-from trainlet.plan.packing.fit import fit
-from trainlet.plan.packing.pack import pack
-from trainlet.plan.tiles.tiled import plan_in_tiles
+from trainlet.planning.order.best_order import find_order
+from trainlet.planning.packing import constraint_place
+from trainlet.planning.packing.blocks import Addresses, Block, Slack, height
+from trainlet.planning.packing.fit import fit
+from trainlet.planning.packing.pack import pack
+from trainlet.planning.tiles.tiled import plan_in_tiles
 from zoo import NETWORKS
 
 NODE = leaf("input", "x", float32(1))

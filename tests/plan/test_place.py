@@ -10,12 +10,12 @@ import trainlet as tl
 from networks.schemes import scheme
 from trainlet.ir.graph import Graph
 from trainlet.ops.op import build, float32, leaf
-from trainlet.plan import place
-from trainlet.plan.buffers import aligned
-from trainlet.plan.liveness import assign_buffers
-from trainlet.plan.order.schedule import before
-from trainlet.plan.packing import fit, pack
-from trainlet.plan.place import plan_graph
+from trainlet.planning import place
+from trainlet.planning.buffers import aligned
+from trainlet.planning.liveness import assign_buffers
+from trainlet.planning.order.schedule import before
+from trainlet.planning.packing import fit, pack
+from trainlet.planning.place import plan_graph
 from zoo import NETWORKS
 
 NEAR = 1.01

@@ -15,17 +15,17 @@ from trainlet.compiled import CompiledProgram
 from trainlet.errors import GraphError, PlanError, TargetError, ToolchainError, TrainletError
 from trainlet.ops.op import OPS
 from trainlet.passes.recompute import recompute
-from trainlet.plan.liveness import assign_buffers
-from trainlet.plan.order.schedule import schedule
-from trainlet.plan.recompute import budget
-from trainlet.plan.recompute.chain_choice import as_chain
-from trainlet.plan.recompute.checkpoint import cheapest, smallest
-from trainlet.plan.recompute.greedy_choice import greedy_choice
-from trainlet.plan.recompute.late_order import late_order
-from trainlet.plan.recompute.rematerialize import cheapest_choice, smallest_choice
-from trainlet.plan.recompute.stages import Problem, forward_first, stages
-from trainlet.plan.recompute.walk import peak_bytes
-from trainlet.plan.replay import check_plan
+from trainlet.planning.liveness import assign_buffers
+from trainlet.planning.order.schedule import schedule
+from trainlet.planning.recompute import budget
+from trainlet.planning.recompute.chain_choice import as_chain
+from trainlet.planning.recompute.checkpoint import cheapest, smallest
+from trainlet.planning.recompute.greedy_choice import greedy_choice
+from trainlet.planning.recompute.late_order import late_order
+from trainlet.planning.recompute.rematerialize import cheapest_choice, smallest_choice
+from trainlet.planning.recompute.stages import Problem, forward_first, stages
+from trainlet.planning.recompute.walk import peak_bytes
+from trainlet.planning.replay import check_plan
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from zoo import NETWORKS, Case
 from zoo.case import make_case

@@ -15,9 +15,9 @@ from trainlet.compiled import CompiledProgram
 from trainlet.errors import DataError, PlanError, UnsupportedError
 from trainlet.ir.graph import Node
 from trainlet.ops.rows import InputGradientRows, Rows
-from trainlet.plan.plan import Plan
-from trainlet.plan.replay import check_plan
-from trainlet.plan.tiles.tile import Band, Slide, Tile
+from trainlet.planning.plan import Plan
+from trainlet.planning.replay import check_plan
+from trainlet.planning.tiles.tile import Band, Slide, Tile
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from trainlet.run.trainer import Trainer
 from zoo import NETWORKS

@@ -12,10 +12,10 @@ import trainlet as tl
 from trainlet.errors import ShapeError
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ops.op import OPS, build, float32, leaf
-from trainlet.plan.place import plan_graph
-from trainlet.plan.tiles.make import Tiles
-from trainlet.plan.program import Stage
-from trainlet.plan.tiles.maps import rows_of
+from trainlet.planning.place import plan_graph
+from trainlet.planning.program import Stage
+from trainlet.planning.tiles.make import Tiles
+from trainlet.planning.tiles.maps import rows_of
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import ArenaDevice
 

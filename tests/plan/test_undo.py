@@ -14,11 +14,11 @@ from trainlet.compiled import CompiledProgram
 from trainlet.errors import DivergedError, PlanError
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
-from trainlet.plan.place import plan_apply
-from trainlet.plan.plan import Plan
-from trainlet.plan.program import Stage, training_stages
-from trainlet.plan.replay import check_plan
-from trainlet.plan.undo import Copy, Undo, can_overflow
+from trainlet.planning.place import plan_apply
+from trainlet.planning.plan import Plan
+from trainlet.planning.program import Stage, training_stages
+from trainlet.planning.replay import check_plan
+from trainlet.planning.undo import Copy, Undo, can_overflow
 from trainlet.run.simulated import ArenaDevice
 
 RATE = 3e38

@@ -14,7 +14,7 @@ from soak.lesson import OPTIMIZERS, Lesson, loss_of
 from soak.options import SHARES, Options
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.ir.graph import Graph
-from trainlet.plan.limits import needed
+from trainlet.planning.limits import needed
 
 MEGABYTE = 1 << 20
 

@@ -19,10 +19,10 @@ from trainlet.backends.record import Record, print_record
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
-from trainlet.plan.blob import VERSION, WITHIN, WORD
-from trainlet.plan.buffers import holder, in_arena
-from trainlet.plan.program import APPLY, LOGITS, LOSS, RATE, STEP, Program, Stage
-from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Step, Tile
+from trainlet.planning.blob import VERSION, WITHIN, WORD
+from trainlet.planning.buffers import holder, in_arena
+from trainlet.planning.program import APPLY, LOGITS, LOSS, RATE, STEP, Program, Stage
+from trainlet.planning.tiles.tile import Band, Fetch, Place, Slide, Step, Tile
 
 _POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8"}
 INT_MAX = 2**31 - 1

@@ -18,8 +18,8 @@ from trainlet.backends.interface import Interface
 from trainlet.backends.stack import CallGraph
 from trainlet.backends.toolchain import arm_toolchain
 from trainlet.errors import TargetError, ToolchainError
-from trainlet.plan.cpu import Cpu
-from trainlet.plan.target import Target
+from trainlet.planning.cpu import Cpu
+from trainlet.planning.target import Target
 
 SOURCES = Path(__file__).parent / "firmware"
 VECTORS = 64  # bytes

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from trainlet.backends.names import input_symbols
 from trainlet.errors import DataError
-from trainlet.plan.program import LOGITS, TARGET, Program
+from trainlet.planning.program import LOGITS, TARGET, Program
 
 CType = Literal["float", "int32_t", "int16_t", "int8_t"]
 DTYPES: dict[CType, np.dtype] = {

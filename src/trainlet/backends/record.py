@@ -17,8 +17,8 @@ from trainlet.ir.files import read_file
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Part, Planes, Storage
 from trainlet.ir.types import Quant, TensorType
-from trainlet.plan.blob import WITHIN, Layout, Saved, describe_leaf
-from trainlet.plan.program import Program
+from trainlet.planning.blob import WITHIN, Layout, Saved, describe_leaf
+from trainlet.planning.program import Program
 
 MOST = 256 << 20
 """Bytes of a record, at most."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainlet.errors import ToolchainError
-from trainlet.plan.cpu import Cpu
+from trainlet.planning.cpu import Cpu
 
 ARM_GCC = "arm-none-eabi-gcc"
 ZIG = (sys.executable, "-m", "ziglang", "cc")

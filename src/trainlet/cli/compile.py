@@ -42,8 +42,8 @@ from trainlet.frontends.network import import_network, opened
 from trainlet.ir.arguments import one_of
 from trainlet.ir.text import print_graph
 from trainlet.passes.training import STAGES as TRAINING
-from trainlet.plan.report import options_table
-from trainlet.plan.text import print_plan
+from trainlet.planning.report import options_table
+from trainlet.planning.text import print_plan
 from trainlet.progress import stage
 
 PICTURES = (".svg", ".png")

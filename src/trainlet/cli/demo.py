@@ -35,7 +35,7 @@ from trainlet.demo.speech import from_folder, from_npz
 from trainlet.errors import DataError
 from trainlet.files import check_folder, filling
 from trainlet.ir.storage import storage
-from trainlet.plan.report import Report
+from trainlet.planning.report import Report
 
 
 def demo_command(

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from trainlet.cli.screen import BAR, add_bar, advance, bars, note
 from trainlet.demo.personalise import INT8, Learnt, Lesson
-from trainlet.plan.report import KIB, Report
+from trainlet.planning.report import KIB, Report
 from trainlet.run.fit import Moment
 
 WHERE = {

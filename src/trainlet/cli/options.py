@@ -15,7 +15,7 @@ from trainlet.ops.loss import LOSSES
 from trainlet.ops.optimizer import OPTIMIZERS, Optimizer
 from trainlet.ops.quantized.precision import GRADIENTS
 from trainlet.passes.presets import PRESETS
-from trainlet.plan.order.best_order import EFFORTS
+from trainlet.planning.order.best_order import EFFORTS
 from trainlet.run.trainer import DEVICES
 
 KB = 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from trainlet.cli.screen import OUT
-from trainlet.plan.target import PRESETS, Target
+from trainlet.planning.target import PRESETS, Target
 
 KB = 1024
 

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from trainlet.ir.printable import printable
-from trainlet.plan.plan import Plan
-from trainlet.plan.report import KIB, Report, label
+from trainlet.planning.plan import Plan
+from trainlet.planning.report import KIB, Report, label
 
 
 def draw_memory(report: Report, path: str | Path, title: str = "") -> None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from trainlet.ir.printable import printable
 from trainlet.pictures.memory import memory_axes
-from trainlet.plan.report import KIB
+from trainlet.planning.report import KIB
 from trainlet.run.counted import PHASES, Profile
 
 COLOURS = ("#9ecae1", "#a1d99b", "#bcbddc", "#bdbdbd")  # of PHASES

@@ -18,7 +18,7 @@ from trainlet.errors import DivergedError, FileError, StateError
 from trainlet.files import write_bytes
 from trainlet.ir.files import read_file
 from trainlet.ir.text import print_graph
-from trainlet.plan.program import Program
+from trainlet.planning.program import Program
 from trainlet.run.dataset import Dataset
 from trainlet.run.fit import Moment, Position, check_batch, fit, steps_in
 from trainlet.run.trainer import Trainer

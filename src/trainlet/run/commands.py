@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from trainlet.backends.interface import Interface
 from trainlet.errors import DeviceFault
-from trainlet.plan.blob import check_length
+from trainlet.planning.blob import check_length
 from trainlet.run.device import Closing, Inputs, check, flat_inputs, learning_rate
 
 EXIT, IDLE, INIT, PREDICT, STEP, SAVE, LOAD, STACK, MARKED = range(9)

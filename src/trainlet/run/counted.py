@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trainlet.ir.printable import printable
-from trainlet.plan.report import Report
+from trainlet.planning.report import Report
 
 AROUND = "(around the calls)"
 PHASES = ("forward", "backward", "update", "around")

@@ -10,7 +10,7 @@ import numpy as np
 from trainlet.errors import DataError
 from trainlet.ir.npz import read_npz
 from trainlet.ir.storage import storage
-from trainlet.plan.program import LOGITS, Program
+from trainlet.planning.program import LOGITS, Program
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from trainlet.errors import DataError
 from trainlet.interrupt import interrupt_afterwards
 from trainlet.ops.op import OPS
-from trainlet.plan.program import LOSS
+from trainlet.planning.program import LOSS
 from trainlet.run.dataset import Dataset
 from trainlet.run.trainer import Trainer
 

@@ -14,7 +14,7 @@ from trainlet.backends.interface import DTYPES, Argument, Interface
 from trainlet.backends.toolchain import compile_shared
 from trainlet.errors import DeviceFault
 from trainlet.interrupt import interrupt_afterwards
-from trainlet.plan.blob import check_length
+from trainlet.planning.blob import check_length
 from trainlet.run.device import Closing, Inputs, check, flat_inputs, learning_rate
 
 IO_FAILED = -1

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from trainlet.errors import TrainletError, shown
 from trainlet.ir.graph import Graph
 from trainlet.ir.storage import to_device
-from trainlet.plan.program import LOGITS, Program
+from trainlet.planning.program import LOGITS, Program
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import OracleDevice
 from trainlet.run.trainer import Trainer, input_arrays

@@ -21,10 +21,10 @@ from trainlet.errors import TargetError, TrainletError
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
-from trainlet.plan.plan import Plan
-from trainlet.plan.program import Program
-from trainlet.plan.report import Report
-from trainlet.plan.tiles.tile import Band, Slide, Step, Tile
+from trainlet.planning.plan import Plan
+from trainlet.planning.program import Program
+from trainlet.planning.report import Report
+from trainlet.planning.tiles.tile import Band, Slide, Step, Tile
 from trainlet.run.commands import CommandDevice
 from trainlet.run.counted import AROUND, Profile, Row
 from trainlet.run.qemu_device import QemuDevice

@@ -13,11 +13,21 @@ from trainlet.errors import DivergedError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS
-from trainlet.plan.blob import Saved
-from trainlet.plan.buffers import holder, in_arena
-from trainlet.plan.program import APPLY, LOGITS, LOSS, PREDICT, RATE, STEP, TARGET, Program, Stage
-from trainlet.plan.tiles.tile import Band, Fetch, Place, Slide, Tile
-from trainlet.plan.undo import Copy, Undo
+from trainlet.planning.blob import Saved
+from trainlet.planning.buffers import holder, in_arena
+from trainlet.planning.program import (
+    APPLY,
+    LOGITS,
+    LOSS,
+    PREDICT,
+    RATE,
+    STEP,
+    TARGET,
+    Program,
+    Stage,
+)
+from trainlet.planning.tiles.tile import Band, Fetch, Place, Slide, Tile
+from trainlet.planning.undo import Copy, Undo
 from trainlet.run.device import Closing, Inputs, flat_inputs
 from trainlet.run.evaluate import evaluate_graph
 

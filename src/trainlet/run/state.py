@@ -16,8 +16,8 @@ from trainlet.errors import StateError
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Storage, storage, to_device, to_user
 from trainlet.ir.types import TensorType
-from trainlet.plan.blob import HEADER, Layout, Saved, checked
-from trainlet.plan.program import Program
+from trainlet.planning.blob import HEADER, Layout, Saved, checked
+from trainlet.planning.program import Program
 
 Place = Program | Record | str | Path
 

@@ -18,8 +18,8 @@ from trainlet.ir.arrays import as_floats, as_numbers
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage, to_device, to_user
 from trainlet.passes.split import FROZEN
-from trainlet.plan.blob import Saved
-from trainlet.plan.program import LOGITS, Program
+from trainlet.planning.blob import Saved
+from trainlet.planning.program import LOGITS, Program
 from trainlet.progress import stage
 from trainlet.run.device import Closing, Device
 from trainlet.run.native import NativeDevice

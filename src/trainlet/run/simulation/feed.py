@@ -13,7 +13,7 @@ from trainlet.errors import DataError, shown
 from trainlet.ir.arrays import as_numbers
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Storage, storage
-from trainlet.plan.program import Program
+from trainlet.planning.program import Program
 from trainlet.run.trainer import check_names, input_arrays, target_array
 
 

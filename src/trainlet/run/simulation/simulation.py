@@ -14,7 +14,7 @@ from trainlet.errors import DataError, ExperimentsDiverged, TrainletError, shown
 from trainlet.ir.arguments import whole
 from trainlet.ir.arrays import as_numbers
 from trainlet.ir.graph import Graph, Node
-from trainlet.plan.program import APPLY, LOGITS, LOSS, RATE, TARGET, Program
+from trainlet.planning.program import APPLY, LOGITS, LOSS, RATE, TARGET, Program
 from trainlet.run.simulated import NEW, OracleDevice
 from trainlet.run.simulation.feed import input_values, learning_rates, target_values
 from trainlet.run.simulation.recipe import Recipe

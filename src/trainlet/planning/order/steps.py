@@ -1,0 +1,203 @@
+"""Order -> steps: what any other order of the same graph costs, without making its buffers.
+
+A step is a node that takes memory.  An alias takes none, and an update only frees: both follow as
+soon as they can, so an order of the steps is an order of the graph.  Sets of steps are integers
+with a bit for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from trainlet.ir.graph import Graph, Node
+from trainlet.ops.op import OPS, lenders
+from trainlet.planning.buffers import aligned, holder, in_arena
+from trainlet.planning.order.schedule import Order, before
+
+
+@dataclass(frozen=True)
+class Value:
+    """size: bytes; maker: the step that makes it, None for an input; readers: a set of steps."""
+
+    size: int
+    maker: int | None
+    readers: int
+
+
+@dataclass(frozen=True)
+class Steps:
+    """nodes:   of the steps, in an order in which they can run
+    first:   the steps that must run before each
+    values:  all that lies in the arena
+    made:    the value that each step makes; None if it only has work space
+    lends:   the values whose storage a step's result takes if nobody reads them later
+    scratch: bytes of work space of each step
+    waits:   what each node of the graph, step or not, waits for
+    """
+
+    nodes: Order
+    first: tuple[int, ...]
+    values: tuple[Value, ...]
+    made: tuple[int | None, ...]
+    lends: tuple[tuple[int, ...], ...]
+    scratch: tuple[int, ...]
+    waits: dict[Node, set[Node]]
+
+    @cached_property
+    def earlier(self) -> tuple[int, ...]:
+        """All steps that run before each, whatever the order."""
+        table: list[int] = []
+        for first in self.first:
+            for j in members(first):
+                first |= table[j]
+            table.append(first)
+        return tuple(table)
+
+    @cached_property
+    def later(self) -> tuple[int, ...]:
+        """All steps that run after each, whatever the order."""
+        table = [0] * len(self.nodes)
+        for k, earlier in enumerate(self.earlier):
+            for j in members(earlier):
+                table[j] |= 1 << k
+        return tuple(table)
+
+    @cached_property
+    def next(self) -> tuple[int, ...]:
+        """The steps that wait for each."""
+        table = [0] * len(self.nodes)
+        for k, first in enumerate(self.first):
+            for j in members(first):
+                table[j] |= 1 << k
+        return tuple(table)
+
+    @cached_property
+    def read(self) -> tuple[tuple[int, ...], ...]:
+        """The values that each step reads."""
+        table: list[list[int]] = [[] for _ in self.nodes]
+        for k, value in enumerate(self.values):
+            for reader in members(value.readers):
+                table[reader].append(k)
+        return tuple(map(tuple, table))
+
+    def levels(self, order: Sequence[int]) -> list[int]:
+        """Bytes alive at each step of an order, work space included."""
+        run, levels = 0, []
+        alive = sum(v.size for v in self.values if v.maker is None and v.readers)
+        for n in order:
+            levels.append(alive + self.during(n, run))
+            alive += self.after(n, run)
+            run |= 1 << n
+        return levels
+
+    def during(self, n: int, run: int) -> int:
+        """Bytes that step n adds to those alive, where the steps `run` have run before it."""
+        result, rest = self.made[n], ~run & ~(1 << n)
+        if result is None or any(not self.values[v].readers & rest for v in self.lends[n]):
+            return self.scratch[n]
+        return self.scratch[n] + self.values[result].size
+
+    def after(self, n: int, run: int) -> int:
+        """Bytes by which those alive have grown when step n has run."""
+        result, rest = self.made[n], ~run & ~(1 << n)
+        grown = 0
+        if result is not None and self.values[result].readers & rest:
+            grown = self.values[result].size
+        for value in (self.values[v] for v in self.read[n]):
+            made = value.maker is None or run >> value.maker & 1
+            grown -= value.size if made and not value.readers & rest else 0
+        return grown
+
+    def order(self, steps: Sequence[int]) -> Order:
+        """The order of the graph: after each step all that takes no memory and can run."""
+        chosen = set(self.nodes)
+        waiting = {n: set(earlier) for n, earlier in self.waits.items()}
+        followers: dict[Node, list[Node]] = {n: [] for n in waiting}
+        for n, earlier in self.waits.items():
+            for e in earlier:
+                followers[e].append(n)
+        done: list[Node] = []
+        at_once = [n for n, earlier in self.waits.items() if not earlier and n not in chosen]
+        for begin in [at_once, *([self.nodes[k]] for k in steps)]:
+            ready = list(begin)
+            while ready:
+                n = ready.pop()
+                done.append(n)
+                for f in followers[n]:
+                    waiting[f].discard(n)
+                    if not waiting[f] and f not in chosen:
+                        ready.append(f)
+        return tuple(done)
+
+
+def members(steps: int) -> Iterator[int]:
+    """The steps of a set."""
+    while steps:
+        low = steps & -steps
+        yield low.bit_length() - 1
+        steps ^= low
+
+
+def steps_of(graph: Graph, order: Order) -> Steps:
+    """The steps of a graph, numbered as they stand in the order."""
+    nodes = tuple(n for n in order if _takes_memory(n))
+    number = {n: k for k, n in enumerate(nodes)}
+    waits = before(graph)
+    first: dict[Node, int] = {}
+    for n in order:
+        first[n] = 0
+        for e in waits[n]:
+            first[n] |= 1 << number[e] if e in number else first[e]
+    held = [*graph.leaves("input"), *(n for n in nodes if in_arena(n))]
+    readers = _readers(order, number, first)
+    values = tuple(
+        Value(aligned(n.type.nbytes), number.get(n), readers.get(n, 0) & ~_bit(number, n))
+        for n in held
+    )
+    value = {n: k for k, n in enumerate(held)}
+    scratch = (OPS[n.op].workspace(n) for n in nodes)
+    return Steps(
+        nodes,
+        tuple(first[n] for n in nodes),
+        values,
+        tuple(value.get(n) for n in nodes),
+        tuple(_lenders(n, value) for n in nodes),
+        tuple(aligned(size) if size else 0 for size in scratch),
+        waits,
+    )
+
+
+def _takes_memory(n: Node) -> bool:
+    if OPS[n.op].alias:
+        return False
+    return (in_arena(n) and holder(n) is n) or OPS[n.op].workspace(n) > 0
+
+
+def _bit(number: dict[Node, int], n: Node) -> int:
+    return 1 << number[n] if n in number else 0
+
+
+def _readers(order: Order, number: dict[Node, int], first: dict[Node, int]) -> dict[Node, int]:
+    """The steps that read each storage; who is no step reads when the last it waits for runs."""
+    table: dict[Node, int] = {}
+    for n in order:
+        if not OPS[n.op].alias:
+            for i in n.inputs:
+                if in_arena(i):
+                    reads = _bit(number, n) or first[n]
+                    table[holder(i)] = table.get(holder(i), 0) | reads
+    return table
+
+
+def _lenders(n: Node, value: dict[Node, int]) -> tuple[int, ...]:
+    """Of the inputs whose storage n may take, those of its size that it reads only once."""
+    found: list[int] = []
+    for position in lenders(n):
+        i = n.inputs[position]
+        others = {holder(j) for j in n.inputs if j is not i}
+        if n in value and in_arena(i) and holder(i) not in others:
+            same = aligned(holder(i).type.nbytes) == aligned(n.type.nbytes)
+            found += [value[holder(i)]] if same else []
+    return tuple(found)

@@ -1,0 +1,111 @@
+"""The best order of a stretch of steps, by a search over the sets of steps that can have run."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from trainlet.planning.order.steps import Steps, members
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Steps that stand together in an order.
+
+    steps: in their present order
+    start: how many stand before them
+    run:   the set of those
+    alive: bytes before the first of the stretch runs
+    """
+
+    steps: tuple[int, ...]
+    start: int
+    run: int
+    alive: int
+
+    @property
+    def whole(self) -> int:
+        """The set of its steps."""
+        return sum(1 << n for n in self.steps)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """steps:  of a stretch, better than they were; None if no better order was found
+    proven: no order of the stretch is better than these, or than the old one
+    """
+
+    steps: tuple[int, ...] | None
+    proven: bool
+
+
+def stretch_of(steps: Steps, order: Sequence[int], start: int, stop: int) -> Stretch:
+    """The steps from `start` to `stop` of an order."""
+    run, alive = 0, sum(v.size for v in steps.values if v.maker is None and v.readers)
+    for n in order[:start]:
+        alive += steps.after(n, run)
+        run |= 1 << n
+    return Stretch(tuple(order[start:stop]), start, run, alive)
+
+
+def search(steps: Steps, part: Stretch, limit: int, states: int) -> Answer:
+    """The order of the stretch whose highest level is lowest, if that is below `limit` bytes.
+
+    What was reached with the fewest bytes goes on first, so the first order to end is the best.
+    A step that needs no more than was needed before, and leaves no more alive, runs at once: live
+    bytes are submodular, so no step that follows needs more because it ran.  The search gives up
+    after so many sets of steps as `states` says.
+    """
+    whole, tie = part.whole, count()
+    ready = [n for n in part.steps if not steps.first[n] & ~part.run]
+    reached: list[tuple[int, int, int, int, list[int], Any]] = [
+        (0, next(tie), part.run, part.alive, ready, None)
+    ]
+    closed: set[int] = set()
+    while reached and len(closed) < states:
+        peak, _, run, alive, ready, path = heapq.heappop(reached)
+        if not ready:
+            return Answer(_unrolled(path), True)
+        if run in closed:
+            continue
+        closed.add(run)
+        for top, left, n in _moves(steps, ready, run, alive, peak):
+            after = run | 1 << n
+            if top < limit and after not in closed:
+                freed = [f for f in members(steps.next[n] & whole) if not steps.first[f] & ~after]
+                heapq.heappush(
+                    reached,
+                    (
+                        max(peak, top),
+                        -next(tie),
+                        after,
+                        left,
+                        [m for m in ready if m != n] + freed,
+                        (path, n),
+                    ),
+                )
+    return Answer(None, not reached)
+
+
+def _moves(
+    steps: Steps, ready: list[int], run: int, alive: int, peak: int
+) -> list[tuple[int, int, int]]:
+    """What can run next: bytes alive meanwhile, bytes alive then, the step."""
+    moves: list[tuple[int, int, int]] = []
+    for n in ready:
+        move = alive + steps.during(n, run), alive + steps.after(n, run), n
+        if move[0] <= peak and move[1] <= alive:
+            return [move]
+        moves.append(move)
+    return moves
+
+
+def _unrolled(path: Any) -> tuple[int, ...]:
+    order: list[int] = []
+    while path is not None:
+        path, n = path
+        order.append(n)
+    return tuple(reversed(order))

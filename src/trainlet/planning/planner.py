@@ -1,0 +1,52 @@
+"""Order, tiles and addresses of a step: one planner, with the choices of one compilation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainlet.ir.graph import Graph
+from trainlet.planning.order.best_order import find_order
+from trainlet.planning.order.schedule import Order
+from trainlet.planning.place import plan_graph
+from trainlet.planning.plan import Plan
+from trainlet.planning.tiles.stream import check_rows, streamed_input
+from trainlet.planning.tiles.tiled import plan_in_tiles
+from trainlet.progress import stage
+
+
+@dataclass(frozen=True)
+class Planner:
+    """tile:     whether operations may run on a few rows of their maps at a time
+    required: whether it is an error if none can
+    stream:   whether the first input comes in rows, or the name of the input that does
+    effort:   of the search for an order, "greedy" or "optimal"
+    rollback: whether a step whose update overflows is taken back
+    """
+
+    tile: bool
+    required: bool = False
+    stream: bool | str = False
+    effort: str = "greedy"
+    rollback: bool = True
+
+    def __call__(self, graph: Graph, order: Order | None = None) -> Plan:
+        """The plan of a step, in a given order or in the best one found."""
+        stage("schedule")
+        found = find_order(graph, self.effort) if order is None else None
+        order = found.order if found else order or ()
+        every_order = found.bound if found else None
+        streamed = streamed_input(graph, self.stream)
+        if self.required:
+            check_rows(graph)
+        if self.stream or self.tile:
+            stage("tile")
+            return plan_in_tiles(graph, order, streamed, every_order, self.effort, self.rollback)
+        stage("place")
+        return plan_graph(graph, order, (), every_order, self.effort, self.rollback)
+
+    def smallest(self, graphs: Sequence[Graph]) -> tuple[Graph, Plan]:
+        """The graph with the smallest arena, the earlier of two, and its plan."""
+        plans = [self(graph) for graph in graphs]
+        best = min(range(len(plans)), key=lambda k: plans[k].arena)
+        return graphs[best], plans[best]

@@ -1,0 +1,233 @@
+"""What a back end takes: planned stages and a target, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from trainlet.ir.graph import Graph, Node
+from trainlet.ir.storage import to_device
+from trainlet.ops.op import OPS
+from trainlet.passes.fuse.widened import made_again
+from trainlet.passes.recompute import backward_nodes
+from trainlet.planning.blob import Layout
+from trainlet.planning.buffers import holder
+from trainlet.planning.plan import Plan
+from trainlet.planning.recompute.budget import Recomputation
+from trainlet.planning.target import Target
+from trainlet.planning.tiles.tile import Tile
+
+LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"
+PREDICT, STEP, APPLY = "predict", "step", "apply"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A graph and its plan: one sequence of kernel calls.
+
+    begins: the name of another stage whose first calls these are; it has the same plan
+    """
+
+    graph: Graph
+    plan: Plan
+    begins: str = ""
+
+
+def training_stages(step: Stage, apply: Stage | None = None) -> dict[str, Stage]:
+    """The stages of a trainer: `step` runs for every batch, `apply` updates the parameters from
+    summed gradients, `predict` is the part of a step that computes the logits."""
+    logits = Graph({LOGITS: step.graph.outputs[LOGITS]}, step.graph.values)
+    stages = {STEP: step} if apply is None else {STEP: step, APPLY: apply}
+    return {**stages, PREDICT: Stage(logits, step.plan, STEP)}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A trainer: named stages, planned for a target.
+
+    `apply`, if there is one, runs after every `accumulate` steps.  All stages share the parameters
+    and the state; each has the whole arena while it runs.
+    """
+
+    stages: Mapping[str, Stage]
+    target: Target
+    accumulate: int = 1
+    lr: float = 0.01
+    prefix: str = "trainer"
+    recomputation: Recomputation | None = None
+    rollback: bool = True
+
+    @property
+    def graph(self) -> Graph:
+        """The graph of a training step."""
+        return self.stages[STEP].graph
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of a training step."""
+        return self.stages[STEP].plan
+
+    @property
+    def planned(self) -> list[Stage]:
+        """The stages that have a plan of their own."""
+        return [stage for stage in self.stages.values() if not stage.begins]
+
+    @property
+    def arena_bytes(self) -> int:
+        """Bytes that every stage has room in, and the state too, if `load` verifies it there."""
+        least = max(stage.plan.arena for stage in self.planned)
+        return max(self.state_bytes, least) if self.rollback else least
+
+    @property
+    def staged(self) -> bool:
+        """Whether `load` verifies a state in the arena, so that the old one survives a reader that
+        fails or lies; else it reads a blob twice."""
+        return self.state_bytes <= self.arena_bytes
+
+    @cached_property
+    def inputs(self) -> list[Node]:
+        """The model's own inputs."""
+        return [n for n in self.graph.leaves("input") if n.name not in (TARGET, RATE)]
+
+    @cached_property
+    def streamed(self) -> Node | None:
+        """The input that comes in rows, if one does."""
+        return next((n for n in self.inputs if n in self.plan.streamed), None)
+
+    @cached_property
+    def target_leaf(self) -> Node:
+        return next(n for n in self.graph.leaves("input") if n.name == TARGET)
+
+    @cached_property
+    def params(self) -> list[Node]:
+        """Trained parameters."""
+        return _unique(self.planned, "param")
+
+    @cached_property
+    def states(self) -> list[Node]:
+        """The optimiser's state and gradient sums."""
+        return _unique(self.planned, "state")
+
+    @cached_property
+    def layout(self) -> Layout:
+        """All that training changes, as it lies in the state."""
+        return Layout.of((*self.params, *self.states), self.accumulate)
+
+    @property
+    def kept(self) -> tuple[Node, ...]:
+        """All leaves that training changes, as they lie in the state."""
+        return self.layout.leaves
+
+    @cached_property
+    def constants(self) -> list[Node]:
+        """What lies in Flash; a seed does where an operation reads its value."""
+        read = {
+            holder(i).name
+            for stage in self.planned
+            for n in stage.plan.order
+            for k, i in enumerate(n.inputs)
+            if k != OPS[n.op].seed
+        }
+        return [*_unique(self.planned, "const"), *(n for n in self.seeds if n.name in read)]
+
+    @cached_property
+    def seeds(self) -> list[Node]:
+        """The gradients of the losses with respect to themselves."""
+        return _unique(self.planned, "seed")
+
+    @cached_property
+    def predict_order(self) -> list[Node]:
+        """The part of the step that makes the logits."""
+        needed = set(self.stages[PREDICT].graph.nodes())
+        return [n for n in self.plan.order if n in needed]
+
+    @cached_property
+    def halves(self) -> tuple[list[Node | Tile], list[Node | Tile]]:
+        """A step up to the logits, with all that runs in between, and what follows."""
+        needed, steps = set(self.predict_order), self.plan.steps()
+        last = max(
+            k
+            for k, step in enumerate(steps)
+            if not needed.isdisjoint(step.nodes if isinstance(step, Tile) else (step,))
+        )
+        return steps[: last + 1], steps[last + 1 :]
+
+    def initial(self, leaf: Node) -> np.ndarray:
+        """The value that the device starts from."""
+        for stage in self.planned:
+            if leaf.name in stage.graph.values:
+                return to_device(leaf, stage.graph.values[leaf.name])
+        raise KeyError(leaf.name)
+
+    @property
+    def state_bytes(self) -> int:
+        """What trainer_save keeps, and all that training changes."""
+        return self.layout.state_bytes
+
+    @cached_property
+    def constant_bytes(self) -> int:
+        return sum(n.type.nbytes for n in self.constants)
+
+    @property
+    def macs_forward(self) -> int:
+        return sum(OPS[n.op].macs(n) for n in self.predict_order)
+
+    @property
+    def macs_backward(self) -> int:
+        every = sum(OPS[n.op].macs(n) for n in self.plan.order)
+        return every - self.macs_forward - self.macs_recomputed
+
+    @property
+    def macs_recomputed(self) -> int:
+        """Of what runs a second time, so that it need not be kept."""
+        return sum(OPS[n.op].macs(n) for n in self.recomputed)
+
+    @property
+    def recomputed(self) -> tuple[Node, ...]:
+        """Nodes that make a value of the forward pass again."""
+        return self.recomputation.nodes if self.recomputation else ()
+
+    @cached_property
+    def saved_bytes(self) -> int:
+        """Bytes that the forward pass keeps for the backward pass: made by nodes that the loss
+        needs or that compress what it made (masks, slices), and read after the loss is known."""
+        return saved_for_backward(self.graph, self.recomputation)
+
+
+def saved_for_backward(graph: Graph, recomputation: Recomputation | None = None) -> int:
+    """Bytes of arena tensors that do not depend on the loss's gradient but are read by nodes
+    that do, or that run again for these.  Inputs count; parameters, constants and the label do
+    not, nor what is made of them alone: that is made again whenever it is read."""
+    late = set(recomputation.late) if recomputation else set[Node]()
+    backward = backward_nodes(graph) | made_again(graph) | late
+    fed = _fed_nodes(graph)
+    saved: set[Node] = set()
+    for n in backward:
+        for i in n.inputs:
+            while not i.is_leaf and OPS[i.op].alias:
+                i = i.inputs[0]
+            if i not in backward and i in fed:
+                saved.add(i)
+    return sum(n.type.nbytes for n in saved)
+
+
+def _fed_nodes(graph: Graph) -> set[Node]:
+    """The model's inputs, and all that follows from them."""
+    fed: set[Node] = set()
+    for n in graph.nodes():
+        own = n.op == "input" and n.name not in (TARGET, RATE)
+        if own or any(i in fed for i in n.inputs):
+            fed.add(n)
+    return fed
+
+
+def _unique(stages: list[Stage], kind: str) -> list[Node]:
+    """Leaves of all stages by name: the stages have leaves of their own for the same storage."""
+    found: dict[str, Node] = {}
+    for stage in stages:
+        for n in stage.graph.leaves(kind):
+            found.setdefault(n.name, n)
+    return list(found.values())

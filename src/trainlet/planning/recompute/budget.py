@@ -1,0 +1,118 @@
+"""Fit a step into an arena: recompute as little as will do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trainlet.ir.graph import Graph, Node
+from trainlet.ops.op import OPS
+from trainlet.passes.recompute import recompute
+from trainlet.planning.order.schedule import Order
+from trainlet.planning.place import plan_graph
+from trainlet.planning.plan import Plan
+from trainlet.planning.recompute.greedy_choice import greedy_choice
+from trainlet.planning.recompute.late_order import late_order
+from trainlet.planning.recompute.rematerialize import cheapest_choice, have_solver, smallest_choice
+from trainlet.planning.recompute.stages import Problem, forward_first, stages
+from trainlet.planning.recompute.walk import Choice, peak_bytes
+
+TRIES = 4
+"""So often a budget is lowered because the plan needs more than the model thought."""
+Planner = Callable[[Graph, Order], Plan]
+
+
+@dataclass(frozen=True)
+class Recomputation:
+    """nodes: those that run a second time; late: these, and what only moved behind the forward
+    pass; arena_without: bytes of the arena before; gap: the share of the work that a better choice
+    might save, 0 for a proven optimum, None where nothing is proven."""
+
+    nodes: tuple[Node, ...]
+    late: tuple[Node, ...]
+    arena_without: int
+    gap: float | None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A graph, its plan, and what was done to make it fit."""
+
+    graph: Graph
+    plan: Plan
+    recomputation: Recomputation
+
+
+def fit(
+    graph: Graph, plan: Plan, arena: int, max_recompute: float, planner: Planner = plan_graph
+) -> Fitted | None:
+    """The least work recomputed whose arena has at most `arena` bytes; if none is found, the
+    smallest arena; None if none is smaller than the plan's, or none can be small enough.
+
+    plan: of the graph, made without recomputation.
+    max_recompute: a step may have so many times the multiply-accumulates.
+    """
+    extra = int((max_recompute - 1) * sum(OPS[n.op].macs(n) for n in plan.order))
+    task = _Task(graph, plan, planner)
+    budget = arena if task.floor <= arena else arena + task.relief
+    best: Fitted | None = None
+    if task.floor > budget:
+        return None
+    for _ in range(TRIES):
+        choice = _cheapest(task.problem, budget, extra)
+        if choice is None:
+            break
+        tried = task.planned(choice)
+        if tried.plan.arena <= arena:
+            return tried
+        best = _smaller(best, tried)
+        budget -= tried.plan.arena - arena
+    best = _smaller(best, task.planned(_smallest(task.problem, extra)))
+    return best if best.plan.arena < plan.arena else None
+
+
+def least_arena(graph: Graph, plan: Plan) -> int:
+    """Bytes that no recomputation gets below: each layer with what it reads, alone."""
+    task = _Task(graph, plan, plan_graph)
+    return task.floor - task.relief
+
+
+def _smaller(known: Fitted | None, new: Fitted) -> Fitted:
+    return new if known is None or new.plan.arena < known.plan.arena else known
+
+
+def _cheapest(problem: Problem, budget: int, extra: int) -> Choice | None:
+    """By the solver, from the greedy choice on; the greedy choice where there is no solver."""
+    greedy = greedy_choice(problem, budget, extra)
+    known = greedy if greedy.peak <= budget else None
+    found = cheapest_choice(problem, budget, extra, known) if have_solver() else None
+    return min((c for c in (found, known) if c), key=lambda c: c.work, default=None)
+
+
+def _smallest(problem: Problem, extra: int) -> Choice:
+    greedy = greedy_choice(problem, 0, extra)
+    return (smallest_choice(problem, extra, greedy) if have_solver() else None) or greedy
+
+
+class _Task:
+    """A graph whose order has the forward pass first, and what a choice makes of it.
+
+    floor: no choice needs fewer bytes; relief: bytes that the planner needs fewer than the model
+    thinks.
+    """
+
+    def __init__(self, graph: Graph, plan: Plan, planner: Planner) -> None:
+        self.graph, self.planner, self.without = graph, planner, plan.arena
+        self.order = forward_first(graph, plan.order)
+        self.problem = stages(graph, self.order, plan.streamed)
+        self.relief = max(peak_bytes(self.problem, frozenset()) - plan.lower_bound, 0)
+        values = self.problem.values
+        read = (m.during + sum(values[k].size for k in m.reads) for m in self.problem.moments)
+        self.floor = max(*self.problem.forward, *read)
+
+    def planned(self, choice: Choice) -> Fitted:
+        made = recompute(self.graph, self.problem.nodes(choice.values))
+        plan = self.planner(made.graph, late_order(made, self.order))
+        late = tuple(made.copies.values())
+        done = Recomputation(made.twice, late, self.without, choice.gap)
+        return Fitted(made.graph, plan, done)

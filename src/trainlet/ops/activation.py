@@ -79,6 +79,10 @@ _CLIPPED = {
 }
 
 
+_COMPARED_AS_INTEGERS = ("relu", "relu6")
+"""Their kernels for Cortex-M compare floats as integers."""
+
+
 def _vjp_clipped(n: Node, g: Node) -> list:
     """Through a packed mask of the elements strictly inside the clipping range."""
     slope = _CLIPPED[n.op].slope
@@ -99,6 +103,7 @@ for _name, _clipped in _CLIPPED.items():
             eval=_clipped.meaning,
             vjp=_vjp_clipped,
             element=no_literals,
+            own_loop=_name in _COMPARED_AS_INTEGERS,
             inplace=(0,),
             layout=ELEMENTWISE,
             kinks=lambda attrs, kinks=_clipped.kinks: kinks,

@@ -66,6 +66,7 @@ class Op:
     workspace:    node -> bytes of scratch memory, handed to the kernel as its last pointer
     element:      attributes -> the literals that follow the operands of <name>_f32, the C function
                   of one element in <name>.h; None where elements do not stand alone
+    own_loop:     its own kernel is faster than its share of a loop over several operations
     alias:        the result is the input's own storage under another shape; no code
     seed:         position of the input that only tells where the backward pass begins: no pointer
     lowered:      a pass replaces the op before a plan is made; no kernel
@@ -114,6 +115,7 @@ class Op:
     pointers: int = 0
     workspace: Callable[[Node], int] = lambda node: 0
     element: Callable[[Mapping[str, Any]], Sequence[Literal]] | None = None
+    own_loop: bool = False
     alias: bool = False
     seed: int | None = None
     lowered: bool = False

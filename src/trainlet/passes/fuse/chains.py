@@ -11,9 +11,6 @@ from trainlet.ops.fused.kernel import EIGHTS, goes_in_eights
 from trainlet.ops.fused.record import MOST_INPUTS
 from trainlet.ops.op import OPS, build
 
-ALONE = frozenset(("relu", "relu6"))
-"""Faster in loops of their own, which compare floats as integers (`kernels/cortex_m`)."""
-
 Chain = tuple[Node, ...]
 
 
@@ -49,8 +46,9 @@ def _kind(operand: Node, n: Node) -> str | None:
 
 
 def _may_be_link(n: Node) -> bool:
-    element = None if n.is_leaf or n.op in ALONE else OPS[n.op].element
-    return element is not None and all(_kind(i, n) for i in n.inputs)
+    if n.is_leaf or OPS[n.op].own_loop or OPS[n.op].element is None:
+        return False
+    return all(_kind(i, n) for i in n.inputs)
 
 
 def _bytes_of_maps(n: Node) -> int:

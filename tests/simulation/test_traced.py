@@ -36,7 +36,8 @@ def test_a_traced_step_is_the_simulations(gradient):
     simulation, rng = tl.simulate(program, EXPERIMENTS), np.random.default_rng(0)
     kept = {n.name: program.initial(n) for n in program.kept}
     leaves = {name: torch.from_numpy(np.stack([v] * EXPERIMENTS)) for name, v in kept.items()}
-    leaves |= {n.name: torch.from_numpy(program.initial(n)[None]) for n in program.constants}
+    fixed = (*program.constants, *program.seeds)
+    leaves |= {n.name: torch.from_numpy(program.initial(n)[None]) for n in fixed}
     (image,) = program.inputs
     shape = (EXPERIMENTS, *image.type.shape)
     leaves[image.name] = torch.from_numpy(rng.integers(-128, 128, shape).astype(np.int8))

@@ -42,7 +42,7 @@ def cross_entropy(n: Node, z: Tensor, label: Tensor) -> Tensor:
 
 
 @lowering("cross_entropy_dz")
-def cross_entropy_dz(n: Node, z: Tensor, label: Tensor) -> Tensor:
+def cross_entropy_dz(n: Node, z: Tensor, label: Tensor, *_: Tensor) -> Tensor:
     shifted, label = _shifted(z, label)
     e = exp_f32(shifted)
     smoothing = torch.full_like(e, n.attrs.get("smoothing", 0))
@@ -63,7 +63,7 @@ def mse(n: Node, z: Tensor, t: Tensor) -> Tensor:
 
 
 @lowering("mse_dz")
-def mse_dz(n: Node, z: Tensor, t: Tensor) -> Tensor:
+def mse_dz(n: Node, z: Tensor, t: Tensor, *_: Tensor) -> Tensor:
     z, t = aligned(z, t)
     return 2.0 * (z - t) / _divisor(z[0].numel(), z)
 
@@ -76,7 +76,7 @@ def bce_with_logits(n: Node, z: Tensor, t: Tensor) -> Tensor:
 
 
 @lowering("bce_with_logits_dz")
-def bce_with_logits_dz(n: Node, z: Tensor, t: Tensor) -> Tensor:
+def bce_with_logits_dz(n: Node, z: Tensor, t: Tensor, *_: Tensor) -> Tensor:
     z, t = aligned(z, t)
     return (sigmoid_f32(z) - t) / _divisor(z[0].numel(), z)
 
@@ -90,7 +90,7 @@ def bce(n: Node, p: Tensor, t: Tensor) -> Tensor:
 
 
 @lowering("bce_dz")
-def bce_dz(n: Node, p: Tensor, t: Tensor) -> Tensor:
+def bce_dz(n: Node, p: Tensor, t: Tensor, *_: Tensor) -> Tensor:
     p, t = aligned(p, t)
     spread = p * (1.0 - p)
     spread = torch.where(spread > 1e-12, spread, 1e-12)

@@ -7,11 +7,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import trainlet as tl
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import build, float32, leaf, typed
 from trainlet.ops.verify import verify
 from trainlet.passes.differentiate import differentiate
 from trainlet.passes.recompute import backward_nodes
+from trainlet.passes.update import attach_updates
 from trainlet.run.evaluate import evaluate_graph
 
 RNG = np.random.default_rng(0)
@@ -66,9 +68,9 @@ def test_gradients_of_totals_are_those_of_torch(total):
     found = evaluate_graph(graph, given)
     w = torch.tensor(W, requires_grad=True)
     loss = TOTALS[total](F.linear(torch.tensor(X), w))
-    loss.backward()
+    (slope,) = torch.autograd.grad(loss, w)
     np.testing.assert_allclose(found["loss"], loss.detach(), rtol=1e-5)
-    np.testing.assert_allclose(found["grad.w"], w.grad, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found["grad.w"], slope, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("total", TOTALS, ids=lambda f: f.__name__)
@@ -96,3 +98,21 @@ def test_a_name_that_is_taken():
                   values)  # fmt: skip
     (seed,) = verify(differentiate(graph)).leaves("seed")
     assert seed.name == "loss.gradient_"
+
+
+@pytest.mark.parametrize("read", [False, True], ids=["one loss", "its square"])
+def test_a_seed_lies_in_flash_only_where_a_kernel_reads_it(read):
+    """The gradient of a product reads it; that of a loss does not.  The C adds in
+    another order than NumPy."""
+    z, label, _ = logits()
+    target = leaf("input", "target", label.type)
+    loss = build("cross_entropy", z, target)
+    total = build("mul", loss, loss) if read else loss
+    graph = Graph({"logits": z, "loss": total}, {"w": W, "b": np.zeros(3, np.float32)})
+    program = tl.plan(attach_updates(verify(differentiate(graph)), tl.SGD(0.1)), "host")
+    assert [n.op for n in program.constants].count("seed") == read
+    with program.build("host") as trainer, program.build("sanitized") as checked:
+        expected, _, state = tl.evaluate(program, X, LABELS)
+        for each in (trainer, checked):
+            assert each.step(X, LABELS) == pytest.approx(expected, rel=1e-6)
+            np.testing.assert_allclose(each.state()["w"], state["w"], rtol=1e-6)

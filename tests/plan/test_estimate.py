@@ -8,7 +8,7 @@ import trainlet as tl
 from int8.networks import quantised
 from trainlet.frontends.losses import loss_of
 from trainlet.ir.graph import Graph
-from trainlet.passes.shared import differentiate_once, step_of_scheme
+from trainlet.passes.training import differentiate_once, step_of_scheme
 from trainlet.planning.estimate import estimate, estimate_tiled
 from trainlet.planning.order.best_order import find_order
 from trainlet.planning.place import plan_graph

@@ -37,6 +37,7 @@ def loop_literals(full: Sequence[int], *operands: Sequence[int]) -> tuple[int, .
 
     Raises UnsupportedError when the shapes cannot be walked by four loops.
     """
+    full = tuple(full) or (1,)  # a scalar is one element
     walks = [list(full), *(strides(shape, len(full)) for shape in operands)]
     merged: list[list[int]] = []
     for size, *steps in zip(*walks, strict=True):

@@ -72,6 +72,8 @@ def _register(
                 Sample((float32(2, 1, 1, 4), float32(2, 3, 5, 4))),
                 Sample((float32(3, 1), float32(1, 4))),
                 Sample((float32(2, 3, 1, 2, 5), float32(2, 1, 3, 1, 1))),
+                Sample((float32(3, 4), float32())),
+                Sample((float32(), float32())),
             ],
         )
     )

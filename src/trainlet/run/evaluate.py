@@ -11,14 +11,15 @@ from trainlet.ops.op import OPS
 
 
 def evaluate_graph(graph: Graph, leaves: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The outputs by name; `leaves` are all leaves' values as the device keeps them.
+    """The outputs by name; `leaves` are all leaves' values as the device keeps them,
+    but for seeds, whose value is the graph's.
 
     Every node computes a new array: a value, once made, is never overwritten.
     """
     known: dict[Node, np.ndarray] = {}
     for n in graph.nodes():
         if n.is_leaf:
-            known[n] = np.ones((), np.float32) if n.op == "seed" else leaves[n.name]
+            known[n] = graph.values[n.name] if n.op == "seed" else leaves[n.name]
         else:
             result = OPS[n.op].eval(*(known[i] for i in n.inputs), **n.attrs)
             known[n] = np.array(result, n.type.dtype, order="C")

@@ -19,7 +19,7 @@ import numpy as np
 import trainlet as tl
 from trainlet.frontends.losses import loss_of
 from trainlet.ir.graph import Graph
-from trainlet.passes.shared import differentiate_once, step_of_scheme
+from trainlet.passes.training import differentiate_once, step_of_scheme
 from trainlet.planning.estimate import estimate_tiled
 from trainlet.planning.order.best_order import find_order
 from trainlet.planning.tiles.tiled import plan_in_tiles

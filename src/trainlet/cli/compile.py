@@ -105,6 +105,8 @@ def stage_text(asked: Request, stop_after: str) -> str:
     """What there is after a stage: the graph, after the last one also the graph that applies summed
     gradients; after "place" the plan."""
     one_of("no stage ", stop_after, STAGES)
+    if stop_after == "place":
+        return print_plan(asked.program().plan)
     network = opened(asked.net)
     graph = import_network(network)
     if stop_after == "load":
@@ -124,8 +126,6 @@ def stage_text(asked: Request, stop_after: str) -> str:
         precision=asked.arithmetic(),
         stop_after=stop_after if stop_after in TRAINING else None,
     )
-    if stop_after == "place":
-        return print_plan(asked.program().plan)
     step = asked.target_device().lower(training.step)[0] if stop_after == "lower" else training.step
     text = print_graph(step)
     return text if training.apply is None else f"{text}\n{print_graph(training.apply)}"

@@ -52,12 +52,11 @@ def training(
     graph, chosen = settled.graph, resolve(settled.scheme, settled.graph)
     if not len(chosen):
         raise SchemeError("the scheme trains no parameter; name at least one with a ratio above 0")
-    gradient = precision.gradient if precision else "float32"
     passes: dict[str, Callable[[Graph], Graph]] = {
         "freeze": lambda g: freeze(g, chosen),
-        "layout": lambda g: channels_last(integer_inputs(g)),
-        "fold": lambda g: fold_constants(fold_batch_norm(g)),
-        "differentiate": lambda g: differentiate(_with_loss(g, loss), gradient=gradient),
+        "layout": in_layout,
+        "fold": folded,
+        "differentiate": lambda g: with_gradients(g, loss, precision),
         "prune": lambda g: fold_constants(prune(g, chosen)),
         "split": split_weights,
     }
@@ -67,14 +66,63 @@ def training(
         if name == stop_after:
             return Training(graph)
     stage("update")
-    graph = add_extra_bits(graph, precision.extra_bits if precision else 0)
-    found = attach_updates(graph, optimizer, accumulate, precision)
+    found = updated(graph, optimizer, accumulate, precision)
     step = verify(found.step)
     if stop_after != "update":
         stage("fuse")
-        step = verify(keep_bytes(fuse_lookups(fuse_updates(step))))
+        step = verify(fused(step))
     return replace(found, step=step, folded=settled.folded)
 
 
-def _with_loss(graph: Graph, loss: Loss) -> Graph:
-    return Graph({**graph.outputs, "loss": loss.build(graph.outputs[LOGITS])}, graph.values)
+def differentiate_once(
+    graph: Graph, scheme: UpdateScheme, loss: Loss, precision: Int8 | None = None
+) -> Graph:
+    """One differentiated graph for many schemes: each then repeats only what `step_of_scheme` does.
+
+    scheme: names all parameters that any of them will name.  `freeze` comes after `prune` for each
+    of them, so a batch norm that any may train is not folded; in an integer graph nothing is left
+    to fold, and a scheme's step reads and keeps the same maps as that of `training`.
+    Raises UnsupportedError as `differentiate` does.
+    """
+    return with_gradients(folded(in_layout(freeze(graph, scheme))), loss, precision)
+
+
+def step_of_scheme(
+    differentiated: Graph, scheme: UpdateScheme, optimizer: Optimizer, precision: Int8 | None = None
+) -> Graph:
+    """The training step of one scheme, of what `differentiate_once` returns; it is not verified.
+
+    Raises SchemeError as `prune` does.
+    """
+    pruned = fold_constants(freeze(prune(differentiated, scheme), scheme))
+    return fused(updated(split_weights(pruned), optimizer, 1, precision).step)
+
+
+def in_layout(graph: Graph) -> Graph:
+    """Stage "layout"."""
+    return channels_last(integer_inputs(graph))
+
+
+def folded(graph: Graph) -> Graph:
+    """Stage "fold"."""
+    return fold_constants(fold_batch_norm(graph))
+
+
+def with_gradients(graph: Graph, loss: Loss, precision: Int8 | None) -> Graph:
+    """Stage "differentiate"."""
+    outputs = {**graph.outputs, "loss": loss.build(graph.outputs[LOGITS])}
+    gradient = precision.gradient if precision else "float32"
+    return differentiate(Graph(outputs, graph.values), gradient=gradient)
+
+
+def updated(
+    graph: Graph, optimizer: Optimizer, accumulate: int, precision: Int8 | None
+) -> Training:
+    """Stage "update"."""
+    wide = add_extra_bits(graph, precision.extra_bits if precision else 0)
+    return attach_updates(wide, optimizer, accumulate, precision)
+
+
+def fused(step: Graph) -> Graph:
+    """Stage "fuse"."""
+    return keep_bytes(fuse_lookups(fuse_updates(step)))

@@ -9,7 +9,7 @@ from trainlet.backends.torch.eager import in_pieces, prepared
 from trainlet.backends.torch.exact import float_for, layer_bound
 from trainlet.backends.torch.experiments import aligned
 from trainlet.backends.torch.fixed_point import Factor, biased, rescaled
-from trainlet.backends.torch.layer import input_gradients, weight_gradients
+from trainlet.backends.torch.layer import map_gradients, weight_gradients
 from trainlet.backends.torch.table import lowering
 from trainlet.backends.torch.windows import Window, convolves, folded, real_input, unfolded
 from trainlet.ir.graph import Node
@@ -65,17 +65,7 @@ def _transposed_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
     return unfolded(window.inside(folded(padded)), experiments)
 
 
-@lowering("depthwise_dx")
-def depthwise_dx(n: Node, g: Tensor, w: Tensor) -> Tensor:
-    return _transposed_sums(n, g, w)
-
-
-@lowering("depthwise_i8_dx")
-def depthwise_i8_dx(n: Node, g: Tensor, w: Tensor, s: Tensor) -> Tensor:
-    return _transposed_sums(n, g * s.reshape(-1, 1, 1, 1, s.shape[1]), w)
-
-
-input_gradients("depthwise", _transposed_sums)
+map_gradients("depthwise", _transposed_sums)
 
 
 def _weight_sums(n: Node, g: Tensor, x: Tensor) -> Tensor:

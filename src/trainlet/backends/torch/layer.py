@@ -102,6 +102,20 @@ def input_gradients(name: str, sums: Callable[[Node, Tensor, Tensor], Tensor]) -
         return rounded(total, r, e, gain, bound, out).to(g.dtype).reshape(-1, *n.type.shape)
 
 
+def map_gradients(name: str, sums: Callable[[Node, Tensor, Tensor], Tensor]) -> None:
+    """Enter the input gradients of a layer of maps: in float32, of int8 weights, and of mantissas.
+
+    sums: (node, gradient, weight) -> the sums of their products, in the float type of both
+    """
+    lowering(f"{name}_dx")(sums)
+
+    @lowering(f"{name}_i8_dx")
+    def of_bytes(n: Node, g: Tensor, w: Tensor, s: Tensor) -> Tensor:
+        return sums(n, g * s.reshape(-1, 1, 1, 1, s.shape[1]), w)
+
+    input_gradients(name, sums)
+
+
 def weight_gradients(name: str, sums: Callable[[Node, Tensor, Tensor], Tensor]) -> None:
     """Enter the weight gradients of a layer of maps: in float32, of int8 maps, and of mantissas.
 

@@ -1,4 +1,4 @@
-"""Of several graphs that compute the same step, the planner takes the one with the smallest arena."""
+"""Of several graphs of one step, the planner takes the one with the smallest arena."""
 
 from plan.small import program
 from trainlet.ir.graph import Graph

@@ -111,9 +111,8 @@ def measure(
 
     def counted(target: tl.Target) -> Profile:
         update = SCHEMES[network][scheme].of(graph)
-        program = tl.compile(
-            graph, None, update, target=target, precision=precision, stream=choices.stream
-        )
+        program = tl.compile(graph, None, update, target=target, precision=precision,
+                             stream=choices.stream, tile=asked.tile)  # fmt: skip
         return program.profile()
 
     try:
@@ -198,6 +197,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--gradient", default="int16", choices=["float32", "int16", "int8"])
     parser.add_argument("--extra-bits", type=int, default=8, choices=[0, 4, 8])
     parser.add_argument("--stream", action="store_true", help="the image comes in rows")
+    parser.add_argument(
+        "--no-tile", dest="tile", action="store_false", help="whole layers, not rows"
+    )
     parser.add_argument(
         "--smallest", action="store_true", help="then 49KB on the M7 with the least RAM"
     )

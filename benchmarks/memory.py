@@ -32,7 +32,6 @@ from trainlet.planning.plan import Plan
 from trainlet.planning.tiles.tiled import plan_in_tiles
 
 ROOT = Path(__file__).parents[1]
-EXTRA_BITS = 8
 
 
 @dataclass(frozen=True)
@@ -83,12 +82,12 @@ def planned(graph: Graph, ways: Ways) -> Plan:
     return plan_in_tiles(graph, order, streamed) if ways.tiled else plan_graph(graph, order)
 
 
-def measure(network: Graph, scheme: tl.UpdateScheme, ways: Ways) -> dict[str, int]:
+def measure(network: Graph, scheme: tl.UpdateScheme, ways: Ways, extra_bits: int) -> dict[str, int]:
     """Bytes of one way of planning."""
-    precision = tl.Int8(gradient=ways.gradient, extra_bits=EXTRA_BITS)  # type: ignore[arg-type]
+    precision = tl.Int8(gradient=ways.gradient, extra_bits=extra_bits)  # type: ignore[arg-type]
     pruned = tl.train(network, scheme, precision=precision, stop_after="prune").step
     halves = split_weights(pruned) if ways.split else pruned
-    step = attach_updates(add_extra_bits(halves, EXTRA_BITS), SGD(), 1, precision).step
+    step = attach_updates(add_extra_bits(halves, extra_bits), SGD(), 1, precision).step
     graphs = [step]
     if ways.fused:
         graphs = [fuse_updates(step), copy_weights(fuse_updates(step))]
@@ -105,18 +104,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--network", choices=SCHEMES, default="mcunet-5fps")
     parser.add_argument("--scheme", default="49KB")
+    parser.add_argument("--extra-bits", type=int, default=8, choices=[0, 4, 8])
     given = parser.parse_args()
     file = given.data / "models" / "mcunet_int8" / f"{given.network}.npz"
     if not file.exists():
         raise SystemExit(f"{file} is absent: say where the published backbones are with --data")
     network = tl.load(file, classes=10)
     scheme = SCHEMES[given.network][given.scheme].of(network)
-    print(f"{given.network}, {given.scheme}, int8 with {EXTRA_BITS} extra bits, bytes\n")
+    print(f"{given.network}, {given.scheme}, int8 with {given.extra_bits} extra bits, bytes\n")
     print("| technique, added to those above | arena | trained | RAM | saved |")
     print("|---|---:|---:|---:|---:|")
     rows, last = [], 0
     for title, ways in LADDER:
-        row = {"technique": title, **measure(network, scheme, ways)}
+        row = {"technique": title, **measure(network, scheme, ways, given.extra_bits)}
         ram, won = row["ram_bytes"], f"{last - row['ram_bytes']:,}" if last else ""
         print(f"| {title} | {row['arena_bytes']:,} | {row['trained_bytes']:,} | {ram:,} | {won} |")
         rows.append(row)

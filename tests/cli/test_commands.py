@@ -150,6 +150,30 @@ def test_an_image_that_comes_in_rows(run, tmp_path, monkeypatch):
     assert "static int made_up_rows(" in Path("out/main.c").read_text()
 
 
+class TwoInputs(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = torch.nn.Linear(4 + 36, 3)
+        self.conv = torch.nn.Conv2d(1, 1, 3)
+
+    def forward(self, features: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.cat([features, self.conv(image).flatten(1)], 1))
+
+
+def test_an_image_in_rows_that_is_not_the_first_input(run, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    example = torch.zeros(1, 4), torch.zeros(1, 1, 8, 8)
+    torch.export.save(torch.export.export(TwoInputs().eval(), example), "two.pt2")
+    asked = ("compile", "two.pt2", "--scheme", "last")
+    assert "'features' cannot come in rows" in refused(*asked, "--stream")
+    for name in ("picture", ""):
+        message = refused(*asked, "--stream-input", name)
+        assert f"stream={name!r}: no such input" in message and "features, image" in message
+    done = run(*asked, "--stream-input", "image", "-o", "out")
+    assert done.exit_code == 0, done.output
+    assert "(const float *features, trainer_rows image, " in Path("out/trainer.h").read_text()
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_stop_after_in_int8(run, net, stage):
     np.savez("shown.npz", x=np.random.default_rng(0).standard_normal((32, 6)).astype("f"))

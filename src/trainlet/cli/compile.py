@@ -31,6 +31,7 @@ from trainlet.cli.options import (
     Schedule,
     Scheme,
     Stream,
+    StreamInput,
     Target,
 )
 from trainlet.cli.screen import OUT, print_whole
@@ -71,6 +72,7 @@ def compile_command(
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
     stream: Stream = False,
+    stream_input: StreamInput = None,
     stop_after: Annotated[
         str | None,
         typer.Option(metavar="STAGE", help=f"print what there is after {', '.join(STAGES)}; no C"),
@@ -80,7 +82,7 @@ def compile_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
         calibration, max_ram, max_recompute, gradient, extra_bits, schedule, stream,
-        float_head, rollback,
+        float_head, rollback, stream_input,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(stage_text(asked, stop_after), nl=False)
@@ -169,6 +171,7 @@ def plan_command(
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
     stream: Stream = False,
+    stream_input: StreamInput = None,
     draw: Annotated[
         Path | None, typer.Option(metavar="FILE", help="memory over time, .svg or .png")
     ] = None,
@@ -183,7 +186,7 @@ def plan_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
-        float_head=float_head, rollback=rollback,
+        float_head=float_head, rollback=rollback, stream_input=stream_input,
     )  # fmt: skip
     with stages(f"planning {net}"):
         program = asked.program() if not choices else _or_what_fits(asked)

@@ -80,6 +80,9 @@ Schedule = Annotated[
 Stream = Annotated[
     bool, typer.Option("--stream", help="the first input comes in rows through a callback")
 ]
+StreamInput = Annotated[
+    str | None, typer.Option(metavar="NAME", help="--stream, of this input instead of the first")
+]
 Rollback = Annotated[
     bool,
     typer.Option(
@@ -127,6 +130,7 @@ class Request:
     stream: bool = False
     float_head: bool | None = None
     rollback: bool = True
+    stream_input: str | None = None
 
     def update_scheme(self) -> tl.UpdateScheme | str:
         return update_scheme(self.scheme)
@@ -174,6 +178,6 @@ class Request:
             max_ram=None if self.max_ram is None else self.max_ram * KB,
             max_recompute=self.max_recompute,
             schedule=self.schedule,
-            stream=self.stream,
+            stream=self.stream if self.stream_input is None else self.stream_input,
             rollback=self.rollback,
         )

@@ -29,6 +29,7 @@ from trainlet.cli.options import (
     Schedule,
     Scheme,
     Stream,
+    StreamInput,
     Target,
 )
 from trainlet.cli.screen import OUT, print_whole
@@ -66,6 +67,7 @@ def profile_command(
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
     stream: Stream = False,
+    stream_input: StreamInput = None,
 ) -> None:
     """Count where the instructions of a training step go, on an emulated microcontroller."""
     check_picture(picture)
@@ -73,7 +75,7 @@ def profile_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
-        float_head=float_head, rollback=rollback,
+        float_head=float_head, rollback=rollback, stream_input=stream_input,
     )  # fmt: skip
     with stages(f"counting {net}"):
         profile = asked.program().profile(on)

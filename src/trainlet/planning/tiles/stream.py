@@ -15,7 +15,7 @@ def streamed_input(graph: Graph, stream: bool | str) -> Node | None:
 
     Raises TrainletError for a name that no input has.
     """
-    if not stream:
+    if stream is False:
         return None
     forward = Graph({LOGITS: graph.outputs[LOGITS]}).leaves("input")
     found = [n for n in forward if stream is True or n.name == stream]

@@ -29,7 +29,10 @@ from zoo import NETWORKS  # noqa: E402
 
 ROOMY = {"ram": 16 << 20, "flash": 16 << 20}
 PRECISIONS = {"float32": "float32", "int8": tl.Int8(gradient="int16")}
-PASSES = tuple(f"trainlet.compiler.{one}" for one in ("fuse_lookups", "keep_bytes", "fuse_chains"))
+PASSES = tuple(
+    f"trainlet.compiler.{one}"
+    for one in ("fuse_lookup_tables", "rematerialize_wide", "fuse_chains")
+)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import trainlet as tl
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.ops.optimizer import SGD
-from trainlet.passes.extra_bits import add_extra_bits
+from trainlet.passes.fractional_bits import add_fractional_bits
 from trainlet.passes.fuse.updates import copy_weights, fuse_updates
 from trainlet.passes.split import split_weights
 from trainlet.passes.update import attach_updates
@@ -87,7 +87,7 @@ def measure(network: Graph, scheme: tl.UpdateScheme, ways: Ways, extra_bits: int
     precision = tl.Int8(gradient=ways.gradient, extra_bits=extra_bits)  # type: ignore[arg-type]
     pruned = tl.train(network, scheme, precision=precision, stop_after="prune").step
     halves = split_weights(pruned) if ways.split else pruned
-    step = attach_updates(add_extra_bits(halves, extra_bits), SGD(), 1, precision).step
+    step = attach_updates(add_fractional_bits(halves, extra_bits), SGD(), 1, precision).step
     graphs = [step]
     if ways.fused:
         graphs = [fuse_updates(step), copy_weights(fuse_updates(step))]

@@ -22,7 +22,7 @@ from trainlet.planning.recompute.chain_choice import as_chain
 from trainlet.planning.recompute.checkpoint import cheapest, smallest
 from trainlet.planning.recompute.greedy_choice import greedy_choice
 from trainlet.planning.recompute.late_order import late_order
-from trainlet.planning.recompute.rematerialize import cheapest_choice, smallest_choice
+from trainlet.planning.recompute.solver_choice import cheapest_choice, smallest_choice
 from trainlet.planning.recompute.stages import Problem, forward_first, stages
 from trainlet.planning.recompute.walk import peak_bytes
 from trainlet.planning.replay import check_plan

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import trainlet as tl
 from trainlet.errors import UnsupportedError
-from trainlet.frontends import twins
+from trainlet.frontends import quantized_importer
 from trainlet.frontends.pt2e import quantize_module
 
 from .support import decibels, draw, run
@@ -153,8 +153,10 @@ def test_parameters_of_other_types_are_refused(dtype):
 
 def test_an_operator_that_errs_is_named(monkeypatch):
     """Both in floats and in integers."""
-    add = twins._TWINS["add"]
-    monkeypatch.setitem(twins._TWINS, "add", lambda at, op, a, b: add(at, op, a, a))
+    add = quantized_importer._INTEGER_OPERATORS["add"]
+    monkeypatch.setitem(
+        quantized_importer._INTEGER_OPERATORS, "add", lambda at, op, a, b: add(at, op, a, a)
+    )
     model, x = Between(lambda h: h + h.relu()), torch.randn(2, 6)
     refused(model, r"add \(module.*in int8 differs from torch by \d+")
     options: dict = {"target": "host", "precision": "int8", "calibration": [x]}

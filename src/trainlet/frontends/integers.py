@@ -21,11 +21,11 @@ from torch.fx import Node as Fx
 from trainlet.errors import DataError, GraphError, UnsupportedError
 from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.operators import call_operator
+from trainlet.frontends.quantized_importer import QuantizedImporter, Weight, clamped
 from trainlet.frontends.quantized_layer import Result
 from trainlet.frontends.source import module_path
 from trainlet.frontends.terms import Names
 from trainlet.frontends.torch import OUTPUT, check_dtype, unread
-from trainlet.frontends.twins import TwinImporter, Weight, clamped
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import leaf
@@ -103,7 +103,7 @@ class Conversion:
         self.module = module
         self.names, self.inputs = tuple(inputs), iter(inputs.items())
         self.positions = iter(range(len(inputs)))
-        self.at = TwinImporter(names=names)
+        self.at = QuantizedImporter(names=names)
         self.values: dict[Fx, Any] = {}
         self.leaves: dict[str, Node] = {}
         self.held: dict[str, Attribute | Constant] = {}

@@ -13,12 +13,12 @@ from trainlet.ops.optimizer import Optimizer
 from trainlet.ops.quantized.precision import Int8
 from trainlet.ops.verify import verify
 from trainlet.passes.differentiate import differentiate
-from trainlet.passes.extra_bits import add_extra_bits
 from trainlet.passes.fold import fold_batch_norm
+from trainlet.passes.fractional_bits import add_fractional_bits
 from trainlet.passes.freeze import fold_constants, freeze
-from trainlet.passes.fuse.lookups import fuse_lookups
+from trainlet.passes.fuse.lookup_tables import fuse_lookup_tables
+from trainlet.passes.fuse.rematerialize import rematerialize_wide
 from trainlet.passes.fuse.updates import fuse_updates
-from trainlet.passes.fuse.widened import keep_bytes
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
 from trainlet.passes.leaf_names import distinct_names
@@ -119,10 +119,10 @@ def updated(
     graph: Graph, optimizer: Optimizer, accumulate: int, precision: Int8 | None
 ) -> Training:
     """Stage "update"."""
-    wide = add_extra_bits(graph, precision.extra_bits if precision else 0)
+    wide = add_fractional_bits(graph, precision.extra_bits if precision else 0)
     return attach_updates(wide, optimizer, accumulate, precision)
 
 
 def fused(step: Graph) -> Graph:
     """Stage "fuse"."""
-    return keep_bytes(fuse_lookups(fuse_updates(step)))
+    return rematerialize_wide(fuse_lookup_tables(fuse_updates(step)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
-from trainlet.passes.fuse.widened import made_again
+from trainlet.passes.fuse.rematerialize import rematerialized
 from trainlet.passes.recompute import backward_nodes
 from trainlet.planning.plan import Plan
 from trainlet.planning.program import Program
@@ -41,7 +41,7 @@ def _parameters(program: Program) -> list[Cost]:
 
 def _arena(program: Program) -> list[Cost]:
     """At the moment of most live bytes: what the backward pass made, and what it still needs."""
-    backward = backward_nodes(program.graph) | made_again(program.graph)
+    backward = backward_nodes(program.graph) | rematerialized(program.graph)
     updates = [n for n in program.plan.order if OPS[n.op].mutates is not None]
     sums = {i for n in updates for i in n.inputs if i.type.dtype == "float32"}
     _, alive = peak(program.plan)

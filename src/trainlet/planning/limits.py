@@ -10,7 +10,7 @@ from trainlet.errors import TargetError
 from trainlet.planning.place import plan_apply, plan_graph
 from trainlet.planning.program import APPLY, Program, Stage, training_stages
 from trainlet.planning.recompute.budget import Planner, fit, least_arena
-from trainlet.planning.recompute.rematerialize import have_solver
+from trainlet.planning.recompute.solver_choice import have_solver
 from trainlet.planning.report import Choice, label, peak
 from trainlet.planning.target import Target
 from trainlet.progress import stage

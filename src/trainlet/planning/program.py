@@ -11,7 +11,7 @@ import numpy as np
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
 from trainlet.ops.op import OPS
-from trainlet.passes.fuse.widened import made_again
+from trainlet.passes.fuse.rematerialize import rematerialized
 from trainlet.passes.recompute import backward_nodes
 from trainlet.planning.blob import Layout
 from trainlet.planning.buffers import holder
@@ -202,7 +202,7 @@ def saved_for_backward(graph: Graph, recomputation: Recomputation | None = None)
     that do, or that run again for these.  Inputs count; parameters, constants and the label do
     not, nor what is made of them alone: that is made again whenever it is read."""
     late = set(recomputation.late) if recomputation else set[Node]()
-    backward = backward_nodes(graph) | made_again(graph) | late
+    backward = backward_nodes(graph) | rematerialized(graph) | late
     fed = _fed_nodes(graph)
     saved: set[Node] = set()
     for n in backward:

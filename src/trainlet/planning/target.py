@@ -13,7 +13,7 @@ from trainlet.passes.fuse.updates import copy_weights
 from trainlet.planning.cpu import CPUS, Cpu
 from trainlet.progress import stage
 
-GRAIN = 1024  # the memory protection unit guards sizes that are multiples of it
+MPU_GRANULE = 1024  # the memory protection unit guards sizes that are multiples of it
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class Target:
         if self.cpu is None:
             return
         for what, size in (("ram", self.ram), ("flash", self.flash)):
-            if not size or size < 0 or size % GRAIN:
+            if not size or size < 0 or size % MPU_GRANULE:
                 raise TargetError(
                     f"target '{self.name}': {what}={size}; a microcontroller needs "
-                    f"a positive multiple of {GRAIN} bytes"
+                    f"a positive multiple of {MPU_GRANULE} bytes"
                 )
         if self.stack <= 0 or self.stack % 8 or self.stack >= (self.ram or 0):
             raise TargetError(

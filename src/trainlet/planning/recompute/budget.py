@@ -13,7 +13,7 @@ from trainlet.planning.place import plan_graph
 from trainlet.planning.plan import Plan
 from trainlet.planning.recompute.greedy_choice import greedy_choice
 from trainlet.planning.recompute.late_order import late_order
-from trainlet.planning.recompute.rematerialize import cheapest_choice, have_solver, smallest_choice
+from trainlet.planning.recompute.solver_choice import cheapest_choice, have_solver, smallest_choice
 from trainlet.planning.recompute.stages import Problem, forward_first, stages
 from trainlet.planning.recompute.walk import Choice, peak_bytes
 

@@ -21,7 +21,7 @@ Known = dict[tuple[int, int, int], Tile]
 """Tiles by their first and last node in line, and their rows at a time."""
 REACH = 24
 """A stretch begins and ends at most so many nodes from the highest moment."""
-WORTH = 1000
+MIN_GAIN = 1000
 """Tiles that can win less than one part in so many are not worth their calls."""
 ROOM = (64, 32, 16, 8, 1)
 """Tiles as wide as memory allows may leave no addresses; then they leave one part in so many."""
@@ -133,7 +133,7 @@ class _Search:
     def run(self) -> tuple[Tile, ...]:
         tiles = self.streaming() if self.streamed else ()
         levels = self.levels(tiles)
-        if not tiles and levels and levels[0] - self.floor() <= levels[0] // WORTH:
+        if not tiles and levels and levels[0] - self.floor() <= levels[0] // MIN_GAIN:
             return ()
         while True:
             best, lowest = tiles, levels
@@ -149,7 +149,7 @@ class _Search:
         """Without those that lowered moments which others now exceed: rows cost calls."""
         for tile in tiles:
             fewer = tuple(t for t in tiles if t is not tile)
-            if self.holds(fewer) and max(self.levels(fewer)) <= limit + limit // WORTH:
+            if self.holds(fewer) and max(self.levels(fewer)) <= limit + limit // MIN_GAIN:
                 tiles = fewer
         return tiles
 

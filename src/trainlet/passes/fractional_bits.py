@@ -11,7 +11,7 @@ from trainlet.ir.types import TensorType
 from trainlet.ops.op import build, leaf
 
 
-def add_extra_bits(graph: Graph, bits: int) -> Graph:
+def add_fractional_bits(graph: Graph, bits: int) -> Graph:
     """`bits` (0, 4 or 8) for every trained int8 weight, where its gradient reaches and no more."""
     if not bits:
         return graph

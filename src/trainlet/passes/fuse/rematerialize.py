@@ -6,18 +6,18 @@ from trainlet.ir.graph import Graph, Node, users
 from trainlet.ops.op import OPS
 from trainlet.passes.recompute import backward_nodes, recompute
 
-WORTH = 1024
+MIN_BYTES = 1024
 """Bytes of a result; making smaller ones again wins less than the orders of a step differ by."""
 
 
-def keep_bytes(graph: Graph) -> Graph:
+def rematerialize_wide(graph: Graph) -> Graph:
     """The backward pass makes element-wise results again that are larger than what they are made
     of.  Bit for bit the same."""
     backward = backward_nodes(graph)
     return recompute(graph, [n for n in graph.nodes() if _widens(n) and n not in backward]).graph
 
 
-def made_again(graph: Graph) -> set[Node]:
+def rematerialized(graph: Graph) -> set[Node]:
     """Such results that only the backward pass reads: nothing keeps them for it."""
     nodes, backward, asked = graph.nodes(), backward_nodes(graph), set(graph.outputs.values())
     readers = users(nodes)
@@ -26,6 +26,6 @@ def made_again(graph: Graph) -> set[Node]:
 
 
 def _widens(n: Node) -> bool:
-    if n.is_leaf or OPS[n.op].element is None or n.type.nbytes < WORTH:
+    if n.is_leaf or OPS[n.op].element is None or n.type.nbytes < MIN_BYTES:
         return False
     return sum(i.type.nbytes for i in n.inputs) < n.type.nbytes

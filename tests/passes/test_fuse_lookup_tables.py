@@ -20,7 +20,7 @@ def tables(graph: Graph) -> list[Node]:
 
 @pytest.mark.parametrize(("name", "found"), [("se_hardswish", 3), ("cct2", 2), ("ds_cnn", 0)])
 def test_the_same_bits_in_less_memory(name, found, monkeypatch):
-    plain, joined = (step(name, monkeypatch, without) for without in ("fuse_lookups", None))
+    plain, joined = (step(name, monkeypatch, without) for without in ("fuse_lookup_tables", None))
     assert len(tables(joined)) == found and not tables(plain)
     x = quantised(name)[1]
     assert results(joined, x) == results(plain, x)
@@ -53,7 +53,7 @@ def test_what_is_a_table_and_what_is_none(monkeypatch):
 
     joined = compiled()
     with monkeypatch.context() as patch:
-        patch.setattr("trainlet.passes.training.fuse_lookups", lambda g: g)
+        patch.setattr("trainlet.passes.training.fuse_lookup_tables", lambda g: g)
         plain = compiled()
     assert [n.inputs[0].name for n in tables(joined.graph)] == ["first"]
     assert joined.arena_bytes < plain.arena_bytes

@@ -10,7 +10,7 @@ from trainlet.ops.quantized.lookup import ENTRIES, all_bytes
 from trainlet.ops.quantized.types import affine
 
 
-def fuse_lookups(graph: Graph) -> Graph:
+def fuse_lookup_tables(graph: Graph) -> Graph:
     """Every int8 map of at least 256 elements that float32 functions of one int8 map make.
 
     Of the float32 maps between, those stay that the backward pass reads.

@@ -50,7 +50,7 @@ def clamped(result: Result, low: float | None, high: float | None) -> Result:
 
 
 @dataclass
-class TwinImporter(Importer):
+class QuantizedImporter(Importer):
     """An importer of float and integer operators alike: the dtype of the first input decides.
 
     weights, offsets: what the leaves that stand for a layer's weight and bias hold, by name
@@ -68,9 +68,11 @@ class TwinImporter(Importer):
     def build(self, op: str, *inputs: Node, **attrs: Any) -> Node:
         if inputs[0].type.dtype != "int8" or op == "detach":
             return super().build(op, *inputs, **attrs)
-        if op not in _TWINS:
-            raise UnsupportedError(f"{op} of integers; allowed: {', '.join(sorted(_TWINS))}")
-        return _TWINS[op](self, op, *inputs, **attrs)
+        if op not in _INTEGER_OPERATORS:
+            raise UnsupportedError(
+                f"{op} of integers; allowed: {', '.join(sorted(_INTEGER_OPERATORS))}"
+            )
+        return _INTEGER_OPERATORS[op](self, op, *inputs, **attrs)
 
     def node(self, op: str, *inputs: Node, **attrs: Any) -> Node:
         """The very op, no twin of it."""
@@ -130,7 +132,7 @@ class TwinImporter(Importer):
         return old
 
 
-def _layer(at: TwinImporter, op: str, x: Node, w: Node, *bias: Node, **attrs: Any) -> Node:
+def _layer(at: QuantizedImporter, op: str, x: Node, w: Node, *bias: Node, **attrs: Any) -> Node:
     """The ATen table laid w out; its scales are along the output channels."""
     name, how = _stored(w)
     given, source, goal, names = at.weights[name], affine(x)[0], at.goal(), at.names
@@ -185,31 +187,33 @@ def _check_sums(label: str, weight: np.ndarray, bias: np.ndarray, rescaling: np.
         )
 
 
-def _binary(at: TwinImporter, op: str, a: Node, b: Node) -> Node:
+def _binary(at: QuantizedImporter, op: str, a: Node, b: Node) -> Node:
     sources = affine(a), affine(b)
     return at.node(f"{op}_i8", a, b, sources=sources, **at.goal().attrs)
 
 
-def _avg_pool(at: TwinImporter, op: str, x: Node, count_padding: bool, **window: Any) -> Node:
+def _avg_pool(at: QuantizedImporter, op: str, x: Node, count_padding: bool, **window: Any) -> Node:
     """Over the whole map it is a mean, whose result has a scale of its own."""
     if window["kernel"] == x.type.shape[1:3]:
         return _mean(at, op, x, (x.type.shape[0], 1, 1, x.type.shape[3]))
     return at.node("avg_pool_i8", x, **window, **_keeping(at, x))
 
 
-def _max_pool(at: TwinImporter, op: str, x: Node, dilation: tuple, **window: Any) -> Node:
+def _max_pool(at: QuantizedImporter, op: str, x: Node, dilation: tuple, **window: Any) -> Node:
     if dilation != (1, 1):
         raise UnsupportedError("max pooling of integers with a dilation")
     return at.node("max_pool_i8", x, **window, **_keeping(at, x))
 
 
-def _keeping(at: TwinImporter, x: Node) -> dict[str, Any]:
+def _keeping(at: QuantizedImporter, x: Node) -> dict[str, Any]:
     """The scale of the input, and the clamp of the result."""
     goal = at.result or Result(*affine(x))
     return Result(*affine(x), goal.low, goal.high).attrs
 
 
-def _mean(at: TwinImporter, op: str, x: Node, shape: tuple[int, ...], factor: float = 1.0) -> Node:
+def _mean(
+    at: QuantizedImporter, op: str, x: Node, shape: tuple[int, ...], factor: float = 1.0
+) -> Node:
     pairs = enumerate(zip(x.type.shape, shape, strict=True))
     axes = tuple(k for k, (before, after) in pairs if before != after)
     if not axes:
@@ -217,12 +221,12 @@ def _mean(at: TwinImporter, op: str, x: Node, shape: tuple[int, ...], factor: fl
     return at.node("mean_i8", x, axes=axes, keep=True, source=affine(x), **at.goal().attrs)
 
 
-def _move(at: TwinImporter, op: str, x: Node, **attrs: Any) -> Node:
+def _move(at: QuantizedImporter, op: str, x: Node, **attrs: Any) -> Node:
     return at.node(op if op == "reshape" else f"{op}_i8", x, **attrs)
 
 
 def _pad(
-    at: TwinImporter, op: str, x: Node, axis: int, start: int, size: int, step: int = 1
+    at: QuantizedImporter, op: str, x: Node, axis: int, start: int, size: int, step: int = 1
 ) -> Node:
     """The ATen table pads by spreading over zeros."""
     padding = [(0, 0)] * x.type.rank
@@ -230,20 +234,20 @@ def _pad(
     return at.node("pad_i8", x, padding=tuple(padding), zero_point=affine(x)[1])
 
 
-def _concat(at: TwinImporter, op: str, a: Node, b: Node, axis: int) -> Node:
+def _concat(at: QuantizedImporter, op: str, a: Node, b: Node, axis: int) -> Node:
     return at.node("concat_i8", a, at.quantized(b, Result(*affine(a))), axis=axis)
 
 
-def _clamp(at: TwinImporter, op: str, x: Node) -> Node:
+def _clamp(at: QuantizedImporter, op: str, x: Node) -> Node:
     """A clamp that no operator before it took along."""
     return at.quantized(x, at.goal())
 
 
-def _leaky_relu(at: TwinImporter, op: str, x: Node, slope: float) -> Node:
+def _leaky_relu(at: QuantizedImporter, op: str, x: Node, slope: float) -> Node:
     return at.node("leaky_relu_i8", x, slope=slope, source=affine(x), **at.goal().attrs)
 
 
-_TWINS: dict[str, Callable[..., Node]] = {
+_INTEGER_OPERATORS: dict[str, Callable[..., Node]] = {
     **dict.fromkeys(("conv2d", "depthwise", "linear"), _layer),
     **dict.fromkeys(("add", "mul"), _binary),
     **dict.fromkeys(("permute", "reshape", "slice"), _move),

@@ -17,7 +17,7 @@ from time import process_time
 import numpy as np
 
 import trainlet as tl
-from trainlet.frontends.losses import loss_of
+from trainlet.frontends.losses import objective_of
 from trainlet.ir.graph import Graph
 from trainlet.passes.training import differentiate_once, step_of_scheme
 from trainlet.planning.estimate import estimate_tiled
@@ -56,7 +56,7 @@ def main() -> None:
     schemes = [drawn(graph, rng) for _ in range(asked.schemes)]
     start = process_time()
     every = tl.UpdateScheme({name: 1.0 for each in schemes for name in each.ratios})
-    whole = differentiate_once(graph, every, loss_of("cross_entropy"), PRECISION)
+    whole = differentiate_once(graph, every, objective_of("cross_entropy").losses, PRECISION)
 
     def step(scheme: tl.UpdateScheme) -> Graph:
         return step_of_scheme(whole, scheme, tl.SGD(), PRECISION)

@@ -8,8 +8,9 @@ from trainlet.compiler import compile, plan, prepare, train
 from trainlet.errors import TrainletError
 from trainlet.frontends.network import load
 from trainlet.ir.scheme import UpdateScheme
-from trainlet.ops.loss import Loss
+from trainlet.ops.objective import Loss
 from trainlet.ops.optimizer import SGD, Adam, RMSprop
+from trainlet.ops.penalty import L2, Proximal
 from trainlet.ops.quantized.precision import Int8
 from trainlet.passes.update import Training
 from trainlet.planning.report import Report
@@ -20,6 +21,7 @@ from trainlet.run.simulation.simulation import Simulation, simulate
 from trainlet.run.trainer import Trainer
 
 __all__ = [
+    "L2",
     "SGD",
     "Adam",
     "Comparison",
@@ -27,6 +29,7 @@ __all__ = [
     "Int8",
     "Loss",
     "Profile",
+    "Proximal",
     "RMSprop",
     "Report",
     "Simulation",

@@ -12,12 +12,12 @@ from trainlet.backends.names import check_prefix
 from trainlet.errors import SchemeError, TargetError, TrainletError, shown
 from trainlet.ir.arguments import finite, flag, one_of, whole
 from trainlet.ir.graph import Graph
+from trainlet.ir.roles import LOGITS, predictions
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.op import OPS
 from trainlet.ops.optimizer import OPTIMIZERS, SGD, Optimizer, written
 from trainlet.ops.quantized.precision import Int8
 from trainlet.passes.presets import PRESETS as SCHEMES
-from trainlet.passes.training_head import LOGITS
 from trainlet.passes.update import Training
 from trainlet.planning.limits import Limits
 from trainlet.planning.order.best_order import EFFORTS
@@ -102,7 +102,7 @@ def graph_of(graph: Any) -> Graph:
         raise TrainletError(
             f"graph is {shown(graph)}; allowed: what trainlet.prepare or trainlet.load returns"
         )
-    if LOGITS not in graph.outputs:
+    if not predictions(graph):
         found = ", ".join(map(repr, graph.outputs)) or "none"
         raise TrainletError(f"the graph has no output {LOGITS!r}, which the loss reads; its "
                             f"outputs: {found}")  # fmt: skip

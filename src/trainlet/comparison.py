@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,25 +11,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from rich.table import Table
 from torch.export import ExportedProgram
 
 from trainlet.arguments import scheme_of
-from trainlet.compiler import Scheme, train
+from trainlet.compiler import Losses, Scheme, train
 from trainlet.errors import DataError, TrainletError
 from trainlet.frontends.archive import read_archive
-from trainlet.frontends.losses import loss_of, torch_loss
+from trainlet.frontends.losses import objective_of, torch_objective
 from trainlet.frontends.network import parameter_names
+from trainlet.frontends.outputs import outputs_of
 from trainlet.frontends.selfcheck import call_with, random_trials
 from trainlet.frontends.torch import export_module, imported
 from trainlet.ir.graph import Graph, Node
+from trainlet.ir.roles import LOSS, is_target, predictions, target_name
 from trainlet.ir.storage import storage, to_device, to_user
-from trainlet.ops.loss import Loss
+from trainlet.ops.objective import Objective, label_classes
 from trainlet.ops.op import OPS, leaf
 from trainlet.passes.resolve import resolve
-from trainlet.passes.update import PREFIX
-from trainlet.planning.program import LOSS
+from trainlet.passes.update import PREFIX, Training
+from trainlet.run.device import Targets
+from trainlet.run.trainer import Inputs, by_name
 
 TOLERANCE = 1e-4
 """Of the largest gradient of a parameter; what passes compute ahead is float32."""
@@ -71,38 +73,43 @@ def check(
     example_inputs: Any = None,
     scheme: Scheme = "full",
     *,
-    loss: Loss | str = "cross_entropy",
-    x: ArrayLike | Mapping[str, ArrayLike] | None = None,
-    y: ArrayLike | None = None,
+    loss: Losses = "cross_entropy",
+    x: Inputs | None = None,
+    y: Targets | None = None,
 ) -> Comparison:
     """Compare the loss and every gradient that a scheme trains with torch's autograd.
 
-    The graph is Trainlet's own after all passes up to `prune`, computed without a plan in float64.
+    The graph is Trainlet's own after all passes up to `split`, computed without a plan in float64.
     model, example_inputs, scheme, loss: as of `compile`; a path is that of a .pt2 file
-    x, y: one batch to compare on; without them random inputs, with and without zeros and halves
+    x, y: one batch to compare on, as `Trainer.step` takes it; without them random inputs, with and
+    without zeros and halves
 
     Raises a TrainletError for what cannot be compiled, DataError for data that do not fit.
     """
-    criterion = loss_of(loss)
+    objective = objective_of(loss)
     program = _exported(model, example_inputs)
     graph = imported(program).graph
     known = parameter_names(model if isinstance(model, torch.nn.Module) else program)
     chosen = scheme_of(scheme)
     if not isinstance(chosen, str):
         chosen = resolve(chosen, graph, known)
-    step = train(graph, chosen, loss=criterion, stop_after="prune").step
-    *inputs, target = step.leaves("input")
+    training = train(graph, chosen, loss=loss, stop_after="split")
+    step, fed = training.step, _Fed.of(training)
     wanted = [p for p in step.leaves("param") if f"{PREFIX}{p.name}" in step.outputs]
     worst: dict[str, Compared] = {}
-    for xs, labels in _trials(inputs, target, step, x, y):
-        ours = _oracle(step, dict(zip([*inputs, target], [*xs, labels], strict=True)))
+    masks = {p.name: _user_gradient(p, np.ones(p.type.shape)) for p in wanted}
+    for xs, labels in _trials(fed, x, y):
+        ours = _oracle(step, dict(zip([*fed.inputs, *fed.targets], [*xs, *labels], strict=True)))
         given = [torch.tensor(v, dtype=torch.float32) for v in xs]
-        theirs = _autograd(model, program, given, labels, criterion, [p.name for p in wanted])
+        named = {
+            target_name(n): torch.as_tensor(v) for n, v in zip(fed.targets, labels, strict=True)
+        }
+        theirs = _autograd(model, program, given, named, objective, masks)
         found = {LOSS: ours[LOSS]}
         for p in wanted:
             gradient = ours[f"{PREFIX}{p.name}"]
             found[p.name] = _user_gradient(p, gradient)
-            theirs[p.name] = theirs[p.name] * _user_gradient(p, np.ones(gradient.shape))
+            theirs[p.name] = theirs[p.name] * masks[p.name]
         for name, value in found.items():
             row = _compared(name, value, theirs[name])
             if name not in worst or row.relative > worst[name].relative:
@@ -126,25 +133,51 @@ def _exported(model: Any, example_inputs: Any) -> ExportedProgram:
     return export_module(model, list(example_inputs) if several else [example_inputs])
 
 
-def _trials(
-    inputs: Sequence[Node], target: Node, graph: Graph, x: Any, y: Any
-) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
-    """Inputs in the order of forward's, and the target."""
-    shapes = [storage(n).shape for n in inputs]
+@dataclass(frozen=True)
+class _Fed:
+    """What a step is given: inputs in the order of forward's, targets in that of the losses.
+
+    classes: of each target of labels how many there are, 0 of another
+    """
+
+    inputs: list[Node]
+    targets: list[Node]
+    classes: list[int]
+
+    @staticmethod
+    def of(training: Training) -> _Fed:
+        leaves, outputs = training.step.leaves("input"), predictions(training.step)
+        targets = [n for n in leaves if is_target(n)]
+        classes = [label_classes(n, training.losses, outputs) for n in targets]
+        return _Fed([n for n in leaves if not is_target(n)], targets, classes)
+
+
+def _trials(fed: _Fed, x: Any, y: Any) -> Iterator[tuple[list[np.ndarray], list[np.ndarray]]]:
+    """Inputs and targets."""
+    shapes = [storage(n).shape for n in fed.inputs]
     if x is not None:
-        given = [x[n.name] for n in inputs] if isinstance(x, Mapping) else [x]
-        arrays = [np.asarray(v, np.float32) for v in given]
+        given = by_name([n.name for n in fed.inputs], x, "inputs")
+        arrays = [np.asarray(given[n.name], np.float32) for n in fed.inputs]
         if y is None or [a.shape for a in arrays] != shapes:
             found = [a.shape for a in arrays]
             raise DataError(f"x has the shapes {found}; allowed: {shapes}, with a target y")
-        yield arrays, np.asarray(y).reshape(target.type.shape)
+        names = [target_name(n) for n in fed.targets]
+        wanted = by_name(names, y, "targets")
+        yield (
+            arrays,
+            [
+                np.asarray(wanted[name]).reshape(n.type.shape)
+                for name, n in zip(names, fed.targets, strict=True)
+            ],
+        )
         return
     rng = np.random.default_rng(0)
-    classes = graph.outputs["logits"].type.shape[-1]
     for trial in random_trials(shapes):
-        labels = rng.integers(0, classes, target.type.shape)
-        floats = rng.random(target.type.shape)
-        yield [t.numpy() for t in trial], labels if target.type.dtype == "int32" else floats
+        drawn = [
+            rng.integers(0, classes, n.type.shape) if classes else rng.random(n.type.shape)
+            for n, classes in zip(fed.targets, fed.classes, strict=True)
+        ]
+        yield [t.numpy() for t in trial], drawn
 
 
 def _oracle(graph: Graph, given: Mapping[Node, np.ndarray]) -> Arrays:
@@ -162,32 +195,38 @@ def _oracle(graph: Graph, given: Mapping[Node, np.ndarray]) -> Arrays:
 
 def _user_gradient(param: Node, gradient: np.ndarray) -> np.ndarray:
     """A gradient, narrow or not, in the shape and the layout of the user's parameter."""
-    whole = np.zeros(param.type.shape)
+    how = storage(param)
+    type = how.part.whole if how.part else param.type
+    whole = np.zeros(type.shape)
     whole[tuple(slice(n) for n in gradient.shape)] = gradient
-    unmoved = replace(storage(param), offset=None)
-    return to_user(leaf("param", param.name, param.type, storage=unmoved), whole)
+    unmoved = replace(how, offset=None, part=None)
+    return to_user(leaf("param", param.name, type, storage=unmoved), whole)
 
 
 def _autograd(
     model: Any,
     program: ExportedProgram,
     inputs: list[torch.Tensor],
-    labels: np.ndarray,
-    loss: Loss,
-    names: Sequence[str],
+    targets: Mapping[str, torch.Tensor],
+    objective: Objective,
+    masks: Arrays,
 ) -> Arrays:
-    """The loss and the gradients of the named parameters, in float64 where the model can."""
+    """The loss and the gradients of the parameters that learn, in float64 where the model can.
+
+    masks: for each of these 1 where it learns, else 0
+    """
     own = isinstance(model, torch.nn.Module)
     module = copy.deepcopy(model).eval() if own else program.module(check_guards=False)
     _keep_strides(module)
 
     def run(xs: list[torch.Tensor]) -> Arrays:
-        made = call_with(module if own else program, xs, module)
-        value = torch_loss(loss)(made, torch.as_tensor(np.asarray(labels)))
+        outputs = outputs_of(call_with(module if own else program, xs, module))
         parameters = dict(module.named_parameters(remove_duplicate=False))
-        grads = torch.autograd.grad(value, [parameters[n] for n in names], allow_unused=True)
+        learns = {n: parameters[n] * torch.as_tensor(mask) for n, mask in masks.items()}
+        value = torch_objective(objective, outputs, targets, learns)
+        grads = torch.autograd.grad(value, [parameters[n] for n in masks], allow_unused=True)
         found = {LOSS: value.detach().numpy()}
-        for name, g in zip(names, grads, strict=True):
+        for name, g in zip(masks, grads, strict=True):
             found[name] = (torch.zeros_like(parameters[name]) if g is None else g).numpy()
         return found
 

@@ -25,15 +25,16 @@ from trainlet.arguments import (
 )  # fmt: skip
 from trainlet.compiled import CompiledProgram
 from trainlet.frontends.calibration import example_inputs as float_inputs
-from trainlet.frontends.losses import loss_of
+from trainlet.frontends.losses import objective_of
 from trainlet.frontends.network import Model, Network, import_network, opened, parameter_names
 from trainlet.frontends.quantized import check_calibration, integer_precision
 from trainlet.frontends.variants import Variants
 from trainlet.ir.arguments import one_of, whole
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
-from trainlet.ops.loss import Loss
+from trainlet.ops.objective import Loss
 from trainlet.ops.optimizer import Optimizer
+from trainlet.ops.penalty import Penalty
 from trainlet.ops.quantized.precision import Int8
 from trainlet.ops.verify import verify
 from trainlet.passes import training as passes
@@ -48,6 +49,8 @@ from trainlet.planning.place import plan_apply
 from trainlet.planning.program import Stage, training_stages
 from trainlet.planning.target import Target
 
+Term = Loss | Penalty | str
+Losses = Term | Sequence[Term]
 Scheme = UpdateScheme | Mapping[str, float] | str
 STAGES = ("load", "quantize", *passes.STAGES, "lower", "place")
 
@@ -81,7 +84,7 @@ def train(
     graph: Graph,
     scheme: Scheme,
     *,
-    loss: Loss | str = "cross_entropy",
+    loss: Losses = "cross_entropy",
     optimizer: Optimizer | None = None,
     accumulate: int = 1,
     precision: str | Int8 | None = None,
@@ -95,13 +98,13 @@ def train(
     stop_after: one of the stages from "freeze" to "fuse": the result's `step` is the graph then.
     The other arguments and the errors are those of `compile`.
     """
-    criterion, optimizer, chosen = loss_of(loss), optimizer_of(optimizer), scheme_of(scheme)
+    objective, optimizer, chosen = objective_of(loss), optimizer_of(optimizer), scheme_of(scheme)
     accumulate = whole("accumulate", accumulate, 1, MOST_SUMMED)
     integer = integer_precision(precision_of(precision), graph_of(graph))
     if stop_after is not None:
         one_of("no stage ", stop_after, passes.STAGES)
     chosen = _chosen(chosen, graph)
-    return passes.training(graph, chosen, criterion, optimizer, accumulate, integer, stop_after)
+    return passes.training(graph, chosen, objective, optimizer, accumulate, integer, stop_after)
 
 
 def plan(
@@ -134,7 +137,7 @@ def compile(
     target: str | Target = "cortex-m7",
     precision: str | Int8 | None = None,
     calibration: Sequence[ArrayLike] | None = None,
-    loss: Loss | str = "cross_entropy",
+    loss: Losses = "cross_entropy",
     optimizer: Optimizer | None = None,
     accumulate: int = 1,
     prefix: str = "trainer",
@@ -155,7 +158,8 @@ def compile(
     precision: "float32", or "int8" (an Int8 says how): real integers forward, updates with
     quantisation-aware scaling; `calibration` batches show a float network's ranges.  None is what
     the network is: "int8" of an int8 .tflite file or backbone, else "float32".
-    loss: "cross_entropy" (int labels), "mse", "bce", "bce_with_logits", or a Loss.
+    loss: "cross_entropy" (int labels), "mse", "bce", "bce_with_logits", a Loss, or a list whose
+    sum the step minimises: losses, and penalties L2 and Proximal on what learns.
     accumulate: gradients of so many steps are averaged before the parameters change.
     tile: whether maps too large for the arena exist only a few rows at a time; by default where
     the target's RAM is limited, and where that lowers the arena.  The results are the same bit for
@@ -182,7 +186,7 @@ def compile(
     """
     planning = Planning.of(target, prefix, tile, stream, max_ram, max_recompute, schedule, rollback)
     accumulate = whole("accumulate", accumulate, 1, MOST_SUMMED)
-    given, criterion, optimizer = scheme_of(scheme), loss_of(loss), optimizer_of(optimizer)
+    given, objective, optimizer = scheme_of(scheme), objective_of(loss), optimizer_of(optimizer)
     network = opened(model)
     integer = integer_precision(precision_of(precision), network)
     check_calibration(network, integer, calibration)
@@ -196,7 +200,7 @@ def compile(
     def trained(asked: Asked) -> Training:
         forward = graphs.forward(asked.precision, asked.batch, asked.scheme.ratios)
         return passes.training(
-            forward, asked.scheme, criterion, asked.optimizer, asked.accumulate, asked.precision
+            forward, asked.scheme, objective, asked.optimizer, asked.accumulate, asked.precision
         )
 
     def planned(asked: Asked) -> CompiledProgram:
@@ -225,7 +229,7 @@ def _planned(training: Training, how: Planning, options: Options | None = None) 
     program = CompiledProgram(
         training_stages(step, apply), how.target, training.accumulate, training.lr, how.prefix,
         rollback=how.planner.rollback, precision=training.precision, options=options,
-        folded=training.folded,
+        folded=training.folded, losses=training.losses,
     )  # fmt: skip
     return fit_program(program, how.limits, how.max_recompute, how.planner)
 

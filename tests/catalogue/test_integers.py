@@ -6,7 +6,7 @@ import pytest
 from catalogue.cases import CASES, evaluate
 from trainlet.ir.graph import Graph
 from trainlet.ir.types import Quant, TensorType
-from trainlet.ops.loss import Loss
+from trainlet.ops.objective import Loss, total_loss
 from trainlet.ops.op import OPS, build, leaf
 from trainlet.ops.quantized.cast import dequantized
 from trainlet.ops.quantized.fixed_point import requantization
@@ -169,7 +169,7 @@ def layer(x, name, outputs, scale):
 def gradients(y, values):
     """The graph of a mean squared error of the real values of y and its gradients."""
     outputs = {"logits": dequantized(y), "y": y}
-    loss = Loss("mse").build(outputs["logits"])
+    loss = total_loss([Loss("mse")], {"logits": outputs["logits"]})
     return verify(fold_constants(differentiate(Graph({**outputs, "loss": loss}, values))))
 
 

@@ -10,7 +10,7 @@ from catalogue.cases import CASES, evaluate, leaves
 from catalogue.torch_reference import REFERENCE
 from trainlet.ir.graph import Node, topological
 from trainlet.ir.types import Quant, TensorType
-from trainlet.ops.loss import LOSSES
+from trainlet.ops.objective import LOSSES
 from trainlet.ops.op import OPS, leaf
 from trainlet.ops.optimizer import OPTIMIZERS, SGD, Adam, RMSprop, Updates
 from trainlet.ops.quantized.precision import Int8

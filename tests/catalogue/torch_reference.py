@@ -74,6 +74,12 @@ def _spread(g: Tensor, axis: int, start: int, size: int, step: int = 1) -> Tenso
     return torch.slice_scatter(g.new_zeros(shape), g, axis, start, end, step)
 
 
+def _distillation(z: Tensor, t: Tensor, temperature: float) -> Tensor:
+    own, wanted = (F.log_softmax(v / temperature, 1) for v in (z, t))
+    divergence = F.kl_div(own, wanted, reduction="batchmean", log_target=True)
+    return temperature**2 * divergence
+
+
 def _slice(x: Tensor, axis: int, start: int, stop: int, step: int = 1) -> Tensor:
     return x.index_select(axis, torch.arange(start, stop, step))
 
@@ -103,6 +109,7 @@ REFERENCE: dict[str, Callable[..., Tensor]] = {
     "matmul": _matmul,
     "max_pool": _max_pool,
     "mse": F.mse_loss,
+    "distillation": _distillation,
     "mul": torch.mul,
     "normalize": _normalize,
     "offset": lambda x, term: x + term,

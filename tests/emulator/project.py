@@ -13,8 +13,8 @@ LINEAR = Path(__file__).parent / "linear"
 INTERFACE = Interface(
     prefix="trainer",
     inputs=(Argument("x", "float", 4), Argument("gain", "int32_t", 1)),
-    output=Argument("logits", "float", 3),
-    target=Argument("label", "int32_t", 1),
+    outputs=(Argument("logits", "float", 3),),
+    targets=(Argument("label", "int32_t", 1),),
     blob_bytes=68,
 )
 SAMPLE = {"x": [1.0, 2.0, -1.0, 0.5], "gain": [2]}

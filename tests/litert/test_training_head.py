@@ -11,7 +11,7 @@ from litert.reference import data, draw, leaves, oracle
 from litert.writer import Operator, Tensor, write
 from trainlet.frontends.tflite import import_tflite
 from trainlet.ir.types import TensorType
-from trainlet.ops.loss import Loss
+from trainlet.ops.objective import Loss, total_loss
 from trainlet.ops.verify import verify
 from trainlet.passes.differentiate import differentiate
 from trainlet.passes.freeze import fold_constants
@@ -135,7 +135,7 @@ def test_a_network_of_integers_needs_no_precision(opened):
 @pytest.mark.parametrize("name", ["kws", "ic", "mcunet_vww"])
 def test_every_parameter_gets_a_finite_gradient(name):
     graph = float_head(without_softmax(import_tflite(data(QUANTISED[name]))))
-    loss = Loss("cross_entropy").build(graph.outputs["logits"])
+    loss = total_loss([Loss("cross_entropy")], {"logits": graph.outputs["logits"]})
     graph = type(graph)({**graph.outputs, "loss": loss}, graph.values)
     graph = verify(fold_constants(differentiate(graph)))
     assert not [n for n in graph.nodes() if n.op == "channel_scale"], "folded into constants"

@@ -6,7 +6,7 @@ import pytest
 
 import trainlet as tl
 from int8.networks import quantised
-from trainlet.frontends.losses import loss_of
+from trainlet.frontends.losses import objective_of
 from trainlet.ir.graph import Graph
 from trainlet.passes.training import differentiate_once, step_of_scheme
 from trainlet.planning.estimate import estimate, estimate_tiled
@@ -24,7 +24,7 @@ def network() -> tuple[Graph, Graph]:
     graph, _ = quantised("ds_cnn")
     assert isinstance(graph, Graph)
     every = tl.UpdateScheme({n.name: 1.0 for n in graph.leaves("param")})
-    return graph, differentiate_once(graph, every, loss_of("cross_entropy"), PRECISION)
+    return graph, differentiate_once(graph, every, objective_of("cross_entropy").losses, PRECISION)
 
 
 def steps(preset: str) -> tuple[Graph, Graph]:

@@ -13,7 +13,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 import trainlet as tl
 from int8.networks import quantised
 from trainlet.backends.torch.table import find_lowering
-from trainlet.planning.program import LOSS, RATE, TARGET
+from trainlet.ir.roles import LOSS, RATE, TARGET
 from trainlet.run.simulated import NEW
 
 EXPERIMENTS = 2

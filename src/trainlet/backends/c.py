@@ -12,16 +12,18 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainlet.backends import kernels, project
-from trainlet.backends.interface import CTYPES, interface_of
+from trainlet.backends.interface import CTYPES, Argument, interface_of
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
 from trainlet.backends.namespace import own
 from trainlet.backends.record import Record, print_record
 from trainlet.ir.graph import Node
+from trainlet.ir.roles import LOSS, RATE
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
+from trainlet.passes.penalize import ANCHORS
 from trainlet.planning.blob import VERSION, WITHIN, WORD
 from trainlet.planning.buffers import holder, in_arena
-from trainlet.planning.program import APPLY, LOGITS, LOSS, RATE, STEP, Program, Stage
+from trainlet.planning.program import APPLY, STEP, Program, Stage
 from trainlet.planning.tiles.tile import Band, Fetch, Place, Slide, Step, Tile
 
 _POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8"}
@@ -174,7 +176,7 @@ class Emitter:
         return f"(const float *)(const void *)((const uint8_t *)&{self.own}state + {at})"
 
     def forward(self) -> list[str]:
-        """All calls up to the logits; what a prediction does not need runs in training only."""
+        """All calls up to the outputs; what a prediction does not need runs in training only."""
         first, _ = self.program.halves
         wanted = frozenset(self.program.predict_order)
         return [
@@ -183,7 +185,7 @@ class Emitter:
         ]
 
     def step(self) -> list[str]:
-        """All calls after the logits; before anything is updated, the loss is taken and judged."""
+        """All calls after the outputs; before anything is updated, the loss is taken and judged."""
         stage = self.program.stages[STEP]
         loss = self.program.graph.outputs[LOSS]
         lines: list[str] = []
@@ -219,8 +221,8 @@ class Emitter:
         given = [self.slot(n) for n in p.inputs]
         inputs = [slot for slot in given if not slot["streamed"]]
         stream = next((slot for slot in given if slot["streamed"]), None)
-        logits, target = p.graph.outputs[LOGITS], p.target_leaf
-        classes = logits.type.shape[-1] if target.type.dtype == "int32" else 0
+        outputs = [self.output(n, a) for n, a in zip(p.outputs.values(), face.outputs, strict=True)]
+        targets = [self.target(n, a) for n, a in zip(p.targets, face.targets, strict=True)]
         rate = {n.name: n for n in step.graph.leaves("input")}.get(RATE)
         return {
             "p": p.prefix,
@@ -251,23 +253,16 @@ class Emitter:
             "stream_arguments": f"{stream['name']}, context, " if stream else "",
             "example_arguments": ", ".join(i["example"] or i["name"] for i in given),
             "example_slots": ", ".join(i["example"] or f"{p.prefix}_{i['name']}()" for i in given),
-            "logits": {
-                "count": logits.type.size,
-                "ctype": CTYPES[logits.type.dtype],
-                "bytes": logits.type.nbytes,
-                "shape": _shape(logits.type.shape),
-                "pointer": self.pointer(logits, step),
-            },
-            "target": {
-                "count": target.type.size,
-                "ctype": face.target.ctype,
-                "meaning": f"labels in 0..{classes - 1}" if classes else _shape(target.type.shape),
-                "classes": classes,
-                "pointer": self.pointer(target, step),
-            },
+            "outputs": outputs,
+            "output_parameters": ", ".join(o["parameter"] for o in outputs),
+            "output_arguments": ", ".join(o["name"] for o in outputs),
+            "targets": targets,
+            "target_parameters": "".join(f"{t['parameter']}, " for t in targets),
+            "target_arguments": "".join(f"{t['name']}, " for t in targets),
             "kept": [self.stored(n) for n in p.kept],
             "params": [self.stored(n) for n in p.params],
-            "states": [self.stored(n) for n in p.states],
+            "states": (states := [self.stored(n) for n in p.states]),
+            "anchors": [leaf for leaf in states if leaf["anchors"]],
             "slides": any(tile.slides for stage in p.planned for tile in stage.plan.tiles),
             "forward": (forward := self.forward()),
             "trains": any(line.lstrip().startswith(TRAINING) for line in forward),
@@ -302,10 +297,11 @@ class Emitter:
         return found
 
     def quantised(self) -> list[dict[str, Any]]:
-        """What real numbers the integers of an input, and of the logits, stand for."""
+        """What real numbers the integers of an input, and of an output, stand for."""
         p = self.program
         named = [(self.inputs[n], n, True) for n in p.inputs]
-        named.append((LOGITS, p.graph.outputs[LOGITS], False))
+        symbols = (a.symbol for a in interface_of(p).outputs)
+        named += [(s, n, False) for s, n in zip(symbols, p.outputs.values(), strict=True)]
         return [
             {
                 "name": name,
@@ -324,6 +320,31 @@ class Emitter:
         rate = next(n for n in stage.graph.leaves("input") if n.name == RATE)
         calls = self.calls(stage.plan.steps(), stage) + self.mark
         return {"lr": stage.plan.offset[rate], "calls": calls}
+
+    def output(self, n: Node, argument: Argument) -> dict[str, Any]:
+        """What a prediction writes."""
+        return {
+            "name": argument.symbol,
+            "parameter": f"{argument.ctype} *{argument.symbol}",
+            "count": n.type.size,
+            "ctype": argument.ctype,
+            "bytes": n.type.nbytes,
+            "shape": _shape(n.type.shape),
+            "pointer": self.pointer(n, self.program.stages[STEP]),
+        }
+
+    def target(self, n: Node, argument: Argument) -> dict[str, Any]:
+        """What a loss compares an output with."""
+        classes = self.program.classes(n)
+        return {
+            "name": argument.symbol,
+            "parameter": f"const {argument.ctype} *{argument.symbol}",
+            "count": n.type.size,
+            "ctype": argument.ctype,
+            "meaning": f"labels in 0..{classes - 1}" if classes else _shape(n.type.shape),
+            "classes": classes,
+            "pointer": self.pointer(n, self.program.stages[STEP]),
+        }
 
     def slot(self, n: Node) -> dict[str, Any]:
         """An input of the model: its place in the arena, and what its numbers mean."""
@@ -360,6 +381,7 @@ class Emitter:
             "count": n.type.size,
             "given": _but_zeros(start).size,
             "fill": literal(start[0]) if n.op == "state" else "",
+            "anchors": f"p_{self.state[n.attrs[ANCHORS]]}" if ANCHORS in n.attrs else "",
         }
 
 

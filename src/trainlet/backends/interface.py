@@ -11,9 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trainlet.backends.names import input_symbols
+from trainlet.backends.names import input_symbols, result_symbols, target_symbols
 from trainlet.errors import DataError
-from trainlet.planning.program import LOGITS, TARGET, Program
+from trainlet.ir.roles import target_name
+from trainlet.planning.program import Program
 
 CType = Literal["float", "int32_t", "int16_t", "int8_t"]
 DTYPES: dict[CType, np.dtype] = {
@@ -32,7 +33,7 @@ CTYPES: dict[str, CType] = {
 
 @dataclass(frozen=True)
 class Argument:
-    """One flat array of the C API: an input slot, the output or the target."""
+    """One flat array of the C API: an input slot, an output or a target."""
 
     name: str
     ctype: CType
@@ -82,15 +83,22 @@ class Interface:
 
     prefix: str
     inputs: tuple[Argument, ...]
-    output: Argument
-    target: Argument
+    outputs: tuple[Argument, ...]
+    targets: tuple[Argument, ...]
     blob_bytes: int
+
+    @property
+    def result(self) -> np.dtype:
+        """What the elements of the outputs are: all are of one type."""
+        return self.outputs[0].dtype
 
 
 def interface_of(program: Program) -> Interface:
     """The C API of a program's project."""
-    logits, target = program.graph.outputs[LOGITS].type, program.target_leaf.type
     symbols = input_symbols(n.name for n in program.inputs)
+    outputs = result_symbols(list(program.outputs), symbols.values())
+    names = [target_name(n) for n in program.targets]
+    targets = target_symbols(names, [*symbols.values(), *outputs])
     return Interface(
         program.prefix,
         tuple(
@@ -103,7 +111,13 @@ def interface_of(program: Program) -> Interface:
             )
             for n in program.inputs
         ),
-        Argument(LOGITS, CTYPES[logits.dtype], logits.size),
-        Argument(TARGET, CTYPES[target.dtype], target.size),
+        tuple(
+            Argument(name, CTYPES[n.type.dtype], n.type.size, called=symbol)
+            for (name, n), symbol in zip(program.outputs.items(), outputs, strict=True)
+        ),
+        tuple(
+            Argument(name, CTYPES[n.type.dtype], n.type.size, called=symbol)
+            for name, n, symbol in zip(names, program.targets, targets, strict=True)
+        ),
         program.layout.blob_bytes,
     )

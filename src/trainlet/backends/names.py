@@ -7,7 +7,7 @@ docs/c-project.md says what a user can rely on.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from trainlet.backends.reserved import PREFIXES, WORDS
 from trainlet.errors import TrainletError
@@ -49,6 +49,24 @@ def _input_symbol(name: str) -> str:
     return f"{OTHER}{symbol}" if taken or not symbol[:1].isalpha() else symbol
 
 
+def result_symbols(outputs: Sequence[str], inputs: Iterable[str]) -> list[str]:
+    """What the outputs are called in C: `logits` where it is one, else `output_` and the name.
+
+    inputs: the identifiers that are taken
+    """
+    return _beside("output_", outputs, inputs) if len(outputs) > 1 else ["logits"]
+
+
+def target_symbols(targets: Sequence[str], taken: Iterable[str]) -> list[str]:
+    """What the targets are called in C: `target` where it is one, else `target_` and the name."""
+    return _beside("target_", targets, taken) if len(targets) > 1 else ["target"] * len(targets)
+
+
+def _beside(start: str, names: Sequence[str], taken: Iterable[str]) -> list[str]:
+    symbols = _unlike(names, lambda name: f"{start}{_identifier(name)}", taken)
+    return [symbols[name] for name in names]
+
+
 def leaf_symbols(names: Iterable[str]) -> dict[str, str]:
     """The part of an identifier that stands for each parameter; never an identifier alone."""
     return _unlike(names, _identifier)
@@ -59,10 +77,13 @@ def _identifier(name: str) -> str:
     return re.sub(r"[\W_]+", "_", name, flags=re.ASCII)[:IDENTIFIER].strip("_") or "unnamed"
 
 
-def _unlike(names: Iterable[str], make: Callable[[str], str]) -> dict[str, str]:
-    """An identifier for each name; no two are equal, whatever their case."""
+def _unlike(
+    names: Iterable[str], make: Callable[[str], str], taken: Iterable[str] = ()
+) -> dict[str, str]:
+    """An identifier for each name; no two are equal, nor equal to one of `taken`, whatever their
+    case."""
     found: dict[str, str] = {}
-    used: set[str] = set()
+    used = {symbol.lower() for symbol in taken}
     for name in names:
         base = make(name)
         symbol, k = base, 2

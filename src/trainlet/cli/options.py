@@ -11,7 +11,7 @@ import typer
 import trainlet as tl
 from trainlet.errors import SchemeError, TrainletError
 from trainlet.ir.npz import read_npz
-from trainlet.ops.loss import LOSSES
+from trainlet.ops.objective import LOSSES
 from trainlet.ops.optimizer import OPTIMIZERS, Optimizer
 from trainlet.ops.quantized.precision import GRADIENTS
 from trainlet.passes.presets import PRESETS

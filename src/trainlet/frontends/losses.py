@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainlet.errors import TrainletError, shown
-from trainlet.ops.loss import LOSSES, Loss
+from trainlet.ops.objective import LOSSES, Loss, Objective, chosen_output
+from trainlet.ops.penalty import L2, Proximal
 
 _MODULES: dict[type[nn.Module], str] = {
     nn.CrossEntropyLoss: "cross_entropy",
@@ -27,11 +30,23 @@ _STANDARD = {"reduction": "mean", "weight": None, "pos_weight": None, "ignore_in
 """Options that must be as torch sets them."""
 
 
-def loss_of(loss: Any) -> Loss:
-    """The loss that a name, a Loss, or torch's module or function of that meaning stands for.
+def objective_of(loss: Any) -> Objective:
+    """The objective that `loss=` asks for: one term, or a list of them.
 
-    Raises TrainletError for another, and for an option that a trainlet does not compute.
+    A term is the name of a loss, a Loss, torch's module or function of that meaning, or a penalty.
+    Raises TrainletError for another, for an option that a trainlet does not compute, and where
+    there are penalties alone.
     """
+    given = list(loss) if isinstance(loss, (list, tuple)) else [loss]
+    penalties = tuple(term for term in given if isinstance(term, (L2, Proximal)))
+    losses = tuple(_loss_of(term) for term in given if not isinstance(term, (L2, Proximal)))
+    if not losses:
+        raise TrainletError(f"loss={shown(loss)} has no loss; allowed: {', '.join(LOSSES)}, a "
+                            "Loss, or a list of these and of penalties")  # fmt: skip
+    return Objective(losses, penalties)
+
+
+def _loss_of(loss: Any) -> Loss:
     if isinstance(loss, Loss):
         return loss
     if type(loss) in _MODULES:
@@ -41,8 +56,8 @@ def loss_of(loss: Any) -> Loss:
         return Loss(known[0])
     if isinstance(loss, str):
         return Loss(loss)
-    raise TrainletError(f"loss={shown(loss)}; allowed: {', '.join(LOSSES)}, a Loss, or torch's "
-                        "module of the same meaning")  # fmt: skip
+    raise TrainletError(f"loss={shown(loss)}; allowed: {', '.join(LOSSES)}, a Loss, torch's "
+                        "module of the same meaning, or a list of these")  # fmt: skip
 
 
 def _of_module(module: nn.Module, name: str) -> Loss:
@@ -57,8 +72,41 @@ def _of_module(module: nn.Module, name: str) -> Loss:
 
 
 def torch_loss(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
-    """torch's function of the prediction and the target that computes this loss."""
+    """torch's function of the prediction and the target that computes this loss, without its
+    weight."""
+    if loss.name == "distillation":
+        return partial(_distillation, temperature=loss.temperature)
     function = next(function for function, name in _FUNCTIONS.items() if name == loss.name)
     if function is F.cross_entropy:
         return lambda z, y: F.cross_entropy(z, y.long(), label_smoothing=loss.label_smoothing)
     return lambda z, y: function(z, y.to(z.dtype))
+
+
+def _distillation(z: Tensor, y: Tensor, temperature: float) -> Tensor:
+    own, wanted = (F.log_softmax(v / temperature, 1) for v in (z, y.to(z.dtype)))
+    return F.kl_div(own, wanted, reduction="batchmean", log_target=True) * temperature**2
+
+
+def torch_objective(
+    objective: Objective,
+    outputs: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
+    parameters: Mapping[str, Tensor],
+) -> Tensor:
+    """The step's loss in torch.
+
+    outputs: of the network, by name; targets: by name; parameters: what learns, at the anchor of a
+    proximal term
+    """
+    total = torch.zeros((), dtype=next(iter(outputs.values())).dtype)
+    for loss in objective.losses:
+        prediction = outputs[chosen_output(loss, outputs)]
+        total = total + loss.weight * torch_loss(loss)(prediction, targets[loss.target])
+    for penalty in objective.penalties:
+        covered = parameters.keys() if penalty.parameters is None else penalty.parameters
+        for name in covered:
+            if name in parameters:
+                w = parameters[name]
+                apart = w - w.detach() if isinstance(penalty, Proximal) else w
+                total = total + penalty.weight / 2 * apart.square().sum()
+    return total

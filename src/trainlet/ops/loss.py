@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from trainlet.errors import DataError, TrainletError, shown
-from trainlet.ir.arguments import closest, finite
+from trainlet.errors import DataError
 from trainlet.ir.graph import Node, topological
 from trainlet.ir.types import TensorType
 from trainlet.ops.activation import sigmoid
@@ -21,7 +20,6 @@ from trainlet.ops.op import (
     Sample,
     build,
     float32,
-    leaf,
     register,
     require,
     same_type,
@@ -45,33 +43,6 @@ def times(x: Node, g: Node) -> Node:
     if g.op == "scale":
         return build("scale", times(x, g.inputs[0]), **g.attrs)
     return build("mul", x, g)
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What a step minimises: "cross_entropy" (int32 labels), "mse", "bce", "bce_with_logits"."""
-
-    name: str
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or self.name not in LOSSES:
-            known = ", ".join(LOSSES) + closest(self.name, LOSSES)
-            raise TrainletError(f"unknown loss {shown(self.name)}; known: {known}")
-        if not 0 <= finite("label_smoothing", self.label_smoothing) < 1:
-            raise TrainletError(f"label_smoothing {self.label_smoothing} is not in [0, 1)")
-        if self.label_smoothing and self.name != "cross_entropy":
-            raise TrainletError("label_smoothing goes with the loss 'cross_entropy' alone")
-
-    def build(self, prediction: Node) -> Node:
-        """The loss node on a prediction, with its `target` input."""
-        if self.name != "cross_entropy":
-            return build(self.name, prediction, leaf("input", "target", prediction.type))
-        target = leaf("input", "target", typed("int32", prediction.type.shape[0]))
-        return build(self.name, prediction, target, smoothing=self.label_smoothing)
-
-
-LOSSES = ("cross_entropy", "mse", "bce", "bce_with_logits")
 
 
 def _infer_scalar(z: TensorType, t: TensorType) -> TensorType:
@@ -203,3 +174,60 @@ for _name, (_meaning, _slope, _tolerance, _values) in _ELEMENTWISE.items():
             samples=_seeded([Sample((float32(3, 4), float32(3, 4)), {}, _values)]),
         )
     )
+
+
+def _log_softmax(z: np.ndarray) -> np.ndarray:
+    shifted = z - z.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+
+
+def _infer_distillation(z: TensorType, t: TensorType, temperature: float) -> TensorType:
+    require(z.rank == 2 and z == t, f"distillation takes two logits [N,classes], found {z}, {t}")
+    return float32()
+
+
+def _eval_distillation(z: np.ndarray, t: np.ndarray, temperature: float) -> np.ndarray:
+    own, wanted = (_log_softmax(x / np.float32(temperature)) for x in (z, t))
+    divergence = (np.exp(wanted) * (wanted - own)).sum() / len(z)
+    return np.asarray(divergence * np.float32(temperature) ** 2, z.dtype)
+
+
+def _eval_distillation_dz(
+    z: np.ndarray, t: np.ndarray, seed: np.ndarray, temperature: float
+) -> np.ndarray:
+    share = np.float32(temperature)
+    return (softmax(z / share) - softmax(t / share)) * share / np.float32(len(z))
+
+
+def _tempered(n: Node) -> tuple[Literal, ...]:
+    return *n.inputs[0].type.shape, float(n.attrs["temperature"])
+
+
+_TEACHER_SAMPLES = [
+    Sample((float32(3, 4), float32(3, 4)), {"temperature": 4.0}),
+    Sample((float32(3, 4), float32(3, 4)), {"temperature": 1.0}, {0: _large}),
+]
+register(
+    Op(
+        "distillation",
+        infer=_infer_distillation,
+        eval=_eval_distillation,
+        vjp=lambda n, g: [lambda: weighted("distillation_dz", n, g), None],
+        call=_tempered,
+        tolerance=8 * ANOTHER_ORDER,  # differences of logarithms that are nearly equal
+        samples=_TEACHER_SAMPLES,
+    )
+)
+
+register(
+    Op(
+        "distillation_dz",
+        infer=lambda z, t, seed, temperature: z,
+        eval=_eval_distillation_dz,
+        call=_tempered,
+        inplace=(0,),
+        tolerance=OUR_SERIES,
+        seed=2,
+        samples=_seeded(_TEACHER_SAMPLES),
+    )
+)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph
-
-OWN = {"target": "the target of a step", "lr": "its learning rate"}
-"""Inputs of every trainer, whatever its network."""
+from trainlet.ir.roles import reserved_for
 
 
 def distinct_names(graph: Graph) -> Graph:
     """The graph itself; raises UnsupportedError for two inputs or parameters of one name."""
     seen: dict[str, str] = {}
     for n in graph.leaves():
-        if n.op == "input" and n.name in OWN:
+        if n.op == "input" and reserved_for(n.name):
             raise UnsupportedError(f"the input {n.name!r} has the name of {_otherwise(n.name)}")
         if n.name in seen:
             what = "input" if "input" in (n.op, seen[n.name]) else n.op
@@ -26,7 +24,7 @@ def distinct_names(graph: Graph) -> Graph:
 
 def _otherwise(name: str) -> str:
     """What to do about it."""
-    own = OWN.get(name, "")
+    own = reserved_for(name)
     return (
         f"{own}; call the argument of the model's forward otherwise, for example '{name}_input', "
         "and export it again"

@@ -7,11 +7,11 @@ from functools import cache
 from typing import NamedTuple
 
 from trainlet.ir.graph import Graph, Node
+from trainlet.ir.roles import forward_part
 from trainlet.ir.storage import Part, storage
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import leaf
 from trainlet.ops.quantized.shape import joined as joined_parts
-from trainlet.passes.training_head import LOGITS
 from trainlet.passes.update import PREFIX
 
 FROZEN = ".frozen"
@@ -46,7 +46,7 @@ def split_weights(graph: Graph) -> Graph:
         learns, frozen, axis = halves[p]
         return joined_parts(learns, frozen, axis, p.name)
 
-    forward = set(Graph({LOGITS: graph.outputs[LOGITS]}).nodes())
+    forward = set(forward_part(graph).nodes())
     new: dict[Node, Node] = {}
     for n in graph.nodes():
         inputs = [joined(i, n in forward) if i in halves else new[i] for i in n.inputs]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from trainlet.errors import SchemeError
 from trainlet.ir.graph import Graph
+from trainlet.ir.roles import LOSS, predictions
 from trainlet.ir.scheme import UpdateScheme
-from trainlet.ops.loss import Loss
+from trainlet.ops.objective import Loss, Objective, total_loss
 from trainlet.ops.optimizer import Optimizer
+from trainlet.ops.penalty import Penalty
 from trainlet.ops.quantized.precision import Int8
 from trainlet.ops.verify import verify
 from trainlet.passes.differentiate import differentiate
@@ -23,10 +25,11 @@ from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
 from trainlet.passes.leaf_names import distinct_names
 from trainlet.passes.merged import settle
+from trainlet.passes.penalize import penalize
 from trainlet.passes.prune import prune
 from trainlet.passes.resolve import resolve
 from trainlet.passes.split import split_weights
-from trainlet.passes.training_head import LOGITS, read_by_loss
+from trainlet.passes.training_head import read_by_losses
 from trainlet.passes.update import Training, attach_updates
 from trainlet.progress import stage
 
@@ -36,7 +39,7 @@ STAGES = ("freeze", "layout", "fold", "differentiate", "prune", "split", "update
 def training(
     graph: Graph,
     scheme: UpdateScheme,
-    loss: Loss,
+    objective: Objective,
     optimizer: Optimizer,
     accumulate: int = 1,
     precision: Int8 | None = None,
@@ -47,7 +50,8 @@ def training(
 
     Raises SchemeError for a scheme that does not fit the graph.
     """
-    graph = verify(distinct_names(read_by_loss(graph, loss.name)))
+    graph, losses = read_by_losses(graph, objective.losses)
+    graph = verify(distinct_names(graph))
     settled = settle(graph, scheme)
     graph, chosen = settled.graph, resolve(settled.scheme, settled.graph)
     if not len(chosen):
@@ -56,26 +60,26 @@ def training(
         "freeze": lambda g: freeze(g, chosen),
         "layout": in_layout,
         "fold": folded,
-        "differentiate": lambda g: with_gradients(g, loss, precision),
+        "differentiate": lambda g: with_gradients(g, losses, precision),
         "prune": lambda g: fold_constants(prune(g, chosen)),
-        "split": split_weights,
+        "split": lambda g: penalize(split_weights(g), objective.penalties),
     }
     for name, run in passes.items():
         stage(name)
         graph = verify(run(graph))
         if name == stop_after:
-            return Training(graph)
+            return Training(graph, losses=losses)
     stage("update")
     found = updated(graph, optimizer, accumulate, precision)
     step = verify(found.step)
     if stop_after != "update":
         stage("fuse")
         step = verify(fused(step))
-    return replace(found, step=step, folded=settled.folded)
+    return replace(found, step=step, folded=settled.folded, losses=losses)
 
 
 def differentiate_once(
-    graph: Graph, scheme: UpdateScheme, loss: Loss, precision: Int8 | None = None
+    graph: Graph, scheme: UpdateScheme, losses: Sequence[Loss], precision: Int8 | None = None
 ) -> Graph:
     """One differentiated graph for many schemes: each then repeats only what `step_of_scheme` does.
 
@@ -84,18 +88,23 @@ def differentiate_once(
     to fold, and a scheme's step reads and keeps the same maps as that of `training`.
     Raises UnsupportedError as `differentiate` does.
     """
-    return with_gradients(folded(in_layout(freeze(graph, scheme))), loss, precision)
+    return with_gradients(folded(in_layout(freeze(graph, scheme))), losses, precision)
 
 
 def step_of_scheme(
-    differentiated: Graph, scheme: UpdateScheme, optimizer: Optimizer, precision: Int8 | None = None
+    differentiated: Graph,
+    scheme: UpdateScheme,
+    optimizer: Optimizer,
+    precision: Int8 | None = None,
+    penalties: Sequence[Penalty] = (),
 ) -> Graph:
     """The training step of one scheme, of what `differentiate_once` returns; it is not verified.
 
-    Raises SchemeError as `prune` does.
+    Raises SchemeError as `prune` does, and what `penalize` raises.
     """
     pruned = fold_constants(freeze(prune(differentiated, scheme), scheme))
-    return fused(updated(split_weights(pruned), optimizer, 1, precision).step)
+    learning = penalize(split_weights(pruned), penalties)
+    return fused(updated(learning, optimizer, 1, precision).step)
 
 
 def in_layout(graph: Graph) -> Graph:
@@ -108,9 +117,9 @@ def folded(graph: Graph) -> Graph:
     return fold_constants(fold_batch_norm(graph))
 
 
-def with_gradients(graph: Graph, loss: Loss, precision: Int8 | None) -> Graph:
+def with_gradients(graph: Graph, losses: Sequence[Loss], precision: Int8 | None) -> Graph:
     """Stage "differentiate"."""
-    outputs = {**graph.outputs, "loss": loss.build(graph.outputs[LOGITS])}
+    outputs = {**graph.outputs, LOSS: total_loss(losses, predictions(graph))}
     gradient = precision.gradient if precision else "float32"
     return differentiate(Graph(outputs, graph.values), gradient=gradient)
 

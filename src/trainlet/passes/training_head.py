@@ -6,13 +6,17 @@ a float32 head: a head of bytes costs accuracy, for it moves by whole steps or n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from trainlet.errors import TrainletError
 from trainlet.ir.graph import Graph, Node, users
+from trainlet.ir.roles import LOGITS, as_outputs, predictions
 from trainlet.ir.storage import storage, to_device, to_user
 from trainlet.ir.types import TensorType
+from trainlet.ops.objective import Loss, chosen_output
 from trainlet.ops.op import build, leaf
 from trainlet.ops.quantized.cast import DEQUANTIZE, dequantized
 from trainlet.ops.quantized.linear import LINEAR_I8
@@ -20,7 +24,7 @@ from trainlet.ops.quantized.softmax import logits_of
 from trainlet.ops.quantized.types import HIGHEST, LOWEST
 from trainlet.ops.shape import RESHAPE
 
-LOGITS, PROBABILITIES = "logits", "probabilities"
+PROBABILITIES = "probabilities"
 
 
 def training_head(graph: Graph, float32: bool) -> Graph:
@@ -36,16 +40,43 @@ def training_head(graph: Graph, float32: bool) -> Graph:
     return Graph({**real.outputs, PROBABILITIES: softmax}, real.values)
 
 
-def read_by_loss(graph: Graph, loss: str) -> Graph:
-    """The graph whose `logits` are what a loss reads: cross-entropy the logits before a softmax of
-    `training_head`, any other loss its probabilities."""
-    outputs = dict(graph.outputs)
-    probabilities = outputs.pop(PROBABILITIES, None)
-    if probabilities is None:
-        return graph
-    if loss != "cross_entropy":
-        outputs[LOGITS] = probabilities
-    return Graph(outputs, graph.values)
+def read_by_losses(graph: Graph, losses: Sequence[Loss]) -> tuple[Graph, tuple[Loss, ...]]:
+    """The graph that returns what the losses read and nothing else, and the losses of its outputs.
+
+    The only output of a graph is its `logits`.  Where `training_head` has left a softmax out,
+    cross-entropy reads the logits before it, and a loss of probabilities its result.
+    Raises TrainletError for an output that the network does not have, or that two losses read as
+    logits and as probabilities.
+    """
+    outputs = predictions(graph)
+    read: dict[str, list[Loss]] = {}
+    for loss in losses:
+        read.setdefault(chosen_output(loss, outputs), []).append(loss)
+    found = {name: _as_read(name, graph, read[name]) for name in outputs if name in read}
+    if len(found) == 1:
+        found = dict.fromkeys((LOGITS,), *found.values())
+        losses = [replace(loss, output=None) for loss in losses]
+    return Graph(as_outputs(found), graph.values), tuple(losses)
+
+
+def _as_read(name: str, graph: Graph, losses: Sequence[Loss]) -> Node:
+    """An output, or the probabilities that were made of it."""
+    logits = predictions(graph)[name]
+    probabilities = graph.outputs.get(probabilities_of(name))
+    kinds = {loss.kind.of_logits for loss in losses}
+    if probabilities is None or kinds == {True}:
+        return logits
+    if len(kinds) > 1:
+        raise TrainletError(
+            f"losses of logits and of probabilities read the output {name!r}, which ends in a "
+            "softmax; leave the softmax out of the model, or use one kind of them"
+        )
+    return probabilities
+
+
+def probabilities_of(name: str) -> str:
+    """The output that holds the softmax of the logits of that name."""
+    return PROBABILITIES if name == LOGITS else f"{PROBABILITIES}.{name}"
 
 
 def without_softmax(graph: Graph) -> Graph:

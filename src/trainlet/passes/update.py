@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from trainlet.ir.graph import Graph, Node
+from trainlet.ops.objective import Loss
 from trainlet.ops.op import build, leaf
 from trainlet.ops.optimizer import Optimizer, Updates
 from trainlet.ops.quantized.precision import Int8
@@ -24,6 +25,7 @@ class Training:
     lr:        the learning rate that a step uses unless it is given another
     precision: how integers are trained; None in float32
     folded:    a parameter that the user's scheme names -> the one that learns for it too
+    losses:    of the outputs of the step, whose weighted sum it minimises, beside penalties
     """
 
     step: Graph
@@ -32,6 +34,7 @@ class Training:
     lr: float = 0.01
     precision: Int8 | None = None
     folded: Mapping[str, str] = field(default_factory=dict)
+    losses: tuple[Loss, ...] = ()
 
 
 def attach_updates(

@@ -9,7 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from trainlet.ir.graph import Graph, Node
+from trainlet.ir.roles import RATE, forward_part, is_target, predictions
 from trainlet.ir.storage import to_device
+from trainlet.ops.objective import Loss, label_classes
 from trainlet.ops.op import OPS
 from trainlet.passes.fuse.rematerialize import rematerialized
 from trainlet.passes.recompute import backward_nodes
@@ -20,7 +22,6 @@ from trainlet.planning.recompute.budget import Recomputation
 from trainlet.planning.target import Target
 from trainlet.planning.tiles.tile import Tile
 
-LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"
 PREDICT, STEP, APPLY = "predict", "step", "apply"
 
 
@@ -38,10 +39,10 @@ class Stage:
 
 def training_stages(step: Stage, apply: Stage | None = None) -> dict[str, Stage]:
     """The stages of a trainer: `step` runs for every batch, `apply` updates the parameters from
-    summed gradients, `predict` is the part of a step that computes the logits."""
-    logits = Graph({LOGITS: step.graph.outputs[LOGITS]}, step.graph.values)
+    summed gradients, `predict` is the part of a step that computes the outputs."""
+    forward = forward_part(step.graph)
     stages = {STEP: step} if apply is None else {STEP: step, APPLY: apply}
-    return {**stages, PREDICT: Stage(logits, step.plan, STEP)}
+    return {**stages, PREDICT: Stage(forward, step.plan, STEP)}
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Program:
 
     `apply`, if there is one, runs after every `accumulate` steps.  All stages share the parameters
     and the state; each has the whole arena while it runs.
+    losses: of the outputs, whose weighted sum a step minimises beside penalties
     """
 
     stages: Mapping[str, Stage]
@@ -59,6 +61,7 @@ class Program:
     prefix: str = "trainer"
     recomputation: Recomputation | None = None
     rollback: bool = True
+    losses: tuple[Loss, ...] = ()
 
     @property
     def graph(self) -> Graph:
@@ -90,7 +93,12 @@ class Program:
     @cached_property
     def inputs(self) -> list[Node]:
         """The model's own inputs."""
-        return [n for n in self.graph.leaves("input") if n.name not in (TARGET, RATE)]
+        return [n for n in self.graph.leaves("input") if n.name != RATE and not is_target(n)]
+
+    @cached_property
+    def outputs(self) -> dict[str, Node]:
+        """What a prediction returns, by name; `logits` where it is one."""
+        return predictions(self.graph)
 
     @cached_property
     def streamed(self) -> Node | None:
@@ -98,8 +106,18 @@ class Program:
         return next((n for n in self.inputs if n in self.plan.streamed), None)
 
     @cached_property
+    def targets(self) -> list[Node]:
+        """The targets of a step's losses, in the order in which the losses name them."""
+        return [n for n in self.graph.leaves("input") if is_target(n)]
+
+    @property
     def target_leaf(self) -> Node:
-        return next(n for n in self.graph.leaves("input") if n.name == TARGET)
+        """The only target, or the first."""
+        return self.targets[0]
+
+    def classes(self, target: Node) -> int:
+        """How many classes the labels of a target tell apart; 0 where it is of real numbers."""
+        return label_classes(target, self.losses, self.outputs)
 
     @cached_property
     def params(self) -> list[Node]:
@@ -140,13 +158,13 @@ class Program:
 
     @cached_property
     def predict_order(self) -> list[Node]:
-        """The part of the step that makes the logits."""
+        """The part of the step that makes the outputs."""
         needed = set(self.stages[PREDICT].graph.nodes())
         return [n for n in self.plan.order if n in needed]
 
     @cached_property
     def halves(self) -> tuple[list[Node | Tile], list[Node | Tile]]:
-        """A step up to the logits, with all that runs in between, and what follows."""
+        """A step up to the outputs, with all that runs in between, and what follows."""
         needed, steps = set(self.predict_order), self.plan.steps()
         last = max(
             k
@@ -218,7 +236,7 @@ def _fed_nodes(graph: Graph) -> set[Node]:
     """The model's inputs, and all that follows from them."""
     fed: set[Node] = set()
     for n in graph.nodes():
-        own = n.op == "input" and n.name not in (TARGET, RATE)
+        own = n.op == "input" and n.name != RATE and not is_target(n)
         if own or any(i in fed for i in n.inputs):
             fed.add(n)
     return fed

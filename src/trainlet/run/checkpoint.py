@@ -196,6 +196,7 @@ def parts_of(program: Program, learn: Dataset, measure: Dataset, seed: int) -> d
 
 
 def _data_digest(data: Dataset) -> str:
-    arrays = [np.ascontiguousarray(a) for a in (data.x, data.y)]
+    targets = data.y.values() if isinstance(data.y, Mapping) else [data.y]
+    arrays = [np.ascontiguousarray(a) for a in (data.x, *targets)]
     kinds = [f"{a.dtype}{a.shape}".encode() for a in arrays]
     return digest(*kinds, *(a.tobytes() for a in arrays))

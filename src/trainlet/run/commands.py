@@ -12,12 +12,19 @@ from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from trainlet.backends.interface import Interface
 from trainlet.errors import DeviceFault
 from trainlet.planning.blob import check_length
-from trainlet.run.device import Closing, Inputs, check, flat_inputs, learning_rate
+from trainlet.run.device import (
+    Closing,
+    Inputs,
+    Targets,
+    check,
+    flat_inputs,
+    flat_targets,
+    learning_rate,
+)
 
 EXIT, IDLE, INIT, PREDICT, STEP, SAVE, LOAD, STACK, MARKED = range(9)
 
@@ -74,15 +81,15 @@ class CommandDevice(Closing):
 
     def predict(self, inputs: Inputs) -> np.ndarray:
         given = self._given(inputs)
-        output = self.interface.output
+        size = sum(a.size for a in self.interface.outputs)
         self._request(PREDICT, *given)
         self._reply("predict", counted=True)
-        return np.frombuffer(self._link.receive(output.size), output.dtype).copy()
+        return np.frombuffer(self._link.receive(size), self.interface.result).copy()
 
-    def step(self, inputs: Inputs, target: ArrayLike, lr: float) -> float:
+    def step(self, inputs: Inputs, target: Targets, lr: float) -> float:
         given = self._given(inputs)
-        wanted = self.interface.target.flat(target)
-        self._request(STEP, wanted, *given, rate=learning_rate(lr))
+        wanted = flat_targets(self.interface, target)
+        self._request(STEP, *wanted, *given, rate=learning_rate(lr))
         self._reply("step", counted=True)
         return struct.unpack("<f", self._link.receive(4))[0]
 

@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from trainlet.errors import DataError
+from trainlet.ir.graph import Node
 from trainlet.ir.npz import read_npz
+from trainlet.ir.roles import target_name
 from trainlet.ir.storage import storage
-from trainlet.planning.program import LOGITS, Program
+from trainlet.planning.program import Program
+from trainlet.run.trainer import by_name
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """x [n, ...] in the layout of the user's model; y [n] int labels, or float targets [n, ...]."""
+    """x [n, ...] in the layout of the user's model; y [n] int labels, or float targets [n, ...];
+    of several targets one array each, by name."""
 
     x: np.ndarray
-    y: np.ndarray
+    y: np.ndarray | Mapping[str, np.ndarray]
 
     def __len__(self) -> int:
         return len(self.x)
 
+    def targets(self, rows: np.ndarray) -> Any:
+        """The targets of some rows, as `Trainer.step` takes them."""
+        if isinstance(self.y, Mapping):
+            return {name: array[rows] for name, array in self.y.items()}
+        return self.y[rows]
+
 
 def read_dataset(path: str | Path, program: Program) -> Dataset:
-    """The arrays x and y of an .npz file.
+    """The arrays x and y of an .npz file; of several targets y_<name> each.
 
     Raises FileError for a file that cannot be read, DataError for what `program` cannot take.
     """
-    arrays = read_npz(path, ("x", "y"))
-    return dataset(program, arrays["x"], arrays["y"], str(path))
+    names = [target_name(n) for n in program.targets]
+    keys = {name: f"y_{name}" for name in names} if len(names) > 1 else dict.fromkeys(names, "y")
+    arrays = read_npz(path, ("x", *keys.values()))
+    y = {name: arrays[key] for name, key in keys.items()}
+    return dataset(program, arrays["x"], y, str(path))
 
 
-def dataset(program: Program, x: np.ndarray, y: np.ndarray, source: str = "data") -> Dataset:
+def dataset(
+    program: Program,
+    x: np.ndarray,
+    y: np.ndarray | Mapping[str, np.ndarray],
+    source: str = "data",
+) -> Dataset:
     """Examples that `program` can learn from; `source` names them in errors."""
     if len(program.inputs) != 1:
         names = ", ".join(n.name for n in program.inputs)
@@ -43,11 +63,27 @@ def dataset(program: Program, x: np.ndarray, y: np.ndarray, source: str = "data"
     if x.shape[1:] != wanted or not x.ndim or not len(x):
         shape = ", ".join(map(str, ("n", *wanted)))
         raise DataError(f"{source}: x has shape {x.shape}; allowed: ({shape}) with n at least 1")
-    if y.ndim == 0 or len(y) != len(x):
-        raise DataError(f"{source}: y has shape {y.shape}; allowed: one entry for each of the "
-                        f"{len(x)} rows of x")  # fmt: skip
-    labels = program.target_leaf.type.dtype == "int32"
-    return Dataset(_floats(x, "x", source), (_labels if labels else _targets)(program, y, source))
+    leaves = {target_name(n): n for n in program.targets}
+    given = by_name(list(leaves), y, "targets")
+    if set(given) != set(leaves):
+        raise DataError(f"{source}: the targets are {[*given]}; allowed: {[*leaves]}")
+    checked = {
+        name: _checked(program, n, np.asarray(given[name]), len(x), source)
+        for name, n in leaves.items()
+    }
+    several = len(checked) != 1
+    return Dataset(_floats(x, "x", source), checked if several else next(iter(checked.values())))
+
+
+def _checked(program: Program, leaf: Node, y: np.ndarray, rows: int, source: str) -> np.ndarray:
+    """One target of a data set; raises DataError."""
+    name = f"y_{target_name(leaf)}" if len(program.targets) > 1 else "y"
+    if y.ndim == 0 or len(y) != rows:
+        raise DataError(f"{source}: {name} has shape {y.shape}; allowed: one entry for each of the "
+                        f"{rows} rows of x")  # fmt: skip
+    if program.classes(leaf):
+        return _labels(program.classes(leaf), leaf, y, name, source)
+    return _targets(leaf, y, name, source)
 
 
 def _floats(array: np.ndarray, name: str, source: str) -> np.ndarray:
@@ -62,19 +98,22 @@ def _floats(array: np.ndarray, name: str, source: str) -> np.ndarray:
     return values
 
 
-def _labels(program: Program, y: np.ndarray, source: str) -> np.ndarray:
-    classes = program.graph.outputs[LOGITS].type.shape[-1]
-    if y.shape != (len(y),) or y.dtype.kind not in "iu":
-        raise DataError(f"{source}: y is {y.dtype} of shape {y.shape}; allowed: integer labels, "
-                        "one dimension")  # fmt: skip
+def _labels(classes: int, leaf: Node, y: np.ndarray, name: str, source: str) -> np.ndarray:
+    if y.shape[1:] != leaf.type.shape[1:] or y.dtype.kind not in "iu":
+        raise DataError(f"{source}: {name} is {y.dtype} of shape {y.shape}; allowed: integer "
+                        f"labels, {_dimensions(leaf)}")  # fmt: skip
     if y.min() < 0 or y.max() >= classes:
         raise DataError(f"{source}: labels in {y.min()}..{y.max()}; allowed: 0..{classes - 1}")
     return y.astype(np.int32)
 
 
-def _targets(program: Program, y: np.ndarray, source: str) -> np.ndarray:
-    wanted = program.target_leaf.type.shape[1:]
+def _dimensions(leaf: Node) -> str:
+    shape = ", ".join(map(str, ("n", *leaf.type.shape[1:])))
+    return f"({shape})" if leaf.type.rank > 1 else "one dimension"
+
+
+def _targets(leaf: Node, y: np.ndarray, name: str, source: str) -> np.ndarray:
+    wanted = leaf.type.shape[1:]
     if y.size != len(y) * int(np.prod(wanted)):
-        shape = ", ".join(map(str, ("n", *wanted)))
-        raise DataError(f"{source}: y has shape {y.shape}; allowed: ({shape})")
-    return _floats(y, "y", source).reshape(len(y), *wanted)
+        raise DataError(f"{source}: {name} has shape {y.shape}; allowed: {_dimensions(leaf)}")
+    return _floats(y, name, source).reshape(len(y), *wanted)

@@ -12,6 +12,8 @@ from trainlet.backends.interface import Interface
 from trainlet.errors import DataError, DivergedError, StateError, TrainletError
 
 Inputs = Mapping[str, ArrayLike]
+Targets = ArrayLike | Mapping[str, ArrayLike]
+"""One array, or one for each target by its name."""
 
 
 @runtime_checkable
@@ -30,10 +32,10 @@ class Device(Protocol):
         ...
 
     def predict(self, inputs: Inputs) -> np.ndarray:
-        """The output of one sample, flat."""
+        """The outputs of one sample, flat, one after the other."""
         ...
 
-    def step(self, inputs: Inputs, target: ArrayLike, lr: float) -> float:
+    def step(self, inputs: Inputs, target: Targets, lr: float) -> float:
         """Train on one sample; the loss before the step."""
         ...
 
@@ -94,6 +96,15 @@ def flat_inputs(interface: Interface, inputs: Inputs) -> list[np.ndarray]:
     if set(inputs) != names:
         raise DataError(f"inputs {sorted(inputs)} given, the program takes {sorted(names)}")
     return [argument.flat(inputs[argument.name]) for argument in interface.inputs]
+
+
+def flat_targets(interface: Interface, target: Targets) -> list[np.ndarray]:
+    """The arrays in the order of the C arguments; missing and unknown names are refused."""
+    names = [argument.name for argument in interface.targets]
+    given = target if isinstance(target, Mapping) or len(names) != 1 else {names[0]: target}
+    if not isinstance(given, Mapping) or set(given) != set(names):
+        raise DataError(f"the program takes the targets {names}, one array each by its name")
+    return [argument.flat(given[argument.name]) for argument in interface.targets]
 
 
 def learning_rate(lr: float) -> float:

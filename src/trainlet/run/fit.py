@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from trainlet.errors import DataError
 from trainlet.interrupt import interrupt_afterwards
-from trainlet.ops.op import OPS
-from trainlet.planning.program import LOSS
+from trainlet.ir.graph import Graph
+from trainlet.ir.roles import LOSS, target_leaf_name, target_name
+from trainlet.ops.objective import Loss, chosen_output, total_loss
+from trainlet.ops.op import float32, leaf
+from trainlet.planning.program import Program
 from trainlet.run.dataset import Dataset
-from trainlet.run.trainer import Trainer
+from trainlet.run.evaluate import evaluate_graph
+from trainlet.run.trainer import Trainer, by_name
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def fit(
         begun = max(position.done - epoch * per_epoch, 0)
         for rows in order[begun:]:
             with interrupt_afterwards():
-                loss = trainer.step(data.x[rows], data.y[rows], lr)
+                loss = trainer.step(data.x[rows], data.targets(rows), lr)
                 position.done += 1
             yield Moment(position.done, total, loss, None, trainer.instructions)
 
@@ -78,20 +82,41 @@ def check_batch(trainer: Trainer, data: Dataset) -> None:
 
 
 def score(trainer: Trainer, data: Dataset) -> Iterator[Moment]:
-    """Predict everything; the last moment has the mean loss and the accuracy over all rows."""
-    batch, node = batch_size(trainer), trainer.program.graph.outputs[LOSS]
-    labels = trainer.program.target_leaf.type.dtype == "int32"
+    """Predict everything; the last moment has the mean loss, penalties left out, and the accuracy
+    of the first loss that reads labels, over all rows."""
+    batch, program = batch_size(trainer), trainer.program
+    of_labels = _first_of_labels(program)
     total, lost, right = -(-len(data) // batch), 0.0, 0
     for k in range(total):
         rows = np.arange(k * batch, (k + 1) * batch)
         seen = rows[rows < len(data)]  # the last batch is filled up with rows seen before
-        logits = trainer.predict(data.x[rows % len(data)])[: len(seen)]
-        lost += len(seen) * float(OPS[node.op].eval(logits, data.y[seen], **node.attrs))
-        if labels:
-            right += int((logits.argmax(-1) == data.y[seen]).sum())
-        done = int(seen[-1]) + 1
-        accuracy = right / done if labels else None
+        made = trainer.predict(data.x[rows % len(data)])
+        outputs = made if isinstance(made, Mapping) else dict.fromkeys(program.outputs, made)
+        outputs = {name: array[: len(seen)] for name, array in outputs.items()}
+        targets = by_name([target_name(n) for n in program.targets], data.targets(seen), "targets")
+        lost += len(seen) * mean_loss(program.losses, outputs, targets)
+        done, accuracy = int(seen[-1]) + 1, None
+        if of_labels is not None:
+            classes = outputs[chosen_output(of_labels, outputs)].argmax(1)
+            right += int((classes == targets[of_labels.target]).sum())
+            accuracy = right / (done * classes[0].size)
         yield Moment(k + 1, total, lost / done, accuracy, trainer.instructions)
+
+
+def _first_of_labels(program: Program) -> Loss | None:
+    labels = {target_name(n) for n in program.targets if program.classes(n)}
+    return next((loss for loss in program.losses if loss.target in labels), None)
+
+
+def mean_loss(
+    losses: Sequence[Loss], outputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]
+) -> float:
+    """The weighted sum of the losses of some rows."""
+    leaves = {name: leaf("input", f"{name} ", float32(*y.shape)) for name, y in outputs.items()}
+    graph = Graph({LOSS: total_loss(losses, leaves)})
+    fed = {leaves[name].name: y for name, y in outputs.items()}
+    fed |= {target_leaf_name(name): np.asarray(y) for name, y in targets.items()}
+    return float(evaluate_graph(graph, fed)[LOSS])
 
 
 def batch_size(trainer: Trainer) -> int:

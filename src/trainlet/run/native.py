@@ -8,14 +8,21 @@ from typing import Any
 
 import numpy as np
 from cffi import FFI
-from numpy.typing import ArrayLike
 
 from trainlet.backends.interface import DTYPES, Argument, Interface
 from trainlet.backends.toolchain import compile_shared
 from trainlet.errors import DeviceFault
 from trainlet.interrupt import interrupt_afterwards
 from trainlet.planning.blob import check_length
-from trainlet.run.device import Closing, Inputs, check, flat_inputs, learning_rate
+from trainlet.run.device import (
+    Closing,
+    Inputs,
+    Targets,
+    check,
+    flat_inputs,
+    flat_targets,
+    learning_rate,
+)
 
 IO_FAILED = -1
 
@@ -30,11 +37,13 @@ def declarations(interface: Interface) -> str:
         else f"{a.ctype} *{name}_{a.symbol}(void);"
         for a in interface.inputs
     )
+    results = ", ".join(f"{a.ctype} *" for a in interface.outputs)
+    targets = "".join(f"const {a.ctype} *, " for a in interface.targets)
     return f"""
         void {name}_init(void);
         {slots}
-        int {name}_predict({given}, {interface.output.ctype} *output);
-        int {name}_step({given}, const {interface.target.ctype} *target, float lr, float *loss);
+        int {name}_predict({given}, {results});
+        int {name}_step({given}, {targets}float lr, float *loss);
         typedef int (*writer)(void *, uint32_t, const void *, uint32_t);
         typedef int (*reader)(void *, uint32_t, void *, uint32_t);
         int {name}_save(writer write, void *context);
@@ -61,16 +70,16 @@ class NativeDevice(Closing):
         self._function("init")()
 
     def predict(self, inputs: Inputs) -> np.ndarray:
-        output = np.zeros(self.interface.output.count, self.interface.output.dtype)
+        results = [np.zeros(a.count, a.dtype) for a in self.interface.outputs]
         given = self._pointers(inputs)
-        check(self._call("predict", *given, self._pointer(output)), "predict")
-        return output
+        check(self._call("predict", *given, *map(self._pointer, results)), "predict")
+        return np.concatenate(results)
 
-    def step(self, inputs: Inputs, target: ArrayLike, lr: float) -> float:
+    def step(self, inputs: Inputs, target: Targets, lr: float) -> float:
         given, rate = self._pointers(inputs), learning_rate(lr)
-        wanted = self.interface.target.flat(target)
+        wanted = flat_targets(self.interface, target)
         loss = self._ffi.new("float *")
-        check(self._call("step", *given, self._pointer(wanted), rate, loss), "step")
+        check(self._call("step", *given, *map(self._pointer, wanted), rate, loss), "step")
         return float(loss[0])
 
     def save(self) -> bytes:

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from trainlet.errors import TrainletError, shown
 from trainlet.ir.graph import Graph
+from trainlet.ir.roles import forward_part, predictions
 from trainlet.ir.storage import to_device
-from trainlet.planning.program import LOGITS, Program
+from trainlet.planning.program import Program
+from trainlet.run.device import Targets
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.simulated import OracleDevice
-from trainlet.run.trainer import Trainer, input_arrays
+from trainlet.run.trainer import Inputs, Trainer, by_name, input_arrays
 
 
-def forward(graph: Graph, x: ArrayLike | Mapping[str, ArrayLike]) -> np.ndarray:
+def forward(graph: Graph, x: Inputs) -> Any:
     """The network's output for one batch, computed by the oracle, as the graph has it: integers
-    for a network whose output is quantised.
+    for a network whose output is quantised; of several outputs {name: array}.
 
-    x: one array, or one for each input by name, in the layout of the user's model.
+    x: one array, or for several inputs {name: array} or a tuple, in the layout of the user's model.
     """
     if not isinstance(graph, Graph):
         raise TrainletError(f"graph is {shown(graph)}; allowed: what trainlet.load returns")
     inputs = graph.leaves("input")
-    given = x if isinstance(x, Mapping) else {inputs[0].name: x}
+    given = by_name([n.name for n in inputs], x, "inputs")
     leaves = {n.name: to_device(n, graph.values[n.name]) for n in graph.leaves("param", "const")}
     leaves |= input_arrays(inputs, given)
-    return evaluate_graph(graph, leaves)[LOGITS]
+    found = evaluate_graph(forward_part(graph), leaves)
+    outputs = dict(zip(predictions(graph), found.values(), strict=True))
+    return outputs if len(outputs) > 1 else next(iter(outputs.values()))
 
 
 def evaluate(
-    program: Program, x: ArrayLike, y: ArrayLike, lr: float | None = None
-) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
+    program: Program, x: Inputs, y: Targets, lr: float | None = None
+) -> tuple[float, Any, dict[str, np.ndarray]]:
     """One step of the unplanned oracle from the pretrained state: loss, logits (before the
-    update), and the trained parameters after it."""
+    update; of several outputs {name: array}), and the trained parameters after it."""
     if not isinstance(program, Program):
         raise TrainletError(f"program is {shown(program)}; allowed: what trainlet.compile returns")
     trainer = Trainer(program, OracleDevice(program))

@@ -19,6 +19,7 @@ from trainlet.backends.firmware import build_firmware
 from trainlet.backends.interface import interface_of
 from trainlet.errors import TargetError, TrainletError
 from trainlet.ir.graph import Node
+from trainlet.ir.roles import target_name
 from trainlet.ir.storage import storage
 from trainlet.ops.op import OPS
 from trainlet.planning.plan import Plan
@@ -99,12 +100,12 @@ def _kind(step: Step) -> tuple[str, Node]:
     return "slide" if isinstance(step, Slide) else "fetch", step.node
 
 
-def _example(program: Program) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Inputs and a target that are the same each time."""
+def _example(program: Program) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Inputs and targets that are the same each time."""
     draw = np.random.default_rng(0)
     inputs = {n.name: draw.uniform(-1, 1, storage(n).shape) for n in program.inputs}
-    leaf = program.target_leaf
-    return inputs, np.zeros(leaf.type.shape, leaf.type.dtype)
+    targets = {target_name(n): np.zeros(n.type.shape, n.type.dtype) for n in program.targets}
+    return inputs, targets
 
 
 def _predict(trainer: Trainer) -> int:

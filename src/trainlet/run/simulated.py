@@ -6,29 +6,25 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from trainlet.backends.interface import interface_of
 from trainlet.errors import DivergedError
 from trainlet.ir.graph import Graph, Node
+from trainlet.ir.roles import LOSS, RATE
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS
 from trainlet.planning.blob import Saved
 from trainlet.planning.buffers import holder, in_arena
 from trainlet.planning.program import (
     APPLY,
-    LOGITS,
-    LOSS,
     PREDICT,
-    RATE,
     STEP,
-    TARGET,
     Program,
     Stage,
 )
 from trainlet.planning.tiles.tile import Band, Fetch, Place, Slide, Tile
 from trainlet.planning.undo import Copy, Undo
-from trainlet.run.device import Closing, Inputs, flat_inputs
+from trainlet.run.device import Closing, Inputs, Targets, flat_inputs, flat_targets
 from trainlet.run.evaluate import evaluate_graph
 
 NEW = "new."
@@ -58,13 +54,15 @@ class SimulatedDevice(Closing):
 
     def predict(self, inputs: Inputs) -> np.ndarray:
         stage = self.program.stages[PREDICT]
-        return self.run(stage.graph, stage, self._fed(inputs))[LOGITS].reshape(-1).copy()
+        found = self.run(stage.graph, stage, self._fed(inputs))
+        return np.concatenate([found[name].reshape(-1) for name in stage.graph.outputs])
 
-    def step(self, inputs: Inputs, target: ArrayLike, lr: float) -> float:
-        leaf = self.program.target_leaf
+    def step(self, inputs: Inputs, target: Targets, lr: float) -> float:
         rate = np.asarray(lr, np.float32)
-        wanted = np.asarray(target, leaf.type.dtype).reshape(leaf.type.shape)
-        fed = {**self._fed(inputs), TARGET: wanted, RATE: rate}
+        flat = flat_targets(self.interface, target)
+        leaves = self.program.targets
+        wanted = {n.name: a.reshape(n.type.shape) for n, a in zip(leaves, flat, strict=True)}
+        fed = {**self._fed(inputs), **wanted, RATE: rate}
         stage = self.program.stages[STEP]
         before, pending = self.values, self.pending
         with np.errstate(all="ignore"):

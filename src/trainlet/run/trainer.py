@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,28 +17,47 @@ from trainlet.errors import DataError, TargetError, TrainletError, shown
 from trainlet.ir.arguments import closest, finite
 from trainlet.ir.arrays import as_floats, as_numbers
 from trainlet.ir.graph import Node
+from trainlet.ir.roles import target_name
 from trainlet.ir.storage import storage, to_device, to_user
+from trainlet.passes.penalize import ANCHORS
 from trainlet.passes.split import FROZEN
 from trainlet.planning.blob import Saved
-from trainlet.planning.program import LOGITS, Program
+from trainlet.planning.program import Program
 from trainlet.progress import stage
-from trainlet.run.device import Closing, Device
+from trainlet.run.device import Closing, Device, Targets
 from trainlet.run.native import NativeDevice
 from trainlet.run.qemu_device import QemuDevice
 from trainlet.run.sanitized import SanitizedDevice
 from trainlet.run.unicorn_device import UnicornDevice
 
+Inputs = ArrayLike | Mapping[str, ArrayLike] | Sequence[ArrayLike]
 DEVICES = ("host", "sanitized", "unicorn", "qemu")
 
 
-def model_inputs(program: Program, x: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
+def model_inputs(program: Program, x: Inputs) -> dict[str, np.ndarray]:
     """The user's input(s) as the device keeps them.
 
-    x is one array, or {input name: array} for a model of several; the batch dimension may be
-    left out when the batch is 1.  Raises DataError for other shapes and for NaN or infinity.
+    x is one array; for a model of several inputs {name: array}, or a tuple in the order of
+    forward's.  The batch dimension may be left out when the batch is 1.  Raises DataError for other
+    shapes and for NaN or infinity.
     """
-    given = x if isinstance(x, Mapping) else {program.inputs[0].name: x}
-    return input_arrays(program.inputs, given)
+    return input_arrays(program.inputs, by_name([n.name for n in program.inputs], x, "inputs"))
+
+
+def by_name(names: Sequence[str], given: Any, what: str) -> Mapping[str, ArrayLike]:
+    """One array for each name, of a mapping, of a tuple in their order, or of the only array.
+
+    Raises DataError for a tuple of another length; other names are the caller's to refuse.
+    """
+    if isinstance(given, Mapping):
+        return given
+    if len(names) == 1:
+        return {names[0]: given}
+    if not isinstance(given, (tuple, list)) or len(given) != len(names):
+        count = f"{len(given)} arrays" if isinstance(given, (tuple, list)) else shown(given)
+        raise DataError(f"the program takes the {what} {list(names)}, one array each, by name or "
+                        f"in this order; found {count}")  # fmt: skip
+    return dict(zip(names, given, strict=True))
 
 
 def input_arrays(leaves: Sequence[Node], given: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
@@ -62,22 +82,37 @@ def _device_array(leaf: Node, value: ArrayLike) -> np.ndarray:
     return to_device(leaf, as_floats(array, f"input {leaf.name!r}").reshape(wanted))
 
 
-def target_array(program: Program, y: ArrayLike) -> np.ndarray:
-    """Labels (int32) or float targets as the device keeps them; raises DataError."""
-    leaf, labels = program.target_leaf, program.target_leaf.type.dtype == "int32"
-    array = as_numbers(y, "labels" if labels else "the target")
+def target_arrays(program: Program, y: Targets | Sequence[ArrayLike]) -> dict[str, np.ndarray]:
+    """Labels (int32) and float targets as the device keeps them, by the targets' names.
+
+    y is one array; of several targets {name: array}, or a tuple in the order in which the losses
+    name them.  Raises DataError.
+    """
+    leaves = {target_name(n): n for n in program.targets}
+    given = by_name(list(leaves), y, "targets")
+    if set(given) != set(leaves):
+        raise DataError(f"the losses read the targets {[*leaves]}, found {shown([*given])}")
+    return {name: target_array(program, n, given[name]) for name, n in leaves.items()}
+
+
+def target_array(program: Program, leaf: Node, y: ArrayLike) -> np.ndarray:
+    """One target as the device keeps it; raises DataError."""
+    classes = program.classes(leaf)
+    several = f" {target_name(leaf)!r}" if len(program.targets) > 1 else ""
+    array = as_numbers(y, "labels" if classes else "the target")
     if array.size != leaf.type.size:
-        raise DataError(f"the target has {array.size} values; allowed: {leaf.type.size}")
+        raise DataError(f"the target{several} has {array.size} values; allowed: {leaf.type.size}")
     if _plain(array.shape) != _plain(leaf.type.shape):
-        raise DataError(f"the target has shape {array.shape}; allowed: {leaf.type.shape}")
-    if labels:
+        allowed = leaf.type.shape
+        raise DataError(f"the target{several} has shape {array.shape}; allowed: {allowed}")
+    if classes:
         if array.dtype.kind not in "iu":
-            raise DataError(f"labels are {array.dtype}; allowed: integers")
-        classes = program.graph.outputs[LOGITS].type.shape[-1]
+            raise DataError(f"labels{several} are {array.dtype}; allowed: integers")
         if array.min() < 0 or array.max() >= classes:
-            raise DataError(f"labels in {array.min()}..{array.max()}; allowed: 0..{classes - 1}")
+            least, most = array.min(), array.max()
+            raise DataError(f"labels{several} in {least}..{most}; allowed: 0..{classes - 1}")
     else:
-        array = as_floats(array, "the target")
+        array = as_floats(array, f"the target{several}")
     return array.astype(leaf.type.dtype).reshape(leaf.type.shape)
 
 
@@ -105,22 +140,26 @@ class Trainer(Closing):
         """Executed by the last step or predict; None where the device does not count."""
         return self.device.instructions
 
-    def predict(self, x: ArrayLike | Mapping[str, ArrayLike]) -> np.ndarray:
-        """Logits [batch, ...] of one batch."""
+    def predict(self, x: Inputs) -> Any:
+        """Logits [batch, ...] of one batch; of a model of several outputs {name: array}."""
         flat = self.device.predict(model_inputs(self.program, x))
-        return flat.reshape(self.program.graph.outputs[LOGITS].type.shape)
+        found: dict[str, np.ndarray] = {}
+        for name, n in self.program.outputs.items():
+            found[name], flat = flat[: n.type.size].reshape(n.type.shape), flat[n.type.size :]
+        return found if len(found) > 1 else next(iter(found.values()))
 
-    def step(
-        self, x: ArrayLike | Mapping[str, ArrayLike], y: ArrayLike, lr: float | None = None
-    ) -> float:
+    def step(self, x: Inputs, y: Targets | Sequence[ArrayLike], lr: float | None = None) -> float:
         """Train on one batch; returns the loss before the update.
+
+        x: one array, or for several inputs {name: array} or a tuple in the order of forward's
+        y: one array, or for several targets {name: array} or a tuple in the order of the losses
 
         Raises DataError for inputs or labels that cannot be used, DivergedError when the loss is
         not finite; the state is then as it was.
         """
         rate = self.program.lr if lr is None else finite("the learning rate", lr, DataError)
-        inputs, target = model_inputs(self.program, x), target_array(self.program, y)
-        return self.device.step(inputs, target, rate)
+        inputs, targets = model_inputs(self.program, x), target_arrays(self.program, y)
+        return self.device.step(inputs, targets, rate)
 
     def state(self) -> dict[str, np.ndarray]:
         """The trained parameters, in the layout of the user's model."""
@@ -173,6 +212,20 @@ class Trainer(Closing):
                 raise DataError(
                     f"{name!r} learns in part, and differs from the network where it is frozen"
                 )
+
+    def set_anchor(self) -> None:
+        """The present parameters become the anchor of the proximal term.
+
+        Raises TrainletError for a program without one.
+        """
+        anchors = [n for n in self.program.states if ANCHORS in n.attrs]
+        if not anchors:
+            raise TrainletError("no parameter has an anchor; compile with loss=[..., "
+                                "trainlet.Proximal(weight)]")  # fmt: skip
+        layout = self.program.layout
+        saved = layout.unpack(self.device.save())
+        present = {n.name: saved.arrays[n.attrs[ANCHORS]] for n in anchors}
+        self.device.load(layout.pack(Saved({**saved.arrays, **present}, saved.pending)))
 
     def save(self) -> bytes:
         """The whole trained state, with the optimiser's, as the device writes it."""

@@ -97,6 +97,44 @@ def bce_dz(n: Node, p: Tensor, t: Tensor, *_: Tensor) -> Tensor:
     return (p - t) / spread / _divisor(p[0].numel(), p)
 
 
+@lowering("distillation")
+def distillation(n: Node, z: Tensor, t: Tensor) -> Tensor:
+    temperature = _divisor(n.attrs["temperature"], z)
+    (own, e), (wanted, f) = (_tempered(v, temperature) for v in aligned(z, t))
+    sum_z, sum_t = _total(e), _total(f)
+    apart = (log_f32(sum_z) - log_f32(sum_t))[..., None]
+    rows = _total(f / sum_t[..., None] * (wanted - own + apart))
+    mean = _total(rows) / _divisor(z.shape[1], z)
+    return (mean * (temperature * temperature)).reshape(-1)
+
+
+def _tempered(v: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
+    """The logits less their largest, over the temperature; and their exponentials."""
+    shifted = (v - v.amax(2, keepdim=True)) / temperature
+    return shifted, exp_f32(shifted)
+
+
+@lowering("distillation_dz")
+def distillation_dz(n: Node, z: Tensor, t: Tensor, *_: Tensor) -> Tensor:
+    temperature = _divisor(n.attrs["temperature"], z)
+    (_, e), (_, f) = (_tempered(v, temperature) for v in aligned(z, t))
+    apart = e / _total(e)[..., None] - f / _total(f)[..., None]
+    return apart * temperature / _divisor(z.shape[1], z)
+
+
+@lowering("penalty")
+def penalty(n: Node, w: Tensor, *anchor: Tensor) -> Tensor:
+    apart = w - anchor[0] if anchor else w
+    flat = (apart * apart).reshape(apart.shape[0], -1)
+    return _divisor(n.attrs["factor"] / 2, w) * _total(flat)
+
+
+@lowering("penalty_dw")
+def penalty_dw(n: Node, g: Tensor, w: Tensor, *anchor: Tensor) -> Tensor:
+    apart = w - anchor[0] if anchor else w
+    return g + _divisor(n.attrs["factor"], w) * apart
+
+
 @lowering("softmax")
 def softmax(n: Node, x: Tensor) -> Tensor:
     e = exp_f32(x - x.amax(-1, keepdim=True))

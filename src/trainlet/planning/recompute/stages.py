@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
+from trainlet.ir.roles import is_target
 from trainlet.ops.op import OPS, lenders
 from trainlet.passes.recompute import backward_nodes
 from trainlet.planning.buffers import aligned, holder, in_arena
@@ -122,13 +123,10 @@ class _Builder:
             fed = not h.is_leaf or any(r not in self.backward for r in read)
             if holder(h) is h and fed and any(r in self.backward or r in found for r in read):
                 found.add(h)
-        return {h for h in found - set(self.streamed) if not (h.is_leaf and self._is_label(h))}
+        return {h for h in found - set(self.streamed) if not is_target(h)}
 
     def _comes_once(self, h: Node) -> bool:
         return any(holder(i) in self.streamed for i in h.inputs)
-
-    def _is_label(self, leaf: Node) -> bool:
-        return leaf in self.graph.outputs["loss"].inputs
 
     def _groups(self) -> dict[Node, list[Node]]:
         """Each value with the tensors before it that nobody else reads."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainlet.errors import TrainletError, UnsupportedError
 from trainlet.ir.graph import Graph, Node, users
-from trainlet.passes.training_head import LOGITS
+from trainlet.ir.roles import forward_part
 from trainlet.planning.tiles.maps import rows_of
 
 WITHOUT = "or compile without `stream`"
@@ -17,7 +17,7 @@ def streamed_input(graph: Graph, stream: bool | str) -> Node | None:
     """
     if stream is False:
         return None
-    forward = Graph({LOGITS: graph.outputs[LOGITS]}).leaves("input")
+    forward = forward_part(graph).leaves("input")
     found = [n for n in forward if stream is True or n.name == stream]
     if not found:
         names = ", ".join(n.name for n in forward)
@@ -44,7 +44,7 @@ def check_streamed(graph: Graph, x: Node) -> None:
         raise not_in_rows(x, f"{x.type} is no map of rows; give an input of four dimensions")
     if x.type.shape[0] != 1:
         raise not_in_rows(x, f"{x.type} is a batch of {x.type.shape[0]}; compile with batch 1")
-    forward = set(Graph({LOGITS: graph.outputs[LOGITS]}).nodes())
+    forward = set(forward_part(graph).nodes())
     for n in readers:
         if n not in forward:
             raise not_in_rows(

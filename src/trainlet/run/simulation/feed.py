@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,17 +12,17 @@ from torch import Tensor
 from trainlet.errors import DataError, shown
 from trainlet.ir.arrays import as_numbers
 from trainlet.ir.graph import Node
+from trainlet.ir.roles import target_name
 from trainlet.ir.storage import Storage, storage
 from trainlet.planning.program import Program
-from trainlet.run.trainer import check_names, input_arrays, target_array
+from trainlet.run.device import Targets
+from trainlet.run.trainer import Inputs, by_name, check_names, input_arrays, target_array
 
 
-def input_values(
-    program: Program, x: ArrayLike | Mapping[str, ArrayLike], sizes: tuple[int, ...]
-) -> dict[str, Tensor]:
+def input_values(program: Program, x: Inputs, sizes: tuple[int, ...]) -> dict[str, Tensor]:
     """For each input its value [E, *shape], E one of `sizes`; raises DataError for another E, a
     wrong shape, NaN or infinity."""
-    given = x if isinstance(x, Mapping) else {program.inputs[0].name: x}
+    given = by_name([n.name for n in program.inputs], x, "inputs")
     check_names(program.inputs, given)
     return {n.name: _input(n, given[n.name], sizes) for n in program.inputs}
 
@@ -46,15 +46,25 @@ def _input(leaf: Node, value: ArrayLike, sizes: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(input_arrays([wide], {leaf.name: array})[leaf.name])
 
 
-def target_values(program: Program, y: ArrayLike, sizes: tuple[int, ...]) -> Tensor:
-    """Labels or float targets [E, *shape]; raises DataError."""
+def target_values(
+    program: Program, y: Targets | Sequence[ArrayLike], sizes: tuple[int, ...]
+) -> dict[str, Tensor]:
+    """For each target's leaf its labels or float values [E, *shape]; raises DataError."""
+    leaves = {target_name(n): n for n in program.targets}
+    given = by_name(list(leaves), y, "targets")
+    if set(given) != set(leaves):
+        raise DataError(f"the losses read the targets {[*leaves]}, found {shown([*given])}")
+    return {n.name: _target(program, n, given[name], sizes) for name, n in leaves.items()}
+
+
+def _target(program: Program, leaf: Node, y: ArrayLike, sizes: tuple[int, ...]) -> Tensor:
     array = as_numbers(y, "the target")
     size = array.shape[0] if array.ndim else 0
     if size not in sizes:
         allowed = " or ".join(map(str, dict.fromkeys(sizes)))
         raise DataError(f"the target has shape {array.shape}; allowed: {allowed} rows first, one "
                         "for each experiment")  # fmt: skip
-    return torch.from_numpy(np.stack([target_array(program, row) for row in array]))
+    return torch.from_numpy(np.stack([target_array(program, leaf, row) for row in array]))
 
 
 def learning_rates(lr: ArrayLike, experiments: int) -> Tensor:

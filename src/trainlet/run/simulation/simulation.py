@@ -14,13 +14,13 @@ from trainlet.errors import DataError, ExperimentsDiverged, TrainletError, shown
 from trainlet.ir.arguments import whole
 from trainlet.ir.arrays import as_numbers
 from trainlet.ir.graph import Graph, Node
-from trainlet.planning.program import APPLY, LOGITS, LOSS, RATE, TARGET, Program
+from trainlet.ir.roles import LOSS, RATE, forward_part
+from trainlet.planning.program import APPLY, Program
+from trainlet.run.device import Targets
 from trainlet.run.simulated import NEW, OracleDevice
 from trainlet.run.simulation.feed import input_values, learning_rates, target_values
 from trainlet.run.simulation.recipe import Recipe
-from trainlet.run.trainer import Trainer, check_names
-
-Inputs = ArrayLike | Mapping[str, ArrayLike]
+from trainlet.run.trainer import Inputs, Trainer, by_name, check_names
 
 
 class Simulation:
@@ -43,7 +43,7 @@ class Simulation:
         self.program, self.experiments = program, whole("experiments", experiments, 1)
         self.device = _usable(device)
         self._seeds = self._checked_seeds(seeds)
-        forward = Graph({LOGITS: program.graph.outputs[LOGITS]})
+        forward = Graph(forward_part(program.graph).outputs)
         order = program.plan.order
         self._step = Recipe.of(program.graph, order)
         self._predict = Recipe.of(forward, order)
@@ -67,7 +67,7 @@ class Simulation:
         }
         self._pending = torch.zeros(self.experiments, dtype=torch.int64)
 
-    def step(self, x: Inputs, y: ArrayLike, lr: ArrayLike | None = None) -> np.ndarray:
+    def step(self, x: Inputs, y: Targets, lr: ArrayLike | None = None) -> np.ndarray:
         """One step of every experiment on its own batch; the losses before it, float32 [E].
 
         x: [E, *input] in the layout of the user's model, y: [E, *target]; a leading axis of 1 is
@@ -79,7 +79,7 @@ class Simulation:
         sizes = 1, self.experiments
         rates = learning_rates(self.program.lr if lr is None else lr, self.experiments)
         fed = input_values(self.program, x, sizes)
-        fed |= {TARGET: target_values(self.program, y, sizes), RATE: rates}
+        fed |= {**target_values(self.program, y, sizes), RATE: rates}
         leaves = {name: value.to(self.device) for name, value in fed.items()}
         results = self._step({**self._constants, **self._values, **leaves}, self._seeds)
         losses = results[LOSS].expand(self.experiments).cpu()
@@ -94,13 +94,14 @@ class Simulation:
             raise ExperimentsDiverged(torch.nonzero(~learns).flatten().tolist(), losses.numpy())
         return losses.numpy()
 
-    def predict(self, x: Inputs) -> np.ndarray:
-        """Logits [E, samples, ...] of any number of samples of each experiment.
+    def predict(self, x: Inputs) -> Any:
+        """Logits [E, samples, ...] of any number of samples of each experiment; of a model of
+        several outputs {name: array}.
 
         x: [E, samples, *sample], or [1, samples, *sample]: the same for all, and then what the
         frozen layers make of them is computed once.
         """
-        given = x if isinstance(x, Mapping) else {self.program.inputs[0].name: x}
+        given = by_name([n.name for n in self.program.inputs], x, "inputs")
         check_names(self.program.inputs, given)
         arrays = {name: as_numbers(array, f"input {name!r}") for name, array in given.items()}
         samples = _samples(arrays)
@@ -120,12 +121,16 @@ class Simulation:
             made = self._front(every)
             boundary = ((n, made[str(k)]) for k, n in enumerate(self._boundary))
             known = {n: v if len(v) == 1 else _tiled(v, self.experiments) for n, v in boundary}
-            logits = self._rest(every, given=known)[LOGITS]
+            results = self._rest(every, given=known)
         else:
-            logits = self._predict(every)[LOGITS]
-        shape = self.program.graph.outputs[LOGITS].type.shape
-        flat = logits.expand(batches * self.experiments, *shape).cpu().numpy()
-        return flat.reshape(self.experiments, batches * batch, *shape[1:])[:, :samples]
+            results = self._predict(every)
+        found: dict[str, np.ndarray] = {}
+        for (name, n), value in zip(self.program.outputs.items(), results.values(), strict=True):
+            shape = n.type.shape
+            flat = value.expand(batches * self.experiments, *shape).cpu().numpy()
+            rows = flat.reshape(self.experiments, batches * batch, *shape[1:])
+            found[name] = rows[:, :samples]
+        return found if len(found) > 1 else next(iter(found.values()))
 
     def state(self) -> dict[str, np.ndarray]:
         """The trained parameters [E, ...], in the layout of the user's model."""

@@ -48,7 +48,9 @@ TOTALS = {
         lambda z: distilled(z, 2.0),
     ),
 }
-FULL = dict.fromkeys(("first.weight", "first.bias", "second.weight", "second.bias"), 1.0)
+FULL: dict[str, float] = dict.fromkeys(
+    ("first.weight", "first.bias", "second.weight", "second.bias"), 1.0
+)
 
 
 @pytest.mark.parametrize("name", TOTALS)

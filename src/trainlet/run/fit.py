@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from trainlet.errors import DataError
 from trainlet.interrupt import interrupt_afterwards
@@ -97,9 +98,9 @@ def score(trainer: Trainer, data: Dataset) -> Iterator[Moment]:
         lost += len(seen) * mean_loss(program.losses, outputs, targets)
         done, accuracy = int(seen[-1]) + 1, None
         if of_labels is not None:
-            classes = outputs[chosen_output(of_labels, outputs)].argmax(1)
+            classes = np.asarray(outputs[chosen_output(of_labels, outputs)]).argmax(1)
             right += int((classes == targets[of_labels.target]).sum())
-            accuracy = right / (done * classes[0].size)
+            accuracy = right * len(seen) / (done * classes.size)
         yield Moment(k + 1, total, lost / done, accuracy, trainer.instructions)
 
 
@@ -109,7 +110,7 @@ def _first_of_labels(program: Program) -> Loss | None:
 
 
 def mean_loss(
-    losses: Sequence[Loss], outputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]
+    losses: Sequence[Loss], outputs: Mapping[str, np.ndarray], targets: Mapping[str, ArrayLike]
 ) -> float:
     """The weighted sum of the losses of some rows."""
     leaves = {name: leaf("input", f"{name} ", float32(*y.shape)) for name, y in outputs.items()}

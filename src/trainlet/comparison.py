@@ -216,7 +216,7 @@ def _autograd(
     masks: for each of these 1 where it learns, else 0
     """
     own = isinstance(model, torch.nn.Module)
-    module = copy.deepcopy(model).eval() if own else program.module(check_guards=False)
+    module = _copied(model).eval() if own else program.module(check_guards=False)
     _keep_strides(module)
 
     def run(xs: list[torch.Tensor]) -> Arrays:
@@ -237,6 +237,17 @@ def _autograd(
     except RuntimeError:  # it casts to float32 itself
         module.float()
         return run(inputs)
+
+
+def _copied(model: torch.nn.Module) -> torch.nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:
+        first = (str(error).strip() or repr(error)).splitlines()[0]
+        raise TrainletError(
+            f"the model cannot be copied: {first}; make what it prunes or parametrises permanent, "
+            "such as torch.nn.utils.prune.remove(module, 'weight'), or pass the exported program"
+        ) from error
 
 
 @contextmanager

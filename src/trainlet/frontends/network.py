@@ -13,6 +13,7 @@ from torch.export import ExportedProgram
 from trainlet.errors import FileError, TrainletError, shown
 from trainlet.frontends.archive import read_archive
 from trainlet.frontends.calibration import example_inputs as float_inputs
+from trainlet.frontends.gradcheck import check_gradients
 from trainlet.frontends.mcunet import load_mcunet
 from trainlet.frontends.quantized import Network
 from trainlet.frontends.selfcheck import check_import
@@ -46,6 +47,7 @@ def import_module(
     admit(found.graph)
     if check:
         check_import(found, model, example)
+        check_gradients(model, found.program, example)
     return found.graph
 
 

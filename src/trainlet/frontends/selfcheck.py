@@ -7,6 +7,7 @@ that operator's own, and rounding does not add up along the network.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -241,7 +242,8 @@ def _own_result(
     try:
         if isinstance(original, ExportedProgram):
             return call_with(original, inputs, original.module(check_guards=False))
-        return _in_eval_mode(original, inputs)
+        with evaluating(original), torch.no_grad():
+            return call_with(original, inputs, original)
     except Exception:  # the model's own, of inputs that it does not take
         return None
 
@@ -265,21 +267,30 @@ def call_with(
     return next(t for t in tree_leaves(made) if isinstance(t, torch.Tensor))
 
 
-def _in_eval_mode(model: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+@contextmanager
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """The model is in evaluation mode; afterwards its modes and its buffers are what they were."""
     training = {m: m.training for m in model.modules()}
+    buffers = [(m, name, b) for m in model.modules() for name, b in m._buffers.items()]
+    values = [None if b is None else b.detach().clone() for _, _, b in buffers]
     model.eval()
     try:
-        with torch.no_grad():
-            return call_with(model, inputs, model)
+        yield
     finally:
         for module, mode in training.items():
             module.training = mode
+        for (module, name, b), value in zip(buffers, values, strict=True):
+            module._buffers[name] = b
+            if b is not None and value is not None and not torch.equal(b, value):
+                with torch.no_grad():
+                    b.copy_(value)
 
 
 def _check_whole(own: torch.Tensor, exported: torch.Tensor) -> None:
+    own = own.detach()
     scale = float(own.abs().max()) if own.numel() else 0.0
     same = own.shape == exported.shape
-    difference = float((own.detach() - exported).abs().max()) if same else np.inf
+    difference = float((own - exported).abs().max()) if same else np.inf
     if difference > 10 * RELATIVE * scale + ABSOLUTE:
         raise UnsupportedError(
             f"the model computes something else than torch.export recorded: they differ by up to "

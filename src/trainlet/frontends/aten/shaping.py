@@ -27,6 +27,11 @@ def _reshape(at: Importer, x: Node, shape: Sequence[int]) -> Node:
     return at.reshape(x, [x.type.size // known if n == -1 else n for n in shape])
 
 
+@aten("view_as", "reshape_as")
+def _reshape_as(at: Importer, x: Node, like: Node) -> Node:
+    return at.reshape(x, like.type.shape)
+
+
 @aten("unflatten")
 def _unflatten(at: Importer, x: Node, axis: int, sizes: Sequence[int]) -> Node:
     axis %= x.type.rank

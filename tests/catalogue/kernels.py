@@ -42,10 +42,19 @@ def written(folder: Path, nodes: Iterable[Node]) -> list[Path]:
     for n in nodes:
         write, file = OPS[n.op].source, folder / f"{OPS[n.op].kernel(n)}.c"
         if write:
-            made[file] = write(n)
+            called = {OPS[m.op].kernel(m) for m in OPS[n.op].calls(n)}
+            made[file] = "".join([*map(declaration, sorted(called)), write(n)])
     for file, text in made.items():
         file.write_text(text)
     return list(made)
+
+
+def declaration(name: str) -> str:
+    """Of a kernel in a file of its own."""
+    text = (FOLDER / f"{name}.c").read_text()
+    found = re.search(rf"void k_{name}\([^)]*\)", text)
+    assert found
+    return "\n".join([*re.findall(r"^#include .*", text, re.MULTILINE), f"{found[0]};\n"])
 
 
 def reference_sources(folder: Path) -> list[Path]:

@@ -122,7 +122,7 @@ def test_prototypes_keep_their_promises(library):
     works_in_place = {OPS[c.op.name].kernel(c.node()): bool(c.op.inplace) for c in KERNEL_CASES}
     leaves_old_values = {op.keeping for op in OPS.values()}
     for name, (result, *parameters) in library.parameters.items():
-        pointers = [p for p in parameters if "*" in p]
+        pointers = [p for p in parameters if "*" in p and p != "uint8_t *work"]
         read = pointers[1:] if name in leaves_old_values else pointers
         assert all(p.startswith("const ") for p in read), f"{name} may write its inputs"
         if works_in_place[name]:

@@ -6,12 +6,15 @@ Maps are [N,H,W,C] here and [N,C,H,W] in PyTorch; the conversion is part of the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from trainlet.ops.repeat.loop import Loop
 
 
 def _first(x: Tensor) -> Tensor:
@@ -88,6 +91,28 @@ def _cross_entropy(z: Tensor, label: Tensor, smoothing: float = 0) -> Tensor:
     return F.cross_entropy(z, label.long(), label_smoothing=smoothing)
 
 
+def _repeat(*inputs: Tensor, **attrs: Any) -> Tensor:
+    """The body's own references, turn by turn; the results in the order in which they lie."""
+    loop = Loop.of(attrs)
+    given = {k: inputs[position] for k, position in loop.position.items()}
+    zeros = [inputs[0].new_zeros(t.shape) for t in loop.body.inputs]
+    states = [given.get(k, zeros[k]) for k in range(loop.body.states)]
+    before, stacks = [states], []
+    turns = range(loop.count)
+    for at in reversed(turns) if loop.reverse else turns:
+        made = [*states, *(given[k][at] for k in loop.sliced), *(given[k] for k in loop.fixed)]
+        for op, operands, own in loop.body.steps:
+            made.append(REFERENCE[op](*(made[k] for k in operands), **own))
+        states = [made[k] for k in loop.body.after]
+        before.append(states)
+        stacks.append([made[k] for k in loop.body.each])
+    order = -1 if loop.reverse else 1
+    parts = [torch.stack([row[k] for row in before][::order]) for k in loop.stacked]
+    parts += [states[k] for k in loop.last]
+    parts += [torch.stack([row[k] for row in stacks][::order]) for k in range(len(loop.body.each))]
+    return torch.cat([part.reshape(-1) for part in parts])
+
+
 REFERENCE: dict[str, Callable[..., Tensor]] = {
     "adaptive_avg_pool": lambda x, out: _last(F.adaptive_avg_pool2d(_first(x), out)),
     "add": torch.add,
@@ -116,6 +141,7 @@ REFERENCE: dict[str, Callable[..., Tensor]] = {
     "permute": lambda x, permutation: x.permute(permutation),
     "relu": F.relu,
     "relu6": F.relu6,
+    "repeat": _repeat,
     "reshape": torch.reshape,
     "scale": lambda x, factor: x * factor,
     "sigmoid": torch.sigmoid,
@@ -126,4 +152,5 @@ REFERENCE: dict[str, Callable[..., Tensor]] = {
     "sub": torch.sub,
     "sum_to": lambda x, before=0, *, shape, factor=1.0: before + x.sum_to_size(shape) * factor,
     "tanh": torch.tanh,
+    "view": lambda x, start, shape: x.reshape(-1)[start : start + prod(shape)].reshape(shape),
 }

@@ -134,20 +134,22 @@ def test_memory_that_is_shared_in_part_is_refused():
         tl.compile(Shared().eval(), X, "full", target="host")
 
 
-class Recurrent(nn.Module):
+class Volumes(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.encoder = nn.Sequential(nn.LSTM(6, 4, batch_first=True))
+        self.encoder = nn.Sequential(nn.Conv3d(1, 4, 2))
         self.fc = nn.Linear(4, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.encoder(x)[0][:, -1])
+        return self.fc(self.encoder(x).flatten(1))
 
 
 def test_an_unknown_layer_is_named_as_the_user_wrote_it():
-    said = r"nn\.LSTM 'encoder\.0' at .*test_names_and_order\.py:\d+ needs the operator 'lstm'.*"
+    said = (
+        r"nn\.Conv3d 'encoder\.0' at .*test_names_and_order\.py:\d+ needs the operator 'conv3d'.*"
+    )
     with pytest.raises(UnsupportedError, match=said) as caught:
-        tl.compile(Recurrent(), torch.zeros(1, 5, 6), "last")
+        tl.compile(Volumes(), torch.zeros(1, 1, 2, 2, 2), "last")
     assert "nn.Conv1d" in str(caught.value) and len(str(caught.value)) < 400
 
 

@@ -19,29 +19,21 @@ from trainlet.backends.record import Record, print_record
 from trainlet.ir.graph import Node
 from trainlet.ir.roles import LOSS, RATE
 from trainlet.ir.storage import storage
+from trainlet.ops.literal import literal
 from trainlet.ops.op import OPS
 from trainlet.passes.penalize import ANCHORS
 from trainlet.planning.blob import VERSION, WITHIN, WORD
-from trainlet.planning.buffers import holder, in_arena
+from trainlet.planning.buffers import first_byte, holder, in_arena
 from trainlet.planning.program import APPLY, STEP, Program, Stage
 from trainlet.planning.tiles.tile import Band, Fetch, Place, Slide, Step, Tile
 
 _POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8"}
-INT_MAX = 2**31 - 1
 FLOAT_MAX = float(np.finfo(np.float32).max)
 MARK = "board_mark"  # of the harness
 TRAINING = "if (training) "
 OWN = "__"
 """Between the prefix and a name that is not part of the C API."""
 Wanted = frozenset[Node] | None
-
-
-def literal(value: float) -> str:
-    """A C literal that reads back as exactly this number."""
-    if isinstance(value, (int, np.integer)):
-        return f"{int(value)}u" if value > INT_MAX else str(int(value))
-    text = f"{np.float32(value):.9g}"
-    return text + ("f" if "." in text or "e" in text else ".0f")
 
 
 class Emitter:
@@ -64,9 +56,11 @@ class Emitter:
         if in_arena(n):
             return f"{_POINTER[n.type.dtype]}({stage.plan.offset[n]})"
         kept = holder(n)
+        start = first_byte(n) // np.dtype(n.type.dtype).itemsize
+        begins = f" + {start}" if start else ""
         if kept.op in ("const", "seed"):
-            return self.weight(kept)
-        return f"{self.own}state.{self.member(kept)}"
+            return self.weight(kept) + begins
+        return f"{self.own}state.{self.member(kept)}{begins}"
 
     def weight(self, n: Node) -> str:
         """The array of a constant."""

@@ -13,7 +13,7 @@ from trainlet.ops.op import OPS
 
 KERNELS = Path(__file__).parent.parent / "ops" / "kernels"
 _INCLUDE = re.compile(r'^#include "([\w.]+)"\n', re.MULTILINE)
-_SYSTEM = re.compile(r"^#include <std[\w.]+>\n", re.MULTILINE)
+_SYSTEM = re.compile(r"^#include <(?:std[\w.]+|string\.h)>\n", re.MULTILINE)
 NEEDS = {"helium": "defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)"}
 """Folders whose kernels only some compilers can read, and what says so; without optimization their
 assembly does not get its registers."""
@@ -32,11 +32,18 @@ def find(name: str, path: Sequence[str]) -> Path:
 def source(nodes: Iterable[Node], path: Sequence[str]) -> str:
     """One C text of the kernels of all nodes; where a folder needs what not every compiler offers,
     also without it, so that the same project runs on this machine."""
-    made = dict[str, str]()
+    made, callers = dict[str, str](), dict[str, str]()
+
+    def add(n: Node) -> None:
+        op, called = OPS[n.op], OPS[n.op].calls(n)
+        for m in called:
+            add(m)
+        name, text = op.kernel(n), callers if called else made
+        text[name] = op.source(n) if op.source else f'#include "{name}.c"\n'
+
     for n in nodes:
-        name, write = OPS[n.op].kernel(n), OPS[n.op].source
-        made[name] = write(n) if write else f'#include "{name}.c"\n'
-    return _guarded({name: made[name] for name in sorted(made)}, path)
+        add(n)
+    return _guarded({name: text[name] for text in (made, callers) for name in sorted(text)}, path)
 
 
 def _guarded(texts: Mapping[str, str], path: Sequence[str]) -> str:

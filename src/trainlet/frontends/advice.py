@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-_SEQUENCES = (
-    "learn the sequence with nn.Conv1d or attention, or write the cell out with nn.Linear, "
-    "torch.sigmoid and torch.tanh over a fixed number of steps"
-)
 _COMPARED = "Trainlet computes in float32 only; where the condition is constant, make it a buffer"
 _RANDOM = "a trainer draws no random numbers; leave it out, or pass the numbers as an input"
 _SMOOTH = (
@@ -14,7 +10,6 @@ _SMOOTH = (
 )
 
 _INSTEAD = {
-    "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell": _SEQUENCES,
     "embedding embedding_bag one_hot": "pass the vectors themselves as a float32 input",
     "gt lt ge le eq ne logical_and logical_or logical_not where masked_fill": _COMPARED,
     "prelu": "F.relu(x) - slope * F.relu(-x) is the same; nn.LeakyReLU is known",

@@ -14,11 +14,12 @@ import re
 from typing import Any
 
 from trainlet.errors import FileError, ShapeError
+from trainlet.ir.body import Body
 from trainlet.ir.graph import LEAVES, Graph, Node
 from trainlet.ir.storage import Part, Planes, Storage
 from trainlet.ir.types import DTYPES, Quant, TensorType
 
-_RECORDS = {record.__name__: record for record in (Part, Planes, Quant, Storage, TensorType)}
+_RECORDS = {record.__name__: record for record in (Body, Part, Planes, Quant, Storage, TensorType)}
 
 _NAME = r'"(?:[^"\\]|\\.)*"'
 _LINE = re.compile(

@@ -15,8 +15,10 @@ from trainlet.ops import (
     pool,
     quantized,
     reduce,
+    repeat,
     shape,
     update,
+    view,
 )
 
 __all__ = [
@@ -34,6 +36,8 @@ __all__ = [
     "pool",
     "quantized",
     "reduce",
+    "repeat",
     "shape",
     "update",
+    "view",
 ]

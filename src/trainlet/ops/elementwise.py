@@ -143,6 +143,7 @@ def sum_to_shape(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 register(
     Op(
         "mul_sum",
+        sums_rows=True,
         infer=_infer_mul_sum,
         eval=lambda g, x, shape: sum_to_shape(g * x, shape),
         call=lambda n: (

@@ -70,6 +70,7 @@ register(
 register(
     Op(
         "linear_dw",
+        sums_rows=True,
         infer=lambda g, x: g.with_shape((g.shape[-1], x.shape[-1])),
         eval=lambda g, x: g.reshape(-1, g.shape[-1]).T @ x.reshape(-1, x.shape[-1]),
         narrow=lambda n, ratio: build(

@@ -56,6 +56,8 @@ class Op:
                   channels only, so that less of the activation is saved
     applied:      of a parameter's gradient, the op that makes it and applies it to the parameter at
                   once, so that it needs no buffer; None where there is none
+    sums_rows:    the result is a sum over the rows of its inputs: of inputs stacked along a new
+                  first axis it is the sum over the stack
     detaches:     the result is the input, and no gradient passes
 
     Its kernel in C:
@@ -68,6 +70,9 @@ class Op:
                   of one element in <name>.h; None where elements do not stand alone
     own_loop:     its own kernel is faster than its share of a loop over several operations
     alias:        the result is the input's own storage under another shape; no code
+    window:       node -> where the result begins among the elements of its input 0, if it is a run
+                  of these; else None
+    calls:        node -> nodes whose kernels its own kernel calls
     seed:         position of the input that only tells where the backward pass begins: no pointer
     lowered:      a pass replaces the op before a plan is made; no kernel
 
@@ -107,6 +112,7 @@ class Op:
     vjp_bfp: Callable[[Node, Node], Sequence[Thunk | None]] | None = None
     narrow: Callable[[Node, float], Node] | None = None
     applied: str | None = None
+    sums_rows: bool = False
     detaches: bool = False
 
     call: Callable[[Node], Sequence[Literal]] = lambda node: (node.type.size,)
@@ -117,6 +123,8 @@ class Op:
     element: Callable[[Mapping[str, Any]], Sequence[Literal]] | None = None
     own_loop: bool = False
     alias: bool = False
+    window: Callable[[Node], int | None] = lambda node: None
+    calls: Callable[[Node], Sequence[Node]] = lambda node: ()
     seed: int | None = None
     lowered: bool = False
 

@@ -49,6 +49,7 @@ def _vjp_sum(n: Node, g: Node) -> list[Thunk | None]:
 register(
     Op(
         "sum_to",
+        sums_rows=True,
         rows=channel_sum_rows,
         infer=_infer_sum,
         eval=_eval_sum,

@@ -43,6 +43,7 @@ RESHAPE = register(
         vjp=_vjp_reshape,
         vjp_bfp=_vjp_reshape,
         alias=True,
+        window=lambda n: 0,
         samples=[Sample((float32(2, 6),), {"shape": (3, 4)})],
     )
 )
@@ -157,9 +158,16 @@ def _slice_literals(whole: TensorType, part: TensorType, n: Node) -> tuple[Liter
     return rows, row, start * inner, part.shape[axis], step * inner, inner
 
 
+def _window_of_slice(n: Node) -> int | None:
+    """The first element, if what is picked lies side by side."""
+    rows, _, start, picks, _, _ = _slice_literals(n.inputs[0].type, n.type, n)
+    return int(start) if rows == picks == 1 else None
+
+
 register(
     Op(
         "slice",
+        window=_window_of_slice,
         rows=channel_rows,
         infer=_infer_slice,
         eval=lambda x, axis, start, stop, step=1: x[_window(x.ndim, axis, start, stop, step)],

@@ -43,8 +43,10 @@ def choose(preset: str, parameters: Iterable[Parameter]) -> UpdateScheme:
 
 
 def is_bias(name: str) -> bool:
-    """PyTorch calls additive vectors `bias` (attention's: `in_proj_bias`)."""
-    return name.rsplit(".", 1)[-1].endswith("bias")
+    """PyTorch calls additive vectors `bias` (attention's: `in_proj_bias`, a recurrent layer's:
+    `bias_ih_l0`)."""
+    own = name.rsplit(".", 1)[-1]
+    return own.endswith("bias") or own.startswith(("bias_ih", "bias_hh"))
 
 
 def graph_parameters(graph: Graph) -> list[Parameter]:

@@ -24,6 +24,7 @@ from trainlet.passes.fuse.updates import fuse_updates
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
 from trainlet.passes.leaf_names import distinct_names
+from trainlet.passes.loops import read_in_place, trim_loops
 from trainlet.passes.merged import settle
 from trainlet.passes.penalize import penalize
 from trainlet.passes.prune import prune
@@ -61,7 +62,7 @@ def training(
         "layout": in_layout,
         "fold": folded,
         "differentiate": lambda g: with_gradients(g, losses, precision),
-        "prune": lambda g: fold_constants(prune(g, chosen)),
+        "prune": lambda g: fold_constants(trim_loops(prune(g, chosen))),
         "split": lambda g: penalize(split_weights(g), objective.penalties),
     }
     for name, run in passes.items():
@@ -102,7 +103,7 @@ def step_of_scheme(
 
     Raises SchemeError as `prune` does, and what `penalize` raises.
     """
-    pruned = fold_constants(freeze(prune(differentiated, scheme), scheme))
+    pruned = fold_constants(trim_loops(freeze(prune(differentiated, scheme), scheme)))
     learning = penalize(split_weights(pruned), penalties)
     return fused(updated(learning, optimizer, 1, precision).step)
 
@@ -114,7 +115,7 @@ def in_layout(graph: Graph) -> Graph:
 
 def folded(graph: Graph) -> Graph:
     """Stage "fold"."""
-    return fold_constants(fold_batch_norm(graph))
+    return fold_constants(fold_batch_norm(read_in_place(graph)))
 
 
 def with_gradients(graph: Graph, losses: Sequence[Loss], precision: Int8 | None) -> Graph:

@@ -28,6 +28,19 @@ def holder(n: Node) -> Node:
     return n
 
 
+def first_byte(n: Node) -> int:
+    """The byte of its holder's storage at which n's value begins."""
+    start = 0
+    while not n.is_leaf:
+        op = OPS[n.op]
+        position = 0 if op.alias else op.mutates
+        if position is None:
+            return start
+        start += (op.window(n) or 0) * (n.type.nbytes // n.type.size)
+        n = n.inputs[position]
+    return start
+
+
 def in_arena(n: Node) -> bool:
     """Whether the value lies in the arena; parameters, constants and state do not."""
     return holder(n).op not in PERSISTENT
@@ -66,7 +79,8 @@ def footprints(nodes: Iterable[Node]) -> dict[Node, Footprint]:
         there = {i: h for i, h in held.items() if h.op not in PERSISTENT}
         lent = []
         for i in (n.inputs[k] for k in lenders(n)):
-            if i in there and aligned(there[i].type.nbytes) == size:
+            whole = i in there and first_byte(i) == 0
+            if whole and aligned(there[i].type.nbytes) == size:
                 lent.append((there[i], tuple(h for j, h in there.items() if j is not i)))
         reads = () if op.alias else tuple(dict.fromkeys(held.values()))
         arena, scratch = kept.op not in PERSISTENT, aligned(op.workspace(n))

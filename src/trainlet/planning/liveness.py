@@ -149,7 +149,9 @@ def _free_overlaps(
     def alone(source: Node) -> bool:
         buffer = owner[holder(source)]
         dies = span[buffer][1] == t
-        return dies and not any(i is not source and owner[holder(i)] is buffer for i in read)
+        whole = holder(source).type.nbytes == source.type.nbytes
+        others = (owner[holder(i)] for i in read if i is not source)
+        return dies and whole and not any(other is buffer for other in others)
 
     free = [o for o in tile.overlaps if o.saved > 0 and alone(o.source)]
     return sorted(free, key=lambda o: -o.saved)[:1]

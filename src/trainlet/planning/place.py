@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.planning.buffers import aligned, holder, in_arena
+from trainlet.planning.buffers import aligned, first_byte, holder, in_arena
 from trainlet.planning.liveness import Buffers, assign_buffers
 from trainlet.planning.order import constraint
 from trainlet.planning.order.best_order import find_order
@@ -93,7 +93,7 @@ class _Task:
         at, bare = self.addresses(buffers, held, scratch, copies)
         start = {block.node: at[block] for block in held}
         offset = {
-            n: start[buffers.owner[holder(n)]]
+            n: start[buffers.owner[holder(n)]] + first_byte(n)
             for n in (*graph.leaves("input"), *order)
             if in_arena(n)
         }

@@ -156,7 +156,8 @@ class Replay:
         source = n.inputs[0]
         if self.stored(n).op in PERSISTENT:
             return
-        if self.plan.offset.get(n) != self.plan.offset[source]:
+        start = (OPS[n.op].window(n) or 0) * np.dtype(n.type.dtype).itemsize
+        if self.plan.offset.get(n) != self.plan.offset[source] + start:
             raise PlanError(f"{n!r} is not where {source!r} is, whose storage it names")
         self.token[n] = self.token[source]
 

@@ -14,7 +14,7 @@ from trainlet.ir.roles import LOSS, RATE
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS
 from trainlet.planning.blob import Saved
-from trainlet.planning.buffers import holder, in_arena
+from trainlet.planning.buffers import first_byte, holder, in_arena
 from trainlet.planning.program import (
     APPLY,
     PREDICT,
@@ -142,7 +142,8 @@ class ArenaDevice(SimulatedDevice):
         def view(n: Node) -> np.ndarray:
             if not in_arena(n):
                 whole = kept[holder(n).name].reshape(-1)
-                return whole[: n.type.size].reshape(n.type.shape)
+                start = first_byte(n) // whole.itemsize
+                return whole[start : start + n.type.size].reshape(n.type.shape)
             start = stage.plan.offset[n]
             part = arena[start : start + n.type.nbytes].view(n.type.dtype)
             return part.reshape(n.type.shape)

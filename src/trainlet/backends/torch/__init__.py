@@ -18,6 +18,7 @@ from trainlet.backends.torch import (
     loss,
     pool,
     real,
+    repeat,
     shape,
     update,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "loss",
     "pool",
     "real",
+    "repeat",
     "shape",
     "update",
 ]

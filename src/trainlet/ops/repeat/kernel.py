@@ -1,0 +1,167 @@
+"""The C of a loop: a `for` over the calls of its body."""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from textwrap import fill
+
+from trainlet.ir.graph import Node
+from trainlet.ops.literal import literal
+from trainlet.ops.op import OPS
+from trainlet.ops.repeat.loop import LAST, STATES, Loop
+from trainlet.ops.repeat.placement import ALIGN, NEXT, WORK, Home, place
+
+_CTYPES = {"float32": "float", "int32": "int32_t", "int16": "int16_t", "int8": "int8_t",
+           "uint8": "uint8_t"}  # fmt: skip
+_NAME = "k_repeat"
+
+
+def operations(n: Node) -> list[Node]:
+    """The operations of a turn, each of which is a call."""
+    loop = Loop.of(n.attrs)
+    return [m for m in loop.values[len(loop.body.inputs) :] if not OPS[m.op].alias]
+
+
+def work_bytes(n: Node) -> int:
+    """Of the values that live for one turn, or from one turn to the next."""
+    return place(Loop.of(n.attrs)).size
+
+
+def kernel_name(n: Node) -> str:
+    """Loops whose text is the same share a kernel."""
+    return f"repeat_{sha1(_text(n).encode()).hexdigest()[:8]}"
+
+
+def kernel_source(n: Node) -> str:
+    """The text of the loop's kernel."""
+    return _text(n).replace(f"{_NAME}(", f"k_{kernel_name(n)}(", 1)
+
+
+def _text(n: Node) -> str:
+    return _Writer(Loop.of(n.attrs), [i.type.dtype for i in n.inputs]).text()
+
+
+def _sum(pointer: str, first: int, advance: int = 0) -> str:
+    text = pointer + (f" + {first}" if first else "")
+    return text + (f" {'-' if advance < 0 else '+'} turn * {abs(advance)}" if advance else "")
+
+
+class _Writer:
+    """The text of one loop."""
+
+    def __init__(self, loop: Loop, kinds: list[str]) -> None:
+        self.loop, self.kinds, self.placed = loop, kinds, place(loop)
+        self.number = {n: k for k, n in enumerate(loop.values)}
+
+    def text(self) -> str:
+        parameters = ["float *y"]
+        parameters += [f"const {_CTYPES[kind]} *x{k}" for k, kind in enumerate(self.kinds)]
+        parameters += ["uint8_t *work"] if self.placed.size else []
+        steps = [n for n in self.loop.values[len(self.loop.body.inputs) :] if not OPS[n.op].alias]
+        names = ", ".join(n.op for n in steps)
+        head = [
+            '#include "kernel.h"',
+            "#include <string.h>",
+            fill(f"/* {self.loop.count} turns of {names} */", 96, subsequent_indent=" * "),
+            fill(f"KERNEL void {_NAME}({', '.join(parameters)}) {{", 96, subsequent_indent="    "),
+        ]
+        body = [self.call(n) for n in steps]
+        body += [self.copy(self.target(home), n) for n, home in self.placed.copies]
+        return "\n".join(
+            [
+                *head,
+                *(f"  {line}" for line in self.begins()),
+                f"  for (int turn = 0; turn < {self.loop.count}; turn++) {{",
+                *(fill(line, 96, initial_indent="    ", subsequent_indent="        ")
+                  for line in body),
+                "  }",
+                *(f"  {line}" for line in self.ends()),
+                "}\n",
+            ]
+        )  # fmt: skip
+
+    def begins(self) -> list[str]:
+        """The first value of each state."""
+        lines = []
+        for k in range(self.loop.body.states):
+            state = self.loop.values[k].type
+            if k in self.loop.stacked:
+                slots = self.loop.slots[STATES, k]
+                where = _sum("y", slots.start + self.loop.initial * state.size)
+            else:
+                where = self.pair(k, 0)
+            if k in self.loop.zeros:
+                lines.append(f"memset({where}, 0, {state.nbytes});")
+            else:
+                lines.append(f"memcpy({where}, x{self.loop.position[k]}, {state.nbytes});")
+        return lines
+
+    def ends(self) -> list[str]:
+        """The last value of each state that is a result by itself."""
+        lines = []
+        for k in self.loop.last:
+            slots, state = self.loop.slots[LAST, k], self.loop.values[k].type
+            if k in self.loop.stacked:
+                first = self.loop.slots[STATES, k].start + self.loop.final * state.size
+                source = _sum("y", first)
+            else:
+                source = self.pair(k, self.loop.count % 2)
+            lines.append(f"memcpy({_sum('y', slots.start)}, {source}, {state.nbytes});")
+        return lines
+
+    def pair(self, k: int, which: int | str) -> str:
+        """One of the two slots of a state that is not stacked."""
+        state = self.loop.values[k].type
+        step = -(-state.nbytes // ALIGN) * ALIGN
+        start = self.placed.pairs[k]
+        if isinstance(which, int):
+            return self.work(start + which * step, state.dtype)
+        return self.work(start, state.dtype, f" + {which} * {step}")
+
+    def work(self, start: int, kind: str, more: str = "") -> str:
+        if kind == "uint8":
+            return f"work + {start}{more}"
+        return f"({_CTYPES[kind]} *)(void *)(work + {start}{more})"
+
+    def sliced(self, pointer: str, start: int, size: int) -> str:
+        """Slot by slot from the first turn's on."""
+        if self.loop.reverse:
+            return _sum(pointer, start + (self.loop.count - 1) * size, -size)
+        return _sum(pointer, start, size)
+
+    def target(self, home: Home) -> str:
+        """Where a value of this turn is written."""
+        kind, k = home
+        if kind == NEXT:
+            return self.pair(k, "(~turn & 1)")
+        slots = self.loop.slots[kind, k]
+        shift = self.loop.after if kind == STATES else 0
+        return self.sliced("y", slots.start + shift * slots.type.size, slots.type.size)
+
+    def pointer(self, n: Node) -> str:
+        """Where a value lies."""
+        if not n.is_leaf and OPS[n.op].alias:
+            return _sum(self.pointer(n.inputs[0]), OPS[n.op].window(n) or 0)
+        if n in self.placed.home:
+            kind, start = self.placed.home[n]
+            return self.work(start, n.type.dtype) if kind == WORK else self.target((kind, start))
+        k, size = self.number[n], n.type.size
+        if k in self.loop.sliced:
+            return self.sliced(f"x{self.loop.position[k]}", 0, size)
+        if k in self.loop.fixed:
+            return f"x{self.loop.position[k]}"
+        if k not in self.loop.stacked:
+            return self.pair(k, "(turn & 1)")
+        slots = self.loop.slots[STATES, k]
+        return self.sliced("y", slots.start + self.loop.before * size, size)
+
+    def call(self, n: Node) -> str:
+        op = OPS[n.op]
+        absent = ["0"] * (op.pointers - len(n.inputs))
+        scratch = [f"work + {self.placed.scratch[n]}"] if n in self.placed.scratch else []
+        literals = [literal(v) for v in op.call(n)]
+        pointers = map(self.pointer, (n, *n.inputs))
+        return f"k_{op.kernel(n)}({', '.join([*pointers, *absent, *scratch, *literals])});"
+
+    def copy(self, target: str, n: Node) -> str:
+        return f"memcpy({target}, {self.pointer(n)}, {n.type.nbytes});"

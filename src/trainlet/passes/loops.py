@@ -1,0 +1,58 @@
+"""Loops make only what is read of them."""
+
+from __future__ import annotations
+
+from trainlet.ir.body import Body
+from trainlet.ir.graph import Graph, Node, rewrite, users
+from trainlet.ops.op import OPS, build
+from trainlet.ops.repeat.trim import trimmed
+
+
+def is_loop(n: Node) -> bool:
+    return isinstance(n.attrs.get("body"), Body)
+
+
+def read_in_place(graph: Graph) -> Graph:
+    """A slice of what a loop stacked, such as its last state, is read where it lies."""
+
+    def rule(n: Node) -> Node | None:
+        if n.is_leaf or OPS[n.op].alias or OPS[n.op].window(n) is None:
+            return None
+        source, start = n, 0
+        while not source.is_leaf and (first := OPS[source.op].window(source)) is not None:
+            source, start = source.inputs[0], start + first
+        if not is_loop(source):
+            return None
+        return build("view", source, start=start, shape=n.type.shape, label=n.name)
+
+    return rewrite(graph, rule)
+
+
+def trim_loops(graph: Graph) -> Graph:
+    """What nobody reads of a loop is neither stacked nor computed, nor what only it has read."""
+    while True:
+        new = _trimmed_once(graph)
+        if len(new.nodes()) == len(graph.nodes()) and _sizes(new) == _sizes(graph):
+            return new
+        graph = new
+
+
+def _sizes(graph: Graph) -> list[tuple[int, int]]:
+    return [(n.type.size, len(n.inputs)) for n in graph.nodes() if is_loop(n)]
+
+
+def _trimmed_once(graph: Graph) -> Graph:
+    nodes = graph.nodes()
+    readers, asked = users(nodes), set(graph.outputs.values())
+    new: dict[Node, Node] = {}
+    starts: dict[Node, dict[int, int]] = {}
+    for n in nodes:
+        new[n] = n.with_inputs(new[i] for i in n.inputs)
+        if is_loop(n) and n not in asked and all(OPS[r.op].alias for r in readers[n]):
+            read = [(OPS[r.op].window(r) or 0, r.type.size) for r in readers[n]]
+            found = trimmed(new[n], read)
+            new[n], starts[n] = found.node, found.start
+        elif n.inputs and n.inputs[0] in starts:
+            start = starts[n.inputs[0]][OPS[n.op].window(n) or 0]
+            new[n] = build("view", new[n.inputs[0]], start=start, shape=n.type.shape, label=n.name)
+    return Graph({name: new[n] for name, n in graph.outputs.items()}, graph.values)

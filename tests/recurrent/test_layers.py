@@ -1,0 +1,121 @@
+"""nn.LSTM, nn.GRU and nn.RNN: the first step equals autograd's, for each scheme."""
+
+import pytest
+import torch
+from torch import nn
+
+import trainlet as tl
+from recurrent.networks import Recurrent, batch, check_step, compiled
+from trainlet.errors import UnsupportedError
+
+LAYERS = {
+    "lstm": lambda **k: nn.LSTM(3, 4, **k),
+    "gru": lambda **k: nn.GRU(3, 4, **k),
+    "rnn": lambda **k: nn.RNN(3, 4, **k),
+    "rnn_relu": lambda **k: nn.RNN(3, 4, nonlinearity="relu", **k),
+}
+OPTIONS = {
+    "plain": {},
+    "batch first": {"batch_first": True},
+    "two layers": {"num_layers": 2},
+    "both directions": {"bidirectional": True},
+    "all": {"num_layers": 2, "bidirectional": True, "batch_first": True, "bias": False},
+}
+
+
+def network(layer: str, options: str = "plain", reads: str = "last step") -> Recurrent:
+    torch.manual_seed(0)
+    return Recurrent(LAYERS[layer](**OPTIONS[options]), reads).eval()
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_trained_through_time(layer, options):
+    model = network(layer, options)
+    x, y = batch(model.layer, 6, 2)
+    program = compiled(model, x, "full")
+    assert len(program.params) == len(list(model.parameters()))
+    check_step(model, program, x, y, built=layer != "rnn_relu")
+
+
+@pytest.mark.parametrize("reads", ["last state", "mean", "first step"])
+@pytest.mark.parametrize("layer", ["lstm", "gru"])
+def test_whatever_is_read_of_it(layer, reads):
+    model = network(layer, "both directions", reads)
+    x, y = batch(model.layer, 5, 1)
+    check_step(model, compiled(model, x, "full"), x, y)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_each_scheme(layer):
+    model = network(layer, "two layers")
+    x, y = batch(model.layer, 5, 1)
+    for scheme, count in (("last", 2), ("bias", 6)):
+        program = compiled(model, x, scheme)
+        assert len(program.params) == count
+        check_step(model, program, x, y)
+    alone = tl.UpdateScheme({"layer.weight_hh_l0": 1.0, "layer.weight_ih_l1": 1.0})
+    check_step(model, compiled(model, x, alone), x, y, built=True)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_share_of_the_channels(layer):
+    model = network(layer)
+    x, y = batch(model.layer, 5, 1)
+    whole = tl.evaluate(compiled(model, x, "full"), x.numpy(), y.numpy().astype("int32"))[2]
+    for name in ("layer.weight_hh_l0", "layer.weight_ih_l0"):
+        half = compiled(model, x, tl.UpdateScheme({name: 0.5}))
+        found = tl.evaluate(half, x.numpy(), y.numpy().astype("int32"))[2][name]
+        old, edge = dict(model.named_parameters())[name].detach().numpy(), 2
+        assert (found[:, edge:] == old[:, edge:]).all()
+        torch.testing.assert_close(found[:, :edge], whole[name][:, :edge])
+
+
+class Given(nn.Module):
+    """The initial states are learnt, or are inputs of the model."""
+
+    def __init__(self, learnt: bool) -> None:
+        super().__init__()
+        self.layer, self.fc, self.learnt = nn.LSTM(3, 4), nn.Linear(4, 5), learnt
+        if learnt:
+            self.h = nn.Parameter(torch.randn(1, 1, 4))
+            self.c = nn.Parameter(torch.randn(1, 1, 4))
+
+    def forward(self, x, *state):
+        return self.fc(self.layer(x, (self.h, self.c) if self.learnt else state)[0][-1])
+
+
+def test_learns_its_initial_states():
+    torch.manual_seed(0)
+    model = Given(True).eval()
+    x, y = batch(model.layer, 5, 1)
+    program = compiled(model, x, "full")
+    assert {"h", "c"} <= {n.name for n in program.params}
+    check_step(model, program, x, y, built=True)
+
+
+def test_takes_its_initial_states_as_inputs():
+    torch.manual_seed(0)
+    model = Given(False).eval()
+    x, y = batch(model.layer, 5, 1)
+    h, c = torch.randn(2, 1, 1, 4)
+    program = tl.compile(model, (x, h, c), tl.schemes.full(model), target="host")
+    given = tuple(t.numpy() for t in (x, h, c))
+    with program.build("host") as trainer:
+        logits = torch.tensor(trainer.predict(given))
+        loss = trainer.step(given, y.numpy().astype("int32"))
+    torch.testing.assert_close(logits, model(x, h, c).detach())
+    assert loss == pytest.approx(nn.functional.cross_entropy(model(x, h, c), y).item(), abs=1e-5)
+
+
+def test_refuses_a_projection():
+    class Projected(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.fc = nn.LSTM(3, 4, proj_size=2), nn.Linear(2, 5)
+
+        def forward(self, x):
+            return self.fc(self.layer(x)[0][-1])
+
+    with pytest.raises(UnsupportedError, match=r"proj_size; allowed: .*proj_size=0"):
+        tl.compile(Projected().eval(), torch.zeros(5, 1, 3), "full")

@@ -15,7 +15,7 @@ from trainlet.ops.op import float32, leaf
 from trainlet.planning.order.best_order import find_order
 from trainlet.planning.packing import constraint_place
 from trainlet.planning.packing.blocks import Addresses, Block, Slack, height
-from trainlet.planning.packing.fit import fit
+from trainlet.planning.packing.fit import Fitting
 from trainlet.planning.packing.pack import pack
 from trainlet.planning.tiles.tiled import plan_in_tiles
 from zoo import NETWORKS
@@ -58,7 +58,7 @@ def apart(at: Addresses, slack: Slack) -> bool:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_fitting_is_right_and_not_far_off(seed):
-    at = fit(sliced(seed), {}, 4096, pairs=50_000, least=8)
+    at = Fitting(sliced(seed), {}).run(4096, pairs=50_000, least=8)
     assert apart(at, {}) and 4096 <= height(at) <= 1.25 * 4096
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph
-from trainlet.planning.liveness import assign_buffers
+from trainlet.planning.liveness import Liveness
 from trainlet.planning.order.cut import bound_of_every_order
 from trainlet.planning.order.schedule import quick_order
 from trainlet.planning.order.steps import steps_of
@@ -28,13 +28,16 @@ class Estimate:
 
 def estimate(graph: Graph) -> Estimate:
     """All three figures of a step; the minimum cuts of `lower` take longest."""
-    order = quick_order(graph)
+    liveness = Liveness(graph)
+    order = quick_order(graph, liveness)
     steps = steps_of(graph, order)
     lower = bound_of_every_order(steps, range(len(steps.nodes)))
-    arena = assign_buffers(graph, order).lower_bound
-    return Estimate(lower, arena, untiled_peak(graph, order))
+    live = liveness.buffers(order).live_bytes
+    return Estimate(lower, max(live, default=0), untiled_peak(graph, order, live))
 
 
 def estimate_tiled(graph: Graph) -> int:
     """The figure `tiled` alone, in a few milliseconds, to rank update schemes by."""
-    return untiled_peak(graph, quick_order(graph))
+    liveness = Liveness(graph)
+    order = quick_order(graph, liveness)
+    return untiled_peak(graph, order, liveness.buffers(order).live_bytes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from trainlet.ir.graph import Graph, Node
 from trainlet.planning.buffers import aligned, first_byte, holder, in_arena
@@ -13,7 +14,7 @@ from trainlet.planning.order.best_order import find_order
 from trainlet.planning.order.schedule import Order
 from trainlet.planning.packing import constraint_place
 from trainlet.planning.packing.blocks import Addresses, Block, Slack, height
-from trainlet.planning.packing.fit import fit
+from trainlet.planning.packing.fit import Fitting
 from trainlet.planning.packing.pack import pack
 from trainlet.planning.plan import Plan
 from trainlet.planning.replay import check_plan
@@ -157,11 +158,12 @@ def _fixed(copies: Sequence[Copy], moment: Mapping[Node, int]) -> Addresses:
 
 def _raised(levels: Sequence[int], copies: Sequence[Block]) -> list[int]:
     """Bytes alive at each moment, with the copies."""
-    raised = list(levels)
+    change = [0] * (len(levels) + 1)
     for block in copies:
-        for t in range(block.span[0], block.span[1] + 1):
-            raised[t] += block.size
-    return raised
+        born, dies = block.span
+        change[born] += block.size
+        change[dies + 1] -= block.size
+    return [level + more for level, more in zip(levels, accumulate(change), strict=False)]
 
 
 def _place(
@@ -173,7 +175,8 @@ def _place(
     The simple ways come first: a few tries to fit, then backtracking, then many tries.
     """
     enough = bound + bound // ENOUGH
-    best = fit(blocks, slack, enough, FEW_PAIRS, FEW_TRIES)
+    fitting = Fitting(blocks, slack)
+    best = fitting.run(enough, FEW_PAIRS, FEW_TRIES)
     if height(best) <= enough:
         return best
     for limit in sorted({enough, *(low + low // k for low in (bound, stacked) for k in NEAR)}):
@@ -182,4 +185,4 @@ def _place(
     with_solver = effort == "optimal" and constraint.available()
     if with_solver and (found := constraint_place.place(blocks, slack, enough)):
         return found
-    return min(best, fit(blocks, slack, enough, MANY_PAIRS, MANY_TRIES), key=height)
+    return fitting.run(enough, MANY_PAIRS, MANY_TRIES)

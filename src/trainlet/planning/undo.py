@@ -15,7 +15,8 @@ from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
 from trainlet.planning.buffers import aligned, footprints, holder, in_arena
 from trainlet.planning.liveness import last_reads
-from trainlet.planning.packing.blocks import Addresses, Block, rivals_of
+from trainlet.planning.packing.blocks import Addresses, Block
+from trainlet.planning.packing.occupied import Occupied
 
 
 @dataclass(frozen=True)
@@ -104,19 +105,12 @@ def make_undo(
 def place_between(at: Addresses, new: Sequence[Block]) -> Addresses:
     """`at`, and addresses of new blocks in the gaps that it leaves: the lowest of several tries,
     each of which puts one block after the other at its lowest address."""
-    rivals = rivals_of([*at, *new])
 
     def placed(order: Sequence[Block]) -> Addresses:
-        found = dict(at)
+        found, occupied = dict(at), Occupied.of(at)
         for b in order:
-            here = 0
-            for start, end in sorted(
-                (found[r], found[r] + r.size) for r in rivals[b] if r in found
-            ):
-                if here + b.size <= start:
-                    break
-                here = max(here, end)
-            found[b] = here
+            found[b] = occupied.lowest(b)
+            occupied.add(b, found[b])
         return found
 
     keys = (lambda b: (-b.size, b.span), lambda b: (b.span, -b.size), lambda b: (-b.area, b.span))

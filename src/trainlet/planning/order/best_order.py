@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph
-from trainlet.planning.liveness import assign_buffers
+from trainlet.planning.liveness import Liveness
 from trainlet.planning.order import constraint
 from trainlet.planning.order.cut import bound_of_every_order
 from trainlet.planning.order.schedule import Order, schedule
@@ -48,14 +48,15 @@ def find_order(graph: Graph, effort: str = "greedy") -> Found:
     """The greedy order, or a better one: "greedy" looks for it quickly, "optimal" as long as it
     takes to prove that there is none, within limits that no machine's speed changes.
     """
-    greedy = schedule(graph)
-    peak = assign_buffers(graph, greedy).lower_bound
+    liveness = Liveness(graph)
+    greedy = schedule(graph, liveness)
+    peak = liveness.buffers(greedy).lower_bound
     steps = steps_of(graph, greedy)
     first = tuple(range(len(steps.nodes)))
     bound = bound_of_every_order(steps, first)
     best, bound = _improved(steps, first, bound, EFFORTS[effort])
     order = steps.order(best)
-    lower = assign_buffers(graph, order).lower_bound
+    lower = liveness.buffers(order).lower_bound
     return Found(order, lower, bound) if lower < peak else Found(greedy, peak, bound)
 
 

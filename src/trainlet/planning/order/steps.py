@@ -59,9 +59,9 @@ class Steps:
     def later(self) -> tuple[int, ...]:
         """All steps that run after each, whatever the order."""
         table = [0] * len(self.nodes)
-        for k, earlier in enumerate(self.earlier):
-            for j in members(earlier):
-                table[j] |= 1 << k
+        for k in reversed(range(len(table))):
+            for j in members(self.next[k]):
+                table[k] |= 1 << j | table[j]
         return tuple(table)
 
     @cached_property

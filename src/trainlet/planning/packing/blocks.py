@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Node
@@ -33,15 +34,8 @@ def height(at: Addresses) -> int:
     return max((start + b.size for b, start in at.items()), default=0)
 
 
-def rivals_of(blocks: Iterable[Block]) -> dict[Block, set[Block]]:
-    """For each block, those that are alive at some moment with it."""
-    ordered = sorted(blocks, key=lambda b: b.span[0])
-    rivals: dict[Block, set[Block]] = {b: set() for b in ordered}
-    alive: list[Block] = []
-    for b in ordered:
-        alive = [a for a in alive if a.span[1] >= b.span[0]]
-        for a in alive:
-            rivals[a].add(b)
-            rivals[b].add(a)
-        alive.append(b)
-    return rivals
+def count_pairs(blocks: Sequence[Block]) -> int:
+    """Pairs of blocks that are alive at the same moment."""
+    ends = sorted(b.span[1] for b in blocks)
+    apart = sum(bisect_left(ends, b.span[0]) for b in blocks)
+    return len(blocks) * (len(blocks) - 1) // 2 - apart

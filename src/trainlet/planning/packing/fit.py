@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from trainlet.planning.packing.blocks import Addresses, Block, Slack, height, rivals_of
+from trainlet.planning.packing.blocks import Addresses, Block, Slack, count_pairs, height
+from trainlet.planning.packing.occupied import Interval, Occupied
 
 RESTART = 200
 HUGE, LEAST_OF_HUGE = 4_000_000, 4
@@ -18,67 +19,71 @@ STARTS: tuple[Callable[[Block], tuple], ...] = (
 )
 
 
-def fit(blocks: Sequence[Block], slack: Slack, enough: int, pairs: int, least: int) -> Addresses:
-    """The best placement of some tries; the first that needs no more than `enough` bytes.
+class Fitting:
+    """Tries to fit blocks, one after the other; `best` is the lowest placement so far."""
 
-    Each of four orders takes turns with first fit and with best fit.  After each try a block that
-    reached the top comes earlier in its order; now and then all begin anew, for a walk can lose
-    its way.  There are so many tries that about `pairs` pairs of blocks are compared, but not
-    fewer than `least`.
-    """
-    rivals = rivals_of(blocks)
-    each = sum(map(len, rivals.values()))
-    tries = max(least if each < HUGE else LEAST_OF_HUGE, pairs // (each + 1))
+    def __init__(self, blocks: Sequence[Block], slack: Slack) -> None:
+        self.pairs = 2 * count_pairs(blocks)
+        self.tries = _tries(blocks, slack)
+        self.done = 0
+        self.best: Addresses = {}
+
+    def run(self, enough: int, pairs: int, least: int) -> Addresses:
+        """Try on until a placement needs no more than `enough` bytes; return the best.
+
+        All tries together, those of earlier calls included, compare about `pairs` pairs of blocks,
+        but there are not fewer than `least`.
+        """
+        few = least if self.pairs < HUGE else LEAST_OF_HUGE
+        until = max(few, pairs // (self.pairs + 1))
+        while self.done < until and not (self.done and height(self.best) <= enough):
+            at = next(self.tries)
+            if not self.done or height(at) < height(self.best):
+                self.best = at
+            self.done += 1
+        return self.best
+
+
+def _tries(blocks: Sequence[Block], slack: Slack) -> Iterator[Addresses]:
+    """Each of four orders takes turns with first fit and with best fit.  After each try a block
+    that reached the top comes earlier in its order; now and then all begin anew, for a walk can
+    lose its way."""
     rng = random.Random(0)
-    best: Addresses | None = None
     orders: list[list[Block]] = []
-    for attempt in range(tries):
+    attempt = 0
+    while True:
         if attempt % RESTART == 0:
             orders = [sorted(blocks, key=key) for key in STARTS for _ in range(2)]
         turn = attempt % len(orders)
         order = orders[turn]
-        at = _fitted(order, rivals, slack, tightest=bool(turn % 2))
+        at = _fitted(order, slack, tightest=bool(turn % 2))
+        yield at
         arena = height(at)
-        if best is None or arena < height(best):
-            best = at
-        if arena <= enough:
-            break
         top = rng.choice([k for k, b in enumerate(order) if at[b] + b.size == arena])
         order.insert(rng.randrange(top + 1), order.pop(top))
-    return best or {}
+        attempt += 1
 
 
-def _fitted(
-    order: Sequence[Block], rivals: dict[Block, set[Block]], slack: Slack, tightest: bool
-) -> Addresses:
-    """Each block where it meets no rival placed before: in the gap that it fills best, or at the
-    lowest address."""
+def _fitted(order: Sequence[Block], slack: Slack, tightest: bool) -> Addresses:
+    """Each block where it meets no block placed before that is alive with it: in the gap that it
+    fills best, or at the lowest address."""
     at: Addresses = {}
-    spot: dict[Block, tuple[int, int]] = {}
+    placed = Occupied()
     overlapping = {b for pair in slack for b in pair}
     for b in order:
-        placed = filter(at.__contains__, rivals[b])
+        others = placed
         if b in overlapping:
-            taken = sorted(_taken(b, r, at[r], slack) for r in placed)
-        else:
-            taken = sorted(map(spot.__getitem__, placed))
-        here, gaps = 0, []
-        for start, end in taken:
-            if here + b.size <= start:
-                gaps.append((start - here, here))
-                if not tightest:
-                    break
-            here = max(here, end)
-        at[b] = min(gaps)[1] if gaps else here
-        spot[b] = at[b], at[b] + b.size
+            others = Occupied(_taken(b, other, at[other], slack) for other in at)
+        at[b] = others.tightest(b) if tightest else others.lowest(b)
+        placed.add(b, at[b])
     return at
 
 
-def _taken(b: Block, rival: Block, start: int, slack: Slack) -> tuple[int, int]:
+def _taken(b: Block, other: Block, start: int, slack: Slack) -> Interval:
     """Block b must end before the first or begin behind the second of these addresses."""
-    end = start + rival.size
-    if (rival, b) in slack:
-        return min(end, start + slack[rival, b] + b.size), end
-    if (b, rival) in slack:
-        return start, start - slack[b, rival]
-    return start, end
+    end = start + other.size
+    if (other, b) in slack:
+        start, end = min(end, start + slack[other, b] + b.size), end
+    elif (b, other) in slack:
+        start, end = start, start - slack[b, other]
+    return start, end, *other.span

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 
 from trainlet.ir.graph import Graph, Node, users
@@ -56,11 +56,10 @@ def choose_tiles(
         yield from tight.widths(tiles)
 
 
-def untiled_peak(graph: Graph, order: Order) -> int:
+def untiled_peak(graph: Graph, order: Order, live: Sequence[int]) -> int:
     """The most live bytes of an order at a moment that no tile can lower, because its node runs on
-    no rows."""
+    no rows.  live: bytes alive at each moment."""
     readers = users(graph.nodes())
-    live = Liveness(graph).buffers(order).live_bytes
     highest = sorted(range(len(order)), key=lambda t: -live[t])
     fixed = (t for t in highest if not _fits(order[t], readers, rows_of))
     return next((live[t] for t in fixed), 0)

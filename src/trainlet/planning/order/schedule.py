@@ -15,7 +15,10 @@ Order = tuple[Node, ...]
 
 
 def schedule(graph: Graph, liveness: Liveness | None = None) -> Order:
-    """The order with the lowest peak that the greedy rules find; liveness: of the graph, if known."""
+    """The order with the lowest peak that the greedy rules find.
+
+    liveness: of the graph, if it is known.
+    """
     liveness = liveness or Liveness(graph)
     dependencies = before(graph)
     orders = [greedy(liveness.prints, dependencies, rule) for rule in RULES]
@@ -40,7 +43,8 @@ def before(graph: Graph) -> dict[Node, set[Node]]:
     loss = {o for k, o in graph.outputs.items() if k == "loss"}
     for n in nodes:
         if OPS[n.op].mutates is not None:
-            table[n] |= (readers.get(holder(n), set()) | loss) - {n}
+            table[n] |= readers.get(holder(n), set()) - {n}
+            table[n] |= loss - {n}
     return table
 
 

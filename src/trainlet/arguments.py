@@ -31,9 +31,9 @@ MOST_SUMMED = 2**24
 def scheme_of(scheme: Any) -> UpdateScheme | str:
     """A scheme, or the name of a preset; raises SchemeError."""
     if scheme is None:
-        raise SchemeError("no scheme; trainlet.schemes.bias(model) is a good one to begin with")
+        raise SchemeError("the scheme is missing; start with trainlet.schemes.bias(model)")
     if isinstance(scheme, str):
-        return one_of("no scheme ", scheme, SCHEMES, SchemeError, " or {parameter: ratio}")
+        return one_of("unknown scheme ", scheme, SCHEMES, SchemeError, " or {parameter: ratio}")
     if isinstance(scheme, (list, tuple, set)) and all(isinstance(n, str) for n in scheme):
         ratios = ", ".join(f"{name!r}: 1.0" for name in list(scheme)[:3])
         raise SchemeError(f"the scheme is {shown(scheme)}; allowed: {{parameter: ratio}}, such as "
@@ -100,7 +100,7 @@ def graph_of(graph: Any) -> Graph:
     """A forward graph; raises TrainletError for anything else."""
     if not isinstance(graph, Graph):
         raise TrainletError(
-            f"graph is {shown(graph)}; allowed: what trainlet.prepare or trainlet.load returns"
+            f"graph is {shown(graph)}; allowed: the result of trainlet.prepare or trainlet.load"
         )
     if not predictions(graph):
         found = ", ".join(map(repr, graph.outputs)) or "none"
@@ -112,7 +112,7 @@ def graph_of(graph: Any) -> Graph:
 def training_of(training: Any) -> Training:
     """A training step; raises TrainletError for anything else, and for one that is not whole."""
     if not isinstance(training, Training):
-        raise TrainletError(f"training is {shown(training)}; allowed: what trainlet.train returns")
+        raise TrainletError(f"training is {shown(training)}; allowed: the result of trainlet.train")
     if not any(OPS[n.op].mutates is not None for n in training.step.nodes() if not n.is_leaf):
         raise TrainletError("the training stopped before its updates; leave out stop_after")
     return training

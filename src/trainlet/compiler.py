@@ -102,7 +102,7 @@ def train(
     accumulate = whole("accumulate", accumulate, 1, MOST_SUMMED)
     integer = integer_precision(precision_of(precision), graph_of(graph))
     if stop_after is not None:
-        one_of("no stage ", stop_after, passes.STAGES)
+        one_of("unknown stage ", stop_after, passes.STAGES)
     chosen = _chosen(chosen, graph)
     return passes.training(graph, chosen, objective, optimizer, accumulate, integer, stop_after)
 

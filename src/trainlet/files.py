@@ -96,7 +96,7 @@ def _regular(path: Path) -> Path:
         if path.is_dir():
             raise FileError(f"cannot write {path}: it is a folder")
         if path.exists() and not path.is_file():
-            raise FileError(f"cannot write {path}: it is no regular file")
+            raise FileError(f"cannot write {path}: it is not a regular file")
     return path
 
 
@@ -108,7 +108,7 @@ def _real(path: Path) -> Path:
 @contextmanager
 def _errors(path: Path) -> Iterator[None]:
     if "\0" in str(path):
-        raise FileError(f"cannot write {str(path)!r}: the name holds a zero byte")
+        raise FileError(f"cannot write {str(path)!r}: the name contains a zero byte")
     try:
         yield
     except OSError as error:

@@ -31,7 +31,7 @@ def test_the_head_is_an_option_of_int8(command, word, net, refused):
     np.savez("data.npz", x=np.zeros((2, 6), np.float32), y=np.zeros(2, np.int32))
     data = ["--data", "data.npz"] if command == "run" else []
     said = refused(command, net, "--scheme", "last", *data, word)
-    assert "--float-head goes with --precision int8" in said
+    assert "--float-head needs --precision int8" in said
 
 
 def test_the_head_in_integers(net, run):
@@ -57,7 +57,7 @@ def test_they_are_shown(run, net, refused):
     own = next(line for line in result.stdout.splitlines() if "this one" in line)
     assert [cell.strip() for cell in own.split("│")][1:3] == ["int8", "4"]
     assert "Other options" in result.stdout and "--extra-bits 0 --gradient int8" in result.stdout
-    assert "--extra-bits goes with" in refused("plan", net, "--scheme", "full", "--extra-bits", 4)
+    assert "--extra-bits needs" in refused("plan", net, "--scheme", "full", "--extra-bits", 4)
 
 
 def test_what_fits_is_shown_where_the_program_does_not(net, run):

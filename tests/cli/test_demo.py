@@ -67,19 +67,19 @@ def test_recordings_of_a_real_person(run, tmp_path):
 def test_wrong_recordings(refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "absent" in refused("demo", "--data", "absent", "--on", "host")
-    assert "holds no clips" in refused("demo", "--data", ".", "--on", "host")
-    assert "--speaker goes with --data" in refused("demo", "--speaker", "ann")
+    assert "contains no clips" in refused("demo", "--data", ".", "--on", "host")
+    assert "--speaker needs --data" in refused("demo", "--speaker", "ann")
 
 
 def test_an_unknown_precision(refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = refused("demo", "--precision", "int4", "--on", "host")
-    assert "no precision 'int4'; allowed: int8, float32" in said
+    assert "unknown precision 'int4'; allowed: int8, float32" in said
 
 
 def test_an_unknown_device_leaves_no_files(refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "no device 'toaster'" in refused("demo", "--on", "toaster")
+    assert "unknown device 'toaster'" in refused("demo", "--on", "toaster")
 
 
 def test_the_bundled_speakers_are_there():

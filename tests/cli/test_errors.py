@@ -14,13 +14,13 @@ from trainlet.errors import TargetError
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("--scheme", "last", "--target", "z80"), "no target 'z80'"),
-        (("--scheme", "all"), "no scheme 'all'.*full, last, bias, norm"),
-        (("--scheme", "last", "--optimizer", "lion"), "no optimizer 'lion'"),
+        (("--scheme", "last", "--target", "z80"), "unknown target 'z80'"),
+        (("--scheme", "all"), "unknown scheme 'all'.*full, last, bias, norm"),
+        (("--scheme", "last", "--optimizer", "lion"), "unknown optimizer 'lion'"),
         (("--scheme", "last", "--loss", "hinge"), "unknown loss 'hinge'"),
         (("--scheme", "last", "--lr", "nan"), "learning rate"),
         (("--scheme", "last", "--prefix", "9"), "prefix '9'"),
-        (("--scheme", "last", "--stop-after", "lunch"), "no stage 'lunch'"),
+        (("--scheme", "last", "--stop-after", "lunch"), "unknown stage 'lunch'"),
         (("--scheme", "full", "--flash", "1"), "does not fit .*cortex-m7"),
     ],
 )
@@ -78,7 +78,7 @@ def test_absent_and_foreign_networks(refused, net):
         ({"x": np.full((31, 6), np.nan)}, "31 of 31 rows of x hold NaN"),
         ({"x": np.full((31, 6), 1e300)}, "infinite in float32"),
         ({"x": np.full((31, 6), "a")}, "allowed: numbers"),
-        ({"x": np.full((31, 6), {})}, "data.npz: is no readable"),
+        ({"x": np.full((31, 6), {})}, "data.npz: is not a readable"),
         ({"y": np.zeros(30, int)}, "one entry for each of the 31"),
         ({"y": np.zeros(31)}, "integer labels"),
         ({"y": np.full(31, 3)}, r"labels in 3..3; allowed: 0..2"),
@@ -97,8 +97,8 @@ def test_data_that_is_no_npz(refused, net):
     Path("short.npz").write_bytes(good[: len(good) // 2])
     np.save("array.npy", np.zeros(3))
     whys = {
-        "short.npz": "is no readable .npz",
-        "array.npy": "is no readable .npz",
+        "short.npz": "is not a readable .npz",
+        "array.npy": "is not a readable .npz",
         "absent.npz": "cannot be read: No such file",
         ".": "is a folder; cannot be read",
     }
@@ -123,7 +123,7 @@ def test_a_damaged_or_foreign_state_is_refused(run, refused, net, device):
         damaged[position] ^= 1
         Path("bad.bin").write_bytes(damaged)
         words = ("--scheme", "last", "--load", "bad.bin", "--save", "new.bin")
-        assert_says(refused(*common, *words), "is damaged|are no trainer's saved state")
+        assert_says(refused(*common, *words), "is damaged|are not the saved state of a trainer")
     Path("bad.bin").write_bytes(good[:-3])
     assert_says(refused(*common, "--scheme", "last", "--load", "bad.bin"), "truncated")
     assert_says(refused(*common, "--scheme", "full", "--load", "good.bin"), "another program")
@@ -141,8 +141,8 @@ def test_divergence_saves_nothing(refused, net):
 def test_devices(refused, net):
     write_data("data.npz")
     common = ("run", net, "--scheme", "last", "--data", "data.npz")
-    assert_says(refused(*common, "--on", "toaster"), "no device 'toaster'")
-    assert_says(refused(*common, "--on", "qemu", "--target", "host"), "no microcontroller")
+    assert_says(refused(*common, "--on", "toaster"), "unknown device 'toaster'")
+    assert_says(refused(*common, "--on", "qemu", "--target", "host"), "not a microcontroller")
 
 
 @pytest.mark.parametrize("place", ["file", "file/x", "/dev/null", "/proc/x", "folder/s"])
@@ -179,7 +179,7 @@ def test_a_fault_of_ours_is_one_line_too(run, net, monkeypatch):
     monkeypatch.setattr("trainlet.cli.scheme.check_file", lambda _: {}["lost"])
     result = run("scheme", net, "last")
     assert result.exit_code == 70
-    assert result.stderr.startswith("error: a fault of Trainlet itself, KeyError: 'lost'; please")
+    assert result.stderr.startswith("error: an error in Trainlet itself, KeyError: 'lost'; please")
     assert isinstance(run("--debug", "scheme", net, "last").exception, KeyError)
 
 

@@ -43,10 +43,10 @@ def test_a_row_a_call(run, net):
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("--target", "host"), "no microcontroller"),
-        (("--on", "host"), "counts no instructions"),
+        (("--target", "host"), "not a microcontroller"),
+        (("--on", "host"), "does not count instructions"),
         (("--picture", "p.jpg"), "cannot draw p.jpg"),
-        (("--target", "z80"), "no target 'z80'"),
+        (("--target", "z80"), "unknown target 'z80'"),
     ],
 )
 def test_refused(refused, net, words, why):

@@ -56,13 +56,13 @@ def test_ctrl_c_keeps_what_was_learnt_and_the_same_command_goes_on(learn, monkey
         stop_at(patch, 5)
         stopped = learn("--save", "state.bin")
     assert stopped.exit_code == 130
-    assert "5 of 12 steps are learnt; they are in state.bin" in stopped.stderr
+    assert "5 of 12 steps are done and saved in state.bin" in stopped.stderr
     assert "Traceback" not in stopped.output
     measured = learn("--load", "state.bin", "--epochs", "0")
     assert measured.exit_code == 0, "what was kept is a state as any other"
     again = learn("--save", "state.bin")
     assert again.exit_code == 0, again.output
-    assert "going on after step 5 of 12" in again.stderr
+    assert "continuing after step 5 of 12" in again.stderr
     assert table(again.stdout) == table(whole.stdout)
     assert Path("state.bin").read_bytes() == Path("whole.bin").read_bytes()
     assert not Path("state.bin.checkpoint").exists()
@@ -72,7 +72,7 @@ def test_without_save_it_says_that_it_is_lost(learn, monkeypatch):
     stop_at(monkeypatch, 5)
     stopped = learn()
     assert stopped.exit_code == 130
-    assert "5 of 12 steps are learnt, and lost; with --save FILE" in stopped.stderr
+    assert "5 of 12 steps are done, and lost; use --save FILE" in stopped.stderr
 
 
 def test_another_command_is_refused_and_restart_begins_anew(learn, monkeypatch):
@@ -83,7 +83,7 @@ def test_another_command_is_refused_and_restart_begins_anew(learn, monkeypatch):
     assert other.exit_code == 1 and "which differs in --seed" in other.stderr
     assert "of another run" in other.stderr
     anew = learn("--save", "state.bin", "--seed", "1", "--restart")
-    assert anew.exit_code == 0 and "going on" not in anew.stderr
+    assert anew.exit_code == 0 and "continuing" not in anew.stderr
     assert learn("--save", "other.bin", "--seed", "1").exit_code == 0
     assert Path("state.bin").read_bytes() == Path("other.bin").read_bytes()
 
@@ -141,6 +141,6 @@ def test_killed(learn, net, number, code, at):
     assert (Path("state.bin").read_bytes() == b"old") is (number == signal.SIGKILL)
     again = learn("--save", "state.bin", "--checkpoint", "0")
     assert again.exit_code == 0, again.output
-    assert f"going on after step {at} of 12" in again.stderr
+    assert f"continuing after step {at} of 12" in again.stderr
     assert Path("state.bin").read_bytes() == Path("whole.bin").read_bytes()
     assert {p.name for p in Path().iterdir()} == {"net.pt2", "data.npz", "state.bin", "whole.bin"}

@@ -149,8 +149,8 @@ def test_the_table_names_ops_and_the_step():
 @pytest.mark.parametrize(
     ("core", "device", "why"),
     [
-        ("host", None, "no microcontroller"),
-        ("cortex-m7", "host", "counts no instructions; allowed: unicorn, qemu"),
+        ("host", None, "not a microcontroller"),
+        ("cortex-m7", "host", "does not count instructions; allowed: unicorn, qemu"),
         ("cortex-m55", "unicorn", "does not emulate cortex-m55"),
     ],
 )

@@ -88,5 +88,5 @@ def test_without_a_name_the_speaker_with_most_clips_learns():
     speech = Speech(features, np.zeros(15, np.int32), np.array(said))
     given = lesson(speech)
     assert (given.speaker, len(given.learn), len(given.test)) == ("bob", 2, 2)
-    with pytest.raises(DataError, match="no speaker 'eve'"):
+    with pytest.raises(DataError, match="unknown speaker 'eve'"):
         lesson(speech, "eve")

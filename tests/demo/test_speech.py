@@ -62,7 +62,7 @@ def test_bundled_splits_share_no_speaker_and_their_features_have_unit_variance()
 
 
 def test_unknown_split():
-    with pytest.raises(DataError, match="'test'; allowed are train, validation, new"):
+    with pytest.raises(DataError, match="'test'; allowed: train, validation, new"):
         bundled("test")
 
 
@@ -89,7 +89,7 @@ def test_no_clip_is_in_both_halves_and_a_rare_word_keeps_half_for_the_test():
 
 def test_a_new_speaker_must_exist_and_speak():
     speech = Speech(np.zeros((1, 1, 49, 10), np.float32), np.array([0]), np.array(["ann"]))
-    with pytest.raises(DataError, match="no speaker 'eve'; there are ann"):
+    with pytest.raises(DataError, match="unknown speaker 'eve'; known: ann"):
         split_new_speaker(speech, "eve", per_word=3, seed=0)
     with pytest.raises(DataError, match="per_word is 0"):
         split_new_speaker(speech, "ann", per_word=0, seed=0)
@@ -140,18 +140,18 @@ def test_damaged_files_and_names(tmp_path):
         from_folder(tmp_path)
     for junk in (b"", b"RIFF", b"not a sound at all, but long enough to be read as one"):
         path.write_bytes(junk)
-        with pytest.raises(DataError, match=r"ann_nohash_0\.wav: is no readable WAV"):
+        with pytest.raises(DataError, match=r"ann_nohash_0\.wav: is not a readable WAV"):
             from_folder(tmp_path)
     path.write_bytes(whole)
     path.rename(path.with_name("ann.wav"))
-    with pytest.raises(DataError, match="tells no speaker"):
+    with pytest.raises(DataError, match="contains no speaker"):
         from_folder(tmp_path)
 
 
 def test_folders_without_clips(tmp_path):
-    with pytest.raises(DataError, match="holds no clips"):
+    with pytest.raises(DataError, match="contains no clips"):
         from_folder(tmp_path)
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         from_folder(tmp_path / "absent")
 
 
@@ -178,7 +178,7 @@ def test_a_mu_law_archive_round_trips(tmp_path):
         ({"sample_rate": np.int32(8000)}, "8000 Hz"),
         ({"sample_rate": np.zeros(0, np.int32)}, r"sampled at \[\] Hz"),
         ({"speaker": np.array([1, 2])}, "speaker is int64"),
-        ({"speaker": np.array([{}, {}])}, "no readable .npz"),
+        ({"speaker": np.array([{}, {}])}, "not a readable .npz"),
     ],
 )
 def test_a_wrong_archive_names_the_file(tmp_path, changes, why):
@@ -191,7 +191,7 @@ def test_a_damaged_archive_names_the_file(tmp_path):
     whole = path.read_bytes()
     for damaged in (b"", b"junk", whole[: len(whole) // 2], whole.replace(b"NUMPY", b"NUMPX")):
         path.write_bytes(damaged)
-        with pytest.raises(DataError, match=r"clips\.npz: is no readable \.npz"):
+        with pytest.raises(DataError, match=r"clips\.npz: is not a readable \.npz"):
             from_npz(path)
     with pytest.raises(FileError, match=r"absent\.npz: cannot be read"):
         from_npz(tmp_path / "absent.npz")

@@ -189,10 +189,10 @@ def enum_by_name(files: Files, witness: Path) -> None:
 
 
 HOSTILE = {
-    pickled_weight: (FileError, "asks for a pickle, which can run code; refused"),
-    pickled_constant: (FileError, "an object that is no tensor .*opaque_obj_0.*; refused"),
-    script_object: (FileError, "an object that is no tensor .*custom_obj_0.*; refused"),
-    guard: (FileError, "holds Python code .*; refused"),
+    pickled_weight: (FileError, "contains a pickle, which can run code; refused"),
+    pickled_constant: (FileError, "an object that is not a tensor .*opaque_obj_0.*; refused"),
+    script_object: (FileError, "an object that is not a tensor .*custom_obj_0.*; refused"),
+    guard: (FileError, "contains Python code .*; refused"),
     expression: (UnsupportedError, "dynamic shape .*export with fixed shapes"),
     module_by_name: (UnsupportedError, "takes or returns a collections.defaultdict"),
     enum_by_name: (FileError, "holds an enum; refused"),

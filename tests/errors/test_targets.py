@@ -97,10 +97,10 @@ def test_the_code_counts_when_it_is_built(tmp_path):
 def test_devices():
     program = compiled()
     with pytest.raises(
-        TargetError, match="'host' is no microcontroller, so it cannot run on unicorn"
+        TargetError, match="'host' is not a microcontroller, so it cannot run on unicorn"
     ):
         program.build("unicorn")
-    with pytest.raises(tl.TrainletError, match="no device 'fpga'; allowed: host, sanitized"):
+    with pytest.raises(tl.TrainletError, match="unknown device 'fpga'; allowed: host, sanitized"):
         program.build("fpga")
     assert program.report.flash_bytes is None
 

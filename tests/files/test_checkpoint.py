@@ -186,7 +186,7 @@ def test_fewer_steps_than_it_has(program, data, tmp_path):
         kept = checkpoint(tmp_path, program, data, trainer)
         kept.write(Saved(4, trainer.save(), (1.5, None)))
         assert kept.read(4) is not None
-        with pytest.raises(StateError, match="at step 4, and this run ends at 3: say more"):
+        with pytest.raises(StateError, match="at step 4, and this run ends at 3; use more"):
             kept.read(3)
 
 

@@ -68,7 +68,7 @@ def test_a_small_file_takes_little_memory(tmp_path):
 
 @pytest.mark.parametrize("path", ["a\0b.pt2", 5.5, None, ["a.pt2"], {}])
 def test_what_is_no_path(path):
-    with pytest.raises(FileError, match="is no path of a file"):
+    with pytest.raises(FileError, match="is not the path of a file"):
         open_file(path)
 
 

@@ -109,7 +109,7 @@ WRONG = {
     "no options": (
         write([X, W, B, X], [Operator("CONV_2D", [0, 1, 2], 3)]),
         FileError,
-        "operator 0, CONV_2D: it lacks its Conv2DOptions",
+        "operator 0, CONV_2D: its Conv2DOptions is missing",
     ),
     "no stride": (conv(StrideH=0), FileError, "stride 0x1; allowed: at least 1x1"),
     "an unknown padding": (conv(Padding=7), UnsupportedError, "padding number 7"),

@@ -55,7 +55,7 @@ def updated_twice() -> Graph:
 FAULTS = {
     "unknown op": (
         lambda: instead("relu", lambda n: Node("frobnicate", n.inputs, n.type)),
-        "frobnicate.* is no known op",
+        "frobnicate.* is an unknown operation",
     ),
     "wrong shape": (
         lambda: instead("relu", lambda n: of_type(n, 1, 5, 5, 5)),
@@ -94,7 +94,7 @@ FAULTS = {
         lambda: instead(
             "sgd", lambda n: n.with_inputs((build("relu", n.inputs[0]), *n.inputs[1:]))
         ),
-        "updates .*, which is no leaf",
+        "updates .*, which is not a leaf",
     ),
     "two updates of one leaf": (updated_twice, "is updated twice"),
 }

@@ -81,8 +81,8 @@ FAULTS = {
     before_its_input: "reads .* before it is made",
     past_the_end: r"takes bytes \d+\.\.\d+ of \d+",
     below_the_start: "takes bytes -16",
-    not_run_at_all: "1 nodes are in no order, first <mask_dx",
-    an_alias_elsewhere: "is not where .* is, whose storage it names",
+    not_run_at_all: "1 nodes are missing from the order, first <mask_dx",
+    an_alias_elsewhere: "is not where .* is, whose storage it shares",
 }
 EACH = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 
@@ -127,8 +127,8 @@ def test_a_leaf_is_updated_once():
         ("free", None),
         ("a value that is read later", "after its bytes were overwritten"),
         ("its input", "the work space of .*second.* lies on its input"),
-        ("its result", "the work space of .*second.* does not lie free"),
-        ("past the end", "the work space of .*second.* does not lie free"),
+        ("its result", "the work space of .*second.* overlaps live bytes"),
+        ("past the end", "the work space of .*second.* overlaps live bytes"),
     ],
 )
 def test_work_space(where, message, monkeypatch):

@@ -221,7 +221,7 @@ def test_a_limit_of_work():
     assert "recomputation" not in str(caught.value)
     with pytest.raises(TargetError, match=r"least RAM found with recomputation: .*; 1\.0\d x"):
         program("resnet8", 720 * 1024, max_recompute=1.05)
-    with pytest.raises(TargetError, match="Recomputation gets no arena below 264,200"):
+    with pytest.raises(TargetError, match="Recomputation cannot lower the arena below 264,200"):
         program("resnet8", 512 * 1024)
     made = program("resnet8", 720 * 1024, max_recompute=1.08)
     total = made.macs_forward + made.macs_backward

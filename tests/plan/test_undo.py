@@ -106,15 +106,15 @@ def nothing_judged() -> Plan:
 FAULTS = {
     a_copy_on_a_live_map: "reads <input x.* after its bytes were overwritten",
     a_copy_on_the_gradient_that_is_due: "after its bytes were overwritten",
-    two_copies_at_one_place: "the old value of .* is overwritten before it is judged",
+    two_copies_at_one_place: "the old value of .* is overwritten before the check",
     a_copy_where_a_later_map_is_written: "overwritten",
     a_copy_past_the_end: "does not lie in the arena",
     a_copy_that_no_word_may_have: "does not lie in the arena",
-    one_copy_missing: "cannot be taken back: no copy is made",
-    judged_too_early: "can overflow, and nothing is judged after it",
-    one_leaf_not_judged: "may be infinite, and is not judged",
+    one_copy_missing: "and no copy of its old value is made",
+    judged_too_early: "can overflow, and no check of the new values follows",
+    one_leaf_not_judged: "may be infinite, and is not checked",
     swapped_by_an_update_that_cannot: "cannot keep the old value of .* in place",
-    nothing_judged: "can overflow, and nothing is judged after it",
+    nothing_judged: "can overflow, and no check of the new values follows",
 }
 
 
@@ -225,7 +225,7 @@ def test_copies_of_the_sums_stay_while_they_are_applied():
     others = made.plan.undo.copies[1:]
     undo = replace(made.stages["apply"].plan.undo, earlier=(onto, *others))
     bad = replace(made.stages["apply"].plan, arena=made.stages["apply"].plan.arena + 64, undo=undo)
-    with pytest.raises(PlanError, match="overwritten before it is judged"):
+    with pytest.raises(PlanError, match="overwritten before the check"):
         check_plan(bad, made.stages["apply"].graph)
 
 

@@ -75,11 +75,11 @@ def test_training_knows_no_target():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda g: tl.train(g, "last", stop_after="load"), "no stage 'load'; .*freeze"),
-        (lambda g: tl.train(g, "last", precision="int8"), "precision='int8' of a loaded float32"),
+        (lambda g: tl.train(g, "last", stop_after="load"), "unknown stage 'load'; .*freeze"),
+        (lambda g: tl.train(g, "last", precision="int8"), "precision='int8' for a loaded float32"),
         (lambda g: tl.train(network(), "last"), "graph is"),  # type: ignore
         (lambda g: tl.plan(g, "host"), "training is"),
-        (lambda g: tl.plan(tl.train(g, "last"), "m4"), "no target"),
+        (lambda g: tl.plan(tl.train(g, "last"), "m4"), "unknown target"),
         (lambda g: tl.prepare(3), "the model is a int"),  # type: ignore
     ],
 )

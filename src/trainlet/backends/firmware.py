@@ -56,7 +56,10 @@ class Firmware:
 def core(target: Target) -> Cpu:
     """The target's core; a host has none and takes no firmware."""
     if target.cpu is None:
-        raise TargetError(f"target '{target.name}' is no microcontroller: it takes no firmware")
+        raise TargetError(
+            f"target '{target.name}' is not a microcontroller and runs no firmware; "
+            "`trainlet targets` lists others"
+        )
     return target.cpu
 
 
@@ -140,8 +143,8 @@ def measure(elf: Path, interface: Interface, target: Target) -> Firmware:
     whole = graph.worst("start", callbacks)
     if whole > target.stack:
         raise TargetError(
-            f"the program needs {whole} bytes of stack, target '{target.name}' reserves "
-            f"{target.stack}: raise Target.stack"
+            f"the program needs {whole} bytes of stack, but target '{target.name}' reserves "
+            f"{target.stack}; increase Target.stack"
         )
     code = image.size(*PRODUCT)
     data = image.size(".trainer_data", ".data")

@@ -63,7 +63,7 @@ class Argument:
         if given.size != self.count:
             raise DataError(
                 f"'{self.name}' has {given.size} values (shape {given.shape}), "
-                f"the program takes {self.count}; pass one sample of the shape it was compiled for"
+                f"the program needs {self.count}; pass one sample of the shape it was compiled for"
             )
         if self.ctype != "float" and given.dtype.kind not in "iub":
             raise DataError(

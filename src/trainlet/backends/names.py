@@ -113,8 +113,8 @@ def is_prefix(text: str) -> bool:
 def _refused(prefix: str) -> str | None:
     if not _PREFIX.fullmatch(prefix) or "__" in prefix or prefix.endswith("_"):
         return (
-            "is no name that this takes: a small letter, then small letters, digits and single "
-            "underscores, the last no underscore"
+            "is not allowed: it must be a lower-case letter, then lower-case letters, digits and "
+            "single underscores, with no underscore at the end"
         )
     if len(prefix) > PREFIX:
         return f"has {len(prefix)} characters, and at most {PREFIX} are allowed"

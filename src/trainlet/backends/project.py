@@ -83,6 +83,6 @@ def advice(kept: Sequence[str], folder: Path) -> str:
     """What to tell the user about files that stayed."""
     names = " and ".join(kept)
     return (
-        f"{names} in {folder} changed since Trainlet wrote it, and was kept; where it does not fit "
-        "the new program, move it away and write the program again to get a new one"
+        f"{names} in {folder} changed since Trainlet wrote it, and was kept; if it does not fit "
+        "the new program, move it away and write the program again"
     )

@@ -62,13 +62,13 @@ def read_record(path: str | Path) -> Record:
         found = sorted(path.glob("*.json"))
         if len(found) != 1:
             raise FileError(
-                f"{path} holds {len(found)} .json files; name the one of the program: PREFIX.json"
+                f"{path} holds {len(found)} .json files; name the file of the program: PREFIX.json"
             )
         path = found[0]
     try:
         return parse_record(read_file(path, MOST).decode())
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, zlib.error) as error:
-        raise FileError(f"{path} describes no trainer's state: {error}") from None
+        raise FileError(f"{path} is not the description of a trainer's state: {error}") from None
     except (ShapeError, StateError) as error:
         raise FileError(f"{path}: {error}") from None
 
@@ -83,7 +83,7 @@ def parse_record(text: str) -> Record:
         raise ValueError(f"accumulate {accumulate!r}")
     layout = Layout(tuple(_leaf(one) for one in told["leaves"]), accumulate)
     if layout.fingerprint != told["fingerprint"]:
-        raise ValueError("its fingerprint is not that of its leaves")
+        raise ValueError("its fingerprint does not match its parameters and state")
     room = zlib.decompressobj()
     blob = room.decompress(base64.b64decode(told["start"]), layout.blob_bytes + 1)
     return Record(layout, layout.unpack(blob))
@@ -98,7 +98,8 @@ def record_of(place: Program | Record | str | Path) -> Record:
     if isinstance(place, (str, Path)):
         return read_record(place)
     raise TrainletError(
-        f"a {type(place).__name__} has no trained state; allowed: a program, or a project's folder"
+        f"a {type(place).__name__} has no trained state; allowed: a program, or the "
+        "folder of a project"
     )
 
 

@@ -121,7 +121,9 @@ class CallGraph:
 
     def _constant(self, constants: dict[int, int], register: int, name: str) -> int:
         if register not in constants:
-            raise TargetError(f"'{name}' moves its stack by a variable; use fixed-size arrays only")
+            raise TargetError(
+                f"'{name}' uses a variable amount of stack; use only arrays of fixed size"
+            )
         return constants[register]
 
     def _word(self, address: int) -> int:

@@ -65,7 +65,7 @@ def arm_toolchain(choice: str | None = None) -> Toolchain:
     """gcc where it is installed, else zig; `choice`, or TRAINLET_CC, says which."""
     choice = choice or os.environ.get("TRAINLET_CC") or None
     if choice not in (None, "gcc", "zig"):
-        raise ToolchainError(f"no compiler '{choice}' (TRAINLET_CC); there are gcc and zig")
+        raise ToolchainError(f"unknown compiler '{choice}' in TRAINLET_CC; allowed: gcc, zig")
     gcc = shutil.which(ARM_GCC)
     if choice != "zig" and gcc:
         return Toolchain("gcc", (gcc,))

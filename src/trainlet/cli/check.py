@@ -17,11 +17,12 @@ def check_command(
     net: Net,
     scheme: Scheme = "full",
     data: Annotated[
-        Path | None, typer.Option(metavar="NPZ", help="one batch: arrays x and y (default: random)")
+        Path | None,
+        typer.Option(metavar="NPZ", help="one batch, in arrays x and y (default: random)"),
     ] = None,
     loss: LossName = "cross_entropy",
 ) -> None:
-    """Compare the loss and every trained gradient with torch's autograd."""
+    """Compare the loss and all trained gradients with torch's autograd."""
     given = {} if data is None else read_npz(data, ("x", "y"))
     with ERR.status(f"comparing {net}"):
         found = tl.check(net, None, update_scheme(scheme), loss=loss, **given)

@@ -75,10 +75,12 @@ def compile_command(
     stream_input: StreamInput = None,
     stop_after: Annotated[
         str | None,
-        typer.Option(metavar="STAGE", help=f"print what there is after {', '.join(STAGES)}; no C"),
+        typer.Option(
+            metavar="STAGE", help=f"print the result of a stage and stop: {', '.join(STAGES)}"
+        ),
     ] = None,
 ) -> None:
-    """Compile a network into a C project that trains it."""
+    """Compile a network into a C project that can train it."""
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
         calibration, max_ram, max_recompute, gradient, extra_bits, schedule, stream,
@@ -106,7 +108,7 @@ def compile_command(
 def stage_text(asked: Request, stop_after: str) -> str:
     """What there is after a stage: the graph, after the last one also the graph that applies summed
     gradients; after "place" the plan."""
-    one_of("no stage ", stop_after, STAGES)
+    one_of("unknown stage ", stop_after, STAGES)
     if stop_after == "place":
         return print_plan(asked.program().plan)
     network = opened(asked.net)
@@ -147,7 +149,7 @@ def _or_what_fits(asked: Request) -> tl.CompiledProgram:
     except TargetError as error:
         fitting = error.choices()
         if fitting:
-            print_whole(options_table(fitting, "Options that fit, each alone or as it stands"))
+            print_whole(options_table(fitting, "Options with which the program fits"))
         raise
 
 
@@ -173,14 +175,17 @@ def plan_command(
     stream: Stream = False,
     stream_input: StreamInput = None,
     draw: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="memory over time, .svg or .png")
+        Path | None,
+        typer.Option(metavar="FILE", help="draw memory over time to a .svg or .png file"),
     ] = None,
     choices: Annotated[
         bool,
-        typer.Option("--choices", help="what other options cost, or which of them fit (minutes)"),
+        typer.Option(
+            "--choices", help="list what other options need and which fit (takes minutes)"
+        ),
     ] = False,
 ) -> None:
-    """Show what a trainer would cost, and write no C."""
+    """Show the memory and work of a trainer without writing C."""
     check_picture(draw)
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,

@@ -48,17 +48,17 @@ def demo_command(
         ),
     ] = None,
     speaker: Annotated[
-        str | None, typer.Option(help="of --data (default: who has the most clips)")
+        str | None, typer.Option(help="speaker in --data (default: the one with the most clips)")
     ] = None,
     precision: Annotated[
-        str, typer.Option(help="what the device computes in: int8, or float32")
+        str, typer.Option(help="precision of the device: int8 or float32")
     ] = "int8",
     on: On = "unicorn",
     out: Annotated[Path, typer.Option("--out", "-o", help="folder for the results")] = Path(
         "build/demo"
     ),
 ) -> None:
-    """A keyword spotter learns a new speaker on an emulated microcontroller."""
+    """Train a keyword spotter on a new speaker, on an emulated microcontroller."""
     check_folder(out)
     with stages(f"compiling the keyword spotter's trainer in {precision}"):
         given = _lesson(data, speaker)
@@ -93,7 +93,7 @@ def _beside(
 def _lesson(data: Path | None, speaker: str | None) -> Lesson:
     if data is None:
         if speaker is not None:
-            raise DataError("--speaker goes with --data; the bundled speaker is fixed")
+            raise DataError("--speaker needs --data; the bundled clips have only one speaker")
         return bundled_lesson()
     return lesson(from_folder(data) if data.is_dir() else from_npz(data), speaker)
 

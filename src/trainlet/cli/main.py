@@ -37,9 +37,12 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def main(
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of errors")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="and stop")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="show the version and exit"
+        ),
     ] = False,
 ) -> None:
-    """A pretrained network, an update scheme and a memory budget become a C trainer."""
+    """Compile a pretrained network, an update scheme and a memory budget into a C trainer."""

@@ -23,62 +23,76 @@ KB = 1024
 
 def _known_device(name: str) -> str:
     if name not in DEVICES:
-        raise TrainletError(f"no device {name!r}; allowed: {', '.join(DEVICES)}")
+        raise TrainletError(f"unknown device {name!r}; allowed: {', '.join(DEVICES)}")
     return name
 
 
-Net = Annotated[Path, typer.Argument(metavar="NET", help=".pt2 of torch.export.save, or .tflite")]
+Net = Annotated[
+    Path,
+    typer.Argument(metavar="NET", help="network: .pt2 file from torch.export.save, or .tflite"),
+]
 Scheme = Annotated[
     str,
-    typer.Option(metavar="FILE|PRESET", help=f"a TOML file, or one of {', '.join(PRESETS)}"),
+    typer.Option(metavar="FILE|PRESET", help=f"a TOML file, or a preset: {', '.join(PRESETS)}"),
 ]
-Target = Annotated[str, typer.Option(help="`trainlet targets` lists them")]
-Ram = Annotated[int | None, typer.Option(metavar="KB", min=1, help="RAM instead of the target's")]
+Target = Annotated[str, typer.Option(help="microcontroller; `trainlet targets` lists all")]
+Ram = Annotated[
+    int | None, typer.Option(metavar="KB", min=1, help="size of RAM (default: the target's)")
+]
 Flash = Annotated[
-    int | None, typer.Option(metavar="KB", min=1, help="Flash instead of the target's")
+    int | None, typer.Option(metavar="KB", min=1, help="size of Flash (default: the target's)")
 ]
 MaxRam = Annotated[
     int | None,
-    typer.Option(metavar="KB", min=1, help="recompute until it fits; default: the target's RAM"),
+    typer.Option(
+        metavar="KB",
+        min=1,
+        help="limit on RAM; recompute values until it fits (default: the target's RAM)",
+    ),
 ]
 MaxRecompute = Annotated[
     float,
-    typer.Option(min=1, max=2, help="a step may have so many times the multiply-accumulates"),
+    typer.Option(min=1, max=2, help="limit on work, as a factor of the step without recomputation"),
 ]
 _RATES = ", ".join(f"{name} {make().lr:g}" for name, make in OPTIMIZERS.items())
 OptimizerName = Annotated[
-    str, typer.Option("--optimizer", help=", ".join(OPTIMIZERS) + "; momentum is SGD with 0.9")
+    str,
+    typer.Option("--optimizer", help=", ".join(OPTIMIZERS) + "; momentum is SGD with momentum 0.9"),
 ]
 Lr = Annotated[float | None, typer.Option(help=f"learning rate (default: {_RATES})")]
 LossName = Annotated[str, typer.Option("--loss", help=", ".join(LOSSES))]
-Accumulate = Annotated[int, typer.Option(min=1, help="average the gradients of so many steps")]
+Accumulate = Annotated[
+    int, typer.Option(min=1, help="number of steps whose gradients are averaged for one update")
+]
 PrecisionName = Annotated[
     str | None,
-    typer.Option("--precision", help="float32, or int8 (default: int8 of an int8 .tflite file)"),
+    typer.Option("--precision", help="float32 or int8 (default: that of the file)"),
 ]
 Calibration = Annotated[
     Path | None,
-    typer.Option(metavar="NPZ", help="for int8: array x, inputs that show the activations' ranges"),
+    typer.Option(metavar="NPZ", help="for int8: typical inputs, in an array x"),
 ]
 Gradient = Annotated[
     str | None,
-    typer.Option(help=f"of int8: an activation's, {', '.join(GRADIENTS)} (int16)"),
+    typer.Option(help=f"for int8: format of gradients, {', '.join(GRADIENTS)} (default: int16)"),
 ]
 ExtraBits = Annotated[
-    int | None, typer.Option(help="of int8: fractional bits of a trained weight, 0, 4 or 8 (8)")
+    int | None,
+    typer.Option(help="for int8: fractional bits of a trained weight, 0, 4 or 8 (default: 8)"),
 ]
 FloatHead = Annotated[
     bool | None,
     typer.Option(
         "--float-head/--no-float-head",
-        help="of int8: the last layer stays float32 (the default), or is int8 too",
+        help="for int8: keep the last layer in float32 (default), or make it int8 too",
     ),
 ]
 Schedule = Annotated[
-    str, typer.Option("--schedule", help=f"of the operations: {', '.join(EFFORTS)}")
+    str,
+    typer.Option("--schedule", help=f"search for the order of operations: {', '.join(EFFORTS)}"),
 ]
 Stream = Annotated[
-    bool, typer.Option("--stream", help="the first input comes in rows through a callback")
+    bool, typer.Option("--stream", help="read the first input row by row through a callback")
 ]
 StreamInput = Annotated[
     str | None, typer.Option(metavar="NAME", help="--stream, of this input instead of the first")
@@ -87,11 +101,10 @@ Rollback = Annotated[
     bool,
     typer.Option(
         "--rollback/--no-rollback",
-        help="an update that overflows, or a load that fails half way, changes nothing; "
-        "without: less RAM",
+        help="undo an update that overflows and a load that fails, or use less RAM and do not",
     ),
 ]
-Prefix = Annotated[str, typer.Option(help="of all names in C")]
+Prefix = Annotated[str, typer.Option(help="prefix of all names in the C code")]
 On = Annotated[str, typer.Option("--on", callback=_known_device, help=", ".join(DEVICES))]
 
 
@@ -101,7 +114,8 @@ def update_scheme(given: str) -> tl.UpdateScheme | str:
         return given
     if not Path(given).exists():
         raise SchemeError(
-            f"no scheme {given!r}; allowed: the path of a TOML file, or one of {', '.join(PRESETS)}"
+            f"unknown scheme {given!r}; allowed: the path of a TOML file, or "
+            f"one of {', '.join(PRESETS)}"
         )
     return tl.UpdateScheme.load(given)
 
@@ -143,7 +157,7 @@ class Request:
     def make_optimizer(self) -> Optimizer:
         if self.optimizer not in OPTIMIZERS:
             known = ", ".join(OPTIMIZERS)
-            raise TrainletError(f"no optimizer {self.optimizer!r}; allowed: {known}")
+            raise TrainletError(f"unknown optimizer {self.optimizer!r}; allowed: {known}")
         return OPTIMIZERS[self.optimizer](**({} if self.lr is None else {"lr": self.lr}))
 
     def arithmetic(self) -> str | tl.Int8 | None:
@@ -156,7 +170,7 @@ class Request:
             return self.precision
         if self.precision != "int8" and (self.precision or self.net.suffix != ".tflite"):
             name = next(iter(given)).replace("_", "-")
-            raise TrainletError(f"--{name} goes with --precision int8; leave it out, or say both")
+            raise TrainletError(f"--{name} needs --precision int8; leave it out, or give both")
         return tl.Int8(**given)
 
     def shown(self) -> list | None:

@@ -44,11 +44,16 @@ def profile_command(
     target: Target = "cortex-m7",
     on: Annotated[
         str | None,
-        typer.Option("--on", help=f"{', '.join(MACHINES)} (default: who knows the core)"),
+        typer.Option(
+            "--on", help=f"emulator: {', '.join(MACHINES)} (default: the one that has the core)"
+        ),
     ] = None,
-    nodes: Annotated[bool, typer.Option("--nodes", help="every call instead of every op")] = False,
+    nodes: Annotated[
+        bool, typer.Option("--nodes", help="a row for each call, not for each operation")
+    ] = False,
     picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="of instructions and memory, .svg or .png")
+        Path | None,
+        typer.Option(metavar="FILE", help="draw instructions and memory to a .svg or .png file"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
     ram: Ram = None,
@@ -69,7 +74,7 @@ def profile_command(
     stream: Stream = False,
     stream_input: StreamInput = None,
 ) -> None:
-    """Count where the instructions of a training step go, on an emulated microcontroller."""
+    """Count the instructions of a training step by operation, on an emulated microcontroller."""
     check_picture(picture)
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,

@@ -42,26 +42,28 @@ from trainlet.run.trainer import Trainer
 def run_command(
     net: Net,
     scheme: Scheme,
-    data: Annotated[Path, typer.Option(metavar="NPZ", help="examples to learn: arrays x and y")],
+    data: Annotated[Path, typer.Option(metavar="NPZ", help="training examples, in arrays x and y")],
     target: Target = "cortex-m7",
     test: Annotated[
-        Path | None, typer.Option(metavar="NPZ", help="examples to measure with (default: --data)")
+        Path | None, typer.Option(metavar="NPZ", help="test examples (default: --data)")
     ] = None,
     on: On = "host",
-    epochs: Annotated[int, typer.Option(min=0, help="0 only measures")] = 1,
+    epochs: Annotated[int, typer.Option(min=0, help="passes over the data; 0 only measures")] = 1,
     lr: Lr = None,
     load: Annotated[
         Path | None, typer.Option(metavar="FILE", help="start from a saved state")
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="save the learnt state; interrupted, it goes on later"),
+        typer.Option(
+            metavar="FILE", help="save the trained state; an interrupted run can be continued"
+        ),
     ] = None,
     checkpoint: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="with --save: keep one every so often")
+        float, typer.Option(metavar="SECONDS", min=0, help="with --save: time between checkpoints")
     ] = 5,
     restart: Annotated[
-        bool, typer.Option("--restart", help="begin anew in spite of a checkpoint")
+        bool, typer.Option("--restart", help="ignore a checkpoint and start again")
     ] = False,
     ram: Ram = None,
     flash: Flash = None,
@@ -74,9 +76,9 @@ def run_command(
     extra_bits: ExtraBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
-    seed: Annotated[int, typer.Option(min=0, help="of the order of the examples")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed for the order of the examples")] = 0,
 ) -> None:
-    """Train and measure on data files, on this machine or an emulated microcontroller."""
+    """Train and test on data files, on this machine or an emulated microcontroller."""
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, gradient=gradient, extra_bits=extra_bits,
@@ -126,7 +128,7 @@ def _begun(
         before = watch(progress, "measure", score(trainer, measure))[-1]
         return Saved(0, b"", (before.loss, before.accuracy))
     trainer.load(found.state)
-    _note(f"going on after step {found.step:,} of {total:,}")
+    _note(f"continuing after step {found.step:,} of {total:,}")
     return found
 
 
@@ -144,13 +146,13 @@ def _learn(progress: Progress, lesson: Lesson, save: Path | None) -> list[Moment
 
 
 def _keep(lesson: Lesson, save: Path | None) -> None:
-    far = f"{lesson.done:,} of {lesson.total:,} steps are learnt"
+    far = f"{lesson.done:,} of {lesson.total:,} steps are done"
     if save is None:
-        _note(f"{far}, and lost; with --save FILE they are kept")
+        _note(f"{far}, and lost; use --save FILE to keep them")
     elif lesson.done:
         lesson.keep()
         lesson.write(save)
-        _note(f"{far}; they are in {save}, and the same command goes on from there")
+        _note(f"{far} and saved in {save}; the same command continues from there")
 
 
 def _note(said: str) -> None:

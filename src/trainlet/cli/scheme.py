@@ -16,12 +16,13 @@ from trainlet.passes.presets import PRESETS
 
 def scheme_command(
     net: Net,
-    preset: Annotated[str, typer.Argument(help=", ".join(PRESETS))],
+    preset: Annotated[str, typer.Argument(help="preset: " + ", ".join(PRESETS))],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="default: print it")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="file to write (default: print)"),
     ] = None,
 ) -> None:
-    """Write a preset as a TOML file, to change by hand."""
+    """Write a preset as a TOML file that you can edit."""
     check_file(out)
     scheme = tl.schemes.preset(preset, tl.load(net))
     if out is None:

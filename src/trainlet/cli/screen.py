@@ -60,9 +60,9 @@ def _said(error: Exception) -> str:
     if isinstance(error, TrainletError):
         return _lines(str(error))
     if isinstance(error, MemoryError):
-        return "this machine has too little memory for that"
+        return "this machine does not have enough memory for that"
     return (
-        f"a fault of Trainlet itself, {type(error).__name__}: {_lines(str(error))}; "
+        f"an error in Trainlet itself, {type(error).__name__}: {_lines(str(error))}; "
         "please report it with what `trainlet --debug ...` prints"
     )
 

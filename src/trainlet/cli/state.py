@@ -12,7 +12,7 @@ from trainlet.files import replacing
 from trainlet.ir.files import read_file
 from trainlet.run.state import convert, describe, fingerprint
 
-Blob = Annotated[Path, typer.Argument(metavar="BLOB", help="what trainer_save wrote")]
+Blob = Annotated[Path, typer.Argument(metavar="BLOB", help="saved state, as trainer_save wrote it")]
 Project = Annotated[
     Path, typer.Argument(metavar="PROJECT", help="folder of the C project, or PREFIX.json in it")
 ]
@@ -29,14 +29,17 @@ def state_group() -> None:
 def show_command(
     blob: Blob,
     project: Annotated[
-        Path | None, typer.Argument(metavar="PROJECT", help="of the C project; tells what is in it")
+        Path | None,
+        typer.Argument(
+            metavar="PROJECT", help="folder of the C project, needed to list the contents"
+        ),
     ] = None,
 ) -> None:
     """Show what a saved state holds."""
     saved = read_file(blob)
     if project is None:
         OUT.print(f"{blob}: a whole state of {len(saved):,} bytes, fingerprint "
-                  f"{fingerprint(saved):08x}; name the C project to see what is in it",
+                  f"{fingerprint(saved):08x}; name the C project to list its contents",
                   markup=False, soft_wrap=True)  # fmt: skip
         return
     print_whole(describe(saved, project).table())
@@ -44,7 +47,7 @@ def show_command(
 
 @state_app.command("check")
 def check_command(blob: Blob, project: Project) -> None:
-    """Say whether a program takes a saved state; exit code 1 if not."""
+    """Check whether a program accepts a saved state; exit code 1 if not."""
     shown = describe(read_file(blob), project)
     OUT.print(
         f"{project} takes {blob}: {len(shown.leaves)} leaves, fingerprint {shown.fingerprint:08x}",
@@ -56,11 +59,15 @@ def check_command(blob: Blob, project: Project) -> None:
 @state_app.command("convert")
 def convert_command(
     blob: Blob,
-    old: Annotated[Path, typer.Option("--from", metavar="PROJECT", help="that has saved it")],
-    new: Annotated[Path, typer.Option("--to", metavar="PROJECT", help="that shall load it")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="the state for --to")],
+    old: Annotated[
+        Path, typer.Option("--from", metavar="PROJECT", help="project that saved the state")
+    ],
+    new: Annotated[Path, typer.Option("--to", metavar="PROJECT", help="project that will load it")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="file for the converted state")
+    ],
 ) -> None:
-    """Carry what a program has learnt over to another whose parameters fit."""
+    """Convert a saved state for another program with the same parameters."""
     made = convert(read_file(blob), old, new)
     with replacing(out) as part:
         part.write_bytes(made.blob)

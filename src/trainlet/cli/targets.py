@@ -18,7 +18,7 @@ def targets_command() -> None:
     for target in PRESETS.values():
         table.add_row(*_row(target))
     OUT.print(table)
-    OUT.print("--ram and --flash give other sizes.")
+    OUT.print("--ram and --flash set other sizes.")
 
 
 def _row(target: Target) -> tuple[str, ...]:

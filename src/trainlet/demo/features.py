@@ -39,7 +39,7 @@ def one_second(audio: np.ndarray) -> np.ndarray:
     """The clip in float64, zero-padded at both ends or cropped around its centre to 1 s."""
     clip = np.asarray(audio, np.float64)
     if clip.ndim != 1 or clip.size == 0:
-        raise DataError(f"a clip has shape {clip.shape}; a non-empty vector of samples is allowed")
+        raise DataError(f"a clip has shape {clip.shape}; allowed: a non-empty vector of samples")
     if not np.isfinite(clip).all():
         bad = np.count_nonzero(~np.isfinite(clip))
         raise DataError(f"a clip holds {bad} NaN or infinite samples; all must be finite")

@@ -81,7 +81,7 @@ def compile_spotter(
     Raises TrainletError for an unknown precision, ToolchainError for int8 without torchao.
     """
     if precision not in PRECISIONS:
-        raise TrainletError(f"no precision {precision!r}; allowed: {', '.join(PRECISIONS)}")
+        raise TrainletError(f"unknown precision {precision!r}; allowed: {', '.join(PRECISIONS)}")
     integer = precision == "int8"
     return tl.compile(
         network,

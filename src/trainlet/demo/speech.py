@@ -49,7 +49,7 @@ class Speech:
 def bundled(split: str) -> Speech:
     """The synthetic clips that come with Trainlet: of "train", "validation" or "new" speakers."""
     if split not in SPLITS:
-        raise DataError(f"split is {split!r}; allowed are {', '.join(SPLITS)}")
+        raise DataError(f"split is {split!r}; allowed: {', '.join(SPLITS)}")
     keys = ("features", "scale", "label", "speaker", "speaker_name", "speaker_split")
     data = read_npz(ASSET, keys)
     rows = data["speaker_split"][data["speaker"]] == split
@@ -68,7 +68,7 @@ def split_new_speaker(
     if per_word < 1:
         raise DataError(f"per_word is {per_word}; at least one clip of a word is needed to learn")
     if speaker not in speech.speakers:
-        raise DataError(f"no speaker {speaker!r}; there are {', '.join(speech.speakers)}")
+        raise DataError(f"unknown speaker {speaker!r}; known: {', '.join(speech.speakers)}")
     rng = np.random.default_rng(seed)
     learn = []
     for label in range(len(WORDS)):
@@ -76,7 +76,7 @@ def split_new_speaker(
         learn.append(rng.permutation(rows)[: min(per_word, len(rows) // 2)])
     chosen = rng.permutation(np.concatenate(learn))
     if not chosen.size:
-        raise DataError(f"speaker {speaker!r} says no word twice; two clips of a word are needed")
+        raise DataError(f"speaker {speaker!r} has no word with two clips; the lesson needs one")
     own = np.flatnonzero(speech.speaker == speaker)
     return speech[chosen], speech[np.setdiff1d(own, chosen)]
 
@@ -89,10 +89,10 @@ def from_folder(path: str | Path) -> Speech:
     """
     path = Path(path)
     if not path.is_dir():
-        raise DataError(f"{path}: is no folder; one with word/speaker_nohash_take.wav is needed")
+        raise DataError(f"{path}: is not a folder; allowed: one with word/speaker_nohash_take.wav")
     clips = [clip for file in sorted(path.glob("*/*.wav")) for clip in _clips(file)]
     if not clips:
-        raise DataError(f"{path}: holds no clips; word/speaker_nohash_take.wav are looked for")
+        raise DataError(f"{path}: contains no clips; expected: word/speaker_nohash_take.wav")
     return _gather(*zip(*clips, strict=True))
 
 
@@ -118,7 +118,7 @@ def from_npz(path: str | Path) -> Speech:
     if label.dtype.kind not in "iu" or not np.isin(label, range(len(WORDS))).all():
         raise DataError(f"{path}: label12 holds values other than 0..{len(WORDS) - 1}")
     if speaker.dtype.kind != "U":
-        raise DataError(f"{path}: speaker is {speaker.dtype}; names as strings are allowed")
+        raise DataError(f"{path}: speaker is {speaker.dtype}; allowed: names as strings")
     loud = audio.astype(np.float32) / 127.5 - 1.0
     return _gather(np.sign(loud) * np.expm1(np.abs(loud) * np.log(256.0)) / 255.0, label, speaker)
 
@@ -139,7 +139,7 @@ def _clips(file: Path) -> Iterator[tuple[np.ndarray, int, str]]:
         return
     speaker, mark, _ = file.stem.partition("_nohash_")
     if not mark or not speaker:
-        raise DataError(f"{file}: the name tells no speaker; speaker_nohash_take.wav is allowed")
+        raise DataError(f"{file}: the name contains no speaker; allowed: speaker_nohash_take.wav")
     yield audio, WORDS.index(word) if word in COMMANDS else UNKNOWN, speaker
 
 
@@ -152,11 +152,11 @@ def _wav(file: Path) -> np.ndarray:
     except TrainletError:
         raise
     except Exception as error:  # hostile bytes make the reader raise nearly anything
-        raise DataError(f"{file}: is no readable WAV file ({error or 'too short'})") from None
+        raise DataError(f"{file}: is not a readable WAV file ({error or 'too short'})") from None
     if (form.nchannels, form.sampwidth) != (1, 2):
         raise DataError(
             f"{file}: has {form.nchannels} channels of {8 * form.sampwidth} bits; "
-            f"one channel of 16 bits is allowed"
+            f"allowed: one channel of 16 bits"
         )
     _require_rate(file, form.framerate)
     if not form.nframes or len(data) != 2 * form.nframes:
@@ -168,4 +168,4 @@ def _wav(file: Path) -> np.ndarray:
 
 def _require_rate(file: Path, rate: object) -> None:
     if rate != RATE:
-        raise DataError(f"{file}: is sampled at {rate} Hz; {RATE} Hz is allowed, resample it first")
+        raise DataError(f"{file}: is sampled at {rate} Hz; allowed: {RATE} Hz; resample it first")

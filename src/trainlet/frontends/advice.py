@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _COMPARED = "Trainlet computes in float32 only; where the condition is constant, make it a buffer"
-_RANDOM = "a trainer draws no random numbers; leave it out, or pass the numbers as an input"
+_RANDOM = "a trainer has no random numbers; leave it out, or pass the numbers as an input"
 _SMOOTH = (
     "nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.SiLU, nn.GELU, nn.Tanh, nn.Hardswish and nn.Hardtanh are "
     "known"

@@ -77,10 +77,12 @@ def _short(error: Exception) -> str:
 def _packed(path: Path, archive: zipfile.ZipFile) -> io.BytesIO:
     members, names = archive.infolist(), archive.namelist()
     if len(set(names)) != len(names):
-        raise FileError(f"{path}: the archive holds two files of one name")
+        raise FileError(f"{path}: the archive contains two files with the same name")
     FILE_BYTES.check(sum(member.file_size for member in members), f"{path}: unpacked")
     if not any(name.endswith("/archive_format") for name in names):
-        raise FileError(f"{path}: no .pt2 archive of torch 2.13; write it with torch.export.save")
+        raise FileError(
+            f"{path}: not a .pt2 archive of torch 2.13; write it with torch.export.save"
+        )
     read = [member for member in members if _READ.fullmatch(member.filename)]
     weights = sum(member.file_size for member in read if "/data/" in member.filename)
     TENSOR_BYTES.check(weights, f"{path}: the weights")
@@ -110,8 +112,8 @@ def _read_document(path: Path, archive: zipfile.ZipFile, name: str, left: int) -
             left -= _parts(piece)
             if left < 0:
                 raise FileError(
-                    f"{path}: {name} describes too much for {NODES.value:,} operations; if this "
-                    f"machine can bear more, set {NODES.variable} to a larger number"
+                    f"{path}: {name} is too large for a network of {NODES.value:,} operations; if "
+                    f"this machine can handle more, set {NODES.variable} to a larger number"
                 )
     return b"".join(pieces)
 
@@ -153,12 +155,12 @@ def _walk(document: Any) -> Iterator[tuple[str, Any]]:
 
 def _reject(path: Path, name: str, key: str, value: Any) -> None:
     if key == "use_pickle" and value:
-        raise FileError(f"{path}: {name} asks for a pickle, which can run code; refused")
+        raise FileError(f"{path}: {name} contains a pickle, which can run code; refused")
     if key == "guards_code" and value:
-        raise FileError(f"{path}: {name} holds Python code ({shown(value)}); refused")
+        raise FileError(f"{path}: {name} contains Python code ({shown(value)}); refused")
     if key == "path_name" and not str(value).startswith(("weight_", "tensor_")):
         raise FileError(
-            f"{path}: {name} holds an object that is no tensor ({shown(value)}); refused"
+            f"{path}: {name} contains an object that is not a tensor ({shown(value)}); refused"
         )
     if key in ("expr_str", "as_expr") and value:
         raise UnsupportedError(
@@ -183,7 +185,7 @@ def _reject_containers(path: Path, spec: Any) -> None:
             )
         context = json.loads(value or "null") if key == "context" else None
         if any(inner == "__enum__" for inner, _ in _walk(context)):
-            raise FileError(f"{path}: the description of the inputs holds an enum; refused")
+            raise FileError(f"{path}: the description of the inputs contains an enum; refused")
 
 
 @contextmanager

@@ -72,10 +72,10 @@ def calibration_batches(calibration: Any, inputs: Batch) -> list[Batch]:
         size += sum(x.numel() * 4 for x in batches[-1])
         FILE_BYTES.check(size, f"{k + 1} calibration batches", DataError)
         if k == MOST_BATCHES:
-            raise DataError(f"over {MOST_BATCHES:,} calibration batches; a hundred will do: "
+            raise DataError(f"over {MOST_BATCHES:,} calibration batches; a hundred are enough: "
                             "list(itertools.islice(batches, 100))")  # fmt: skip
     if not batches:
-        raise DataError("no calibration batches; a hundred typical inputs are a good start")
+        raise DataError("no calibration batches; pass about a hundred typical inputs")
     return batches
 
 
@@ -128,9 +128,7 @@ def calibrate(
                 done += 1
                 result = module(*part)
                 if isinstance(result, torch.Tensor) and not torch.isfinite(result).all():
-                    raise DataError(
-                        f"calibration batch {k}: the network answers with NaN or infinity"
-                    )
+                    raise DataError(f"calibration batch {k}: the network returns NaN or infinity")
             if progress:
                 progress(k + 1, len(batches))
 

@@ -52,7 +52,7 @@ class Functional:
                 by = f"{operator_name(fx)} {where(fx)}" if fx else "the model"
                 raise UnsupportedError(
                     f"{by} changes the {kind} {name!r} in forward, and the output depends on it; a "
-                    "trainer keeps nothing from call to call but what it learns: make the "
+                    "trainer keeps only trained parameters from one call to the next: make the "
                     f"{kind} constant, or pass its value as an input"
                 )
 

@@ -114,7 +114,7 @@ class Importer:
     def value(self, node: Node | None, what: str) -> np.ndarray:
         """The value of a constant leaf, in float32."""
         if node is None or node.op != "const":
-            raise UnsupportedError(f"{what} must be a buffer of the model, not computed or learnt")
+            raise UnsupportedError(f"{what} must be a buffer of the model, not computed or trained")
         return self.values[node.name]
 
     def graph(self, outputs: Mapping[str, Node]) -> Graph:
@@ -139,7 +139,7 @@ def pair(value: int | Sequence[int]) -> tuple[int, int]:
 def number(value: Any, what: str) -> float:
     """A finite number; raises UnsupportedError for a tensor, DataError for NaN and infinity."""
     if isinstance(value, Node) or not isinstance(value, (bool, int, float)):
-        raise UnsupportedError(f"{what} is no number")
+        raise UnsupportedError(f"{what} is not a number")
     if not np.isfinite(value) or abs(value) > np.finfo(np.float32).max:
         raise DataError(f"{what} is {value}; allowed: numbers that are finite in float32")
     return float(value)

@@ -223,7 +223,7 @@ class Conversion:
         if isinstance(value, (Attribute, Constant)):
             array = self.at.offsets.setdefault(value.name, _array(value))
             return leaf("param", value.name, TensorType(array.shape))
-        raise GraphError(f"{self.at.label}: an operator of integers reads {value!r}")
+        raise GraphError(f"{self.at.label}: an integer operator reads {value!r}")
 
     def real(self, value: Any, reader: str = "") -> Any:
         """What an operator of float32, called `reader`, reads."""

@@ -36,8 +36,8 @@ def load_mcunet(path: str | Path, classes: int, seed: int = 0) -> Graph:
         return _Backbone(arrays).graph(config, classes, seed)
     except (DataError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise FileError(
-            f"{path}: no int8 backbone ({type(error).__name__}: {error}); allowed: an .npz with "
-            "`config_json` and the arrays that it names"
+            f"{path}: not an int8 backbone ({type(error).__name__}: {error}); allowed: an .npz "
+            "with `config_json` and the arrays that it names"
         ) from error
 
 

@@ -75,14 +75,16 @@ def load(path: str | Path, classes: int | None = None, *, check: bool = True) ->
     that cannot be compiled.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise FileError(f"{shown(path)} is no path; allowed: one of a .pt2, .tflite or .npz file")
+        raise FileError(
+            f"{shown(path)} is not a path; allowed: the path of a .pt2, .tflite or .npz file"
+        )
     path = Path(path)
     if path.suffix == ".npz":
         if classes is None:
-            raise FileError(f"{path}: a backbone needs a head; say load(path, classes=...)")
+            raise FileError(f"{path}: a backbone needs a head; call load(path, classes=...)")
         return load_mcunet(path, whole("classes", classes, 1, MOST_CLASSES, FileError))
     if classes is not None:
-        raise FileError(f"{path}: `classes` goes with an .npz backbone; leave it out")
+        raise FileError(f"{path}: `classes` applies only to an .npz backbone; leave it out")
     if path.suffix == ".tflite":
         return import_tflite(path)
     if path.suffix != ".pt2":

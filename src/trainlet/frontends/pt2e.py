@@ -170,7 +170,9 @@ def _train(module: GraphModule, train: Train) -> None:
     _switch(module, False)
     del changed.train, changed.eval
     if not all(bool(torch.isfinite(p).all()) for p in module.parameters()):
-        raise DataError("the training left NaN or infinity in a parameter; lower its rate")
+        raise DataError(
+            "the training produced NaN or infinity in a parameter; lower the learning rate"
+        )
 
 
 def _switch(module: GraphModule, training: bool) -> GraphModule:

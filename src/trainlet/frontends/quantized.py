@@ -25,10 +25,10 @@ def integer_precision(precision: str | Int8 | None, network: Network) -> Int8 | 
     if isinstance(network, Graph):
         integers = any(n.type.dtype == "int8" for n in network.nodes())
         if integers and precision == "float32":
-            raise TrainletError("precision='float32' of a network in int8; leave it out")
+            raise TrainletError("precision='float32' for an int8 network; leave it out")
         if not integers and precision not in (None, "float32"):
             raise TrainletError(
-                "precision='int8' of a loaded float32 graph; pass the torch.nn.Module or the path "
+                "precision='int8' for a loaded float32 graph; pass the torch.nn.Module or the path "
                 "of its .pt2 file with `calibration`, or an int8 .tflite file"
             )
         precision = precision or ("int8" if integers else None)
@@ -40,9 +40,9 @@ def integer_precision(precision: str | Int8 | None, network: Network) -> Int8 | 
 def check_calibration(network: Network, integer: Int8 | None, calibration: Any) -> None:
     """Calibration goes with a float network that is to be quantised, and with nothing else."""
     if integer is None and calibration is not None:
-        raise TrainletError("calibration goes with precision='int8'; leave it out, or say both")
+        raise TrainletError("calibration needs precision='int8'; leave it out, or give both")
     if integer is not None and calibration is None and not isinstance(network, Graph):
-        raise DataError("precision='int8' needs calibration: batches of inputs, a hundred samples")
+        raise DataError("precision='int8' needs calibration: batches of about a hundred inputs")
 
 
 def integer_graph(

@@ -70,7 +70,8 @@ class QuantizedImporter(Importer):
             return super().build(op, *inputs, **attrs)
         if op not in _INTEGER_OPERATORS:
             raise UnsupportedError(
-                f"{op} of integers; allowed: {', '.join(sorted(_INTEGER_OPERATORS))}"
+                f"{op} is not supported in int8; supported: "
+                f"{', '.join(sorted(_INTEGER_OPERATORS))}"
             )
         return _INTEGER_OPERATORS[op](self, op, *inputs, **attrs)
 
@@ -182,8 +183,8 @@ def _check_sums(label: str, weight: np.ndarray, bias: np.ndarray, rescaling: np.
     largest = 255 * np.abs(weight.reshape(len(bias), -1)).sum(1) + np.abs(bias)
     if (largest * np.exp2(np.maximum(rescaling[1], 0)) >= 2**31).any():
         raise DataError(
-            f"{label}: in the calibration batches its result is all but zero, which tells no "
-            "range; give batches that excite it"
+            f"{label}: its result is almost zero in all calibration batches, so its range is "
+            "unknown; pass batches in which it is larger"
         )
 
 
@@ -201,7 +202,7 @@ def _avg_pool(at: QuantizedImporter, op: str, x: Node, count_padding: bool, **wi
 
 def _max_pool(at: QuantizedImporter, op: str, x: Node, dilation: tuple, **window: Any) -> Node:
     if dilation != (1, 1):
-        raise UnsupportedError("max pooling of integers with a dilation")
+        raise UnsupportedError("max pooling with a dilation is not supported in int8")
     return at.node("max_pool_i8", x, **window, **_keeping(at, x))
 
 

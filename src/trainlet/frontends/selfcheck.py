@@ -204,14 +204,14 @@ def _agreed(
     if not same.all():
         raise UnsupportedError(
             f"{operator_name(fx)} {where(fx)} gives {int((~same).sum())} values that are infinite "
-            "or NaN in torch; change the model so that they are numbers"
+            "or NaN in torch; change the model so that they are finite"
         )
     worst = float(difference[finite].max(initial=0))
     scale, reach = _largest(given), max([1.0, *map(_largest, inputs)])
     if not worst <= RELATIVE * scale + ABSOLUTE * reach:
         raise UnsupportedError(
             f"{operator_name(fx)} {where(fx)}: what Trainlet computes differs from torch by up to "
-            f"{worst:.3g} (the largest value is {scale:.3g}); this is a fault of Trainlet: please "
+            f"{worst:.3g} (the largest value is {scale:.3g}); this is an error in Trainlet: please "
             "report the model, and write this operator another way"
         )
     return np.where(finite, given, ours)
@@ -223,7 +223,7 @@ def _check_steps(fx: Fx, ours: np.ndarray, given: np.ndarray) -> None:
         source: Any = fx.args[0]
         raise UnsupportedError(
             f"{operator_name(source)} {where(source)}: what Trainlet computes in int8 differs from "
-            f"torch by {worst} steps; this is a fault of Trainlet: please report the model, and "
+            f"torch by {worst} steps; this is an error in Trainlet: please report the model, and "
             "write this operator another way"
         )
 
@@ -293,7 +293,7 @@ def _check_whole(own: torch.Tensor, exported: torch.Tensor) -> None:
     difference = float((own - exported).abs().max()) if same else np.inf
     if difference > 10 * RELATIVE * scale + ABSOLUTE:
         raise UnsupportedError(
-            f"the model computes something else than torch.export recorded: they differ by up to "
+            f"the model does not compute what torch.export recorded: they differ by up to "
             f"{difference:.3g} (the largest value is {scale:.3g}); does forward depend on Python "
             "attributes that change, or on the values of its input?"
         )

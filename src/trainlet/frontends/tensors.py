@@ -46,8 +46,8 @@ class Tensors:
         owner = self.learning.get(_memory(tensor), names[0])
         if owner not in names:
             raise UnsupportedError(
-                f"the parameters {name!r} and {owner!r} share their memory in part; make them one "
-                "parameter, or two"
+                f"the parameters {name!r} and {owner!r} share part of their memory; make them one "
+                "parameter, or two separate ones"
             )
         return names
 

@@ -157,8 +157,8 @@ def _output(program: ExportedProgram) -> str:
     shown = ", ".join(f"{k}: {tuple(made[arg.name].shape)}" for k, arg in enumerate(outputs))
     raise UnsupportedError(
         f"the model returns {len(outputs)} tensors{' of shape ' if outputs else ''}{shown}; "
-        "allowed: exactly one tensor, which the loss is of; wrap the model in a module whose "
-        "forward returns that one, such as self.model(x)[0]"
+        "allowed: exactly one tensor, the input of the loss; wrap the model in a module whose "
+        "forward returns it, such as self.model(x)[0]"
     )
 
 
@@ -206,7 +206,7 @@ def _leaves(program: ExportedProgram, at: Importer, needed: set[Fx]) -> dict[str
 def _type(placeholder: Fx) -> TensorType:
     found = placeholder.meta.get("val")
     if not isinstance(found, torch.Tensor):
-        raise UnsupportedError(f"input {placeholder.name!r} is no tensor")
+        raise UnsupportedError(f"input {placeholder.name!r} is not a tensor")
     if not all(isinstance(n, int) for n in found.shape):
         raise UnsupportedError(
             f"input {placeholder.name!r} has a dynamic shape {tuple(found.shape)}; a trainer's "
@@ -215,6 +215,6 @@ def _type(placeholder: Fx) -> TensorType:
     if found.dtype != torch.float32:
         raise UnsupportedError(
             f"input {placeholder.name!r} is {found.dtype}; allowed: torch.float32 (pass x.float(), "
-            "and embedded vectors in place of indices)"
+            "and embedded vectors instead of indices)"
         )
     return TensorType(tuple(found.shape))

@@ -25,12 +25,12 @@ def as_numbers(value: Any, what: str, kind: type[TrainletError] = DataError) -> 
     try:
         array = np.asarray(value)
     except Exception as error:  # __array__ is the user's own code
-        raise kind(f"{what} is no array of numbers: {type(error).__name__}: {error}") from None
+        raise kind(f"{what} is not an array of numbers: {type(error).__name__}: {error}") from None
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise kind(f"{what} has masked values; fill them")
     if array.dtype.kind not in NUMBERS:
         found = f"{array.dtype} ({shown(value)})"
-        raise kind(f"{what} is no array of numbers: {found}; allowed: numbers")
+        raise kind(f"{what} is not an array of numbers: {found}; allowed: numbers")
     return array
 
 
@@ -44,7 +44,7 @@ def _of_torch(tensor: torch.Tensor, what: str, kind: type[TrainletError]) -> Any
         plain = tensor.detach().cpu()
         return plain.float() if plain.dtype.itemsize <= 2 and plain.is_floating_point() else plain
     except Exception as error:  # a subclass of Tensor may refuse anything
-        raise kind(f"{what} is no plain tensor: {type(error).__name__}: {error}") from None
+        raise kind(f"{what} is not a plain tensor: {type(error).__name__}: {error}") from None
 
 
 def as_floats(value: Any, what: str, kind: type[TrainletError] = DataError) -> np.ndarray:

@@ -35,7 +35,7 @@ class Bound:
         if count > self.value:
             raise kind(
                 f"{what}: {_number(count)} {self.unit}; at most {self.value:,} are accepted; "
-                f"if this machine can bear more, set {self.variable} to a larger number"
+                f"if this machine can handle more, set {self.variable} to a larger number"
             )
 
 

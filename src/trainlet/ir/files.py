@@ -36,7 +36,7 @@ def open_file(path: str | Path) -> BinaryIO:
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (TypeError, ValueError) as error:  # no path at all, or with a NUL in it
-        raise FileError(f"{shown(path)} is no path of a file: {error}") from None
+        raise FileError(f"{shown(path)} is not the path of a file: {error}") from None
     file = os.fdopen(descriptor, "rb")
     try:
         _check(path, os.fstat(descriptor))  # what is read may not be what was looked at
@@ -59,7 +59,7 @@ def read_file(path: str | Path, most: int | None = None) -> bytes:
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {error.strerror or error}") from None
     if not left:
-        raise FileError(f"{path}: over {limit:,} bytes; allowed: at most so many")
+        raise FileError(f"{path}: larger than the limit of {limit:,} bytes")
     return b"".join(pieces)
 
 

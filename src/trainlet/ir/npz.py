@@ -37,7 +37,7 @@ def read_npz(path: str | Path, names: Sequence[str] | None = None) -> dict[str, 
     except TrainletError:
         raise
     except Exception as error:  # hostile bytes make the readers raise nearly anything
-        raise DataError(f"{path}: is no readable .npz file ({_short(error)})") from None
+        raise DataError(f"{path}: is not a readable .npz file ({_short(error)})") from None
 
 
 def _arrays(
@@ -76,7 +76,7 @@ def _content(stream: IO[bytes], size: int) -> bytearray:
     at = 0
     while chunk := stream.read(1 << 24):
         if at + len(chunk) > size:
-            raise ValueError("it holds more than its header says")
+            raise ValueError("it contains more than its header says")
         content[at : at + len(chunk)] = chunk
         at += len(chunk)
     if at != size:

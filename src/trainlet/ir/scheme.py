@@ -46,7 +46,7 @@ class UpdateScheme:
                               'such as {"classifier.bias": 1.0}')  # fmt: skip
         for name, ratio in self.ratios.items():
             if not isinstance(name, str):
-                raise SchemeError(f"parameter {shown(name)} is no text; allowed: torch's names")
+                raise SchemeError(f"parameter {shown(name)} is not text; allowed: torch's names")
             number = isinstance(ratio, Real) and not isinstance(ratio, bool)
             if not number or not 0 <= ratio <= 1:
                 raise SchemeError(
@@ -93,7 +93,7 @@ class UpdateScheme:
         Raises FileError for a text that is no scheme, SchemeError for a ratio.
         """
         if not isinstance(text, str):
-            raise FileError(f"{source}: {shown(text)} is no text")
+            raise FileError(f"{source}: {shown(text)} is not text")
         if sum(line.count(".") ** 2 for line in text.splitlines()) > DOTS:
             raise FileError(f"{source}: nested too deeply; a scheme is one flat table")
         try:

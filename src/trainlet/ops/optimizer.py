@@ -103,8 +103,8 @@ def _check_share(name: str, value: float) -> None:
 def _check_eps(value: float) -> None:
     if not _number("eps", value) >= SMALLEST:
         raise TrainletError(
-            f"eps is {shown(value)}; allowed: a number of at least {SMALLEST:.3g}: where a "
-            "gradient is 0, so is the root that it is added to"
+            f"eps is {shown(value)}; allowed: a number of at least {SMALLEST:.3g}, since it "
+            "is added to a root that is 0 where the gradient is 0"
         )
 
 

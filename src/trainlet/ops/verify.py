@@ -25,13 +25,13 @@ def verify(graph: Graph) -> Graph:
             _check_value(graph, n)
             continue
         if n.op not in OPS:
-            raise GraphError(f"{n!r} is no known op")
+            raise GraphError(f"{n!r} is an unknown operation")
         _check_type(n)
         position = OPS[n.op].mutates
         if position is not None:
             target = n.inputs[position]
             if not target.is_leaf:
-                raise GraphError(f"{n!r} updates {target!r}, which is no leaf")
+                raise GraphError(f"{n!r} updates {target!r}, which is not a leaf")
             if updated.setdefault(target, n) is not n:
                 raise GraphError(f"{target!r} is updated twice, by {updated[target]!r} and {n!r}")
     return graph

@@ -26,6 +26,6 @@ def _otherwise(name: str) -> str:
     """What to do about it."""
     own = reserved_for(name)
     return (
-        f"{own}; call the argument of the model's forward otherwise, for example '{name}_input', "
+        f"{own}; rename the argument of the model's forward, for example to '{name}_input', "
         "and export it again"
     )

@@ -59,7 +59,7 @@ def _own(n: Node, named: Sequence[Merged]) -> Merged:
         raise SchemeError(
             f"{first!r} was folded into {into!r} when the network was quantised, and learns only "
             f"with it; name {into!r} too, leave {first!r} out, or give `compile` the "
-            "torch.nn.Module itself: the batch norm then stays apart"
+            "torch.nn.Module itself: then the batch norm is not folded"
         )
     return own
 

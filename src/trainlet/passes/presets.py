@@ -38,7 +38,7 @@ def choose(preset: str, parameters: Iterable[Parameter]) -> UpdateScheme:
     """
     if not isinstance(preset, str) or preset not in PRESETS:
         known = ", ".join(PRESETS) + closest(preset, PRESETS)
-        raise SchemeError(f"no preset {shown(preset)}; allowed: {known}")
+        raise SchemeError(f"unknown preset {shown(preset)}; allowed: {known}")
     return UpdateScheme({p.name: 1.0 for p in parameters if PRESETS[preset](p)}, preset=preset)
 
 

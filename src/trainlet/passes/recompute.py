@@ -37,7 +37,9 @@ def recompute(graph: Graph, nodes: Collection[Node]) -> Recomputed:
     chosen = set(nodes)
     for n in chosen:
         if n.is_leaf or n in backward or OPS[n.op].mutates is not None:
-            raise GraphError(f"{n!r} cannot be recomputed: it is no operation of the forward pass")
+            raise GraphError(
+                f"{n!r} cannot be recomputed: it is not an operation of the forward pass"
+            )
     copies: dict[Node, Node] = {}
     new: dict[Node, Node] = {}
     for n in graph.nodes():

@@ -120,7 +120,7 @@ class Layout:
             raise StateError(
                 "the saved state belongs to a program whose state has another layout (parameters, "
                 "shapes, precision or optimiser); nothing changed; `trainlet state convert` "
-                "carries over what fits"
+                "converts what fits"
             )
         arrays = {n.name: self._array(n, body) for n in self.leaves}
         for n in self.leaves:
@@ -161,7 +161,8 @@ def checked(blob: bytes) -> bytes:
     given = bytes(blob)
     if len(given) < HEADER.size + CHECKSUM.size or HEADER.unpack_from(given)[0] != MAGIC:
         raise StateError(
-            f"{len(given)} bytes that are no trainer's saved state; nothing changed; save it again"
+            f"{len(given)} bytes are not the saved state of a trainer; nothing changed; "
+            "save it again"
         )
     _, version, _, size = HEADER.unpack_from(given)
     if version != VERSION:

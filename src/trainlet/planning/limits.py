@@ -117,7 +117,7 @@ def _recomputing(program: Program, arena: int | None) -> str:
     if done is None:
         least = least_arena(program.graph, program.plan)
         hopeless = arena is not None and arena < least <= program.arena_bytes
-        return f"Recomputation gets no arena below {least:,}. " if hopeless else ""
+        return f"Recomputation cannot lower the arena below {least:,}. " if hopeless else ""
     total = program.macs_forward + program.macs_backward
     times = (total + program.macs_recomputed) / max(total, 1)
     better = "" if have_solver() else "; pip install 'trainlet[planning]' may find a better one"

@@ -31,7 +31,9 @@ def check_plan(plan: Plan, graph: Graph | None = None) -> None:
     if graph is not None:
         missing = {n for n in graph.nodes() if not n.is_leaf} - set(plan.order)
         if missing:
-            raise PlanError(f"{len(missing)} nodes are in no order, first {next(iter(missing))!r}")
+            raise PlanError(
+                f"{len(missing)} nodes are missing from the order, first {next(iter(missing))!r}"
+            )
     Replay(plan).run()
 
 
@@ -76,7 +78,7 @@ class Replay:
                 self.judge(self.plan.undo)
         late = [n for n in self.updated.values() if can_overflow(n) and n not in self.judged]
         if late:
-            raise PlanError(f"{late[0]!r} can overflow, and nothing is judged after it")
+            raise PlanError(f"{late[0]!r} can overflow, and no check of the new values follows")
 
     def copy(self, c: Copy) -> None:
         """The old value of a leaf is written into the arena."""
@@ -100,12 +102,12 @@ class Replay:
         self.judged.update(self.updated.values())
         for leaf, update in self.updated.items():
             if can_overflow(update) and leaf not in undo.judged:
-                raise PlanError(f"{leaf!r} may be infinite, and is not judged")
+                raise PlanError(f"{leaf!r} may be infinite, and is not checked")
             if undo.restores and leaf not in self.copies:
-                raise PlanError(f"{leaf!r} is updated, and cannot be taken back: no copy is made")
+                raise PlanError(f"{leaf!r} is updated, and no copy of its old value is made")
         for leaf, (there, token) in self.copies.items():
             if (self.writer[there] != token).any():
-                raise PlanError(f"the old value of {leaf!r} is overwritten before it is judged")
+                raise PlanError(f"the old value of {leaf!r} is overwritten before the check")
 
     def bytes_of(self, n: Node) -> slice:
         if n not in self.plan.offset:
@@ -158,7 +160,7 @@ class Replay:
             return
         start = (OPS[n.op].window(n) or 0) * np.dtype(n.type.dtype).itemsize
         if self.plan.offset.get(n) != self.plan.offset[source] + start:
-            raise PlanError(f"{n!r} is not where {source!r} is, whose storage it names")
+            raise PlanError(f"{n!r} is not where {source!r} is, whose storage it shares")
         self.token[n] = self.token[source]
 
     def update(self, n: Node, target: Node) -> None:
@@ -175,7 +177,7 @@ class Replay:
             start = self.plan.scratch[n]
             scratch = slice(start, start + size)
             if start < 0 or scratch.stop > self.plan.arena or overlapping(scratch, result):
-                raise PlanError(f"the work space of {n!r} does not lie free")
+                raise PlanError(f"the work space of {n!r} overlaps live bytes")
         for position, i in enumerate(n.inputs):
             if i not in self.token:
                 continue
@@ -300,7 +302,7 @@ class TileReplay:
 
     def read_sum(self, n: Node, reader: Node) -> None:
         if (self.whole.writer[self.whole.bytes_of(n)] != self.rows[n][-1]).any():
-            raise PlanError(f"{reader!r} reads a sum of which something was overwritten")
+            raise PlanError(f"{reader!r} reads a sum that was partly overwritten")
 
     def read_rows(self, m: Node, first: int, end: int, there: slice, reader: Node) -> None:
         """Every byte of these rows is as its writer left it."""

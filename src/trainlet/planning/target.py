@@ -40,7 +40,7 @@ class Target:
             self.compiler not in (None, "gcc", "zig")
         ):
             raise TargetError(
-                f"target '{self.name}': compiler {shown(self.compiler)}, not gcc or zig"
+                f"target '{self.name}': compiler {shown(self.compiler)}; allowed: gcc, zig"
             )
         object.__setattr__(self, "cpu", self.cpu or CPUS.get(self.name))
         if self.cpu is None:
@@ -86,7 +86,7 @@ class Target:
         """The target of that name, with 256 KB of RAM and 1 MB of Flash, or no limits on host."""
         if not isinstance(name, str) or name not in PRESETS:
             known = ", ".join(PRESETS) + closest(name, PRESETS)
-            raise TargetError(f"no target {shown(name)}; there are {known}")
+            raise TargetError(f"unknown target {shown(name)}; allowed: {known}")
         return PRESETS[name]
 
 

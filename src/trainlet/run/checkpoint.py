@@ -58,19 +58,19 @@ class Checkpoint:
         """
         if not self.path.exists():
             return None
-        anew = "say --restart to begin anew"
+        anew = "use --restart to start again"
         head, saved = self._parsed(f"{self.path} is damaged; {anew}")
         differ = [name for name, part in self._parts.items() if head["parts"].get(name) != part]
         if self._start not in (head["start"], digest(saved.state)):
             differ.append("the state it starts from")
         if differ:
             raise StateError(
-                f"{self.path} is of another run, which differs in {', '.join(differ)}; repeat that "
-                f"run's command to finish it, or {anew}"
+                f"{self.path} is of another run, which differs in {', '.join(differ)}; repeat the "
+                f"command of that run to finish it, or {anew}"
             )
         if saved.step > steps:
             raise StateError(
-                f"{self.path} is at step {saved.step:,}, and this run ends at {steps:,}: say more "
+                f"{self.path} is at step {saved.step:,}, and this run ends at {steps:,}; use more "
                 f"--epochs, or {anew}"
             )
         self._start, self.kept = head["start"], saved.step
@@ -170,7 +170,7 @@ class Lesson:
                 raise
             raise FileError(
                 f"{error}; {self.checkpoint.path} holds step {self.checkpoint.kept:,} of "
-                f"{self.total:,}: make room and repeat the command, it goes on from there"
+                f"{self.total:,}: free some space and repeat the command; it continues from there"
             ) from None
 
 

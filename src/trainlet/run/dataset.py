@@ -57,7 +57,7 @@ def dataset(
     """Examples that `program` can learn from; `source` names them in errors."""
     if len(program.inputs) != 1:
         names = ", ".join(n.name for n in program.inputs)
-        raise DataError(f"the model takes {len(program.inputs)} inputs ({names}); a data set has "
+        raise DataError(f"the model takes {len(program.inputs)} inputs ({names}); a data file has "
                         "one, x: call Trainer.step from Python instead")  # fmt: skip
     wanted = storage(program.inputs[0]).shape[1:]
     if x.shape[1:] != wanted or not x.ndim or not len(x):

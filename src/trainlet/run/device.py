@@ -76,9 +76,10 @@ STATUS: dict[int, tuple[type[TrainletError], str]] = {
     -2: (DataError, "the label is not a class of the model, or the target is not finite"),
     -3: (DivergedError, "the loss is not finite, or an update overflows; nothing was updated "
                         "(without rollback: load a saved state); use a smaller learning rate"),
-    -4: (StateError, "the saved state is damaged, holds what training cannot make, or belongs to "
-                     "another program; nothing changed; save it again with this program"),
-    -6: (TrainletError, "neither init nor a good load came before; call init first"),
+    -4: (StateError, "the saved state is damaged, contains values that training cannot "
+                     "produce, or belongs to another program; nothing changed; save it again "
+                     "with this program"),
+    -6: (TrainletError, "neither init nor a successful load was called; call init first"),
     -5: (TrainletError, "reading or writing the saved state failed"),
 }  # fmt: skip
 

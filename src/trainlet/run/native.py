@@ -125,7 +125,7 @@ class NativeDevice(Closing):
 
     def _function(self, name: str) -> Any:
         if self._lib is None:
-            raise DeviceFault("the device is closed; make a new one")
+            raise DeviceFault("the device is closed; create a new one")
         return getattr(self._lib, f"{self.interface.prefix}_{name}")
 
     def _pointers(self, inputs: Inputs) -> list[Any]:

@@ -24,7 +24,7 @@ def forward(graph: Graph, x: Inputs) -> Any:
     x: one array, or for several inputs {name: array} or a tuple, in the layout of the user's model.
     """
     if not isinstance(graph, Graph):
-        raise TrainletError(f"graph is {shown(graph)}; allowed: what trainlet.load returns")
+        raise TrainletError(f"graph is {shown(graph)}; allowed: the result of trainlet.load")
     inputs = graph.leaves("input")
     given = by_name([n.name for n in inputs], x, "inputs")
     leaves = {n.name: to_device(n, graph.values[n.name]) for n in graph.leaves("param", "const")}
@@ -40,7 +40,7 @@ def evaluate(
     """One step of the unplanned oracle from the pretrained state: loss, logits (before the
     update; of several outputs {name: array}), and the trained parameters after it."""
     if not isinstance(program, Program):
-        raise TrainletError(f"program is {shown(program)}; allowed: what trainlet.compile returns")
+        raise TrainletError(f"program is {shown(program)}; allowed: the result of trainlet.compile")
     trainer = Trainer(program, OracleDevice(program))
     logits = trainer.predict(x)
     loss = trainer.step(x, y, lr)

@@ -63,7 +63,7 @@ class ProcessLink:
         return bytes(data)
 
     def close(self) -> None:
-        self._fault = self._fault or "the device is closed; make a new one"
+        self._fault = self._fault or "the device is closed; create a new one"
         self._end()
 
     def explain(self, code: int, errors: str) -> str:

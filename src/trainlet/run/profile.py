@@ -46,12 +46,14 @@ def profile(program: Program, report: Report, device: str | None = None) -> Prof
     cpu = program.target.cpu
     if cpu is None:
         raise TargetError(
-            f"target {program.target.name!r} is no microcontroller, and only emulated ones count "
-            "instructions; profile for another target (trainlet targets lists them)"
+            f"target {program.target.name!r} is not a microcontroller, and only emulated ones "
+            "count instructions; profile for another target (trainlet targets lists them)"
         )
     device = device or ("unicorn" if cpu.unicorn else "qemu")
     if device not in MACHINES:
-        raise TrainletError(f"{device!r} counts no instructions; allowed: {', '.join(MACHINES)}")
+        raise TrainletError(
+            f"{device!r} does not count instructions; allowed: {', '.join(MACHINES)}"
+        )
     with build_trainer(program, device) as plain:
         predict, step = _predict(plain), _step(plain)
     with _marked(program, device) as marked:

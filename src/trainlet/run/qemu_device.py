@@ -33,7 +33,7 @@ class QemuLink(ProcessLink):
         if (target.ram or 0) > cpu.board.ram or (target.flash or 0) > cpu.board.flash:
             raise TargetError(
                 f"QEMU's board {cpu.board.machine} has {cpu.board.ram} bytes of RAM and "
-                f"{cpu.board.flash} of Flash, too few for target '{target.name}'; use Unicorn"
+                f"{cpu.board.flash} of Flash, not enough for target '{target.name}'; use Unicorn"
             )
         qemu = shutil.which(QEMU)
         if qemu is None:

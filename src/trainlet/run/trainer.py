@@ -210,7 +210,7 @@ class Trainer(Closing):
                 continue
             if not np.allclose(to_device(n, array), self.program.initial(n), 1e-5, 1e-7):
                 raise DataError(
-                    f"{name!r} learns in part, and differs from the network where it is frozen"
+                    f"{name!r} learns in part, and its frozen part differs from the network's"
                 )
 
     def set_anchor(self) -> None:
@@ -264,11 +264,11 @@ def build_trainer(program: Program, device: str, count: bool = True) -> Trainer:
     """
     if not isinstance(device, str) or device not in DEVICES:
         known = ", ".join(DEVICES) + closest(device, DEVICES)
-        raise TrainletError(f"no device {shown(device)}; allowed: {known}")
+        raise TrainletError(f"unknown device {shown(device)}; allowed: {known}")
     if device in ("unicorn", "qemu") and program.target.cpu is None:
         raise TargetError(
-            f"target {program.target.name!r} is no microcontroller, so it cannot run on {device}; "
-            "compile for another target (trainlet targets lists them)"
+            f"target {program.target.name!r} is not a microcontroller, so it cannot run on "
+            f"{device}; compile for another target (trainlet targets lists them)"
         )
     stage("build")
     with tempfile.TemporaryDirectory(prefix="trainlet-") as work:

@@ -81,7 +81,7 @@ class UnicornLink:
         return data
 
     def close(self) -> None:
-        self._ended = self._ended or "the device is closed; make a new one"
+        self._ended = self._ended or "the device is closed; create a new one"
         self._core = self._counter = None
 
     def _run(self) -> None:

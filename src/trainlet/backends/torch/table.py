@@ -34,7 +34,7 @@ def find_lowering(n: Node) -> Lowering:
     if n.op not in LOWERINGS:
         raise UnsupportedError(
             f"{n!r} cannot be simulated: {WITHOUT.get(n.op, 'torch has no entry for it')}; "
-            f"simulated ops: {', '.join(sorted(LOWERINGS))}. Enter one in "
+            f"simulated operators: {', '.join(sorted(LOWERINGS))}. Add it to "
             "trainlet/backends/torch, or train on build('host')"
         )
     return LOWERINGS[n.op]

@@ -47,7 +47,7 @@ def _attention(
 ) -> Node:
     if dropout:
         raise UnsupportedError(
-            f"dropout_p={dropout} is always on; a trainer draws no random numbers: pass "
+            f"dropout_p={dropout} is always on; a trainer has no random numbers: pass "
             "dropout_p=p if self.training else 0.0"
         )
     if enable_gqa:

@@ -88,7 +88,7 @@ def _detach(at: Importer, x: Node) -> Node:
 def _dropout(at: Importer, x: Node, p: float, train: bool) -> Node:
     if train and p:
         raise UnsupportedError(
-            f"dropout with p={p} that is always on; a trainer draws no random numbers: use "
+            f"dropout with p={p} that is always on; a trainer has no random numbers: use "
             "nn.Dropout in a model in eval mode, or F.dropout(x, p, training=self.training)"
         )
     return x

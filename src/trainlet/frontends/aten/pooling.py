@@ -71,7 +71,9 @@ def _check_ceil(
     sides = zip(border[:2], border[2:], strict=True)
     for n, k, s, d, side in zip(shape, size, step, reach, sides, strict=True):
         if ceil_mode and (n + sum(side) - d * (k - 1) - 1) % s:
-            raise UnsupportedError("ceil_mode=True of a size that does not divide; pad the input")
+            raise UnsupportedError(
+                "ceil_mode=True with a size that the stride does not divide; pad the input"
+            )
 
 
 _entered(_max_pool, "max_pool")

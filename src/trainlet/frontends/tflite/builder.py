@@ -54,7 +54,7 @@ class Builder:
     def required(self, position: int, what: str) -> Tensor:
         tensor = self.tensor(position)
         if tensor is None:
-            raise FileError(f"its {what} is absent")
+            raise FileError(f"its {what} is missing")
         return tensor
 
     def constant(self, position: int, what: str) -> np.ndarray:
@@ -124,7 +124,7 @@ class Builder:
         """Scale and zero point of the operator's int8 result, and its fused activation's clamp."""
         kind = self.type(self.output())
         if kind.quant is None:
-            raise FileError("int8 goes in and float32 comes out")
+            raise FileError("its input is int8 and its result is float32")
         scale, zero = kind.quant.scale[0], kind.quant.zero_point[0]
         top = {"RELU_N1_TO_1": 1.0, "RELU6": 6.0}.get(self._activation(activation))
         bottom = {"RELU_N1_TO_1": -1.0, "RELU": 0.0, "RELU6": 0.0}.get(self._activation(activation))

@@ -166,7 +166,7 @@ def _operator(tflite: Any, operator: Any, index: int, names: list[str]) -> Opera
     def options(kind: str) -> Any:
         found, table = operator.BuiltinOptionsType(), operator.BuiltinOptions()
         if table is None or found != numbers[kind]:
-            raise FileError(f"it lacks its {kind}")
+            raise FileError(f"its {kind} is missing")
         read = getattr(tflite, kind)()
         read.Init(table.Bytes, table.Pos)
         return read

@@ -39,7 +39,9 @@ class Simulation:
         Raises UnsupportedError for an operator that torch has no entry for.
         """
         if not isinstance(program, Program):
-            raise TrainletError(f"program is {shown(program)}; allowed: what trainlet.compile made")
+            raise TrainletError(
+                f"program is {shown(program)}; allowed: the result of trainlet.compile"
+            )
         self.program, self.experiments = program, whole("experiments", experiments, 1)
         self.device = _usable(device)
         self._seeds = self._checked_seeds(seeds)

@@ -189,7 +189,7 @@ def test_too_little_memory(run, net, monkeypatch):
 
     monkeypatch.setattr("trainlet.cli.scheme.check_file", no)
     result = run("scheme", net, "last")
-    assert (result.exit_code, "too little memory" in result.stderr) == (1, True)
+    assert (result.exit_code, "does not have enough memory" in result.stderr) == (1, True)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")

@@ -93,7 +93,7 @@ def test_a_new_speaker_must_exist_and_speak():
         split_new_speaker(speech, "eve", per_word=3, seed=0)
     with pytest.raises(DataError, match="per_word is 0"):
         split_new_speaker(speech, "ann", per_word=0, seed=0)
-    with pytest.raises(DataError, match="says no word twice"):
+    with pytest.raises(DataError, match="has no word with two clips"):
         split_new_speaker(speech, "ann", per_word=3, seed=0)
 
 
@@ -120,7 +120,7 @@ def test_a_folder_of_wav_files(tmp_path):
 @pytest.mark.parametrize(
     "wrong, why",
     [
-        ({"rate": 44100}, "44100 Hz; 16000 Hz is allowed"),
+        ({"rate": 44100}, "44100 Hz; allowed: 16000 Hz"),
         ({"channels": 2}, "2 channels of 16 bits"),
         ({"width": 1}, "1 channels of 8 bits"),
         ({"samples": []}, "0 of 0 samples"),

@@ -53,7 +53,7 @@ class OddArguments(nn.Module):
 
 
 def test_an_attribute_is_named_with_its_module():
-    message = r"max_pool2d \(module 'pool', .*:\d+\): ceil_mode=True of a size that"
+    message = r"max_pool2d \(module 'pool', .*:\d+\): ceil_mode=True with a size that"
     with pytest.raises(UnsupportedError, match=message):
         tl.compile(OddArguments(), X, {"fc.bias": 1})
 

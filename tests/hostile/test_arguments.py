@@ -216,8 +216,8 @@ def test_calibrations_that_work():
         ({"x": X}, "allowed: a list of batches"),
         ([{"x": X}], "batch 0 is a mapping"),
         ([X * 1j], "is not an array of numbers: complex64"),
-        ([np.zeros(SHAPE).astype("M8[s]")], "no array of numbers: datetime64"),
-        ([np.full(SHAPE, None)], "no array of numbers: object"),
+        ([np.zeros(SHAPE).astype("M8[s]")], "not an array of numbers: datetime64"),
+        ([np.full(SHAPE, None)], "not an array of numbers: object"),
         ([(X, X)], r"has 2 inputs, the model takes 1; .*\[x for x, _ in batches\]"),
         ([X, X * torch.nan], "batch 1 holds 72 values that are NaN"),
         (itertools.repeat(X[:0]), "batch 0 has shape"),
@@ -230,7 +230,7 @@ def test_calibrations_that_cannot_be_used(calibration, message):
 
 def test_calibration_without_an_end(monkeypatch):
     monkeypatch.setattr("trainlet.frontends.calibration.MOST_BATCHES", 50)
-    with pytest.raises(DataError, match="over 50 calibration batches; a hundred will do"):
+    with pytest.raises(DataError, match="over 50 calibration batches; a hundred are enough"):
         calibrated(itertools.repeat(X))
     monkeypatch.setenv("TRAINLET_MAX_FILE_BYTES", "1000")
     with pytest.raises(DataError, match="4 calibration batches: 1,152 bytes; at most 1,000"):

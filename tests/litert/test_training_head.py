@@ -128,7 +128,7 @@ def test_a_network_of_integers_needs_no_precision(opened):
     content, _ = classifier(True)
     made = tl.compile(opened(content), None, "last", target="host")
     assert made.precision == tl.Int8()
-    with pytest.raises(tl.TrainletError, match="'float32' of a network in int8; leave it out"):
+    with pytest.raises(tl.TrainletError, match="'float32' for an int8 network; leave it out"):
         tl.compile(opened(content), None, "last", target="host", precision="float32")
 
 

@@ -117,7 +117,7 @@ def spoilt(value):
         ([batch()[0]], r"batch 0 has shape \(3, 8, 8\); allowed: \(batch, 3, 8, 8\)"),
         ([batch()[..., :7]], r"batch 0 has shape \(4, 3, 8, 7\)"),
         ([(batch(), batch())], "has 2 inputs, the model takes 1"),
-        (["words"], "no array of numbers"),
+        (["words"], "not an array of numbers"),
     ],
 )
 def test_data_that_cannot_be_used(model, batches, message):
@@ -130,7 +130,7 @@ def test_a_layer_that_shows_nothing():
     model = build(DeadChannels)
     with torch.no_grad():
         model.first.bias.fill_(-1e4)
-    with pytest.raises(DataError, match=r"first: .* all but zero.* batches that excite it"):
+    with pytest.raises(DataError, match=r"first: .* all but zero.* batches in which it is larger"):
         quantize_module(model, batch(1), [batch()])
 
 
@@ -152,7 +152,7 @@ def test_weights_that_are_not_finite(model):
     model = build(Residual)
     with torch.no_grad():
         model.head.weight[0, 0] = torch.nan
-    with pytest.raises(DataError, match=r"batch 0: the network answers with NaN"):
+    with pytest.raises(DataError, match=r"batch 0: the network returns NaN"):
         quantize_module(model, batch(1), [batch()])
 
 

@@ -139,7 +139,7 @@ def test_a_forward_that_changes_from_call_to_call_is_refused():
             self.calls += 1
             return super().forward(x) * self.calls
 
-    refused(Growing(F.relu), "something else than torch.export recorded")
+    refused(Growing(F.relu), "does not compute what torch.export recorded")
 
 
 def test_integers_as_results_are_refused():

@@ -118,5 +118,5 @@ def test_training_that_diverges(data):
         with torch.no_grad():
             next(module.parameters()).fill_(torch.inf)
 
-    with pytest.raises(DataError, match=r"training left NaN .* lower its rate"):
+    with pytest.raises(DataError, match=r"training produced NaN .* lower the learning rate"):
         quantize_module(Dropping(), data[:1], [data], qat=train)

@@ -42,5 +42,5 @@ def advice(name: str, random: bool = False) -> str:
     if random:
         return _RANDOM
     known = _TABLE.get(name.rstrip("_"))
-    general = "write it with layers and arithmetic that the README lists under 'What it knows'"
+    general = "write it with layers and arithmetic that the README lists under 'What it supports'"
     return known or general

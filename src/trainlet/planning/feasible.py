@@ -86,7 +86,7 @@ def _refuse_more(
     largest = sorted(leaves, key=lambda n: n.type.nbytes, reverse=True)[:3]
     named = ", ".join(f"{n.op} {n.name!r} {n.type} {n.type.nbytes:,}" for n in largest)
     raise TargetError(
-        f"the program cannot fit {target.name} with any plan: {'; '.join(over)} (reserved "
+        f"the program does not fit {target.name} with any plan: {'; '.join(over)} (reserved "
         f"stack {target.stack:,}). Largest: {named}. These need less: {listed(hints())}smaller "
         "input or network, or a larger target",
         choices,

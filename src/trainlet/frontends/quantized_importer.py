@@ -70,8 +70,7 @@ class QuantizedImporter(Importer):
             return super().build(op, *inputs, **attrs)
         if op not in _INTEGER_OPERATORS:
             raise UnsupportedError(
-                f"{op} is not supported in int8; supported: "
-                f"{', '.join(sorted(_INTEGER_OPERATORS))}"
+                f"{op} is not supported in int8; supported: {', '.join(sorted(_INTEGER_OPERATORS))}"
             )
         return _INTEGER_OPERATORS[op](self, op, *inputs, **attrs)
 

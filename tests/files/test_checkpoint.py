@@ -198,7 +198,7 @@ def test_each_damaged_byte_and_each_cut_is_refused(program, data, tmp_path):
         for k in range(0, len(good), 7):
             for bad in (good[:k], good[:k] + bytes([good[k] ^ 1]) + good[k + 1 :]):
                 kept.path.write_bytes(bad)
-                with pytest.raises(StateError, match="is damaged; say --restart"):
+                with pytest.raises(StateError, match="is damaged; use --restart"):
                     kept.read(STEPS)
 
 

@@ -91,8 +91,8 @@ def measure(network: Graph, scheme: tl.UpdateScheme, ways: Ways, extra_bits: int
     graphs = [step]
     if ways.fused:
         graphs = [fuse_updates(step), copy_weights(fuse_updates(step))]
-    alone: Callable = liveness._lender if ways.in_place else lambda *_: None
-    with patch.object(liveness, "_lender", alone):
+    alone: Callable = liveness._reused_buffer if ways.in_place else lambda *_: None
+    with patch.object(liveness, "_reused_buffer", alone):
         plan = min((planned(graph, ways) for graph in graphs), key=lambda plan: plan.arena)
     kept = sum(n.type.nbytes for n in step.leaves("param", "state"))
     return {"arena_bytes": plan.arena, "trained_bytes": kept, "ram_bytes": plan.arena + kept}

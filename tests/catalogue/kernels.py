@@ -22,7 +22,7 @@ from trainlet.backends.toolchain import EXACT, host_compiler
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops import op
-from trainlet.ops.op import OPS, lenders
+from trainlet.ops.op import OPS, in_place_candidates
 
 FOLDER = Path(op.__file__).parent / "kernels" / "reference"
 FILES = sorted(FOLDER.glob("*.c"))
@@ -123,7 +123,7 @@ def garbage(kind: TensorType) -> np.ndarray:
 
 def in_place(node: Node) -> list[int]:
     """The inputs whose storage the result may take here: those of its type."""
-    return [k for k in lenders(node) if node.inputs[k].type == node.type]
+    return [k for k in in_place_candidates(node) if node.inputs[k].type == node.type]
 
 
 class Library:

@@ -14,7 +14,7 @@ import trainlet as tl
 from trainlet.compiled import CompiledProgram
 from trainlet.errors import DataError, PlanError, UnsupportedError
 from trainlet.ir.graph import Node
-from trainlet.ops.rows import InputGradientRows, Rows
+from trainlet.ops.row_access import InputGradientRowAccess, RowAccess
 from trainlet.planning.plan import Plan
 from trainlet.planning.replay import check_plan
 from trainlet.planning.tiles.tile import Band, Slide, Tile
@@ -182,7 +182,9 @@ def test_gradients_in_rows_on_a_microcontroller(seed: int, learns: Learns, op: s
 def test_the_rows_of_an_input_gradient(kernel, stride, padding, dilation, height):
     """As found by asking of every row which windows hold it."""
     reach = (kernel - 1) * dilation
-    window, rows = (kind(kernel, stride, padding, dilation) for kind in (Rows, InputGradientRows))
+    window, rows = (
+        kind(kernel, stride, padding, dilation) for kind in (RowAccess, InputGradientRowAccess)
+    )
     results = (height + 2 * padding - reach - 1) // stride + 1
     assume(results >= 1 and reach + 1 >= stride)
     holds = [

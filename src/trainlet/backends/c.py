@@ -23,7 +23,7 @@ from trainlet.ops.literal import literal
 from trainlet.ops.op import OPS
 from trainlet.passes.penalize import ANCHORS
 from trainlet.planning.blob import VERSION, WITHIN, WORD
-from trainlet.planning.buffers import first_byte, holder, in_arena
+from trainlet.planning.buffers import first_byte, in_arena, storage_of
 from trainlet.planning.program import APPLY, STEP, Program, Stage
 from trainlet.planning.tiles.tile import Band, Fetch, Place, Slide, Step, Tile
 
@@ -55,7 +55,7 @@ class Emitter:
         """Where a node's tensor lies."""
         if in_arena(n):
             return f"{_POINTER[n.type.dtype]}({stage.plan.offset[n]})"
-        kept = holder(n)
+        kept = storage_of(n)
         start = first_byte(n) // np.dtype(n.type.dtype).itemsize
         begins = f" + {start}" if start else ""
         if kept.op in ("const", "seed"):

@@ -95,7 +95,8 @@ Stream = Annotated[
     bool, typer.Option("--stream", help="read the first input row by row through a callback")
 ]
 StreamInput = Annotated[
-    str | None, typer.Option(metavar="NAME", help="read this input row by row, instead of the first")
+    str | None,
+    typer.Option(metavar="NAME", help="read this input row by row, instead of the first"),
 ]
 Rollback = Annotated[
     bool,

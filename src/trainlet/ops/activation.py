@@ -27,7 +27,7 @@ from trainlet.ops.op import (
     same_type,
     typed,
 )
-from trainlet.ops.rows import own_rows, pair_rows
+from trainlet.ops.row_access import own_rows, pair_rows
 
 Function = Callable[[np.ndarray], np.ndarray]
 

@@ -9,7 +9,7 @@ from trainlet.ir.types import TensorType
 from trainlet.ops.activation import mask_type, pack
 from trainlet.ops.layout import ELEMENTWISE
 from trainlet.ops.op import Op, Sample, build, float32, register, require
-from trainlet.ops.rows import own_rows
+from trainlet.ops.row_access import own_rows
 
 LARGEST = float(np.finfo(np.float32).max)
 """The bound of what has none: no finite float32 is beyond."""

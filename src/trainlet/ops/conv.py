@@ -24,7 +24,7 @@ from trainlet.ops.op import (
     register,
     require,
 )
-from trainlet.ops.rows import window_dx_rows, window_rows
+from trainlet.ops.row_access import window_dx_rows, window_rows
 from trainlet.ops.shape import leading
 from trainlet.ops.window import Geometry, Pair
 

@@ -8,7 +8,7 @@ from trainlet.ir.types import TensorType
 from trainlet.ops.conv import convolve, gradients, infer
 from trainlet.ops.correlate import correlate_dw, correlate_dx
 from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, build, float32, register, require
-from trainlet.ops.rows import window_dx_rows, window_rows
+from trainlet.ops.row_access import window_dx_rows, window_rows
 from trainlet.ops.shape import leading
 from trainlet.ops.window import Geometry, Pair
 

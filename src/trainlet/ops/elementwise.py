@@ -22,7 +22,7 @@ from trainlet.ops.op import (
     register,
     require,
 )
-from trainlet.ops.rows import own_rows
+from trainlet.ops.row_access import own_rows
 
 
 def broadcast_type(a: TensorType, b: TensorType) -> TensorType:

@@ -14,7 +14,7 @@ from trainlet.errors import GraphError, ShapeError
 from trainlet.ir.graph import Node
 from trainlet.ir.types import DType, TensorType
 from trainlet.ops.layout import Layout
-from trainlet.ops.rows import Rows
+from trainlet.ops.row_access import RowAccess
 
 ANOTHER_ORDER = 8
 """Tolerance of sums: NumPy adds pairwise, BLAS in blocks, a kernel from first to last."""
@@ -133,7 +133,7 @@ class Op:
     contracts: bool = False
     keeping: str | None = None
     weight_copy: int | None = None
-    rows: Callable[[Node], Rows | None] = lambda node: None
+    rows: Callable[[Node], RowAccess | None] = lambda node: None
 
     layout: Layout | None = None
     channel_axis: int | None = None
@@ -191,7 +191,7 @@ def no_literals(attrs: Mapping[str, Any]) -> Sequence[Literal]:
     return ()
 
 
-def lenders(n: Node) -> list[int]:
+def in_place_candidates(n: Node) -> list[int]:
     """Positions of the inputs whose storage the result may take: none that is smaller."""
     own = [k for k in OPS[n.op].inplace if k < len(n.inputs)]
     return [k for k in own if n.inputs[k].type.nbytes >= n.type.nbytes]

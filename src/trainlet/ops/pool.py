@@ -26,7 +26,7 @@ from trainlet.ops.op import (
     require,
     typed,
 )
-from trainlet.ops.rows import window_rows
+from trainlet.ops.row_access import window_rows
 from trainlet.ops.window import Geometry, Pair, Size, areas, scattered, windows
 
 

@@ -10,7 +10,7 @@ from trainlet.ops.broadcast import loop_literals, repeats_to
 from trainlet.ops.elementwise import sum_to_shape
 from trainlet.ops.layout import TO_SHAPE
 from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
-from trainlet.ops.rows import channel_sum_rows
+from trainlet.ops.row_access import channel_sum_rows
 
 
 def _infer_sum(

@@ -23,7 +23,7 @@ from trainlet.ops.op import (
     require,
     typed,
 )
-from trainlet.ops.rows import channel_rows
+from trainlet.ops.row_access import channel_rows
 
 
 def _infer_reshape(x: TensorType, shape: tuple[int, ...]) -> TensorType:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trainlet.ir.graph import LEAVES, Node
-from trainlet.ops.op import OPS, lenders
+from trainlet.ops.op import OPS, in_place_candidates
 
 ALIGN = 8
 PERSISTENT = frozenset(LEAVES) - {"input"}
@@ -17,7 +17,7 @@ def aligned(nbytes: int) -> int:
     return -(-nbytes // ALIGN) * ALIGN
 
 
-def holder(n: Node) -> Node:
+def storage_of(n: Node) -> Node:
     """The node whose storage holds n's value: through aliases, and updates of a leaf."""
     while not n.is_leaf:
         op = OPS[n.op]
@@ -29,7 +29,7 @@ def holder(n: Node) -> Node:
 
 
 def first_byte(n: Node) -> int:
-    """The byte of its holder's storage at which n's value begins."""
+    """The byte of its storage_of's storage at which n's value begins."""
     start = 0
     while not n.is_leaf:
         op = OPS[n.op]
@@ -43,28 +43,28 @@ def first_byte(n: Node) -> int:
 
 def in_arena(n: Node) -> bool:
     """Whether the value lies in the arena; parameters, constants and state do not."""
-    return holder(n).op not in PERSISTENT
+    return storage_of(n).op not in PERSISTENT
 
 
 @dataclass(frozen=True)
 class Footprint:
     """What a node means for memory, whatever the order.
 
-    holder:  the node whose storage holds its value
-    arena:   whether that storage lies in the arena
-    size:    bytes of its value, aligned
-    scratch: bytes of its work space, aligned
-    reads:   the storages that it reads; none for an alias, since its readers read them
-    lenders: the storages of its own size that it may take over, each with the storages in the arena
-             that its other inputs have
+    storage:  the node whose storage holds its value
+    arena:    whether that storage lies in the arena
+    size:     bytes of its value, aligned
+    scratch:  bytes of its work space, aligned
+    reads:    the storages that it reads; none for an alias, since its readers read them
+    in_place: the storages of its own size that its result may take over, each with the storages in
+              the arena that its other inputs have
     """
 
-    holder: Node
+    storage: Node
     arena: bool
     size: int
     scratch: int
     reads: tuple[Node, ...]
-    lenders: tuple[tuple[Node, tuple[Node, ...]], ...]
+    in_place: tuple[tuple[Node, tuple[Node, ...]], ...]
 
 
 def footprints(nodes: Iterable[Node]) -> dict[Node, Footprint]:
@@ -74,11 +74,11 @@ def footprints(nodes: Iterable[Node]) -> dict[Node, Footprint]:
         if n.is_leaf:
             table[n] = Footprint(n, n.op not in PERSISTENT, aligned(n.type.nbytes), 0, (), ())
             continue
-        op, kept, size = OPS[n.op], holder(n), aligned(n.type.nbytes)
-        held = {i: holder(i) for i in n.inputs}
+        op, kept, size = OPS[n.op], storage_of(n), aligned(n.type.nbytes)
+        held = {i: storage_of(i) for i in n.inputs}
         there = {i: h for i, h in held.items() if h.op not in PERSISTENT}
         lent = []
-        for i in (n.inputs[k] for k in lenders(n)):
+        for i in (n.inputs[k] for k in in_place_candidates(n)):
             whole = i in there and first_byte(i) == 0
             if whole and aligned(there[i].type.nbytes) == size:
                 lent.append((there[i], tuple(h for j, h in there.items() if j is not i)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.planning.buffers import Footprint, aligned, footprints, holder, in_arena
+from trainlet.planning.buffers import Footprint, aligned, footprints, in_arena, storage_of
 from trainlet.planning.chains import chains
 from trainlet.planning.tiles.tile import Overlap, Tile, moments
 
@@ -54,7 +54,7 @@ class Buffers:
     def slack(self) -> dict[tuple[Node, Node], int]:
         """How far behind a buffer's beginning the one that may lie on it may begin."""
         owner = self.owner
-        return {(owner[holder(o.source)], owner[o.result]): o.slack for o in self.overlaps}
+        return {(owner[storage_of(o.source)], owner[o.result]): o.slack for o in self.overlaps}
 
     @property
     def stacked_bytes(self) -> list[int]:
@@ -111,16 +111,16 @@ class Liveness:
             own = self.prints[n]
             if not own.arena:
                 continue
-            if own.holder is not n:
-                owner[n] = owner[own.holder]
+            if own.storage is not n:
+                owner[n] = owner[own.storage]
                 continue
             t = moment[n]
             born, dies = t, max(t, last.get(n, t))
-            lender = None if n in inside else _lender(own, t, last, owner, span)
-            if lender is None:
+            reused = None if n in inside else _reused_buffer(own, t, last, owner, span)
+            if reused is None:
                 owner[n], size[n] = n, aligned(windows[n]) if n in windows else own.size
             else:
-                owner[n], born = lender, span[lender][0]
+                owner[n], born = reused, span[reused][0]
             span[owner[n]] = (born, dies)
             if own.scratch:
                 workspace[n] = own.scratch
@@ -147,10 +147,10 @@ def _free_overlaps(
     read = {i for n in tile.nodes for i in n.inputs if in_arena(i)}
 
     def alone(source: Node) -> bool:
-        buffer = owner[holder(source)]
+        buffer = owner[storage_of(source)]
         dies = span[buffer][1] == t
-        whole = holder(source).type.nbytes == source.type.nbytes
-        others = (owner[holder(i)] for i in read if i is not source)
+        whole = storage_of(source).type.nbytes == source.type.nbytes
+        others = (owner[storage_of(i)] for i in read if i is not source)
         return dies and whole and not any(other is buffer for other in others)
 
     free = [o for o in tile.overlaps if o.saved > 0 and alone(o.source)]
@@ -167,7 +167,7 @@ def last_reads(
     return last
 
 
-def _lender(
+def _reused_buffer(
     own: Footprint,
     t: int,
     last: Mapping[Node, int],
@@ -175,7 +175,7 @@ def _lender(
     span: Mapping[Node, Span],
 ) -> Node | None:
     """The buffer that a node may take over: of an input that nobody reads later."""
-    for kept, others in own.lenders:
+    for kept, others in own.in_place:
         if last[kept] == t:
             buffer = owner[kept]
             if span[buffer][1] == t and not any(owner[h] is buffer for h in others):

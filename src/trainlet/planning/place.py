@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.planning.buffers import aligned, first_byte, holder, in_arena
+from trainlet.planning.buffers import aligned, first_byte, in_arena, storage_of
 from trainlet.planning.liveness import Buffers, assign_buffers
 from trainlet.planning.order import constraint
 from trainlet.planning.order.best_order import find_order
@@ -94,7 +94,7 @@ class _Task:
         at, bare = self.addresses(buffers, held, scratch, copies)
         start = {block.node: at[block] for block in held}
         offset = {
-            n: start[buffers.owner[holder(n)]] + first_byte(n)
+            n: start[buffers.owner[storage_of(n)]] + first_byte(n)
             for n in (*graph.leaves("input"), *order)
             if in_arena(n)
         }

@@ -16,7 +16,7 @@ from trainlet.ops.op import OPS
 from trainlet.passes.fuse.rematerialize import rematerialized
 from trainlet.passes.recompute import backward_nodes
 from trainlet.planning.blob import Layout
-from trainlet.planning.buffers import holder
+from trainlet.planning.buffers import storage_of
 from trainlet.planning.plan import Plan
 from trainlet.planning.recompute.budget import Recomputation
 from trainlet.planning.target import Target
@@ -143,7 +143,7 @@ class Program:
     def constants(self) -> list[Node]:
         """What lies in Flash; a seed does where an operation reads its value."""
         read = {
-            holder(i).name
+            storage_of(i).name
             for stage in self.planned
             for n in stage.plan.order
             for k, i in enumerate(n.inputs)

@@ -8,8 +8,8 @@ import numpy as np
 
 from trainlet.errors import PlanError
 from trainlet.ir.graph import Graph, Node
-from trainlet.ops.op import OPS, lenders
-from trainlet.ops.rows import Rows, SummedRows
+from trainlet.ops.op import OPS, in_place_candidates
+from trainlet.ops.row_access import RowAccess, SummedRowAccess
 from trainlet.planning.buffers import PERSISTENT
 from trainlet.planning.plan import Plan
 from trainlet.planning.tiles.maps import height, row_bytes, rows_of
@@ -182,7 +182,7 @@ class Replay:
             if i not in self.token:
                 continue
             there = self.bytes_of(i)
-            taken = position in lenders(n) and there.start == result.start
+            taken = position in in_place_candidates(n) and there.start == result.start
             if overlapping(result, there) and not taken:
                 raise PlanError(f"{n!r} writes over its input {i!r}, which it may not")
             if overlapping(scratch, there):
@@ -196,7 +196,7 @@ class TileReplay:
     def __init__(self, whole: Replay, tile: Tile) -> None:
         self.whole, self.plan, self.tile = whole, whole.plan, tile
         self.rows: dict[Node, list[int]] = {n: [] for n in (*tile.nodes, *tile.windows)}
-        self.sums = [n for n in tile.nodes if isinstance(self.how(n), SummedRows)]
+        self.sums = [n for n in tile.nodes if isinstance(self.how(n), SummedRowAccess)]
 
     def run(self) -> None:
         for n in self.tile.nodes:
@@ -222,7 +222,7 @@ class TileReplay:
                 self.read_rows(n, 0, height(n), self.whole.bytes_of(n), n)
                 self.whole.write(n)
 
-    def how(self, n: Node) -> Rows:
+    def how(self, n: Node) -> RowAccess:
         how = rows_of(n)
         if how is None:
             raise PlanError(f"{n!r} cannot run on rows")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS
-from trainlet.planning.buffers import aligned, footprints, holder, in_arena
+from trainlet.planning.buffers import aligned, footprints, in_arena, storage_of
 from trainlet.planning.liveness import last_reads
 from trainlet.planning.packing.blocks import Addresses, Block
 from trainlet.planning.packing.occupied import Occupied
@@ -68,7 +68,7 @@ def swapped_gradients(
     for n in updates:
         if OPS[n.op].keeping is None:
             continue
-        g = holder(n.inputs[1])
+        g = storage_of(n.inputs[1])
         whole = g.type.shape == n.type.shape and g.type.dtype == n.type.dtype
         if whole and not g.is_leaf and in_arena(g) and last[g] == moment[n]:
             found[n] = g
@@ -80,7 +80,7 @@ def copied_blocks(
 ) -> list[Block]:
     """For each copied update the bytes of its leaf, from then until the last of all has run."""
     end = moment[updates[-1]] if updates else 0
-    return [Block(n, aligned(holder(n).type.nbytes), (moment[n], end)) for n in copied]
+    return [Block(n, aligned(storage_of(n).type.nbytes), (moment[n], end)) for n in copied]
 
 
 def make_undo(
@@ -95,8 +95,8 @@ def make_undo(
         return None
     return Undo(
         updates[-1],
-        tuple(holder(n) for n in updates if can_overflow(n)),
-        tuple(Copy(holder(n), n, start[n], n in swapped) for n in updates) if restores else (),
+        tuple(storage_of(n) for n in updates if can_overflow(n)),
+        tuple(Copy(storage_of(n), n, start[n], n in swapped) for n in updates) if restores else (),
         tuple(earlier) if restores else (),
         restores,
     )

@@ -14,7 +14,7 @@ from trainlet.ir.roles import LOSS, RATE
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS
 from trainlet.planning.blob import Saved
-from trainlet.planning.buffers import first_byte, holder, in_arena
+from trainlet.planning.buffers import first_byte, in_arena, storage_of
 from trainlet.planning.program import (
     APPLY,
     PREDICT,
@@ -141,7 +141,7 @@ class ArenaDevice(SimulatedDevice):
 
         def view(n: Node) -> np.ndarray:
             if not in_arena(n):
-                whole = kept[holder(n).name].reshape(-1)
+                whole = kept[storage_of(n).name].reshape(-1)
                 start = first_byte(n) // whole.itemsize
                 return whole[start : start + n.type.size].reshape(n.type.shape)
             start = stage.plan.offset[n]

@@ -13,7 +13,7 @@ from trainlet.ops.fused.kernel import kernel_name, kernel_source
 from trainlet.ops.op import OPS, Literal, Op, Sample, float32, register, require
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import int8
-from trainlet.ops.rows import Rows
+from trainlet.ops.row_access import RowAccess
 
 MOST_INPUTS = 8
 
@@ -36,10 +36,10 @@ def _call(n: Node) -> tuple[Literal, ...]:
     return *sizes, *(value for link in links for value in literals(link))
 
 
-def _rows(n: Node) -> Rows | None:
+def _rows(n: Node) -> RowAccess | None:
     """As of the operations alone, none of which runs on rows beside a vector."""
     own = kinds(n.attrs["links"])
-    return None if VECTOR in own else Rows(maps=tuple(range(len(own))))
+    return None if VECTOR in own else RowAccess(maps=tuple(range(len(own))))
 
 
 _INT8 = {"scale": 0.046875, "zero_point": -7}

@@ -21,7 +21,7 @@ from trainlet.ops.quantized.fixed_point import (
 from trainlet.ops.quantized.gradient.elementwise import requantize_gradients
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import affine, check_source, int8, masked, result
-from trainlet.ops.rows import own_rows
+from trainlet.ops.row_access import own_rows
 
 FAR = 1000.0  # beyond every int8, and small enough for an int
 

@@ -30,7 +30,7 @@ from trainlet.ops.quantized.gradient.conv import convolution_gradients
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
-from trainlet.ops.rows import window_dx_rows, window_rows
+from trainlet.ops.row_access import window_dx_rows, window_rows
 from trainlet.ops.window import Geometry, Pair
 
 

@@ -19,7 +19,7 @@ from trainlet.ops.quantized.gradient.conv import convolution_gradients
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, int8, weight
-from trainlet.ops.rows import window_dx_rows, window_rows
+from trainlet.ops.row_access import window_dx_rows, window_rows
 from trainlet.ops.window import Geometry, Pair
 
 _X, _RELU = (0.5, -100), {"scale": 1.0, "zero_point": -128, "low": -128, "high": 127}

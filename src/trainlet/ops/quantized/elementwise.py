@@ -20,7 +20,7 @@ from trainlet.ops.quantized.fixed_point import Affine, clamped, quantize_multipl
 from trainlet.ops.quantized.gradient.elementwise import add_gradients
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import check_source, int8, masked, result
-from trainlet.ops.rows import own_rows
+from trainlet.ops.row_access import own_rows
 
 Sources = tuple[Affine, Affine]
 LEFT_SHIFT = 20

@@ -25,7 +25,7 @@ from trainlet.ops.quantized.gradient.block import (
 from trainlet.ops.quantized.gradient.elementwise import masked_block
 from trainlet.ops.quantized.gradient.sampling import block, draw_block
 from trainlet.ops.quantized.types import HIGHEST, check_source, int8, masked, result
-from trainlet.ops.rows import own_rows, pair_rows
+from trainlet.ops.row_access import own_rows, pair_rows
 
 
 def has_integer_slope(slope: float) -> bool:

@@ -8,7 +8,7 @@ from trainlet.ir.types import TensorType
 from trainlet.ops.op import Op, Sample, register, require, typed
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import HIGHEST, LOWEST, int8, result
-from trainlet.ops.rows import Rows
+from trainlet.ops.row_access import RowAccess
 
 ENTRIES = 256
 
@@ -30,7 +30,7 @@ def _infer(x: TensorType, table: TensorType, *, scale: float, zero_point: int) -
 register(
     Op(
         "lookup_i8",
-        rows=lambda n: Rows(),
+        rows=lambda n: RowAccess(),
         infer=_infer,
         eval=lambda x, table, scale, zero_point: table[x.view(np.uint8)],
         inplace=(0,),

@@ -20,7 +20,7 @@ from trainlet.ops.quantized.gradient.pool import avg_pool_gradients, max_pool_gr
 from trainlet.ops.quantized.gradient.reduce import mean_gradients
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import LOWEST, affine, check_source, int8, masked, result
-from trainlet.ops.rows import window_rows
+from trainlet.ops.row_access import window_rows
 from trainlet.ops.window import Geometry, Pair, areas
 
 

@@ -13,7 +13,7 @@ from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.activation import pack
 from trainlet.ops.op import Op, Sample, build, register, require, typed
 from trainlet.ops.quantized.fixed_point import Affine, f32
-from trainlet.ops.rows import own_rows
+from trainlet.ops.row_access import own_rows
 
 LOWEST, HIGHEST = -128, 127
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from trainlet.ir.graph import Node
-from trainlet.ops.op import OPS, lenders
+from trainlet.ops.op import OPS, in_place_candidates
 from trainlet.ops.repeat.loop import EACH, STATES, Loop
 
 ALIGN = 8
@@ -83,7 +83,7 @@ def place(loop: Loop) -> Placement:
     for n in made:
         t = moment[n]
         if n not in home:
-            lent = _lender(n, t, last, home)
+            lent = _reused_buffer(n, t, last, home)
             start = home[lent][1] if lent else space.take(n.type.nbytes, t, last[n])
             if lent:
                 space.keep(start, last[n])
@@ -93,10 +93,10 @@ def place(loop: Loop) -> Placement:
     return Placement(home, tuple(copies), pairs, scratch, space.size)
 
 
-def _lender(n: Node, t: int, last: dict[Node, int], home: dict[Node, Home]) -> Node | None:
+def _reused_buffer(n: Node, t: int, last: dict[Node, int], home: dict[Node, Home]) -> Node | None:
     """The value in the work space that dies here, and whose storage the result may take."""
     read = [storage_of(i) for i in n.inputs]
-    for k in lenders(n):
+    for k in in_place_candidates(n):
         i = read[k]
         dies = i in home and home[i][0] == WORK and last[i] == t
         whole = i.type.nbytes == n.inputs[k].type.nbytes == n.type.nbytes

@@ -114,7 +114,7 @@ class _Programme:
             self.model.add(end >= begin + 1)
         readers = list(members(value.readers & self.whole))
         for n in readers:
-            if k not in self.steps.lends[n]:
+            if k not in self.steps.in_place[n]:
                 self.model.add(end >= self.when[n] + 1)
                 continue
             lends = self.model.new_bool_var(f"lends{k}to{n}")

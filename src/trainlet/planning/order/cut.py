@@ -34,7 +34,7 @@ def need(steps: Steps, n: int) -> int:
     result = steps.made[n]
     size = 0 if result is None else steps.values[result].size
     least = least_alive(steps, n, 0) + size
-    for v in steps.lends[n]:
+    for v in steps.in_place[n]:
         others = steps.values[v].readers & ~(1 << n)
         if not others & steps.later[n]:
             least = min(least, least_alive(steps, n, others))

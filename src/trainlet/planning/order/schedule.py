@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
-from trainlet.planning.buffers import holder
+from trainlet.planning.buffers import storage_of
 from trainlet.planning.liveness import Liveness
 from trainlet.planning.order.greedy import RULES, greedy
 
@@ -38,12 +38,12 @@ def before(graph: Graph) -> dict[Node, set[Node]]:
     readers: dict[Node, set[Node]] = {}
     for n in nodes:
         for i in n.inputs:
-            if holder(i).is_leaf and not _updated(i):
-                readers.setdefault(holder(i), set()).add(n)
+            if storage_of(i).is_leaf and not _updated(i):
+                readers.setdefault(storage_of(i), set()).add(n)
     loss = {o for k, o in graph.outputs.items() if k == "loss"}
     for n in nodes:
         if OPS[n.op].mutates is not None:
-            table[n] |= readers.get(holder(n), set()) - {n}
+            table[n] |= readers.get(storage_of(n), set()) - {n}
             table[n] |= loss - {n}
     return table
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.ops.op import OPS, lenders
-from trainlet.planning.buffers import aligned, holder, in_arena
+from trainlet.ops.op import OPS, in_place_candidates
+from trainlet.planning.buffers import aligned, in_arena, storage_of
 from trainlet.planning.order.schedule import Order, before
 
 
@@ -28,20 +28,20 @@ class Value:
 
 @dataclass(frozen=True)
 class Steps:
-    """nodes:   of the steps, in an order in which they can run
-    first:   the steps that must run before each
-    values:  all that lies in the arena
-    made:    the value that each step makes; None if it only has work space
-    lends:   the values whose storage a step's result takes if nobody reads them later
-    scratch: bytes of work space of each step
-    waits:   what each node of the graph, step or not, waits for
+    """nodes:    of the steps, in an order in which they can run
+    first:    the steps that must run before each
+    values:   all that lies in the arena
+    made:     the value that each step makes; None if it only has work space
+    in_place: the values whose storage a step's result takes if nobody reads them later
+    scratch:  bytes of work space of each step
+    waits:    what each node of the graph, step or not, waits for
     """
 
     nodes: Order
     first: tuple[int, ...]
     values: tuple[Value, ...]
     made: tuple[int | None, ...]
-    lends: tuple[tuple[int, ...], ...]
+    in_place: tuple[tuple[int, ...], ...]
     scratch: tuple[int, ...]
     waits: dict[Node, set[Node]]
 
@@ -95,7 +95,7 @@ class Steps:
     def during(self, n: int, run: int) -> int:
         """Bytes that step n adds to those alive, where the steps `run` have run before it."""
         result, rest = self.made[n], ~run & ~(1 << n)
-        if result is None or any(not self.values[v].readers & rest for v in self.lends[n]):
+        if result is None or any(not self.values[v].readers & rest for v in self.in_place[n]):
             return self.scratch[n]
         return self.scratch[n] + self.values[result].size
 
@@ -163,7 +163,7 @@ def steps_of(graph: Graph, order: Order) -> Steps:
         tuple(first[n] for n in nodes),
         values,
         tuple(value.get(n) for n in nodes),
-        tuple(_lenders(n, value) for n in nodes),
+        tuple(_in_place_values(n, value) for n in nodes),
         tuple(aligned(size) if size else 0 for size in scratch),
         waits,
     )
@@ -172,7 +172,7 @@ def steps_of(graph: Graph, order: Order) -> Steps:
 def _takes_memory(n: Node) -> bool:
     if OPS[n.op].alias:
         return False
-    return (in_arena(n) and holder(n) is n) or OPS[n.op].workspace(n) > 0
+    return (in_arena(n) and storage_of(n) is n) or OPS[n.op].workspace(n) > 0
 
 
 def _bit(number: dict[Node, int], n: Node) -> int:
@@ -187,17 +187,17 @@ def _readers(order: Order, number: dict[Node, int], first: dict[Node, int]) -> d
             for i in n.inputs:
                 if in_arena(i):
                     reads = _bit(number, n) or first[n]
-                    table[holder(i)] = table.get(holder(i), 0) | reads
+                    table[storage_of(i)] = table.get(storage_of(i), 0) | reads
     return table
 
 
-def _lenders(n: Node, value: dict[Node, int]) -> tuple[int, ...]:
+def _in_place_values(n: Node, value: dict[Node, int]) -> tuple[int, ...]:
     """Of the inputs whose storage n may take, those of its size that it reads only once."""
     found: list[int] = []
-    for position in lenders(n):
+    for position in in_place_candidates(n):
         i = n.inputs[position]
-        others = {holder(j) for j in n.inputs if j is not i}
-        if n in value and in_arena(i) and holder(i) not in others:
-            same = aligned(holder(i).type.nbytes) == aligned(n.type.nbytes)
-            found += [value[holder(i)]] if same else []
+        others = {storage_of(j) for j in n.inputs if j is not i}
+        if n in value and in_arena(i) and storage_of(i) not in others:
+            same = aligned(storage_of(i).type.nbytes) == aligned(n.type.nbytes)
+            found += [value[storage_of(i)]] if same else []
     return tuple(found)

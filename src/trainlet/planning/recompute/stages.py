@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import is_target
-from trainlet.ops.op import OPS, lenders
+from trainlet.ops.op import OPS, in_place_candidates
 from trainlet.passes.recompute import backward_nodes
-from trainlet.planning.buffers import aligned, holder, in_arena
+from trainlet.planning.buffers import aligned, in_arena, storage_of
 from trainlet.planning.liveness import Buffers, assign_buffers
 from trainlet.planning.order.schedule import Order
 
@@ -102,14 +102,14 @@ class _Builder:
         self.readers: dict[Node, list[Node]] = {}
         for n in order:
             if not OPS[n.op].alias:
-                for h in dict.fromkeys(holder(i) for i in n.inputs if in_arena(i)):
+                for h in dict.fromkeys(storage_of(i) for i in n.inputs if in_arena(i)):
                     self.readers.setdefault(h, []).append(n)
         self.forward = [n for n in order if n not in self.backward]
         self.place = {n: k for k, n in enumerate(self.forward)}
         self.aliases: dict[Node, list[Node]] = {}
         for n in self.forward:
             if OPS[n.op].alias:
-                self.aliases.setdefault(holder(n), []).append(n)
+                self.aliases.setdefault(storage_of(n), []).append(n)
         self.outputs = set(self._part().outputs.values())
         self.relevant = self._relevant()
         self.groups = self._groups()
@@ -121,12 +121,12 @@ class _Builder:
         for h in [*reversed(self.forward), *leaves]:
             read = self.readers.get(h, ())
             fed = not h.is_leaf or any(r not in self.backward for r in read)
-            if holder(h) is h and fed and any(r in self.backward or r in found for r in read):
+            if storage_of(h) is h and fed and any(r in self.backward or r in found for r in read):
                 found.add(h)
         return {h for h in found - set(self.streamed) if not is_target(h)}
 
     def _comes_once(self, h: Node) -> bool:
-        return any(holder(i) in self.streamed for i in h.inputs)
+        return any(storage_of(i) in self.streamed for i in h.inputs)
 
     def _groups(self) -> dict[Node, list[Node]]:
         """Each value with the tensors before it that nobody else reads."""
@@ -166,10 +166,10 @@ class _Builder:
         self, h: Node, members: list[Node], number: dict[Node, int], buffers: Buffers
     ) -> Value:
         inputs = {
-            number[holder(i)]
+            number[storage_of(i)]
             for m in members
             for i in m.inputs
-            if holder(i) in self.relevant and holder(i) not in members
+            if storage_of(i) in self.relevant and storage_of(i) not in members
         }
         made = [*members, *(n for m in members for n in self.aliases.get(m, ()))]
         read = [r for r in self.readers.get(h, ()) if r in buffers.moment]
@@ -181,7 +181,7 @@ class _Builder:
             lent = buffers.owner.get(last) is buffers.owner.get(h)
             leaves = buffers.moment[last] + (0 if lent else 1)
         else:
-            before = (buffers.moment.get(holder(i), -1) for m in members for i in m.inputs)
+            before = (buffers.moment.get(storage_of(i), -1) for m in members for i in m.inputs)
             leaves = max((*before, buffers.moment.get(h, -1))) + 1
         fixed = any(map(self._comes_once, members))
         nodes = () if fixed else tuple(sorted(made, key=self.place.__getitem__))
@@ -221,7 +221,7 @@ class _Builder:
 
     def _reads(self, n: Node) -> set[Node]:
         """The values that a node reads; none for an alias."""
-        return set() if OPS[n.op].alias else {holder(i) for i in n.inputs} & self.relevant
+        return set() if OPS[n.op].alias else {storage_of(i) for i in n.inputs} & self.relevant
 
 
 def _transient(members: list[Node]) -> int:
@@ -233,14 +233,14 @@ def _transient(members: list[Node]) -> int:
     for m in members:
         size, op = aligned(m.type.nbytes), OPS[m.op]
         lent = any(
-            alive.get(holder(m.inputs[p])) == size
-            for p in lenders(m)
-            if holder(m.inputs[p]) in alive
+            alive.get(storage_of(m.inputs[p])) == size
+            for p in in_place_candidates(m)
+            if storage_of(m.inputs[p]) in alive
         )
         total = sum(alive.values()) + aligned(op.workspace(m)) + (0 if lent else size)
         worst = max(worst, total)
         later = members[members.index(m) + 1 :]
         alive[m] = size
-        needed = {holder(i) for n in later for i in n.inputs}
+        needed = {storage_of(i) for n in later for i in n.inputs}
         alive = {n: s for n, s in alive.items() if n in needed}
     return max(worst - aligned(members[-1].type.nbytes), 0)

@@ -7,7 +7,7 @@ from copy import copy
 
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ops.op import OPS
-from trainlet.ops.rows import Rows
+from trainlet.ops.row_access import RowAccess
 from trainlet.planning.buffers import aligned, in_arena
 from trainlet.planning.liveness import Buffers, Liveness
 from trainlet.planning.tiles.make import Tiles
@@ -66,7 +66,7 @@ def untiled_peak(graph: Graph, order: Order, live: Sequence[int]) -> int:
 
 
 def _fits(
-    n: Node, readers: Mapping[Node, Iterable[Node]], how_in_rows: Callable[[Node], Rows | None]
+    n: Node, readers: Mapping[Node, Iterable[Node]], how_in_rows: Callable[[Node], RowAccess | None]
 ) -> bool:
     """Whether n runs on rows of maps, and is no weight that a layer reads as a whole."""
     how = how_in_rows(n)
@@ -87,7 +87,7 @@ class _Search:
         self.graph, self.order, self.streamed, self.tight = graph, order, streamed, True
         self.known: Known = {}
         self.liveness = Liveness(graph)
-        self.rows: dict[Node, Rows | None] = {}
+        self.rows: dict[Node, RowAccess | None] = {}
         self.readers = {n: list(r) for n, r in users(graph.nodes()).items()}
         for n in graph.outputs.values():
             self.readers[n].append(Node(OUTSIDE, (n,), n.type))
@@ -97,7 +97,7 @@ class _Search:
         self.line = [n for n in order if n not in waiting]
         self.able = [self.fit[n] for n in self.line]
 
-    def rows_of(self, n: Node) -> Rows | None:
+    def rows_of(self, n: Node) -> RowAccess | None:
         if n not in self.rows:
             self.rows[n] = rows_of(n)
         return self.rows[n]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from trainlet.ir.graph import Node
 from trainlet.ops.op import build
-from trainlet.ops.rows import Rows, SummedRows
+from trainlet.ops.row_access import RowAccess, SummedRowAccess
 from trainlet.planning.buffers import ALIGN
 from trainlet.planning.tiles.loops import as_loops
 from trainlet.planning.tiles.maps import height, row_bytes, rows_of, rows_type
@@ -18,7 +18,7 @@ from trainlet.planning.tiles.walk import Measured, Part, Walk, measure
 class _Map(NamedTuple):
     """What is the same in every tile that a node is in."""
 
-    how: Rows | None
+    how: RowAccess | None
     maps: tuple[Node, ...]
     height: int
     row_bytes: int
@@ -140,7 +140,7 @@ class _Unrolled(Walk):
             start = (first - self.base[m]) * self.parts[m].row_bytes
             places[k] = Place(node.inputs[k], start)
         attrs = how.part(node.attrs, done, until, rows)
-        if isinstance(how, SummedRows) and done:
+        if isinstance(how, SummedRowAccess) and done:
             inputs.append(Node("input", (), node.type))
             places.append(Place(node, 0))
         call = build(node.op, *inputs, label=node.name, **attrs)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS
-from trainlet.ops.rows import Rows, SummedRows
+from trainlet.ops.row_access import RowAccess, SummedRowAccess
 
 
-def rows_of(n: Node) -> Rows | None:
+def rows_of(n: Node) -> RowAccess | None:
     """How n runs on rows; None if it cannot, if its maps are no single images, or if a row of it
     reads no row of them."""
     how = None if n.is_leaf else OPS[n.op].rows(n)
@@ -16,7 +16,7 @@ def rows_of(n: Node) -> Rows | None:
         return None
     maps = [n.inputs[k] for k in how.maps]
     single = all(_shape(m)[:1] == (1,) and len(_shape(m)) == 4 for m in maps)
-    in_rows = maps if isinstance(how, SummedRows) else (n, *maps)
+    in_rows = maps if isinstance(how, SummedRowAccess) else (n, *maps)
     if not single or not all(map(row_bytes, in_rows)):
         return None
     return how if all(how.all_read(height(n), height(m)) for m in maps) else None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from trainlet.ops.rows import Rows, SummedRows
+from trainlet.ops.row_access import RowAccess, SummedRowAccess
 
 LARGE = 8
 """A source is worth lying on if it has this part of the bytes of the largest."""
@@ -29,7 +29,7 @@ class Part(NamedTuple):
     partial:   whether only a window of its rows is kept
     """
 
-    how: Rows | None
+    how: RowAccess | None
     maps: tuple[int, ...]
     height: int
     row_bytes: int
@@ -114,7 +114,7 @@ class Walk:
                 need[n] = height
         return need
 
-    def how(self, n: int) -> Rows:
+    def how(self, n: int) -> RowAccess:
         how = self.parts[n].how
         assert how is not None
         return how
@@ -146,7 +146,7 @@ class Walk:
     def make(self, n: int, until: int) -> None:
         """How far new rows must stay behind the rows of outer maps that are still needed."""
         how, _, _, row_bytes, _, partial = self.parts[n]
-        if partial or isinstance(how, SummedRows):
+        if partial or isinstance(how, SummedRowAccess):
             return
         for m in self.large:
             needed = self.still_needed(m)

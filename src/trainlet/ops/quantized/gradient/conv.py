@@ -17,7 +17,7 @@ from trainlet.ops.quantized.gradient.shape import leading_block
 from trainlet.ops.quantized.gradient.weight_gradient import LayerDw, layer_gradients, leading_inputs
 from trainlet.ops.quantized.gradient.weights import weight_gain
 from trainlet.ops.quantized.shape import leading
-from trainlet.ops.rows import window_dx_rows
+from trainlet.ops.row_access import window_dx_rows
 from trainlet.ops.window import Geometry, Pair
 
 

@@ -21,7 +21,7 @@ from trainlet.ops.quantized.gradient.block import (
 )
 from trainlet.ops.quantized.gradient.convert import from_block
 from trainlet.ops.quantized.gradient.sampling import block, draw_block, draw_exponent
-from trainlet.ops.rows import pair_rows
+from trainlet.ops.row_access import pair_rows
 
 
 def _mask_type(g: TensorType, mask: TensorType, e: TensorType) -> TensorType:

@@ -24,7 +24,7 @@ from trainlet.ops.quantized.gradient.exponent import bits_in_all, exponent_of_su
 from trainlet.ops.quantized.gradient.sampling import block, draw_block, draw_exponent, draw_scales
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import weight
-from trainlet.ops.rows import Rows
+from trainlet.ops.row_access import RowAccess
 
 
 def layer_dx(name: str, g: Node, w: Node, scales: Node, gain: Node, **attrs: Any) -> Node:
@@ -59,7 +59,7 @@ class LayerDx:
     literals: Callable[[Node, TensorType], tuple[int, ...]]
     axis: int
     samples: Sequence[tuple[str, int | None, tuple[int, ...], tuple[int, ...], dict]]
-    rows: Callable[[Node], Rows | None] = lambda n: None
+    rows: Callable[[Node], RowAccess | None] = lambda n: None
 
     def exponent(
         self, g: Any, w: Any, r: Any, e: Any, gain: Any, bound: Any, **attrs: Any

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowAccess:
     """Rows first(r) to end(r + 1) of every map make row r; those beyond the map are padding.
 
     maps: the positions of the inputs that are maps; others are read as a whole.
@@ -66,7 +66,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class InputGradientRows(Rows):
+class InputGradientRowAccess(RowAccess):
     """The windows of a layer seen from its input: row r of the input's gradient reads the rows of
     the result's gradient whose windows hold r."""
 
@@ -97,45 +97,45 @@ class InputGradientRows(Rows):
 
 
 @dataclass(frozen=True)
-class SummedRows(Rows):
+class SummedRowAccess(RowAccess):
     """The result is a sum over all rows.  Run on some rows, the operator takes what those before
     summed up to as its last input."""
 
 
-def own_rows(n: Node) -> Rows | None:
+def own_rows(n: Node) -> RowAccess | None:
     """Element by element: row r of all maps makes row r."""
     first = n.inputs[0].type
     same = all(i.type.shape == first.shape for i in n.inputs)
-    return Rows(maps=tuple(range(len(n.inputs)))) if same else None
+    return RowAccess(maps=tuple(range(len(n.inputs)))) if same else None
 
 
-def pair_rows(n: Node) -> Rows:
+def pair_rows(n: Node) -> RowAccess:
     """Element by element, of the first two inputs: two maps, or a map and its packed mask."""
-    return Rows(maps=(0, 1))
+    return RowAccess(maps=(0, 1))
 
 
-def window_rows(n: Node) -> Rows:
+def window_rows(n: Node) -> RowAccess:
     """A convolution or a pool."""
     g = Geometry.of(n)
-    return Rows(g.kernel[0], g.stride[0], g.padding[0], g.dilation[0])
+    return RowAccess(g.kernel[0], g.stride[0], g.padding[0], g.dilation[0])
 
 
-def window_dx_rows(n: Node) -> Rows | None:
+def window_dx_rows(n: Node) -> RowAccess | None:
     """The input gradient of a convolution.  None where rows lie between windows: their gradient is
     zero, and no row makes it."""
     window = window_rows(n)
     if window.reach + 1 < window.stride:
         return None
-    return InputGradientRows(window.kernel, window.stride, window.padding, window.dilation)
+    return InputGradientRowAccess(window.kernel, window.stride, window.padding, window.dilation)
 
 
-def channel_sum_rows(n: Node) -> Rows | None:
+def channel_sum_rows(n: Node) -> RowAccess | None:
     """The sum of each channel of one map [1,H,W,C]."""
     plain = len(n.inputs) == 1 and n.attrs.get("factor", 1.0) == 1.0
-    return SummedRows() if plain and n.type.shape == n.inputs[0].type.shape[3:] else None
+    return SummedRowAccess() if plain and n.type.shape == n.inputs[0].type.shape[3:] else None
 
 
-def channel_rows(n: Node) -> Rows | None:
+def channel_rows(n: Node) -> RowAccess | None:
     """Slices and joins of channels."""
     along = n.attrs["axis"] in (-1, n.type.rank - 1)
-    return Rows(maps=tuple(range(len(n.inputs)))) if along else None
+    return RowAccess(maps=tuple(range(len(n.inputs)))) if along else None

@@ -15,7 +15,7 @@ from rich.table import Table
 from torch.export import ExportedProgram
 
 from trainlet.arguments import scheme_of
-from trainlet.compiler import Losses, Scheme, train
+from trainlet.compiler import Scheme, train
 from trainlet.errors import DataError, TrainletError
 from trainlet.frontends.archive import read_archive
 from trainlet.frontends.losses import objective_of, torch_objective
@@ -26,7 +26,7 @@ from trainlet.frontends.torch import export_module, imported
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import LOSS, is_target, predictions, target_name
 from trainlet.ir.storage import storage, to_device, to_user
-from trainlet.ops.objective import Objective, label_classes
+from trainlet.ops.objective import Losses, Objective, label_classes
 from trainlet.ops.op import OPS, leaf
 from trainlet.passes.resolve import resolve
 from trainlet.passes.update import PREFIX, Training
@@ -88,7 +88,7 @@ def check(
     """
     objective = objective_of(loss)
     program = _exported(model, example_inputs)
-    graph = imported(program).graph
+    graph = imported(program, objective.losses).graph
     known = parameter_names(model if isinstance(model, torch.nn.Module) else program)
     chosen = scheme_of(scheme)
     if not isinstance(chosen, str):

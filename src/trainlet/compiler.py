@@ -24,7 +24,6 @@ from trainlet.arguments import (
     training_of,
 )  # fmt: skip
 from trainlet.compiled import CompiledProgram
-from trainlet.frontends.calibration import example_inputs as float_inputs
 from trainlet.frontends.losses import objective_of
 from trainlet.frontends.network import Model, Network, import_network, opened, parameter_names
 from trainlet.frontends.quantized import check_calibration, integer_precision
@@ -32,9 +31,8 @@ from trainlet.frontends.variants import Variants
 from trainlet.ir.arguments import one_of, whole
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
-from trainlet.ops.objective import Loss
+from trainlet.ops.objective import Losses
 from trainlet.ops.optimizer import Optimizer
-from trainlet.ops.penalty import Penalty
 from trainlet.ops.quantized.precision import Int8
 from trainlet.ops.verify import verify
 from trainlet.passes import training as passes
@@ -49,8 +47,6 @@ from trainlet.planning.place import plan_apply
 from trainlet.planning.program import Stage, training_stages
 from trainlet.planning.target import Target
 
-Term = Loss | Penalty | str
-Losses = Term | Sequence[Term]
 Scheme = UpdateScheme | Mapping[str, float] | str
 STAGES = ("load", "quantize", *passes.STAGES, "lower", "place")
 
@@ -62,20 +58,25 @@ def prepare(
     precision: str | Int8 | None = None,
     calibration: Sequence[ArrayLike] | None = None,
     scheme: Scheme | None = None,
+    loss: Losses | None = None,
     check: bool = True,
 ) -> Graph:
     """The forward graph of a network, quantised if that is asked for.
 
     scheme: what `train` will update, where that is known: a batch norm whose parameters learn is
     then not folded into the layer before it.
+    loss: what `train` will minimise, where that is known: outputs that it does not read are left
+    out.
     The other arguments and the errors are those of `compile`.
     """
     network = opened(model)
     integer = integer_precision(precision_of(precision), network)
     check_calibration(network, integer, calibration)
-    graph = verify(distinct_names(import_network(network, example_inputs, check)))
+    losses = None if loss is None else objective_of(loss).losses
+    graph = import_network(network, example_inputs, check, losses=losses)
+    graph = verify(distinct_names(graph))
     trained = {} if scheme is None else resolved(scheme, graph, network).ratios
-    return _variants(network, graph, example_inputs, calibration, check).forward(
+    return Variants(network, graph, example_inputs, calibration, check, losses).forward(
         integer, None, trained
     )
 
@@ -192,10 +193,11 @@ def compile(
     check_calibration(network, integer, calibration)
     admit = partial(check_forward, target=planning.target, limits=planning.limits, stream=stream)
     graph = import_network(
-        network, example_inputs, check, lambda g: admit(verify(distinct_names(g)))
-    )
+        network, example_inputs, check, lambda g: admit(verify(distinct_names(g))),
+        objective.losses,
+    )  # fmt: skip
     chosen = resolved(given, graph, network)
-    graphs = _variants(network, graph, example_inputs, calibration, check)
+    graphs = Variants(network, graph, example_inputs, calibration, check, objective.losses)
 
     def trained(asked: Asked) -> Training:
         forward = graphs.forward(asked.precision, asked.batch, asked.scheme.ratios)
@@ -232,13 +234,6 @@ def _planned(training: Training, how: Planning, options: Options | None = None) 
         folded=training.folded, losses=training.losses,
     )  # fmt: skip
     return fit_program(program, how.limits, how.max_recompute, how.planner)
-
-
-def _variants(
-    network: Network, graph: Graph, example_inputs: Any, calibration: Any, check: bool
-) -> Variants:
-    example = () if example_inputs is None else float_inputs(example_inputs)
-    return Variants(network, graph, example, calibration, partial(import_network, network), check)
 
 
 def _chosen(scheme: UpdateScheme | str, graph: Graph) -> UpdateScheme:

@@ -37,7 +37,8 @@ def masks(model: nn.Module, ratios: dict[str, float]) -> dict[str, Tensor]:
 
 
 def l2(model: nn.Module, weight: float, learns: dict[str, Tensor]) -> Tensor:
-    return weight / 2 * sum((m * model.get_parameter(n)).square().sum() for n, m in learns.items())
+    squares = [(m * model.get_parameter(n)).square().sum() for n, m in learns.items()]
+    return weight / 2 * torch.stack(squares).sum()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -170,7 +171,7 @@ def test_a_penalty_is_of_the_user_s_value(penalty: tl.L2 | tl.Proximal) -> None:
     torch.manual_seed(0)
     model, x = Folded().eval(), torch.randn(3, 2, 6, 6)
     with torch.no_grad():
-        model.norm.running_mean.copy_(torch.tensor([0.5, -1.0, 2.0]))
+        model.norm.get_buffer("running_mean").copy_(torch.tensor([0.5, -1.0, 2.0]))
         model.norm.bias.copy_(torch.tensor([0.3, 0.1, 0.2]))
     learns = {name: torch.ones_like(model.get_parameter(name)) for name in ("norm.bias", "fc.bias")}
     program = tl.compile(

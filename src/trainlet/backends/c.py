@@ -48,6 +48,7 @@ class Emitter:
         self.inputs = {
             n: a.symbol for n, a in zip(program.inputs, interface_of(program).inputs, strict=True)
         }
+        self.outputs = [argument.symbol for argument in interface_of(program).outputs]
         self.state = leaf_symbols(n.name for n in (*program.params, *program.states))
         self.constants = leaf_symbols(n.name for n in program.constants)
 
@@ -141,7 +142,20 @@ class Emitter:
             elif not OPS[step.op].alias:
                 call = _when(step, wanted) + self.call(step, stage)
                 lines += [*self.mark, *self.copy(step, stage), call, *self.judge(step, stage)]
+            lines += self.returned(step.nodes if isinstance(step, Tile) else (step,), stage)
         return lines
+
+    def returned(self, made: Sequence[Node], stage: Stage) -> list[str]:
+        """Of several outputs each is copied as soon as it is there, for another may take its place;
+        of one, `predict` copies it at the end."""
+        if len(self.program.outputs) == 1:
+            return []
+        outputs = zip(self.program.outputs.values(), self.outputs, strict=True)
+        return [
+            f"if ({name}) memcpy({name}, {self.pointer(n, stage)}, {n.type.nbytes});"
+            for n, name in outputs
+            if storage_of(n) in made
+        ]
 
     def copy(self, n: Node, stage: Stage) -> list[str]:
         """Before an update that may have to be taken back: the old value into the arena."""
@@ -173,7 +187,9 @@ class Emitter:
         """All calls up to the outputs; what a prediction does not need runs in training only."""
         first, _ = self.program.halves
         wanted = frozenset(self.program.predict_order)
+        given = [n for n in map(storage_of, self.program.outputs.values()) if n.is_leaf]
         return [
+            *self.returned(given, self.program.stages[STEP]),
             *self.mark,  # two in a row tell what one costs
             *self.calls(first, self.program.stages[STEP], wanted),
         ]
@@ -249,7 +265,8 @@ class Emitter:
             "example_slots": ", ".join(i["example"] or f"{p.prefix}_{i['name']}()" for i in given),
             "outputs": outputs,
             "output_parameters": ", ".join(o["parameter"] for o in outputs),
-            "output_arguments": ", ".join(o["name"] for o in outputs),
+            "output_arguments": ", ".join(self.outputs),
+            "copied": [f"{o['parameter']}, " for o in outputs] if len(outputs) > 1 else [],
             "targets": targets,
             "target_parameters": "".join(f"{t['parameter']}, " for t in targets),
             "target_arguments": "".join(f"{t['name']}, " for t in targets),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,11 @@ from trainlet.errors import UnsupportedError
 from trainlet.frontends.advice import advice, is_layer
 from trainlet.frontends.functional import functional
 from trainlet.frontends.integers import operator
+from trainlet.frontends.outputs import keep_outputs, wanted_outputs
 from trainlet.frontends.sizes import check_program
 from trainlet.frontends.source import written
 from trainlet.frontends.torch import export_module
+from trainlet.ops.objective import Loss
 
 LAYERS = frozenset(("conv1d", "conv2d", "linear"))
 _DROPOUT = {
@@ -32,16 +35,24 @@ class Captured:
     """A network as a graph of ATen operators.
 
     inputs:     their names in `forward`, in its order
+    outputs:    the names of what the module returns
     batch_size: the only one that the graph takes; None where it takes any
     """
 
     module: GraphModule
     inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
     batch_size: int | None
 
 
-def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor]) -> Captured:
+def captured(
+    model: torch.nn.Module | ExportedProgram,
+    inputs: list[torch.Tensor],
+    losses: Sequence[Loss] | None = None,
+) -> Captured:
     """A copy of the model; nothing in it works in place.
+
+    losses: outputs that none of these reads are left out; None for all
 
     Raises UnsupportedError for parameters of other types than float32, for state that forward
     changes and depends on, and for random numbers.
@@ -63,10 +74,12 @@ def captured(model: torch.nn.Module | ExportedProgram, inputs: list[torch.Tensor
     for node in [n for n in module.graph.nodes if n.target is torch.ops.aten.copy_.default]:
         module.graph.erase_node(node)  # what forward wrote into an input is nobody's here
     module.recompile()
+    outputs = wanted_outputs(program, losses)
+    keep_outputs(module, list(outputs.values()))
     first = next(n for n in module.graph.nodes if n.op == "placeholder")
     size = first.meta["val"].shape[0]
     names = tuple(map(str, program.graph_signature.user_inputs))
-    return Captured(module, names, size if isinstance(size, int) else None)
+    return Captured(module, names, tuple(outputs), size if isinstance(size, int) else None)
 
 
 def _check_random(node: Any) -> None:

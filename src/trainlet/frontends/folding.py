@@ -39,10 +39,10 @@ def training_names(module: GraphModule) -> Names:
     return Names(bias_names(module), weights, biases)
 
 
-def fold_norms(module: GraphModule, head: Fx | None, trained: Collection[str]) -> Names:
+def fold_norms(module: GraphModule, heads: Collection[Fx], trained: Collection[str]) -> Names:
     """Fold every batch norm that may be folded, in place; hide the others from torchao.
 
-    head:    the layer that stays float32; nothing is folded into it
+    heads:   the layers that stay float32; nothing is folded into them
     trained: a scale is folded only if it stays as it is, or if the layer's weight learns too
     """
     shared = _read_twice(module)
@@ -51,7 +51,7 @@ def fold_norms(module: GraphModule, head: Fx | None, trained: Collection[str]) -
     called: dict[str, str | None] = {}
     for norm in _norms(module):
         layer: Any = norm.args[0]
-        if layer is head or not _foldable(layer, norm, shared, trained):
+        if layer in heads or not _foldable(layer, norm, shared, trained):
             norm.target = unfolded_norm
             continue
         name = layer.args[1].target

@@ -7,7 +7,7 @@ all others are computed in float32.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter, getitem
 from typing import Any
@@ -25,8 +25,9 @@ from trainlet.frontends.quantized_importer import QuantizedImporter, Weight, cla
 from trainlet.frontends.quantized_layer import Result
 from trainlet.frontends.source import module_path
 from trainlet.frontends.terms import Names
-from trainlet.frontends.torch import OUTPUT, check_dtype, unread
+from trainlet.frontends.torch import check_dtype, unread
 from trainlet.ir.graph import Graph, Node
+from trainlet.ir.roles import LOGITS, as_outputs
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import leaf
 from trainlet.ops.quantized.fixed_point import f32
@@ -93,14 +94,19 @@ def only_user(fx: Fx) -> Fx | None:
 class Conversion:
     """The integer graph of torchao's; `values` has what each of its operators became.
 
-    inputs: names and shapes in the graph to be made, in the order of `forward`
-    names:  of parameters
+    inputs:  names and shapes in the graph to be made, in the order of `forward`
+    names:   of parameters
+    outputs: the names of what the module returns
     """
 
     def __init__(
-        self, module: GraphModule, inputs: Mapping[str, tuple[int, ...]], names: Names
+        self,
+        module: GraphModule,
+        inputs: Mapping[str, tuple[int, ...]],
+        names: Names,
+        outputs: Sequence[str] = (LOGITS,),
     ) -> None:
-        self.module = module
+        self.module, self.outputs = module, outputs
         self.names, self.inputs = tuple(inputs), iter(inputs.items())
         self.positions = iter(range(len(inputs)))
         self.at = QuantizedImporter(names=names)
@@ -118,14 +124,12 @@ class Conversion:
             else:
                 self.values[fx] = self.value(fx)
         results = result if isinstance(result, (tuple, list)) else (result,)
-        if len(results) != 1 or not isinstance(results[0], Fx):
-            raise UnsupportedError(
-                f"the model returns {len(results)} values; allowed: exactly one tensor"
-            )
-        made = self.real(self.values[results[0]])
-        if made is None:
+        made = {
+            name: self.real(self.values[fx]) for name, fx in zip(self.outputs, results, strict=True)
+        }
+        if None in made.values():
             raise UnsupportedError("the model returns a tensor without elements")
-        graph = self.at.graph({OUTPUT: made})
+        graph = self.at.graph(as_outputs(made))
         read = {n.name for n in graph.leaves("input")}
         if absent := [name for name in self.names if name not in read]:
             raise unread(absent[0])

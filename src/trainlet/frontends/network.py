@@ -22,6 +22,7 @@ from trainlet.frontends.tflite import import_tflite
 from trainlet.frontends.torch import example_inputs, export_module, imported
 from trainlet.ir.arguments import whole
 from trainlet.ir.graph import Graph
+from trainlet.ops.objective import Loss
 from trainlet.ops.verify import verify
 from trainlet.progress import stage
 
@@ -34,16 +35,18 @@ def import_module(
     example: Sequence[torch.Tensor],
     check: bool = True,
     admit: Callable[[Graph], object] = verify,
+    losses: Sequence[Loss] | None = None,
 ) -> Graph:
     """The forward graph of a module, for inputs like the example.
 
     check: compare it with the module (see `selfcheck`)
     admit: called with the graph before; raises what it does not admit
+    losses: outputs that none of these reads are left out; None for all
 
     Raises UnsupportedError for what cannot be compiled or differs, DataError for weights that hold
     NaN or infinity.
     """
-    found = imported(check_program(export_module(model, example)))
+    found = imported(check_program(export_module(model, example)), losses)
     admit(found.graph)
     if check:
         check_import(found, model, example)
@@ -52,10 +55,13 @@ def import_module(
 
 
 def import_exported(
-    program: ExportedProgram, check: bool = True, admit: Callable[[Graph], object] = verify
+    program: ExportedProgram,
+    check: bool = True,
+    admit: Callable[[Graph], object] = verify,
+    losses: Sequence[Loss] | None = None,
 ) -> Graph:
     """The forward graph of an exported program; arguments and errors as of `import_module`."""
-    found = imported(program)
+    found = imported(program, losses)
     admit(found.graph)
     if check:
         check_import(found, program, example_inputs(program))
@@ -98,18 +104,20 @@ def import_network(
     example_inputs: Any = None,
     check: bool = False,
     admit: Callable[[Graph], object] = verify,
+    losses: Sequence[Loss] | None = None,
 ) -> Graph:
     """The float forward graph of a network, or the graph itself; `check` compares it with torch.
 
     admit: called with the graph before it is compared; raises what it does not admit
+    losses: outputs that none of these reads are left out; None for all
     """
     stage("load")
     if isinstance(network, Graph):
         admit(network)
         return network
     if isinstance(network, ExportedProgram):
-        return import_exported(network, check, admit)
-    return import_module(network, float_inputs(example_inputs), check, admit)
+        return import_exported(network, check, admit, losses)
+    return import_module(network, float_inputs(example_inputs), check, admit, losses)
 
 
 def opened(model: Model) -> Network:

@@ -31,6 +31,7 @@ from trainlet.frontends.integers_check import check_conversion
 from trainlet.frontends.selfcheck import check_captured
 from trainlet.frontends.terms import Names
 from trainlet.ir.graph import Graph
+from trainlet.ops.objective import Loss
 from trainlet.ops.quantized.precision import CALIBRATIONS
 
 Train = Callable[[torch.nn.Module], Any]
@@ -44,11 +45,13 @@ class Converted:
 
     inputs: their names and shapes in the graph to be made, in the order of `forward`
     names:  of the parameters of layers, batch norms folded
+    outputs: the names of what the module returns
     """
 
     module: GraphModule
     inputs: Mapping[str, tuple[int, ...]]
     names: Names
+    outputs: tuple[str, ...]
 
 
 def quantize_module(
@@ -62,17 +65,19 @@ def quantize_module(
     trained: Collection[str] = (),
     progress: Progress | None = None,
     check: bool = True,
+    losses: Sequence[Loss] | None = None,
 ) -> Graph:
-    """The integer forward graph of a float network, with the output `logits`.
+    """The integer forward graph of a float network.
 
     example:     one input (or a tuple of them) of the shape that the graph shall have
     calibration: batches of inputs that show the range of every activation, of any batch size
     method:      "minmax", or "mse" for the ranges of least squared error
     qat:         trains the fake-quantised network that it is given, in place; its ranges follow
                  moving averages, whatever the method
-    float_head:  the classifier (the last layer with a weight) stays float32
+    float_head:  the classifier (the last layer with a weight before each output) stays float32
     progress:    is called with (batches done, batches in all)
     check:       whether what is quantised is compared with torch, then each operator of integers
+    losses:      outputs that none of these reads are left out; None for all
 
     Parameters keep torch's names and terms: a weight that a batch norm was folded into is called as
     the layer's, its bias as the layer's own or else as the batch norm's.  What has no integer form
@@ -83,9 +88,9 @@ def quantize_module(
     """
     converted = convert_module(
         model, example, calibration, method, qat,
-        float_head=float_head, trained=trained, progress=progress, check=check,
+        float_head=float_head, trained=trained, progress=progress, check=check, losses=losses,
     )  # fmt: skip
-    conversion = Conversion(converted.module, converted.inputs, converted.names)
+    conversion = Conversion(converted.module, converted.inputs, converted.names, converted.outputs)
     graph = conversion.run()
     if check:
         check_conversion(conversion, graph, example_inputs(example))
@@ -103,6 +108,7 @@ def convert_module(
     trained: Collection[str] = (),
     progress: Progress | None = None,
     check: bool = True,
+    losses: Sequence[Loss] | None = None,
 ) -> Converted:
     """torchao's quantised network; arguments and errors as of `quantize_module`."""
     if method not in CALIBRATIONS:
@@ -111,18 +117,18 @@ def convert_module(
     batches = calibration_batches(calibration, inputs)
     with _quietly():
         flow = _torchao()
-        found = captured(model, inputs)
+        found = captured(model, inputs, losses)
         module = found.module
         usual_norms(module)
         quantizer = flow.Int8Quantizer(method, qat is not None, float_head)
         if qat is None:
-            names = fold_norms(module, quantizer.head(module), trained)
+            names = fold_norms(module, quantizer.heads(module), trained)
         else:
             keep_unfoldable(module)
             names = training_names(module)
             make_norms_usual(module)
         if check:
-            check_captured(model, module, inputs)
+            check_captured(model, module, inputs, found.outputs)
         if qat is None:
             module = flow.prepare_pt2e(module, quantizer)
         else:
@@ -134,7 +140,7 @@ def convert_module(
         module = flow.convert_pt2e(module, fold_quantize=False)
         show_norms(module)
     shapes = {name: tuple(x.shape) for name, x in zip(found.inputs, inputs, strict=True)}
-    return Converted(module, shapes, names)
+    return Converted(module, shapes, names, found.outputs)
 
 
 def _torchao() -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from trainlet.errors import DataError, TrainletError
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.frontends.torch import example_inputs as shown_inputs
 from trainlet.ir.graph import Graph
+from trainlet.ops.objective import Loss
 from trainlet.ops.quantized.precision import Int8
 from trainlet.passes.training_head import training_head
 
@@ -52,10 +53,12 @@ def integer_graph(
     precision: Int8,
     trained: Collection[str],
     check: bool,
+    losses: Sequence[Loss] | None = None,
 ) -> Graph:
     """The graph that training in int8 begins with.
 
-    trained: the parameters that learn; check: whether it is compared with torch
+    trained: the parameters that learn; check: whether it is compared with torch; losses: outputs
+    that none of these reads are left out, None for all
     """
     if isinstance(network, Graph):
         return training_head(network, precision.float_head)
@@ -63,5 +66,5 @@ def integer_graph(
         example = shown_inputs(network)
     return quantize_module(
         network, example, calibration, precision.calibration,
-        float_head=precision.float_head, trained=trained, check=check,
+        float_head=precision.float_head, trained=trained, check=check, losses=losses,
     )  # fmt: skip

@@ -43,7 +43,8 @@ class Int8Quantizer(Quantizer):
     """Annotates a graph of ATen operators; `integer` collects the nodes whose result is int8.
 
     method: how ranges are found, "minmax" or "mse"; in training they follow moving averages
-    float_head: the last layer with a weight is left alone, unless another layer shares that weight
+    float_head: the last layer with a weight before each output is left alone, unless another layer
+    shares that weight
     """
 
     def __init__(self, method: str = "minmax", qat: bool = False, float_head: bool = True) -> None:
@@ -59,20 +60,22 @@ class Int8Quantizer(Quantizer):
             torch.int8, channel, -127, 127, torch.per_channel_symmetric, ch_axis=0
         )
 
-    def head(self, model: GraphModule) -> Node | None:
-        """The layer that stays float32: a weight is a float or an integer for all who read it."""
+    def heads(self, model: GraphModule) -> set[Node]:
+        """The layers that stay float32: a weight is a float or an integer for all who read it."""
         layers = [n for n in model.graph.nodes if operator(n) in LAYERS]
-        if not layers or not self.float_head:
-            return None
+        if not self.float_head:
+            return set()
         read = [n.args[1].target for n in layers if n.args[1].op == "get_attr"]
-        return layers[-1] if read.count(layers[-1].args[1].target) < 2 else None
+        before = [_ancestors(output) for output in _outputs(model)]
+        last = (next((n for n in reversed(layers) if n in own), None) for own in before)
+        return {n for n in last if n is not None and read.count(n.args[1].target) < 2}
 
     def annotate(self, model: GraphModule) -> GraphModule:
-        head = self.head(model)
+        heads = self.heads(model)
         self.integer = {n for n in model.graph.nodes if n.op == "placeholder"}
         for n in model.graph.nodes:
             rule = _RULES.get(operator(n))
-            if rule is not None and n is not head:
+            if rule is not None and n not in heads:
                 rule(self, n)
         return model
 
@@ -182,6 +185,23 @@ class Int8Quantizer(Quantizer):
         last.meta[ANNOTATION] = result
         result.output_qspec = output or self.activation
         self.integer.add(last)
+
+
+def _outputs(model: GraphModule) -> list[Node]:
+    (node,) = model.graph.find_nodes(op="output")
+    return list(node.all_input_nodes)
+
+
+def _ancestors(node: Node) -> set[Node]:
+    """The node, and all that it is made of."""
+    found: set[Node] = set()
+    todo = [node]
+    while todo:
+        n = todo.pop()
+        if n not in found:
+            found.add(n)
+            todo.extend(n.all_input_nodes)
+    return found
 
 
 def _nodes(n: Node) -> list[Node]:

@@ -17,13 +17,15 @@ from torch.export.graph_signature import ConstantArgument, InputKind
 from torch.fx import GraphModule
 from torch.fx import Node as Fx
 from torch.fx.node import map_arg
-from torch.utils._pytree import tree_leaves, tree_unflatten
+from torch.utils._pytree import tree_unflatten
 
 from trainlet.errors import UnsupportedError
 from trainlet.frontends.importer import HIDDEN
+from trainlet.frontends.outputs import outputs_of
 from trainlet.frontends.source import operator_name, where
 from trainlet.frontends.torch import Imported
 from trainlet.ir.graph import Graph, Node
+from trainlet.ir.roles import predictions
 from trainlet.ir.storage import to_device
 from trainlet.ops.op import OPS
 
@@ -57,30 +59,36 @@ def check_import(
     held = {s.arg.name: tensors[s.target] for s in specs if s.target in tensors}
     nodes = [fx for fx in found.program.graph.nodes if fx.name in found.values]
     values = {fx: found.values[fx.name] for fx in nodes}
-    output = found.graph.outputs["logits"]
+    outputs = predictions(found.graph)
     reader = Comparison(found.graph, values, held, WORK / len(trials))
     for trial in trials:
         made = reader.run({n.name: x for n, x in zip(inputs, trial, strict=True)})
-        result = next(x for fx, x in reversed(made.items()) if values[fx] is output)
-        own = None if original is found.program else _own_result(original, trial)
-        if own is not None:
-            _check_whole(own, result)
+        own = {} if original is found.program else _own_result(original, trial)
+        for name, output in outputs.items():
+            if name in own:
+                result = next(x for fx, x in reversed(made.items()) if values[fx] is output)
+                _check_whole(own[name], result)
 
 
 def check_captured(
     original: torch.nn.Module | ExportedProgram,
     module: GraphModule,
     example: Sequence[torch.Tensor],
+    outputs: Sequence[str],
 ) -> None:
     """Compare what is to be quantised, still in floats, with the model, on the same inputs.
+
+    outputs: the names of what the module returns, in its order
 
     Raises UnsupportedError if they differ.
     """
     for trial in trials_like(example):
         own = _own_result(original, trial)
-        if own is not None:
+        if own:
             with torch.no_grad():
-                _check_whole(own, call_with(original, trial, module))
+                made = outputs_of(call_with(original, trial, module)).values()
+            for name, value in zip(outputs, made, strict=True):
+                _check_whole(own[name], value)
 
 
 def trials_like(example: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
@@ -237,34 +245,34 @@ def _largest(x: np.ndarray) -> float:
 def _own_result(
     original: torch.nn.Module | ExportedProgram,
     inputs: Sequence[torch.Tensor],
-) -> torch.Tensor | None:
-    """What the model itself makes of the inputs; None if it does not take them."""
+) -> dict[str, torch.Tensor]:
+    """What the model itself makes of the inputs; nothing if it does not take them."""
     try:
         if isinstance(original, ExportedProgram):
-            return call_with(original, inputs, original.module(check_guards=False))
-        with evaluating(original), torch.no_grad():
-            return call_with(original, inputs, original)
+            made = call_with(original, inputs, original.module(check_guards=False))
+        else:
+            with evaluating(original), torch.no_grad():
+                made = call_with(original, inputs, original)
     except Exception:  # the model's own, of inputs that it does not take
-        return None
+        return {}
+    return outputs_of(made)
 
 
 def call_with(
     original: torch.nn.Module | ExportedProgram, inputs: Sequence[torch.Tensor], module: Any
-) -> torch.Tensor:
-    """The one tensor that `module` makes of copies of the inputs, which come in forward's order.
+) -> Any:
+    """What `module` makes of copies of the inputs, which come in forward's order.
 
     original: what says how they are passed
     """
     given = [x.clone() for x in inputs]
     if isinstance(original, torch.nn.Module):
-        made = module(*given)
-    else:
-        rest = iter(given)
-        specs = [s for s in original.graph_signature.input_specs if s.kind == InputKind.USER_INPUT]
-        leaves = [s.arg.value if isinstance(s.arg, ConstantArgument) else next(rest) for s in specs]
-        args, kwargs = tree_unflatten(leaves, original.call_spec.in_spec)  # type: ignore[arg-type]
-        made = module(*args, **kwargs)
-    return next(t for t in tree_leaves(made) if isinstance(t, torch.Tensor))
+        return module(*given)
+    rest = iter(given)
+    specs = [s for s in original.graph_signature.input_specs if s.kind == InputKind.USER_INPUT]
+    leaves = [s.arg.value if isinstance(s.arg, ConstantArgument) else next(rest) for s in specs]
+    args, kwargs = tree_unflatten(leaves, original.call_spec.in_spec)  # type: ignore[arg-type]
+    return module(*args, **kwargs)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch.export import ExportedProgram
-from torch.export.graph_signature import ConstantArgument, InputKind, TensorArgument
+from torch.export.graph_signature import ConstantArgument, InputKind
 from torch.fx import Node as Fx
 
 from trainlet.errors import UnsupportedError
@@ -17,13 +17,15 @@ from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.functional import functional, reaching, user_outputs
 from trainlet.frontends.importer import Importer
 from trainlet.frontends.operators import call_operator, refusal
+from trainlet.frontends.outputs import wanted_outputs
 from trainlet.frontends.source import module_path, operator_name, where
 from trainlet.frontends.tensors import Tensors
 from trainlet.ir.graph import Graph, Node
+from trainlet.ir.roles import as_outputs
 from trainlet.ir.types import TensorType
+from trainlet.ops.objective import Loss
 from trainlet.ops.op import leaf
 
-OUTPUT = "logits"
 _CONSTANT_KINDS = (InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
 
 
@@ -63,7 +65,7 @@ def export_module(model: torch.nn.Module, example: Sequence[torch.Tensor]) -> Ex
 
 
 def import_program(program: ExportedProgram) -> Graph:
-    """The forward graph of an exported program, with the single output `logits`.
+    """The forward graph of an exported program, with its outputs: `logits` where it is one.
 
     Raises UnsupportedError (naming the operator and the line of the user's model) for what
     cannot be compiled, DataError for weights that hold NaN or infinity.
@@ -71,22 +73,28 @@ def import_program(program: ExportedProgram) -> Graph:
     return imported(program).graph
 
 
-def imported(program: ExportedProgram) -> Imported:
-    """The same, with what each operator of the program became."""
+def imported(program: ExportedProgram, losses: Sequence[Loss] | None = None) -> Imported:
+    """The same, with what each operator of the program became.
+
+    losses: only the outputs that these read are imported; None for all
+    """
     form = functional(program)
     program = form.program
-    result = _output(program)
-    needed = reaching(program, result)
+    arguments = user_outputs(program)
+    results = {
+        name: arguments[place].name for name, place in wanted_outputs(program, losses).items()
+    }
+    needed = reaching(program, *results.values())
     at = Importer()
     values = _leaves(program, at, needed)
     for fx in program.graph.nodes:
         if fx.op == "call_function" and fx in needed:
             values[fx.name] = _value(at, fx, values)
     form.check_state()
-    made = at.leaf_of(values[result])
-    if made is None:
+    made = {name: at.leaf_of(values[result]) for name, result in results.items()}
+    if None in made.values():
         raise UnsupportedError("the model returns a tensor without elements")
-    graph = at.graph({OUTPUT: made})
+    graph = at.graph(as_outputs(made))
     read = {n.name for n in graph.leaves("input")}
     for name in _input_names(program):
         if name not in read:
@@ -146,20 +154,6 @@ def example_inputs(program: ExportedProgram) -> list[torch.Tensor]:
         for spec in program.graph_signature.input_specs
         if spec.kind == InputKind.USER_INPUT and not isinstance(spec.arg, ConstantArgument)
     ]
-
-
-def _output(program: ExportedProgram) -> str:
-    """The name of the one tensor that the model returns."""
-    outputs = [arg for arg in user_outputs(program) if isinstance(arg, TensorArgument)]
-    if len(outputs) == 1:
-        return outputs[0].name
-    made = {n.name: n.meta.get("val") for n in program.graph.nodes}
-    shown = ", ".join(f"{k}: {tuple(made[arg.name].shape)}" for k, arg in enumerate(outputs))
-    raise UnsupportedError(
-        f"the model returns {len(outputs)} tensors{' of shape ' if outputs else ''}{shown}; "
-        "allowed: exactly one tensor, the input of the loss; wrap the model in a module whose "
-        "forward returns it, such as self.model(x)[0]"
-    )
 
 
 def _input_names(program: ExportedProgram) -> list[str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
 from torch.export import ExportedProgram
 
+from trainlet.frontends.calibration import example_inputs as float_inputs
+from trainlet.frontends.network import import_network
 from trainlet.frontends.quantized import Network, integer_graph
 from trainlet.frontends.torch import example_inputs as shown_inputs
 from trainlet.ir.graph import Graph
+from trainlet.ops.objective import Loss
 from trainlet.ops.quantized.precision import Int8
 from trainlet.progress import stage
 
@@ -22,24 +25,25 @@ class Variants:
     """Each graph is made once.
 
     graph:       of the network as it is
-    example:     its inputs; empty where the network tells them
+    example:     its inputs; None where the network tells them
     calibration: None of a float network that is to be trained in float32
-    imported:    makes a float graph of other example inputs
     check:       whether graphs of integers are compared with torch
+    losses:      outputs that none of these reads are left out; None for all
     """
 
     def __init__(
         self,
         network: Network,
         graph: Graph,
-        example: Sequence[torch.Tensor],
+        example: Any,
         calibration: Any,
-        imported: Callable[[Any], Graph],
         check: bool,
+        losses: Sequence[Loss] | None = None,
     ) -> None:
-        self.network, self.example, self.calibration = network, tuple(example), calibration
-        self.imported, self.check = imported, check
-        self.batch = len(example[0]) if isinstance(network, torch.nn.Module) else None
+        self.network, self.calibration = network, calibration
+        self.example = () if example is None else tuple(float_inputs(example))
+        self.check, self.losses = check, losses
+        self.batch = len(self.example[0]) if isinstance(network, torch.nn.Module) else None
         self._floats: dict[int | None, Graph] = {None: graph, self.batch: graph}
         self._integers: dict[Any, Graph] = {}
 
@@ -49,14 +53,14 @@ class Variants:
         example = self.example if batch is None else tuple(x[:batch] for x in self.example)
         if precision is None:
             if batch not in self._floats:
-                self._floats[batch] = self.imported(example)
+                self._floats[batch] = import_network(self.network, example, losses=self.losses)
             return self._floats[batch]
         key = precision.float_head, precision.calibration, batch, tuple(trained)
         if key not in self._integers:
             stage("quantize")
             given = example or None
             self._integers[key] = integer_graph(
-                self.network, given, self._shown(), precision, trained, self.check
+                self.network, given, self._shown(), precision, trained, self.check, self.losses
             )
         return self._integers[key]
 

@@ -103,6 +103,9 @@ class Loss:
         return build(self.name, prediction, target, **attrs)
 
 
+Term = Loss | Penalty | str
+Losses = Term | Sequence[Term]
+"""What a user gives as a loss: one term, or several whose sum is minimised."""
 _OPTIONS = {"label_smoothing": 0.0, "temperature": 1.0}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trainlet.errors import SchemeError, shown
 from trainlet.ir.arguments import closest
-from trainlet.ir.graph import Graph, Node, users
+from trainlet.ir.graph import Graph, Node, topological, users
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.op import OPS
 from trainlet.ops.shape import source_of
@@ -50,13 +50,20 @@ def is_bias(name: str) -> bool:
 
 
 def graph_parameters(graph: Graph) -> list[Parameter]:
-    """The parameters of a forward graph; the last linear layer or convolution is the classifier."""
+    """The parameters of a forward graph; the last linear layer or convolution before an output is
+    its classifier."""
     nodes = graph.nodes()
     readers = users(nodes)
-    owned = [_owned(n) for n in nodes if not n.is_leaf and OPS[n.op].channel_axis is not None]
-    last = next((parameters for parameters in reversed(owned) if parameters), set())
+    last = {p for output in graph.outputs.values() for p in _classifier(output)}
     norms = {leaf for n in nodes if not n.is_leaf for leaf in _affine(n, readers)}
     return [Parameter(n.name, is_bias(n.name), n in norms, n in last) for n in learning(graph)]
+
+
+def _classifier(output: Node) -> set[Node]:
+    """The parameters of the last layer that an output depends on."""
+    nodes = topological([output])
+    owned = [_owned(n) for n in nodes if not n.is_leaf and OPS[n.op].channel_axis is not None]
+    return next((parameters for parameters in reversed(owned) if parameters), set())
 
 
 def learning(graph: Graph) -> list[Node]:

@@ -54,7 +54,7 @@ def read_by_losses(graph: Graph, losses: Sequence[Loss]) -> tuple[Graph, tuple[L
         read.setdefault(chosen_output(loss, outputs), []).append(loss)
     found = {name: _as_read(name, graph, read[name]) for name in outputs if name in read}
     if len(found) == 1:
-        found = dict.fromkeys((LOGITS,), *found.values())
+        found = dict(zip([LOGITS], found.values(), strict=True))
         losses = [replace(loss, output=None) for loss in losses]
     return Graph(as_outputs(found), graph.values), tuple(losses)
 

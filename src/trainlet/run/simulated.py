@@ -151,7 +151,9 @@ class ArenaDevice(SimulatedDevice):
         for leaf in stage.graph.leaves("input"):
             if leaf.name in fed and leaf not in stage.plan.streamed:
                 view(leaf)[...] = fed[leaf.name]
-        needed, names = set(graph.nodes()), {n: k for k, n in graph.outputs.items()}
+        needed, names = set(graph.nodes()), dict[Node, list[str]]()
+        for name, n in graph.outputs.items():  # an alias is there with what it is an alias of
+            names.setdefault(n if n.is_leaf else _made(n), []).append(name)
         results: dict[str, np.ndarray] = {}
         for step in stage.plan.steps():
             nodes = step.nodes if isinstance(step, Tile) else (step,)
@@ -167,10 +169,9 @@ class ArenaDevice(SimulatedDevice):
                 view(step)[...] = OPS[step.op].eval(*map(view, step.inputs), **step.attrs)
                 if copy and copy.swapped:
                     _bytes(arena, copy)[...] = old
-            for n in nodes:
-                if n in names:
-                    results[names[n]] = view(n).copy()
-            if names.get(nodes[-1]) == LOSS and not np.isfinite(results[LOSS]):
+            for name in (name for n in nodes for name in names.get(n, ())):
+                results[name] = view(graph.outputs[name]).copy()
+            if LOSS in names.get(nodes[-1], ()) and not np.isfinite(results[LOSS]):
                 raise DivergedError(LOST)
             if undo is not None and undo.last in nodes:
                 self._judge(undo, kept, arena)
@@ -189,6 +190,13 @@ class ArenaDevice(SimulatedDevice):
 
     def _take_back(self, before: dict[str, np.ndarray]) -> None:
         """The arena's copies have done it already."""
+
+
+def _made(n: Node) -> Node:
+    """The node whose call makes the value of n."""
+    while OPS[n.op].alias and not n.inputs[0].is_leaf:
+        n = n.inputs[0]
+    return n
 
 
 def _bytes(arena: np.ndarray, copy: Copy) -> np.ndarray:

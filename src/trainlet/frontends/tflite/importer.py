@@ -10,9 +10,8 @@ from trainlet.frontends.tflite.builder import Builder
 from trainlet.frontends.tflite.file import DAMAGE, Model, Operator, parse, read
 from trainlet.frontends.tflite.table import TABLE
 from trainlet.ir.graph import Graph, Node
+from trainlet.ir.roles import LOGITS
 from trainlet.ops.op import leaf
-
-OUTPUT = "logits"
 
 
 def import_tflite(path: str | Path) -> Graph:
@@ -32,7 +31,7 @@ def import_tflite(path: str | Path) -> Graph:
         at = walk(model)
         if len(model.outputs) != 1:
             raise UnsupportedError(f"the model has {len(model.outputs)} outputs; allowed: one")
-        return Graph({OUTPUT: at.node(model.outputs[0])}, at.values)
+        return Graph({LOGITS: at.node(model.outputs[0])}, at.values)
     except ShapeError as error:
         raise FileError(f"{path}: {error}") from None
     except TrainletError as error:

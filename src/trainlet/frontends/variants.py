@@ -41,7 +41,9 @@ class Variants:
         losses: Sequence[Loss] | None = None,
     ) -> None:
         self.network, self.calibration = network, calibration
-        self.example = () if example is None else tuple(float_inputs(example))
+        self.example: tuple[torch.Tensor, ...] = tuple(
+            () if example is None else float_inputs(example)
+        )
         self.check, self.losses = check, losses
         self.batch = len(self.example[0]) if isinstance(network, torch.nn.Module) else None
         self._floats: dict[int | None, Graph] = {None: graph, self.batch: graph}

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from trainlet.errors import DataError
 from trainlet.interrupt import interrupt_afterwards
 from trainlet.ir.graph import Graph
-from trainlet.ir.roles import LOSS, target_leaf_name, target_name
+from trainlet.ir.roles import LOGITS, LOSS, target_leaf_name, target_name
 from trainlet.ops.objective import Loss, chosen_output, total_loss
 from trainlet.ops.op import float32, leaf
 from trainlet.planning.program import Program
@@ -92,15 +92,15 @@ def score(trainer: Trainer, data: Dataset) -> Iterator[Moment]:
         rows = np.arange(k * batch, (k + 1) * batch)
         seen = rows[rows < len(data)]  # the last batch is filled up with rows seen before
         made = trainer.predict(data.x[rows % len(data)])
-        outputs = made if isinstance(made, Mapping) else dict.fromkeys(program.outputs, made)
-        outputs = {name: array[: len(seen)] for name, array in outputs.items()}
+        whole = made if isinstance(made, Mapping) else {LOGITS: made}
+        outputs = {name: whole[name][: len(seen)] for name in program.outputs}
         targets = by_name([target_name(n) for n in program.targets], data.targets(seen), "targets")
         lost += len(seen) * mean_loss(program.losses, outputs, targets)
         done, accuracy = int(seen[-1]) + 1, None
         if of_labels is not None:
             classes = np.asarray(outputs[chosen_output(of_labels, outputs)]).argmax(1)
             right += int((classes == targets[of_labels.target]).sum())
-            accuracy = right * len(seen) / (done * classes.size)
+            accuracy = right / (done * (classes.size // len(seen)))
         yield Moment(k + 1, total, lost / done, accuracy, trainer.instructions)
 
 

@@ -100,7 +100,8 @@ def bce_dz(n: Node, p: Tensor, t: Tensor, *_: Tensor) -> Tensor:
 @lowering("distillation")
 def distillation(n: Node, z: Tensor, t: Tensor) -> Tensor:
     temperature = _divisor(n.attrs["temperature"], z)
-    (own, e), (wanted, f) = (_tempered(v, temperature) for v in aligned(z, t))
+    z, t = aligned(z, t)
+    (own, e), (wanted, f) = _tempered(z, temperature), _tempered(t, temperature)
     sum_z, sum_t = _total(e), _total(f)
     apart = (log_f32(sum_z) - log_f32(sum_t))[..., None]
     rows = _total(f / sum_t[..., None] * (wanted - own + apart))
@@ -117,7 +118,8 @@ def _tempered(v: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
 @lowering("distillation_dz")
 def distillation_dz(n: Node, z: Tensor, t: Tensor, *_: Tensor) -> Tensor:
     temperature = _divisor(n.attrs["temperature"], z)
-    (_, e), (_, f) = (_tempered(v, temperature) for v in aligned(z, t))
+    z, t = aligned(z, t)
+    e, f = (_tempered(v, temperature)[1] for v in (z, t))
     apart = e / _total(e)[..., None] - f / _total(f)[..., None]
     return apart * temperature / _divisor(z.shape[1], z)
 

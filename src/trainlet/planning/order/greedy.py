@@ -49,7 +49,7 @@ class Progress:
         if op.alias or op.mutates is not None:
             return 0
         own = self.footprint[n]
-        lent = any(self.unread.get(h) == {n} for h, _ in own.in_place_candidates)
+        lent = any(self.unread.get(h) == {n} for h, _ in own.in_place)
         return 0 if lent else own.size
 
     def consumed_at_once(self, n: Node) -> bool:

@@ -113,7 +113,57 @@ def _repeat(*inputs: Tensor, **attrs: Any) -> Tensor:
     return torch.cat([part.reshape(-1) for part in parts])
 
 
+def _rounded(**numbers: float) -> dict[str, float]:
+    """As float32 has them."""
+    return {k: float(np.float32(v)) for k, v in numbers.items()}
+
+
+def _elu(x: Tensor, **numbers: float) -> Tensor:
+    known = _rounded(**numbers)
+    return torch.ops.aten.elu(x, known["alpha"], known["scale"], known["rate"])
+
+
+FORMULAS: dict[str, Callable[..., Tensor]] = {
+    "abs": torch.abs,
+    "ceil": torch.ceil,
+    "cos": torch.cos,
+    "cube": lambda x: x**3,
+    "div": torch.div,
+    "elu": _elu,
+    "equal": lambda p, q: (p == q).double(),
+    "erf": torch.erf,
+    "exp": torch.exp,
+    "expm1": torch.expm1,
+    "floor": torch.floor,
+    "hard_shrink": lambda x, bound: F.hardshrink(x, bound),
+    "le": lambda p, q: (p <= q).double(),
+    "log": torch.log,
+    "log1p": torch.log1p,
+    "log_sigmoid": F.logsigmoid,
+    "lt": lambda p, q: (p < q).double(),
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "mish": F.mish,
+    "norm_sqrt": torch.sqrt,
+    "pow": lambda x, exponent: x ** _rounded(exponent=exponent)["exponent"],
+    "prelu": lambda p, q: torch.where(p > 0, p, p * q),
+    "reciprocal": torch.reciprocal,
+    "round": torch.round,
+    "rsqrt": torch.rsqrt,
+    "sign": torch.sign,
+    "sin": torch.sin,
+    "soft_shrink": lambda x, bound: F.softshrink(x, bound),
+    "softplus": F.softplus,
+    "sqrt": torch.sqrt,
+    "square": torch.square,
+    "threshold": lambda x, bound, value: F.threshold(x, bound, value),
+    "trunc": torch.trunc,
+    "where_false": lambda p, q: torch.where(p == 0, q, 0.0),
+    "where_true": lambda p, q: torch.where(p == 0, 0.0, q),
+}
+
 REFERENCE: dict[str, Callable[..., Tensor]] = {
+    **FORMULAS,
     "adaptive_avg_pool": lambda x, out: _last(F.adaptive_avg_pool2d(_first(x), out)),
     "add": torch.add,
     "avg_pool": _avg_pool,

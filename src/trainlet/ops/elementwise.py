@@ -40,14 +40,28 @@ def reduced(g: Node, operand: Node) -> Node:
     return build("sum_to", g, shape=operand.type.shape, label=g.name)
 
 
-def _vjp_mul(n: Node, g: Node) -> list[Thunk | None]:
-    def side(own: Node, other: Node) -> Thunk:
-        if own.type.shape == n.type.shape:
-            return lambda: build("mul", g, other, label=n.name)
-        return lambda: build("mul_sum", g, other, shape=own.type.shape, label=n.name)
+def product_gradient(n: Node, g: Node, operand: Node, factor: Node) -> Node:
+    """The gradient of an operand of n, where `factor` is the derivative with respect to it."""
+    if operand.type.shape == n.type.shape:
+        return build("mul", g, factor, label=n.name)
+    return build("mul_sum", g, factor, shape=operand.type.shape, label=n.name)
 
+
+def _vjp_mul(n: Node, g: Node) -> list[Thunk | None]:
     a, b = n.inputs
-    return [side(a, b), side(b, a)]
+    return [lambda: product_gradient(n, g, a, b), lambda: product_gradient(n, g, b, a)]
+
+
+BROADCAST_SAMPLES = [
+    (float32(2, 3, 4), float32(2, 3, 4)),
+    (float32(2, 3, 4), float32(4)),
+    (float32(2, 1, 1, 4), float32(2, 3, 5, 4)),
+    (float32(3, 1), float32(1, 4)),
+    (float32(2, 3, 1, 2, 5), float32(2, 1, 3, 1, 1)),
+    (float32(3, 4), float32()),
+    (float32(), float32()),
+]
+"""Types of two operands."""
 
 
 def _register(
@@ -66,15 +80,7 @@ def _register(
             call=lambda n: loop_literals(n.type.shape, *(i.type.shape for i in n.inputs)),
             inplace=(0, 1),
             layout=ELEMENTWISE,
-            samples=[
-                Sample((float32(2, 3, 4), float32(2, 3, 4))),
-                Sample((float32(2, 3, 4), float32(4))),
-                Sample((float32(2, 1, 1, 4), float32(2, 3, 5, 4))),
-                Sample((float32(3, 1), float32(1, 4))),
-                Sample((float32(2, 3, 1, 2, 5), float32(2, 1, 3, 1, 1))),
-                Sample((float32(3, 4), float32())),
-                Sample((float32(), float32())),
-            ],
+            samples=[Sample(types) for types in BROADCAST_SAMPLES],
         )
     )
 

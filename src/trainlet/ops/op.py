@@ -67,7 +67,8 @@ class Op:
     pointers:     number of input pointers of the kernel; absent inputs are NULL
     workspace:    node -> bytes of scratch memory, handed to the kernel as its last pointer
     element:      attributes -> the literals that follow the operands of <name>_f32, the C function
-                  of one element in <name>.h; None where elements do not stand alone
+                  of one element; None where elements do not stand alone
+    function:     -> the text of that C function; None where <name>.h has it
     own_loop:     its own kernel is faster than its share of a loop over several operations
     alias:        the result is the input's own storage under another shape; no code
     window:       node -> where the result begins among the elements of its input 0, if it is a run
@@ -121,6 +122,7 @@ class Op:
     pointers: int = 0
     workspace: Callable[[Node], int] = lambda node: 0
     element: Callable[[Mapping[str, Any]], Sequence[Literal]] | None = None
+    function: Callable[[], str] | None = None
     own_loop: bool = False
     alias: bool = False
     window: Callable[[Node], int | None] = lambda node: None

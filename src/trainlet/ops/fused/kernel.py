@@ -41,13 +41,15 @@ def kernel_source(n: Node) -> str:
     vectors = [f"x{k}" for k, kind in enumerate(own) if kind == VECTOR]
     sizes = ["int rows", "int columns"] if vectors else ["int size"]
     parameters = [f"{_CTYPES[n.type.dtype]} *y", *tensors, *sizes, *more]
-    headers = {"kernel.h", "one_copy.h", *(f"{op}.h" for op, _, _ in links)}
+    functions = {op: OPS[op].function for op, _, _ in links}
+    headers = {"kernel.h", "one_copy.h", *(f"{op}.h" for op in functions if not functions[op])}
     meets = []
     if goes_in_eights(links):
         headers.add("eights_f32.h")
         meets = [f'WITH_{k}("{EIGHTS[op]}")' for k, (op, _, _) in enumerate(links)]
     return _TEMPLATES.get_template("kernel.c.jinja").render(
         headers=sorted(headers),
+        functions=[text() for text in functions.values() if text],
         ops=[op for op, _, _ in links],
         name=kernel_name(n),
         parameters=fill(", ".join(parameters), 84, subsequent_indent=" " * 12),

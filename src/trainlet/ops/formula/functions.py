@@ -1,0 +1,114 @@
+"""The functions that a formula may call, and those of them that are made of others."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from math import erf
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+Value = Any
+"""What a formula computes with: an array, a tensor, or a term of a C function."""
+
+_SINE = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
+_COSINE = (2.4433157118e-5, -1.3887316255e-3, 4.1666645683e-2)
+_EXPM1 = (2.48015873e-5, 1.98412698e-4, 1.38888889e-3, 8.33333333e-3, 4.16666667e-2, 1.66666667e-1,
+          0.5)  # fmt: skip
+QUARTER = (1.5703125, 4.837512969970703e-4, 7.549789948768648e-8)
+"""Half of pi in three parts: a whole number below 2^13 times the first two has no rounding."""
+
+
+class Functions(ABC):
+    """C's and torch's: the same operations in the same order, so the same bits."""
+
+    @abstractmethod
+    def where(self, condition: Value, a: Value, b: Value) -> Value: ...
+    @abstractmethod
+    def equal(self, a: Value, b: Value) -> Value: ...
+    @abstractmethod
+    def exp(self, x: Value) -> Value: ...
+    @abstractmethod
+    def log(self, x: Value) -> Value: ...
+    @abstractmethod
+    def sqrt(self, x: Value) -> Value: ...
+    @abstractmethod
+    def floor(self, x: Value) -> Value: ...
+    @abstractmethod
+    def sigmoid(self, x: Value) -> Value: ...
+    @abstractmethod
+    def normal_cdf(self, x: Value) -> Value: ...
+
+    def abs(self, x: Value) -> Value:
+        return self.where(x < 0, -x, x)
+
+    def expm1(self, x: Value) -> Value:
+        """exp(x) - 1, near zero by the Taylor series to the eighth power."""
+        near = x + x * x * _polynomial(x, _EXPM1)
+        return self.where(self.abs(x) < 0.5, near, self.exp(x) - 1)
+
+    def log1p(self, x: Value) -> Value:
+        """log(1 + x); the last factor makes good what rounding 1 + x lost (Kahan)."""
+        y = 1 + x
+        moved = self.log(y) * (x / (y - 1))
+        return self.where(self.equal(y, 1), x, self.where(y > 3e38, self.log(y), moved))
+
+    def sin(self, x: Value) -> Value:
+        return self._quadrant(x, 0)
+
+    def cos(self, x: Value) -> Value:
+        return self._quadrant(x, 1)
+
+    def _quadrant(self, x: Value, ahead: int) -> Value:
+        """The sine of x + ahead quarter turns, by polynomials (Cephes) within an eighth turn."""
+        turns = self.floor(x * 0.636619772 + 0.5)
+        r = x
+        for part in QUARTER:
+            r = r - turns * part
+        z = r * r
+        sine = r + r * z * _polynomial(z, _SINE)
+        cosine = 1 - 0.5 * z + z * z * _polynomial(z, _COSINE)
+        which = turns + ahead
+        which = which - 4 * self.floor(which * 0.25)
+        odd = self.equal(which, 1) | self.equal(which, 3)
+        value = self.where(odd, cosine, sine)
+        return self.where(which > 1.5, -value, value)
+
+
+def _polynomial(x: Value, coefficients: tuple[float, ...]) -> Value:
+    """By Horner's rule, the highest power first."""
+    total: Value = coefficients[0]
+    for c in coefficients[1:]:
+        total = total * x + c
+    return total
+
+
+_erf = np.vectorize(erf, otypes=[np.float64])
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def _normal_cdf(x: np.ndarray) -> np.ndarray:
+    return (0.5 * (1 + _erf(np.float64(x) / np.sqrt(2.0)))).astype(np.asarray(x).dtype)
+
+
+NUMPY = SimpleNamespace(
+    where=np.where,
+    equal=np.equal,
+    abs=np.abs,
+    exp=np.exp,
+    expm1=np.expm1,
+    log=np.log,
+    log1p=np.log1p,
+    sqrt=np.sqrt,
+    floor=np.floor,
+    sin=np.sin,
+    cos=np.cos,
+    sigmoid=_sigmoid,
+    normal_cdf=_normal_cdf,
+)
+"""The oracle's: NumPy's own, against which the kernels' are compared."""

@@ -39,7 +39,9 @@ def check_against_torch(node: Node, arrays: list[np.ndarray]) -> None:
     seed = torch.randn(expected.shape, dtype=torch.float64)
     seed = torch.ones_like(seed) if node.op in LOSSES else seed
     learns = floats if expected.requires_grad else []
-    gradients = iter(torch.autograd.grad(expected, learns, seed, allow_unused=True) if learns else ())
+    gradients = iter(
+        torch.autograd.grad(expected, learns, seed, allow_unused=True) if learns else ()
+    )
     g = leaf("input", "g", node.type)
     values[g] = seed.numpy()
     for rule, t in zip(OPS[node.op].vjp(node, g), tensors, strict=True):

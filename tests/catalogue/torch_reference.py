@@ -31,6 +31,12 @@ def _padded(x: Tensor, padding: tuple[int, ...], value: float = 0) -> Tensor:
     return F.pad(_first(x), (left, right, top, bottom), value=value)
 
 
+def _max_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    padded = (1,) * (x.ndim - len(shape)) + tuple(shape)
+    axes = [k for k, (n, m) in enumerate(zip(x.shape, padded, strict=True)) if n != m]
+    return x.amax(axes, keepdim=True).reshape(shape)
+
+
 def _conv2d(x: Tensor, w: Tensor, b: Tensor | None = None, *, padding: Any, **attrs: Any) -> Tensor:
     return _last(F.conv2d(_padded(x, padding), w.permute(0, 3, 1, 2), b, **attrs))
 
@@ -182,7 +188,9 @@ REFERENCE: dict[str, Callable[..., Tensor]] = {
     "leaky_relu": lambda x, slope: F.leaky_relu(x, float(np.float32(slope))),
     "linear": F.linear,
     "matmul": _matmul,
+    "log_softmax": lambda x: F.log_softmax(x, -1),
     "max_pool": _max_pool,
+    "max_to": _max_to,
     "mse": F.mse_loss,
     "distillation": _distillation,
     "mul": torch.mul,

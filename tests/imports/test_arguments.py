@@ -138,18 +138,14 @@ REFUSED: dict[str, tuple[Variant, str]] = {
     "random": (lambda s, h: h + torch.rand(6), "random numbers"),
     "random like": (lambda s, h: h + torch.randn_like(h), "random numbers"),
     "bernoulli": (lambda s, h: h * torch.bernoulli(torch.full((6,), 0.5)), "random numbers"),
-    "rounding": (lambda s, h: torch.div(h, 2, rounding_mode="floor"), "rounding_mode='floor'"),
     "double": (lambda s, h: h.double().float(), r"torch\.float64"),
     "half": (lambda s, h: h.half().float(), r"torch\.float16"),
     "sum in double": (lambda s, h: h.sum(1, dtype=torch.float64).float(), r"float64"),
-    "computed mask": (lambda s, h: torch.where(h > 0, h, h * 0.1), "'gt'"),
     "divisor override": (lambda s, h: F.avg_pool2d(h, 2, divisor_override=3), "divisor_override"),
     "ceil mode": (lambda s, h: F.max_pool2d(h, 4, ceil_mode=True), "ceil_mode"),
     "reflected": (lambda s, h: F.pad(h, (1, 1, 1, 1), mode="reflect"), "mode='reflect'"),
     "padded by one": (lambda s, h: F.pad(h, (1, 1), value=1.0), "value=1.0"),
-    "clamp of tensors": (lambda s, h: torch.clamp(h, -s.divisor, s.divisor), "bounds"),
     "hidden keys": (lambda s, h: attend(h, attn_mask=s.seen & (s.causal < 0)), "mask"),
-    "computed divisor": (lambda s, h: h / (h * h + 1), "divisor"),
     "autocast": (lambda s, h: _autocast(h), "autocast"),
 }
 

@@ -20,12 +20,12 @@ from torch.fx import Node as Fx
 
 from trainlet.errors import DataError, GraphError, UnsupportedError
 from trainlet.frontends.constants import Constant, folded
-from trainlet.frontends.operators import call_operator
+from trainlet.frontends.operators import call_operator, check_dtype
 from trainlet.frontends.quantized_importer import QuantizedImporter, Weight, clamped
 from trainlet.frontends.quantized_layer import Result
 from trainlet.frontends.source import module_path
 from trainlet.frontends.terms import Names
-from trainlet.frontends.torch import check_dtype, unread
+from trainlet.frontends.torch import unread
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import LOGITS, as_outputs
 from trainlet.ir.types import TensorType

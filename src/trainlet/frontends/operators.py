@@ -13,6 +13,8 @@ from torch.fx.node import map_arg
 from trainlet.errors import DataError, ShapeError, TrainletError, UnsupportedError
 from trainlet.frontends.advice import advice, is_layer
 from trainlet.frontends.aten import ATEN
+from trainlet.frontends.constants import Constant, folded
+from trainlet.frontends.decomposition import decomposition
 from trainlet.frontends.importer import Importer
 from trainlet.frontends.source import operator_name, where, written
 
@@ -21,6 +23,14 @@ IGNORED = frozenset(
     "generator".split()
 )
 """Arguments that say nothing about the meaning on this device."""
+OF_CONDITIONS = frozenset(
+    "lt le gt ge eq ne logical_not logical_and logical_or logical_xor bitwise_not bitwise_and "
+    "bitwise_or bitwise_xor __and__ __or__ __xor__ mul isnan isinf isfinite isposinf isneginf any "
+    "all where alias clone contiguous detach view reshape _unsafe_view flatten unflatten permute "
+    "transpose t mT unsqueeze squeeze expand slice select narrow cat stack unbind split "
+    "chunk".split()
+)
+"""Operators that mean the same of booleans as of zeros and ones."""
 
 
 def call_operator(at: Importer, fx: Fx, nodes: Mapping[str, Any]) -> Any:
@@ -34,8 +44,10 @@ def call_operator(at: Importer, fx: Fx, nodes: Mapping[str, Any]) -> Any:
     if fx.target is operator.getitem:
         return args[0][args[1]]
     name = operator_name(fx)
-    if not isinstance(fx.target, torch._ops.OpOverload) or name not in ATEN:
+    if not isinstance(fx.target, torch._ops.OpOverload):
         raise UnsupportedError(refusal(fx))
+    if name not in ATEN:
+        return _decomposed(at, fx, nodes)
     try:
         return ATEN[name](at, *_arguments(fx.target, args, kwargs))
     except (UnsupportedError, ShapeError, DataError) as error:
@@ -48,7 +60,53 @@ def call_operator(at: Importer, fx: Fx, nodes: Mapping[str, Any]) -> Any:
         ) from error
 
 
-def refusal(fx: Fx) -> str:
+def _decomposed(at: Importer, fx: Fx, nodes: Mapping[str, Any]) -> Any:
+    """What becomes of the operators that torch makes of this one; they stand where it stands."""
+    made = decomposition(fx, nodes, ATEN)
+    if made is None:
+        raise UnsupportedError(refusal(fx))
+    given = (nodes[n.name] for n in fx.all_input_nodes)
+    values: dict[str, Any] = {}
+    for part in made.graph.nodes:
+        part.meta |= {k: fx.meta[k] for k in ("stack_trace", "nn_module_stack") if k in fx.meta}
+        if part.op == "placeholder":
+            values[part.name] = next(given)
+        elif part.op == "get_attr":
+            values[part.name] = Constant(f"{at.label}.{part.name}", getattr(made, part.target))
+        elif part.op == "output":
+            break
+        else:
+            values[part.name] = _part(at, fx, part, values)
+    return map_arg(part.args[0], lambda n: at.leaf_of(values[n.name]))
+
+
+def _part(at: Importer, fx: Fx, part: Fx, values: dict[str, Any]) -> Any:
+    """One of the operators that `fx` is made of."""
+    name = operator_name(part)
+    constant = folded(part, name, at.label, values)
+    if constant is not None:
+        return constant
+    if name not in ATEN and part.target is not operator.getitem:
+        raise UnsupportedError(refusal(fx, f" (torch makes it of others, {name!r} among them)"))
+    nodes = {n.name: at.leaf_of(values[n.name], name) for n in part.all_input_nodes}
+    made = call_operator(at, part, nodes)
+    check_dtype(part, part.meta.get("val"))
+    return made
+
+
+def check_dtype(fx: Fx, like: Any) -> None:
+    """Raise UnsupportedError if what the trainer must compute is neither float32 nor a condition,
+    which is a float32 tensor of zeros and ones."""
+    if not isinstance(like, torch.Tensor) or like.dtype == torch.float32:
+        return
+    if like.dtype != torch.bool or operator_name(fx) not in OF_CONDITIONS:
+        raise UnsupportedError(
+            f"{operator_name(fx)} {where(fx)} makes {like.dtype}; Trainlet computes in "
+            "torch.float32: leave the cast out, or make what does not depend on the input a buffer"
+        )
+
+
+def refusal(fx: Fx, more: str = "") -> str:
     """Why an operator that is not in the table is refused, and what to do."""
     tags = getattr(fx.target, "tags", ())
     name = operator_name(fx)
@@ -56,7 +114,7 @@ def refusal(fx: Fx) -> str:
     if "wrap_with_autocast" in name:
         return f"torch.autocast {where(fx)}: Trainlet computes in float32; leave autocast out"
     why = "draws random numbers" if random else f"needs the operator {name!r}"
-    rest = "" if random else ", which Trainlet does not know"
+    rest = "" if random else f", which Trainlet does not know{more}"
     return f"{written(fx)} {why}{rest}; {advice(name, random)}"
 
 

@@ -160,7 +160,7 @@ class Comparison:
             nodes, value = [nodes], [value]
         for node, like in zip(nodes, value, strict=False):
             if isinstance(node, Node) and isinstance(like, torch.Tensor):
-                yield node, like.detach()
+                yield node, like.detach().float()
 
 
 def _work(n: Node) -> int:

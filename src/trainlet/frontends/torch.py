@@ -16,7 +16,7 @@ from trainlet.errors import UnsupportedError
 from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.functional import functional, reaching, user_outputs
 from trainlet.frontends.importer import Importer
-from trainlet.frontends.operators import call_operator, refusal
+from trainlet.frontends.operators import call_operator, check_dtype, refusal
 from trainlet.frontends.outputs import wanted_outputs
 from trainlet.frontends.source import module_path, operator_name, where
 from trainlet.frontends.tensors import Tensors
@@ -134,15 +134,6 @@ def _check_result(fx: Fx, node: Node, like: Any) -> None:
         raise UnsupportedError(
             f"{operator_name(fx)} {where(fx)} makes a tensor of shape {tuple(like.shape)}, which "
             f"Trainlet would compute as {node.type.shape}; reshape its inputs to the usual ranks"
-        )
-
-
-def check_dtype(fx: Fx, like: Any) -> None:
-    """Raise UnsupportedError if what the trainer must compute is no float32."""
-    if isinstance(like, torch.Tensor) and like.dtype != torch.float32:
-        raise UnsupportedError(
-            f"{operator_name(fx)} {where(fx)} makes {like.dtype}; Trainlet computes in "
-            "torch.float32: leave the cast out, or make what does not depend on the input a buffer"
         )
 
 

@@ -1,4 +1,7 @@
-"""Softmax over the last axis; scaled dot-product attention is made of it and two products."""
+"""Softmax and its logarithm over the last axis.
+
+Scaled dot-product attention is made of the first and two products.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,37 @@ register(
         "softmax_dx",
         infer=same_type,
         eval=lambda g, y: y * (g - (g * y).sum(-1, keepdims=True)),
+        call=_rows,
+        inplace=(0,),
+        tolerance=ANOTHER_ORDER,
+        samples=[Sample((float32(3, 5), float32(3, 5)))],
+    )
+)
+
+
+def _log_softmax(x: np.ndarray) -> np.ndarray:
+    shifted = x - x.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
+register(
+    Op(
+        "log_softmax",
+        infer=same_type,
+        eval=_log_softmax,
+        vjp=lambda n, g: [lambda: build("log_softmax_dx", g, n, label=n.name)],
+        call=_rows,
+        inplace=(0,),
+        tolerance=OUR_SERIES,
+        samples=[Sample((float32(3, 5),)), Sample((float32(2, 2, 7),)), _LARGE],
+    )
+)
+
+register(
+    Op(
+        "log_softmax_dx",
+        infer=same_type,
+        eval=lambda g, y: g - np.exp(y) * g.sum(-1, keepdims=True),
         call=_rows,
         inplace=(0,),
         tolerance=ANOTHER_ORDER,

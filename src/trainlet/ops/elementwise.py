@@ -139,11 +139,15 @@ def _infer_mul_sum(g: TensorType, x: TensorType, shape: tuple[int, ...]) -> Tens
     return g.with_shape(shape)
 
 
+def repeated_axes(x: np.ndarray, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The dimensions that broadcasting `shape` to x's shape repeats."""
+    padded = (1,) * (x.ndim - len(shape)) + tuple(shape)
+    return tuple(k for k, (n, m) in enumerate(zip(x.shape, padded, strict=True)) if n != m)
+
+
 def sum_to_shape(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Sum over the dimensions that broadcasting `shape` to x's shape repeats."""
-    padded = (1,) * (x.ndim - len(shape)) + tuple(shape)
-    axes = tuple(k for k, (n, m) in enumerate(zip(x.shape, padded, strict=True)) if n != m)
-    return x.sum(axes, keepdims=True).reshape(shape)
+    return x.sum(repeated_axes(x, shape), keepdims=True).reshape(shape)
 
 
 register(

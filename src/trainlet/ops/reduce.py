@@ -1,4 +1,7 @@
-"""Sums over what broadcasting would repeat, scaled (so a mean is a sum), and their reverse."""
+"""Sums and maxima over what broadcasting would repeat, and the reverse of sums.
+
+A sum is scaled, so that a mean is one.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import loop_literals, repeats_to
-from trainlet.ops.elementwise import sum_to_shape
+from trainlet.ops.elementwise import repeated_axes, sum_to_shape
 from trainlet.ops.layout import TO_SHAPE
 from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
 from trainlet.ops.row_access import channel_sum_rows
@@ -100,6 +103,40 @@ register(
             Sample((float32(2, 1, 1, 4),), {"shape": (2, 3, 5, 4), "factor": 0.5}),
             Sample((float32(4),), {"shape": (3, 4)}),
             Sample((float32(),), {"shape": (2, 3)}),
+        ],
+    )
+)
+
+
+def _eval_max(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return x.max(repeated_axes(x, shape), keepdims=True).reshape(shape)
+
+
+def _vjp_max(n: Node, g: Node) -> list[Thunk | None]:
+    """Equal elements share the gradient alike."""
+    x = n.inputs[0]
+
+    def gradient() -> Node:
+        largest = build("equal", x, n, label=n.name)
+        share = build("div", g, build("sum_to", largest, shape=n.type.shape), label=n.name)
+        return build("mul", largest, share, label=n.name)
+
+    return [gradient]
+
+
+register(
+    Op(
+        "max_to",
+        infer=lambda x, shape: _infer_sum(x, shape=shape),
+        eval=_eval_max,
+        vjp=_vjp_max,
+        call=lambda n: (n.type.size, *loop_literals(n.inputs[0].type.shape, n.type.shape)),
+        layout=TO_SHAPE,
+        samples=[
+            Sample((float32(3, 4),), {"shape": (4,)}),
+            Sample((float32(2, 3, 5, 4),), {"shape": (2, 1, 1, 4)}),
+            Sample((float32(2, 3, 4),), {"shape": (2, 3, 1)}),
+            Sample((float32(2, 3),), {"shape": ()}),
         ],
     )
 )

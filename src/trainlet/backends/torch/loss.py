@@ -147,3 +147,15 @@ def softmax(n: Node, x: Tensor) -> Tensor:
 def softmax_dx(n: Node, g: Tensor, y: Tensor) -> Tensor:
     g, y = aligned(g, y)
     return y * (g - _total(g * y)[..., None])
+
+
+@lowering("log_softmax")
+def log_softmax(n: Node, x: Tensor) -> Tensor:
+    shifted = x - x.amax(-1, keepdim=True)
+    return shifted - log_f32(_total(exp_f32(shifted)))[..., None]
+
+
+@lowering("log_softmax_dx")
+def log_softmax_dx(n: Node, g: Tensor, y: Tensor) -> Tensor:
+    g, y = aligned(g, y)
+    return g - exp_f32(y) * _total(g)[..., None]

@@ -18,7 +18,7 @@ from trainlet.backends.torch.functions import (
     tanh_f32,
 )
 from trainlet.backends.torch.pool import areas, winner
-from trainlet.backends.torch.sums import sum_to
+from trainlet.backends.torch.sums import repeated_axes, sum_to
 from trainlet.backends.torch.table import LOWERINGS, lowering
 from trainlet.backends.torch.windows import Window, folded, unfolded
 from trainlet.ir.graph import Node
@@ -62,6 +62,13 @@ def offset(n: Node, x: Tensor) -> Tensor:
 def sum_to_(n: Node, x: Tensor, before: Tensor | None = None) -> Tensor:
     total = sum_to(x, n.attrs["shape"]) * n.attrs.get("factor", 1.0)
     return total if before is None else before + total
+
+
+@lowering("max_to")
+def max_to(n: Node, x: Tensor) -> Tensor:
+    axes = repeated_axes(x, n.attrs["shape"])
+    largest = x.amax(axes, keepdim=True) if axes else x
+    return largest.reshape(x.shape[0], *n.attrs["shape"])
 
 
 @lowering("broadcast_to")

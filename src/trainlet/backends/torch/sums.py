@@ -26,8 +26,7 @@ def added(start: Tensor, terms: Tensor) -> Tensor:
 
 def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Sums over the dimensions that broadcasting `shape` to that of x [E, ...] repeats."""
-    padded = (1,) * (x.ndim - 1 - len(shape)) + tuple(shape)
-    axes = [k + 1 for k, (n, m) in enumerate(zip(x.shape[1:], padded, strict=True)) if n != m]
+    axes = repeated_axes(x, shape)
     if not axes:
         return x.reshape(x.shape[0], *shape)
     kept = [k for k in range(x.ndim) if k not in axes]
@@ -36,3 +35,9 @@ def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     if x.ndim > 3:
         return terms.sum(0).reshape(x.shape[0], *shape)
     return added(torch.zeros_like(terms[0]), terms).reshape(x.shape[0], *shape)
+
+
+def repeated_axes(x: Tensor, shape: tuple[int, ...]) -> list[int]:
+    """The dimensions that broadcasting `shape` to that of x [E, ...] repeats."""
+    padded = (1,) * (x.ndim - 1 - len(shape)) + tuple(shape)
+    return [k + 1 for k, (n, m) in enumerate(zip(x.shape[1:], padded, strict=True)) if n != m]

@@ -2,11 +2,15 @@
 
 from trainlet.frontends.aten import (
     attention,
+    conditions,
     elementwise,
     fills,
+    functions,
     layers,
+    norms,
     pooling,
     recurrent,
+    reductions,
     shaping,
 )
 from trainlet.frontends.aten.table import ATEN
@@ -14,10 +18,14 @@ from trainlet.frontends.aten.table import ATEN
 __all__ = [
     "ATEN",
     "attention",
+    "conditions",
     "elementwise",
     "fills",
+    "functions",
     "layers",
+    "norms",
     "pooling",
     "recurrent",
+    "reductions",
     "shaping",
 ]

@@ -56,7 +56,7 @@ def _clamp(
     return _clip(at, x, low, high, inclusive=True)
 
 
-aten("clamp_min")(_clamp)
+aten("clamp_min", "clip")(_clamp)
 
 
 @aten("clamp_max")
@@ -67,10 +67,27 @@ def _clamp_max(at: Importer, x: Node, high: Node | float) -> Node:
 def _clip(at: Importer, x: Node, low: Any, high: Any, inclusive: bool) -> Node:
     """The gradient passes within the bounds; on a bound it does for clamp, and not for hardtanh."""
     if isinstance(low, Node) or isinstance(high, Node):
-        raise UnsupportedError("bounds that are tensors; allowed: numbers")
+        return _between(at, x, low, high)
     first = -LARGEST if low in (None, -inf) else number(low, "min")
     last = LARGEST if high in (None, inf) else number(high, "max")
     return at.build("clip", x, low=first, high=last, inclusive=inclusive)
+
+
+def _between(at: Importer, x: Node, low: Any, high: Any) -> Node:
+    """Between bounds of which one is a tensor at least; what is chosen gets the gradient."""
+    if low is not None:
+        first = tensor(at, low)
+        x = chosen(at, at.build("lt", x, first), first, x)
+    if high is None:
+        return x
+    last = tensor(at, high)
+    return chosen(at, at.build("lt", last, x), last, x)
+
+
+def chosen(at: Importer, condition: Node, a: Node, b: Node) -> Node:
+    """a where the condition is not zero, else b: what is not chosen adds zero, whatever it is."""
+    return at.build("add", at.build("where_true", condition, a),
+                    at.build("where_false", condition, b))  # fmt: skip
 
 
 @aten("alias", "contiguous", "lift_fresh_copy", "clone", "to", "_to_copy", "type_as")
@@ -103,7 +120,7 @@ def scaled(at: Importer, x: Node, factor: float) -> Node:
 def _add(at: Importer, a: Node | float, b: Node | float, alpha: float = 1) -> Node:
     by = number(alpha, "alpha")
     if not isinstance(b, Node):
-        return at.build("offset", _tensor(at, a), term=number(b, "the term") * by)
+        return at.build("offset", tensor(at, a), term=number(b, "the term") * by)
     if not isinstance(a, Node):
         return at.build("offset", scaled(at, b, by), term=number(a, "the term"))
     return at.build("add", a, scaled(at, b, by))
@@ -130,7 +147,7 @@ def _mul(at: Importer, a: Node | float, b: Node | float) -> Node:
     return at.build("scale", x, factor=number(factor, "the factor"))  # type: ignore[arg-type]
 
 
-def _tensor(at: Importer, value: Node | float) -> Node:
+def tensor(at: Importer, value: Node | float) -> Node:
     """A number in the place of a tensor, as a leaf without dimensions."""
     if isinstance(value, Node):
         return value
@@ -142,14 +159,17 @@ def _neg(at: Importer, x: Node) -> Node:
     return at.build("scale", x, factor=-1.0)
 
 
-@aten("div")
+@aten("div", "true_divide")
 def _div(at: Importer, x: Node, divisor: Node | float, rounding: str | None = None) -> Node:
     if rounding is not None:
-        raise UnsupportedError(f"rounding_mode={rounding!r}; allowed: None")
+        whole = {"floor": "floor", "trunc": "trunc"}[rounding]
+        return at.build(whole, at.build("div", tensor(at, x), tensor(at, divisor)))
+    if isinstance(divisor, Node) and divisor.op != "const":
+        return at.build("div", tensor(at, x), divisor)
     if isinstance(divisor, Node):
         known = at.value(divisor, "the divisor")
         factor = at.const(_reciprocal(known), f"{divisor.name}.reciprocal")
-        return at.build("mul", _tensor(at, x), factor)
+        return at.build("mul", tensor(at, x), factor)
     value = np.float32(number(divisor, "the divisor"))
     return at.build("scale", x, factor=float(_reciprocal(np.float64(value))))
 

@@ -12,7 +12,7 @@ import torch
 
 from trainlet.errors import UnsupportedError
 from trainlet.frontends.aten.table import aten
-from trainlet.frontends.importer import HIDDEN, Importer, number
+from trainlet.frontends.importer import Importer, number
 from trainlet.ir.graph import Node
 
 
@@ -105,31 +105,6 @@ def _select_scatter(at: Importer, x: Node, part: Node, axis: int, index: int) ->
     return _slice_scatter(at, x, at.reshape(part, shape), axis, index, index + 1, 1)
 
 
-@aten("where")
-def _where(at: Importer, condition: Node, a: Node | float, b: Node | float) -> Node:
-    known = at.tensors.get(condition)
-    if known is None or known.dtype != torch.bool:
-        raise UnsupportedError("a condition that is computed; allowed: a buffer of booleans")
-    chosen = known.numpy()
-    return at.build("add", _masked(at, a, chosen), _masked(at, b, ~chosen))
-
-
-@aten("masked_fill")
-def _masked_fill(at: Importer, x: Node, mask: Node, value: Node | float) -> Node:
-    return _where(at, mask, value, x)
-
-
-def _masked(at: Importer, x: Node | float, chosen: np.ndarray) -> Node:
-    """x where it is chosen, else zero."""
-    if isinstance(x, Node) and x.op != "const":
-        return at.build("mul", x, at.const(chosen.astype(np.float32), f"{at.label}.chosen"))
-    if isinstance(x, Node):
-        value = at.values[x.name]
-    else:
-        value = HIDDEN if x == -np.inf else np.float32(number(x, "the value"))
-    return at.const(np.where(chosen, value, np.float32(0)), f"{at.label}.filled")
-
-
 @aten("index_put", "_unsafe_index_put")
 def _index_put(
     at: Importer, x: Node, indices: Sequence[Node | None], values: Node, accumulate: bool
@@ -146,5 +121,5 @@ def _index_put(
     filled = torch.zeros(x.type.shape)
     torch.ops.aten.index_put_(chosen, places, torch.tensor(True))
     torch.ops.aten.index_put_(filled, places, known.float())
-    rest = _masked(at, x, ~chosen.numpy())
+    rest = filled(at, x, ~chosen.numpy())
     return at.build("add", rest, at.const(filled.numpy(), f"{at.label}.put"))

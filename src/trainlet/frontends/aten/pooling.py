@@ -1,12 +1,12 @@
-"""Pooling and means."""
+"""Pooling."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 from trainlet.errors import UnsupportedError
+from trainlet.frontends.aten.reductions import mean
 from trainlet.frontends.aten.table import Builder, aten
 from trainlet.frontends.aten.windows import Pads, pads, spatial
 from trainlet.frontends.importer import Importer, pair
@@ -84,7 +84,7 @@ def _adaptive_avg_pool(at: Importer, x: Node, out: Sequence[int]) -> Node:
     size = x.type.shape[2:]
     goal = pair(out) if x.type.rank == 4 else pair(out)[:1]
     if set(goal) == {1}:
-        return _mean(at, x, range(2, x.type.rank), True)
+        return mean(at, x, list(range(2, x.type.rank)), True)
     if all(n % m == 0 for n, m in zip(size, goal, strict=True)):
         window = [n // m for n, m in zip(size, goal, strict=True)]
         return _avg_pool(at, x, window, window, (0,), False, True)
@@ -108,22 +108,23 @@ for _name, _rank in (("adaptive_max_pool1d", 3), ("adaptive_max_pool2d", 4)):
     aten(_name)(lambda at, x, out, r=_rank: [_batched(_adaptive_max_pool, x, r, at, out)])
 
 
-def _total(at: Importer, x: Node, dims: Sequence[int] | None, keepdim: bool, mean: bool) -> Node:
-    """The sum over some dimensions, over all if none is named."""
-    axes = {d % x.type.rank for d in (dims if dims else range(x.type.rank))}
-    kept = tuple(1 if k in axes else n for k, n in enumerate(x.type.shape))
-    factor = {"factor": 1 / prod(x.type.shape[k] for k in axes)} if mean else {}
-    y = at.build("sum_to", x, shape=kept, **factor)
-    if keepdim:
-        return y
-    return at.reshape(y, [n for k, n in enumerate(x.type.shape) if k not in axes])
-
-
-@aten("mean")
-def _mean(at: Importer, x: Node, dims: Sequence[int] | None = None, keepdim: bool = False) -> Node:
-    return _total(at, x, dims, keepdim, True)
-
-
-@aten("sum")
-def _sum(at: Importer, x: Node, dims: Sequence[int] | None = None, keepdim: bool = False) -> Node:
-    return _total(at, x, dims, keepdim, False)
+@aten("avg_pool3d")
+def _avg_pool3d(
+    at: Importer,
+    x: Node,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None = None,
+) -> Node:
+    """Along depth alone, as local response norms need it."""
+    windows = [[*v] * (3 if len(v) == 1 else 1) for v in (kernel, stride or kernel, padding)]
+    if [v[1:] for v in windows] != [[1, 1], [1, 1], [0, 0]]:
+        raise UnsupportedError(f"windows {kernel} of three dimensions; allowed: along the first")
+    *batch, depth, height, width = x.type.shape
+    flat = at.reshape(x, (*batch, depth, height * width))
+    along = [(size, other) for (size, other, _) in windows]
+    y = _avg_pool(at, flat, *along, ceil_mode, count_include_pad, divisor_override)
+    return at.reshape(y, (*batch, y.type.shape[-2], height, width))

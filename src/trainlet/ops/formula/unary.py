@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainlet.ops.formula.functions import Value
-from trainlet.ops.formula.record import Attrs, Unary, positive, register_unary, wide
-from trainlet.ops.op import require
+from trainlet.ops.formula.record import Unary, positive, register_unary, wide
 
 STEEP = 32
 """Tolerance where a rounded exponent is multiplied by a large number."""
@@ -144,7 +143,9 @@ UNARY = {
     ),
     "pow": Unary(
         _power,
-        lambda m, x, exponent: exponent * _power(m, x, exponent - 1),
+        lambda m, x, exponent: m.where(
+            m.equal(exponent, 0), 0.0, exponent * _power(m, x, exponent - 1)
+        ),
         attrs=({"exponent": 1.7}, {"exponent": -0.75}, {"exponent": 5.0}, {"exponent": 0.0}),
         draw=positive,
         tolerances=(STEEP, STEEP),

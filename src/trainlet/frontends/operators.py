@@ -73,11 +73,10 @@ def _decomposed(at: Importer, fx: Fx, nodes: Mapping[str, Any]) -> Any:
             values[part.name] = next(given)
         elif part.op == "get_attr":
             values[part.name] = Constant(f"{at.label}.{part.name}", getattr(made, part.target))
-        elif part.op == "output":
-            break
-        else:
+        elif part.op == "call_function":
             values[part.name] = _part(at, fx, part, values)
-    return map_arg(part.args[0], lambda n: at.leaf_of(values[n.name]))
+    results = made.graph.output_node().args[0]
+    return map_arg(results, lambda n: at.leaf_of(values[n.name]))
 
 
 def _part(at: Importer, fx: Fx, part: Fx, values: dict[str, Any]) -> Any:

@@ -15,20 +15,20 @@ from trainlet.ops.formula.functions import Functions
 from trainlet.ops.formula.record import FORMULAS, Formula
 
 
+def _where(condition: Tensor, a: Any, b: Any) -> Tensor:
+    numbers = not isinstance(a, Tensor) and not isinstance(b, Tensor)
+    return torch.where(condition, torch.tensor(a) if numbers else a, b)
+
+
 class _TorchFunctions(Functions):
+    where = staticmethod(_where)
+    equal = staticmethod(torch.eq)
     exp = staticmethod(exp_f32)
     log = staticmethod(log_f32)
+    sqrt = staticmethod(torch.sqrt)
+    floor = staticmethod(lambda x: torch.floor(x) + 0.0)  # the C's zero is positive
     sigmoid = staticmethod(sigmoid_f32)
     normal_cdf = staticmethod(normal_cdf_f32)
-    sqrt = staticmethod(torch.sqrt)
-    equal = staticmethod(torch.eq)
-
-    def where(self, condition: Tensor, a: Any, b: Any) -> Tensor:
-        numbers = not isinstance(a, Tensor) and not isinstance(b, Tensor)
-        return torch.where(condition, torch.tensor(a) if numbers else a, b)
-
-    def floor(self, x: Tensor) -> Tensor:
-        return torch.floor(x) + 0.0  # the C's zero is positive
 
 
 _TORCH = _TorchFunctions()

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from trainlet.errors import UnsupportedError
+from trainlet.frontends.aten.conditions import filled
 from trainlet.frontends.aten.table import aten
 from trainlet.frontends.importer import Importer, number
 from trainlet.ir.graph import Node
@@ -118,8 +119,8 @@ def _index_put(
             "writing by index; allowed: constants at constant places (a slice takes any tensor)"
         )
     chosen = torch.zeros(x.type.shape, dtype=torch.bool)
-    filled = torch.zeros(x.type.shape)
+    written = torch.zeros(x.type.shape)
     torch.ops.aten.index_put_(chosen, places, torch.tensor(True))
-    torch.ops.aten.index_put_(filled, places, known.float())
+    torch.ops.aten.index_put_(written, places, known.float())
     rest = filled(at, x, ~chosen.numpy())
-    return at.build("add", rest, at.const(filled.numpy(), f"{at.label}.put"))
+    return at.build("add", rest, at.const(written.numpy(), f"{at.label}.put"))

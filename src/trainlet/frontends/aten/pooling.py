@@ -125,6 +125,6 @@ def _avg_pool3d(
         raise UnsupportedError(f"windows {kernel} of three dimensions; allowed: along the first")
     *batch, depth, height, width = x.type.shape
     flat = at.reshape(x, (*batch, depth, height * width))
-    along = [(size, other) for (size, other, _) in windows]
-    y = _avg_pool(at, flat, *along, ceil_mode, count_include_pad, divisor_override)
+    size, step, border = [v[:2] for v in windows]
+    y = _avg_pool(at, flat, size, step, border, ceil_mode, count_include_pad, divisor_override)
     return at.reshape(y, (*batch, y.type.shape[-2], height, width))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, prod
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ aten("all")(_amin)
 
 
 @aten("max")
-def _max(at: Importer, x: Node, dim: Node | int | None = None, keepdim: bool = False) -> object:
+def _max(at: Importer, x: Node, dim: Node | int | None = None, keepdim: bool = False) -> Any:
     """The first of equal elements gets the gradient, unless it is the largest of all."""
     if dim is None:
         return _amax(at, x)
@@ -84,12 +85,12 @@ def _max(at: Importer, x: Node, dim: Node | int | None = None, keepdim: bool = F
 
 
 @aten("min")
-def _min(at: Importer, x: Node, dim: Node | int | None = None, keepdim: bool = False) -> object:
+def _min(at: Importer, x: Node, dim: Node | int | None = None, keepdim: bool = False) -> Any:
     if dim is None:
         return _amin(at, x)
     if isinstance(dim, Node):
         return at.build("minimum", x, dim)
-    (largest,) = _max(at, scaled(at, x, -1), dim, keepdim)  # type: ignore[misc]
+    (largest,) = _max(at, scaled(at, x, -1), dim, keepdim)
     return [scaled(at, largest, -1)]
 
 

@@ -90,18 +90,18 @@ def _condition(text: str, *operands: Term | float) -> Term:
     return Term(text, _term(text, *operands).operands, condition=True)
 
 
-def _called(name: str) -> Callable[[Functions, Term], Term]:
-    return lambda self, x: _term(f"{name}_f32({{}})", x, header=HEADERS[name])
+def _called(name: str) -> Callable[[Term], Term]:
+    return staticmethod(lambda x: _term(f"{name}_f32({{}})", x, header=HEADERS[name]))
+
+
+def _where(condition: Term, a: Term | float, b: Term | float) -> Term:
+    return _term("({} ? {} : {})", condition, a, b)
 
 
 class _CFunctions(Functions):
     exp, log, sqrt, floor, sigmoid, normal_cdf = map(_called, HEADERS)
-
-    def where(self, condition: Term, a: Term | float, b: Term | float) -> Term:
-        return _term("({} ? {} : {})", condition, a, b)
-
-    def equal(self, a: Term, b: Term | float) -> Term:
-        return _condition("({} == {})", a, b)
+    where = staticmethod(_where)
+    equal = staticmethod(lambda a, b: _condition("({} == {})", a, b))
 
 
 C = _CFunctions()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 from math import erf
 from types import SimpleNamespace
 from typing import Any
@@ -20,25 +20,17 @@ QUARTER = (1.5703125, 4.837512969970703e-4, 7.549789948768648e-8)
 """Half of pi in three parts: a whole number below 2^13 times the first two has no rounding."""
 
 
-class Functions(ABC):
+class Functions:
     """C's and torch's: the same operations in the same order, so the same bits."""
 
-    @abstractmethod
-    def where(self, condition: Value, a: Value, b: Value) -> Value: ...
-    @abstractmethod
-    def equal(self, a: Value, b: Value) -> Value: ...
-    @abstractmethod
-    def exp(self, x: Value) -> Value: ...
-    @abstractmethod
-    def log(self, x: Value) -> Value: ...
-    @abstractmethod
-    def sqrt(self, x: Value) -> Value: ...
-    @abstractmethod
-    def floor(self, x: Value) -> Value: ...
-    @abstractmethod
-    def sigmoid(self, x: Value) -> Value: ...
-    @abstractmethod
-    def normal_cdf(self, x: Value) -> Value: ...
+    where: Callable[[Value, Value, Value], Value]
+    equal: Callable[[Value, Value], Value]
+    exp: Callable[[Value], Value]
+    log: Callable[[Value], Value]
+    sqrt: Callable[[Value], Value]
+    floor: Callable[[Value], Value]
+    sigmoid: Callable[[Value], Value]
+    normal_cdf: Callable[[Value], Value]
 
     def abs(self, x: Value) -> Value:
         return self.where(x < 0, -x, x)

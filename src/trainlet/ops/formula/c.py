@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 
-import numpy as np
-
 from trainlet.ops.formula.functions import Functions
+from trainlet.ops.literal import literal
 
 HEADERS = {"exp": "exp.h", "log": "log.h", "sqrt": "sqrt.h", "floor": "floor.h",
            "sigmoid": "sigmoid.h", "normal_cdf": "erf.h"}  # fmt: skip
@@ -76,13 +75,8 @@ class Term:
         return _condition("(!{})", self)
 
 
-def _literal(value: float) -> str:
-    text = f"{np.float32(value):.9g}"
-    return text + ("f" if "." in text or "e" in text else ".0f")
-
-
 def _term(text: str, *operands: Term | float, header: str = "") -> Term:
-    terms = (o if isinstance(o, Term) else Term(_literal(o)) for o in operands)
+    terms = (o if isinstance(o, Term) else Term(literal(float(o))) for o in operands)
     return Term(text, tuple(terms), header)
 
 

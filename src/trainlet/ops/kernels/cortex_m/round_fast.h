@@ -25,7 +25,7 @@ static inline int is_below(float x, uint32_t bits) {
   union { float value; uint32_t bits; } size = {x};
   return size.bits << 1 < bits << 1;
 }
-/* round_f32 of x with the draw of a hash; 0 of NaN, and something large of what is too large */
+/* round_to_i32 of x with the draw of a hash; 0 of NaN, and something large of what is too large */
 #if defined(HAS_DSP) && defined(__ARM_FP)
 static inline int32_t round_by_hash(float x, uint32_t hash) {
   int32_t below;

@@ -12,7 +12,7 @@ static inline void move_weight(int8_t *p, int at, int n, float move, Planes plan
   if (bits == 4) fraction = ((((uint8_t)*place >> shift) & 15) ^ 8) - 8;
   else if (bits) fraction = *place;
   move = move > 131072.0f ? 131072.0f : move < -131072.0f ? -131072.0f : move;
-  int32_t v = p[at] * unit + fraction + round_f32(move, planes.mode, planes.key, (uint32_t)at);
+  int32_t v = p[at] * unit + fraction + round_to_i32(move, planes.mode, planes.key, (uint32_t)at);
   v = v > 127 * unit ? 127 * unit : v < -127 * unit ? -127 * unit : v;
   int32_t high = (v + half + 128 * unit) / unit - 128;
   p[at] = (int8_t)high;

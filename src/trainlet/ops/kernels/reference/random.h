@@ -22,16 +22,16 @@ static inline uint32_t random_key(uint32_t seed, uint32_t step, uint32_t tensor)
 static inline float draw_of(uint32_t hash) {
   return (float)(int32_t)(hash >> 8) * 5.9604644775390625e-8f;
 }
-static inline int32_t floor_f32(float x) {
+static inline int32_t floor_to_i32(float x) {
   int32_t n = (int32_t)x;
   return (float)n > x ? n - 1 : n;
 }
 /* |x| below 2^30; NaN moves nothing */
-static inline int32_t round_f32(float x, int mode, uint32_t key, uint32_t element) {
+static inline int32_t round_to_i32(float x, int mode, uint32_t key, uint32_t element) {
   if (x != x) return 0;
   if (mode == ROUND_TRUNCATE) return (int32_t)x;
-  if (mode == ROUND_NEAREST) return floor_f32(x + 0.5f);
-  int32_t below = floor_f32(x);
+  if (mode == ROUND_NEAREST) return floor_to_i32(x + 0.5f);
+  int32_t below = floor_to_i32(x);
   return below + (draw_of(mix_u32(key + element * GOLDEN)) < x - (float)below);
 }
 #endif

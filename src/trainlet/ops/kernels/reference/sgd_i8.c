@@ -10,7 +10,7 @@ KERNEL void k_sgd_i8(int8_t *p, const float *g, const float *inverse, const floa
       int at = r * p_row + k;
       float move = -(*g * (*lr * inverse[channel_rows ? r / channel_rows : k] * 1.0f));
       move = move > 512.0f ? 512.0f : move < -512.0f ? -512.0f : move;
-      int32_t v = p[at] + round_f32(move, mode, key, (uint32_t)at);
+      int32_t v = p[at] + round_to_i32(move, mode, key, (uint32_t)at);
       p[at] = (int8_t)(v > 127 ? 127 : v < -127 ? -127 : v);
     }
 }

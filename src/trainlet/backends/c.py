@@ -56,7 +56,7 @@ class Emitter:
         """Where a node's tensor lies."""
         if in_arena(n):
             return f"{_POINTER[n.type.dtype]}({stage.plan.offset[n]})"
-        kept = holder(n)
+        kept = storage_of(n)
         start = first_byte(n) // np.dtype(n.type.dtype).itemsize
         begins = f" + {start}" if start else ""
         if kept.op in ("const", "seed"):
@@ -154,7 +154,7 @@ class Emitter:
         return [
             f"if ({name}) memcpy({name}, {self.pointer(n, stage)}, {n.type.nbytes});"
             for n, name in outputs
-            if holder(n) in made
+            if storage_of(n) in made
         ]
 
     def copy(self, n: Node, stage: Stage) -> list[str]:
@@ -187,7 +187,7 @@ class Emitter:
         """All calls up to the outputs; what a prediction does not need runs in training only."""
         first, _ = self.program.halves
         wanted = frozenset(self.program.predict_order)
-        given = [n for n in map(holder, self.program.outputs.values()) if n.is_leaf]
+        given = [n for n in map(storage_of, self.program.outputs.values()) if n.is_leaf]
         return [
             *self.returned(given, self.program.stages[STEP]),
             *self.mark,  # two in a row tell what one costs

@@ -17,7 +17,7 @@ from trainlet.ops.formula.functions import NUMPY, Value
 from trainlet.ops.formula.kernel import broadcast_kernel, map_kernel
 from trainlet.ops.layout import ELEMENTWISE
 from trainlet.ops.op import OUR_SERIES, Op, Sample, Thunk, build, float32, register, same_type
-from trainlet.ops.rows import own_rows
+from trainlet.ops.row_access import own_rows
 
 Formula = Callable[..., Value]
 """(functions, operands.., numbers by name) -> value"""

@@ -26,7 +26,7 @@ import trainlet as tl
 from trainlet.compiled import CompiledProgram
 from trainlet.errors import TargetError
 from trainlet.planning.limits import needed
-from trainlet.planning.recompute.checkpoint import Link, cheapest, measure, smallest, uniform
+from trainlet.planning.recompute.checkpoint import ChainStage, cheapest, measure, smallest, uniform
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -40,7 +40,7 @@ MEGABYTE = 1 << 20
 MAX_RECOMPUTE = 1.33
 
 
-def chain_rows(chain: list[Link]) -> list[dict]:
+def chain_rows(chain: list[ChainStage]) -> list[dict]:
     """Plans for a chain: how they are counted, bytes, and work as a share of the whole step."""
     saved, step = sum(k.saved for k in chain), 3 * sum(k.macs for k in chain)
     macs = step // 3

@@ -18,7 +18,7 @@ from trainlet.ops.quantized.precision import Int8
 from trainlet.planning.choices import Options
 from trainlet.planning.costs import costs
 from trainlet.planning.program import Program
-from trainlet.planning.report import Choice, Report
+from trainlet.planning.report import ProgramChoice, Report
 from trainlet.progress import stage
 from trainlet.run.counted import Profile
 from trainlet.run.profile import profile
@@ -65,11 +65,11 @@ class CompiledProgram(Program):
             folded=self.folded,
         )
 
-    def _choices(self) -> tuple[Choice, ...]:
+    def _choices(self) -> tuple[ProgramChoice, ...]:
         """What other gradients and extra bits would take; nothing in float32."""
         return self.options.gradients() if self.options else ()
 
-    def choices(self) -> tuple[Choice, ...]:
+    def choices(self) -> tuple[ProgramChoice, ...]:
         """What each other option that needs less would take, each planned anew."""
         return self.options.single() if self.options else ()
 

@@ -42,7 +42,7 @@ from trainlet.passes.resolve import resolve
 from trainlet.passes.update import Training
 from trainlet.planning.choices import Asked, Options
 from trainlet.planning.feasible import check_forward, check_training, least_needed
-from trainlet.planning.limits import check_fits, fit_program
+from trainlet.planning.limits import check_fits, fit_target
 from trainlet.planning.place import plan_apply
 from trainlet.planning.program import Stage, training_stages
 from trainlet.planning.target import Target
@@ -233,7 +233,7 @@ def _planned(training: Training, how: Planning, options: Options | None = None) 
         rollback=how.planner.rollback, precision=training.precision, options=options,
         folded=training.folded, losses=training.losses,
     )  # fmt: skip
-    return fit_program(program, how.limits, how.max_recompute, how.planner)
+    return fit_target(program, how.limits, how.max_recompute, how.planner)
 
 
 def _chosen(scheme: UpdateScheme | str, graph: Graph) -> UpdateScheme:

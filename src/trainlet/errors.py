@@ -62,8 +62,8 @@ class TargetError(TrainletError):
     """A target is unknown, or too small for the program.
 
     choices: of a program that is too large, plans other options and returns those that fit (each a
-    trainlet.planning.report.Choice), the one that changes least for the user first; it takes as
-    long as compiling the program some ten times.
+    trainlet.planning.report.ProgramChoice), the one that changes least for the user first; it takes
+    as long as compiling the program some ten times.
     """
 
     def __init__(self, message: str, choices: Callable[[], tuple[Any, ...]] = tuple) -> None:

@@ -8,11 +8,11 @@ from torch import nn
 import trainlet as tl
 from trainlet.ir.graph import Node
 from trainlet.ops.op import OPS, leaf
-from trainlet.planning.recompute.checkpoint import Link
+from trainlet.planning.recompute.checkpoint import ChainStage
 from zoo.mobilenet_v2 import MobileNetV2
 
 
-def mobilenet_v2(size: int = 224) -> list[Link]:
+def mobilenet_v2(size: int = 224) -> list[ChainStage]:
     """MobileNetV2, everything trained, one image: convolutions, norms, activations, the head."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -20,7 +20,7 @@ def mobilenet_v2(size: int = 224) -> list[Link]:
     return layers(model, torch.zeros(1, 3, size, size))
 
 
-def layers(model: nn.Module, x: torch.Tensor) -> list[Link]:
+def layers(model: nn.Module, x: torch.Tensor) -> list[ChainStage]:
     """The layers of a network in the order in which they run, shortcuts left out; a norm is the
     scalings and shifts that it has become."""
     graph = tl.train(
@@ -33,11 +33,11 @@ def layers(model: nn.Module, x: torch.Tensor) -> list[Link]:
     return [_link(nodes) for nodes in made.values()]
 
 
-def _link(nodes: list[Node]) -> Link:
+def _link(nodes: list[Node]) -> ChainStage:
     x, saved = nodes[0].inputs[0], set[Node]().union(*map(_read_by_gradients, nodes))
     total = sum(s.type.nbytes for s in saved)
     macs = sum(OPS[n.op].macs(n) for n in nodes)
-    return Link(macs, x.type.nbytes, total, x.type.nbytes if x in saved else 0)
+    return ChainStage(macs, x.type.nbytes, total, x.type.nbytes if x in saved else 0)
 
 
 def _read_by_gradients(n: Node) -> set[Node]:
@@ -55,7 +55,7 @@ def _read_by_gradients(n: Node) -> set[Node]:
     return {i for i in read if i is not g and i.op not in ("param", "const")}
 
 
-def textbook(chain: list[Link], bounds: list[int]) -> int:
+def textbook(chain: list[ChainStage], bounds: list[int]) -> int:
     """Bytes of segments that begin at `bounds` as they are usually counted: the inputs of all of
     them at once, and what the largest saves, its own input again included."""
     ends = [*bounds[1:], len(chain)]
@@ -63,7 +63,7 @@ def textbook(chain: list[Link], bounds: list[int]) -> int:
     return sum(chain[a].input for a in bounds) + largest
 
 
-def textbook_optimum(chain: list[Link]) -> list[int]:
+def textbook_optimum(chain: list[ChainStage]) -> list[int]:
     """The bounds for which `textbook` is smallest: of all ways to reach a link, those that no
     other beats in both the inputs' sum and the largest segment."""
     fronts: list[list[tuple[int, int, list[int]]]] = [[(0, 0, [])]]

@@ -12,13 +12,13 @@ import pytest
 import trainlet as tl
 from networks.schemes import scheme
 from trainlet.errors import ToolchainError
-from trainlet.ir.graph import Graph, Node
+from trainlet.ir.graph import Graph, Node, NodeOrder
 from trainlet.ops.op import build, float32, leaf
 from trainlet.planning.liveness import assign_buffers
 from trainlet.planning.order import best_order, constraint
 from trainlet.planning.order.best_order import find_order
 from trainlet.planning.order.cut import bound_of_every_order
-from trainlet.planning.order.schedule import Order, before, schedule
+from trainlet.planning.order.schedule import before, schedule
 from trainlet.planning.order.steps import steps_of
 from trainlet.planning.order.stretch import Answer, search, stretch_of
 from trainlet.planning.packing import constraint_place
@@ -27,11 +27,11 @@ from zoo import NETWORKS
 EFFORTS = ("greedy", "optimal")
 
 
-def all_orders(graph: Graph) -> Iterator[Order]:
+def all_orders(graph: Graph) -> Iterator[NodeOrder]:
     """Every order in which the graph can run."""
     wanted = before(graph)
 
-    def go_on(done: tuple[Node, ...]) -> Iterator[Order]:
+    def go_on(done: tuple[Node, ...]) -> Iterator[NodeOrder]:
         if len(done) == len(wanted):
             yield done
         for n, first in wanted.items():
@@ -41,7 +41,7 @@ def all_orders(graph: Graph) -> Iterator[Order]:
     return go_on(())
 
 
-def peak(graph: Graph, order: Order) -> int:
+def peak(graph: Graph, order: NodeOrder) -> int:
     return assign_buffers(graph, order).lower_bound
 
 

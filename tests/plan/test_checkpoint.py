@@ -9,8 +9,8 @@ import pytest
 from plan.chains import mobilenet_v2, textbook, textbook_optimum
 from trainlet.errors import PlanError
 from trainlet.planning.recompute.checkpoint import (
+    ChainStage,
     Checkpoints,
-    Link,
     cheapest,
     measure,
     smallest,
@@ -20,18 +20,18 @@ from trainlet.planning.recompute.checkpoint import (
 KEPT, FIRST, MORE = "kept", "first of a segment", "more of it"
 
 
-def random_chain(length: int, seed: int) -> list[Link]:
+def random_chain(length: int, seed: int) -> list[ChainStage]:
     rng = random.Random(seed)
     sizes = [rng.choice((3, 8, 20, 41)) * rng.randint(1, 9) for _ in range(length)]
     chain = []
     for size in sizes:
         shared = rng.choice((0, size))
         saved = shared + rng.choice((0, rng.randint(1, 30)))
-        chain.append(Link(rng.randint(0, 50), size, saved, shared, rng.choice((0, 0, 25))))
+        chain.append(ChainStage(rng.randint(0, 50), size, saved, shared, rng.choice((0, 0, 25))))
     return chain
 
 
-def replay(chain: list[Link], roles: tuple[str, ...]) -> tuple[int, int]:
+def replay(chain: list[ChainStage], roles: tuple[str, ...]) -> tuple[int, int]:
     """Peak and extra work, by walking through the step with everything that is alive in a dict."""
     held: dict[object, int] = {}
     peak = extra = 0
@@ -69,7 +69,7 @@ def replay(chain: list[Link], roles: tuple[str, ...]) -> tuple[int, int]:
     return peak, extra
 
 
-def every_plan(chain: list[Link]) -> list[tuple[int, int]]:
+def every_plan(chain: list[ChainStage]) -> list[tuple[int, int]]:
     plans = set()
     for roles in product((KEPT, FIRST, MORE), repeat=len(chain)):
         follows = zip((KEPT, *roles), roles, strict=False)
@@ -90,7 +90,7 @@ def test_no_plan_of_a_longer_chain_is_better(length):
     check(random_chain(length, seed=length))
 
 
-def check(chain: list[Link]) -> None:
+def check(chain: list[ChainStage]) -> None:
     """Every budget that makes a difference, and every limit of work."""
     plans = every_plan(chain)
     least = plans[0][0]
@@ -117,7 +117,7 @@ def test_what_is_returned_is_what_it_says():
 
 def test_equal_layers_want_square_root_segments():
     """16 equal layers: 4 inputs and 4 layers alive; the last segment need not run twice."""
-    chain = [Link(1, 1, 1, 1)] * 16
+    chain = [ChainStage(1, 1, 1, 1)] * 16
     assert measure(chain, uniform(16, 4)) == Checkpoints(((0, 4), (4, 8), (8, 12)), 7, 12)
     assert smallest(chain, 16).peak <= 7 and smallest(chain, 0).peak == 16
 
@@ -128,7 +128,7 @@ def test_less_than_no_extra_work_is_refused():
 
 
 @cache
-def network() -> tuple[list[Link], int, int]:
+def network() -> tuple[list[ChainStage], int, int]:
     chain = mobilenet_v2()
     return chain, sum(k.saved for k in chain), sum(k.macs for k in chain)
 

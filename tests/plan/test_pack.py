@@ -15,7 +15,7 @@ from trainlet.ops.op import float32, leaf
 from trainlet.planning.order.best_order import find_order
 from trainlet.planning.packing import constraint_place
 from trainlet.planning.packing.blocks import Addresses, Block, Slack, height
-from trainlet.planning.packing.fit import Fitting
+from trainlet.planning.packing.first_fit import Fitting
 from trainlet.planning.packing.pack import pack
 from trainlet.planning.tiles.tiled import plan_in_tiles
 from zoo import NETWORKS

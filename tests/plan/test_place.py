@@ -14,7 +14,7 @@ from trainlet.planning import place
 from trainlet.planning.buffers import aligned
 from trainlet.planning.liveness import assign_buffers
 from trainlet.planning.order.schedule import before
-from trainlet.planning.packing import fit, pack
+from trainlet.planning.packing import first_fit, pack
 from trainlet.planning.packing.blocks import count_pairs
 from trainlet.planning.place import plan_graph
 from zoo import NETWORKS
@@ -91,7 +91,7 @@ def test_gradients_do_not_wait_for_the_end():
 def test_the_search_is_bounded(monkeypatch):
     """Counted in pairs of blocks and in blocks put in, so that a slow machine does not matter."""
     pairs, put = 0, 0
-    fitted, put_in = fit._fitted, pack._Packing.put
+    fitted, put_in = first_fit._fitted, pack._Packing.put
 
     def counting(order, slack, tightest):
         nonlocal pairs
@@ -103,7 +103,7 @@ def test_the_search_is_bounded(monkeypatch):
         put += 1
         return put_in(self, *where)
 
-    monkeypatch.setattr(fit, "_fitted", counting)
+    monkeypatch.setattr(first_fit, "_fitted", counting)
     monkeypatch.setattr(pack._Packing, "put", putting)
     monkeypatch.setattr(place, "ENOUGH", 1 << 40)  # search on for the last byte
     for name, kind in (("mobilenet_v2", "full"), ("audio_conv1d", "bias"), ("mlp", "last")):

@@ -22,9 +22,9 @@ from trainlet.planning.recompute.chain_choice import as_chain
 from trainlet.planning.recompute.checkpoint import cheapest, smallest
 from trainlet.planning.recompute.greedy_choice import greedy_choice
 from trainlet.planning.recompute.late_order import late_order
+from trainlet.planning.recompute.peak import peak_bytes
+from trainlet.planning.recompute.problem import Problem, forward_first, recompute_problem
 from trainlet.planning.recompute.solver_choice import cheapest_choice, smallest_choice
-from trainlet.planning.recompute.stages import Problem, forward_first, stages
-from trainlet.planning.recompute.walk import peak_bytes
 from trainlet.planning.replay import check_plan
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from zoo import NETWORKS, Case
@@ -62,7 +62,7 @@ class Choices:
         scheme = tl.schemes.full(case.model)
         self.graph = tl.train(tl.prepare(case.model, case.x, check=False), scheme).step
         self.order = forward_first(self.graph, schedule(self.graph))
-        self.problem: Problem = stages(self.graph, self.order)
+        self.problem: Problem = recompute_problem(self.graph, self.order)
 
     def real(self, chosen: frozenset[int]) -> tuple[int, int]:
         """Live bytes of the rewritten graph, and its work beyond the graph's own."""

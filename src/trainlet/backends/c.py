@@ -25,7 +25,7 @@ from trainlet.passes.penalize import ANCHORS
 from trainlet.planning.blob import VERSION, WITHIN, WORD
 from trainlet.planning.buffers import first_byte, in_arena, storage_of
 from trainlet.planning.program import APPLY, STEP, Program, Stage
-from trainlet.planning.tiles.tile import Band, Fetch, Place, Slide, Step, Tile
+from trainlet.planning.tiles.tile import Band, Fetch, Place, Slide, Tile, TileStep
 
 _POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8"}
 FLOAT_MAX = float(np.finfo(np.float32).max)
@@ -111,7 +111,7 @@ class Emitter:
             lines += ["}"] if many else []
         return lines
 
-    def row_call(self, step: Step, stage: Stage) -> str:
+    def row_call(self, step: TileStep, stage: Stage) -> str:
         if isinstance(step, Slide):
             start = f"{self.own}arena + {stage.plan.offset[step.node]}"
             return f"{self.own}slide({start}, {step.start}, {step.size});"

@@ -19,7 +19,7 @@ from rich.text import Text
 from trainlet.cli.screen import BAR, add_bar, advance, bars, note
 from trainlet.demo.personalise import INT8, Learnt, Lesson
 from trainlet.planning.report import KIB, Report
-from trainlet.run.fit import Moment
+from trainlet.run.fit import BatchProgress
 
 WHERE = {
     "unicorn": "Cortex-M7, emulated by Unicorn with exactly the memory below",
@@ -70,7 +70,7 @@ def budget(report: Report) -> RenderableType:
 
 
 def follow(
-    steps: Generator[tuple[str, Moment], None, Learnt],
+    steps: Generator[tuple[str, BatchProgress], None, Learnt],
     plan: dict[str, tuple[int, int]],
     given: Lesson,
 ) -> Learnt:

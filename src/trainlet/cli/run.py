@@ -35,7 +35,7 @@ from trainlet.interrupt import interrupt_afterwards
 from trainlet.ir.files import read_file
 from trainlet.run.checkpoint import Checkpoint, Lesson, Saved, parts_of
 from trainlet.run.dataset import Dataset, read_dataset
-from trainlet.run.fit import Moment, score, steps_in
+from trainlet.run.fit import BatchProgress, score, steps_in
 from trainlet.run.trainer import Trainer
 
 
@@ -102,7 +102,7 @@ def run_command(
             begun = _begun(progress, trainer, measure, keeper, steps_in(trainer, learn, epochs))
             lesson = Lesson(trainer, learn, epochs, seed, begun, keeper, checkpoint, _note)
             steps = _learn(progress, lesson, save)
-            before = after = Moment(0, 0, *begun.before, None)
+            before = after = BatchProgress(0, 0, *begun.before, None)
             if epochs:
                 after = watch(progress, "measure", score(trainer, measure))[-1]
         if keeper is not None:
@@ -132,7 +132,7 @@ def _begun(
     return found
 
 
-def _learn(progress: Progress, lesson: Lesson, save: Path | None) -> list[Moment]:
+def _learn(progress: Progress, lesson: Lesson, save: Path | None) -> list[BatchProgress]:
     """The steps; what was learnt is in `save` then, also after Ctrl-C."""
     try:
         steps = watch(progress, "learn", lesson.moments()) if lesson.total else []
@@ -159,7 +159,7 @@ def _note(said: str) -> None:
     ERR.print(said, markup=False, soft_wrap=True)
 
 
-def _table(before: Moment, after: Moment) -> Table:
+def _table(before: BatchProgress, after: BatchProgress) -> Table:
     moments = [before] if after is before else [before, after]
     table = Table("", *["before", "after"][: len(moments)])
     for column in table.columns[1:]:

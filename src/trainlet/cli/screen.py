@@ -23,7 +23,7 @@ from typer.core import TyperGroup
 from trainlet.errors import TrainletError
 from trainlet.interrupt import Terminated, exit_code
 from trainlet.ir.printable import printable
-from trainlet.run.fit import Moment
+from trainlet.run.fit import BatchProgress
 
 OUT = Console(highlight=False)
 ERR = Console(highlight=False, stderr=True)
@@ -95,14 +95,14 @@ def add_bar(progress: Progress, name: str, total: int | None = None, start: bool
     return progress.add_task(name, start=start, total=total, count="", note="")
 
 
-def advance(progress: Progress, bar: TaskID, moment: Moment, said: str) -> None:
+def advance(progress: Progress, bar: TaskID, moment: BatchProgress, said: str) -> None:
     """Move a bar to the moment."""
     progress.start_task(bar)
     count = f"{moment.done}/{moment.total}"
     progress.update(bar, completed=moment.done, total=moment.total, count=count, note=said)
 
 
-def watch(progress: Progress, name: str, moments: Iterable[Moment]) -> list[Moment]:
+def watch(progress: Progress, name: str, moments: Iterable[BatchProgress]) -> list[BatchProgress]:
     """Show the moments on a bar of their own as they come; returns them all."""
     seen, bar = [], add_bar(progress, name)
     for moment in moments:
@@ -111,7 +111,7 @@ def watch(progress: Progress, name: str, moments: Iterable[Moment]) -> list[Mome
     return seen
 
 
-def note(moment: Moment) -> str:
+def note(moment: BatchProgress) -> str:
     """What is worth saying beside a bar."""
     if moment.accuracy is None:
         return f"loss {moment.loss:.3g}"

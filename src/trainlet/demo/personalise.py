@@ -13,7 +13,7 @@ from trainlet.demo.keyword_spotter import EPOCHS, LEARNING_RATE, SCHEME, load_pr
 from trainlet.demo.speech import CLIPS_PER_WORD, DEMO_SPEAKER, Speech, bundled, split_new_speaker
 from trainlet.errors import TrainletError
 from trainlet.run.dataset import dataset
-from trainlet.run.fit import Moment, fit, score
+from trainlet.run.fit import BatchProgress, fit, score
 
 PRECISIONS = ("int8", "float32")
 INT8 = tl.Int8(extra_bits=8, gradient="int16")
@@ -97,7 +97,7 @@ def compile_spotter(
 
 def personalise(
     program: tl.CompiledProgram, given: Lesson, device: str = "unicorn", seed: int = 0
-) -> Generator[tuple[str, Moment], None, Learnt]:
+) -> Generator[tuple[str, BatchProgress], None, Learnt]:
     """Test, learn, save, start anew, load, test again: all of it on the device.
 
     Yields ("before" | "learn" | "after", moment); returns the result.
@@ -145,7 +145,7 @@ def compare(
     )
 
 
-def _result(lesson: Generator[tuple[str, Moment], None, Learnt]) -> Learnt:
+def _result(lesson: Generator[tuple[str, BatchProgress], None, Learnt]) -> Learnt:
     """What a lesson returns, its moments unseen."""
     while True:
         try:
@@ -161,9 +161,11 @@ def phases(program: tl.CompiledProgram, given: Lesson) -> dict[str, tuple[int, i
     return {"before": (test, forward), "learn": step, "after": (test, forward)}
 
 
-def _phase(name: str, moments: Iterator[Moment]) -> Generator[tuple[str, Moment], None, Moment]:
+def _phase(
+    name: str, moments: Iterator[BatchProgress]
+) -> Generator[tuple[str, BatchProgress], None, BatchProgress]:
     """Yield each moment under the phase's name; returns the last."""
-    last = Moment(0, 0, 0.0, None, None)
+    last = BatchProgress(0, 0, 0.0, None, None)
     for last in moments:
         yield name, last
     return last

@@ -40,6 +40,10 @@ class Node:
         return f"<{self.op}{' ' + self.name if self.name else ''}: {self.type}>"
 
 
+NodeOrder = tuple[Node, ...]
+"""An order in which nodes run."""
+
+
 @dataclass(frozen=True)
 class Graph:
     """Named outputs, and the values of the leaves `const`, `param` and `state` by name.

@@ -13,7 +13,7 @@ from trainlet.ops.optimizer import SGD, Optimizer
 from trainlet.ops.quantized.precision import EXTRA_BITS, GRADIENTS, Int8
 from trainlet.planning.limits import Limits, needed
 from trainlet.planning.program import Program
-from trainlet.planning.report import Choice
+from trainlet.planning.report import ProgramChoice
 
 MOST_RECOMPUTE = 2.0
 
@@ -62,17 +62,17 @@ class Options:
     batch: int | None
     quantise: bool
 
-    def single(self) -> tuple[Choice, ...]:
+    def single(self) -> tuple[ProgramChoice, ...]:
         """Each change alone, the one that changes least for the user first."""
         return tuple(choice for _, choice in self._singles())
 
-    def fitting(self) -> tuple[Choice, ...]:
+    def fitting(self) -> tuple[ProgramChoice, ...]:
         """The changes that make the program fit; if none does alone, several together."""
         singles = self._singles()
         alone = tuple(choice for _, choice in singles if choice.fits)
         return alone or tuple(self._together([change for change, _ in singles]))
 
-    def gradients(self) -> tuple[Choice, ...]:
+    def gradients(self) -> tuple[ProgramChoice, ...]:
         """Every precision of gradients with every number of extra bits; nothing in float32."""
         own = self.own.precision
         if own is None:
@@ -147,12 +147,12 @@ class Options:
             if not own.scheme.ratios.keys() <= scheme.ratios.keys():
                 yield Change("scheme", scheme, f'scheme="{name}"', f"--scheme {name}")
 
-    def _singles(self) -> list[tuple[Change, Choice]]:
+    def _singles(self) -> list[tuple[Change, ProgramChoice]]:
         """Without those that do not go with the network."""
         every = ((change, self._choice([change])) for change in self.changes())
         return [(change, choice) for change, choice in every if choice]
 
-    def _together(self, changes: list[Change]) -> Iterator[Choice]:
+    def _together(self, changes: list[Change]) -> Iterator[ProgramChoice]:
         """The fewest of the changes, in their order, that fit together; with each scheme else."""
         strongest = {change.option: change for change in changes if change.option != "scheme"}
         own = list(strongest.values())
@@ -172,7 +172,7 @@ class Options:
             if tried and tried.fits:
                 yield tried
 
-    def _choice(self, changes: list[Change]) -> Choice | None:
+    def _choice(self, changes: list[Change]) -> ProgramChoice | None:
         """Planned, unless what is known without a plan is too much already; None if the network
         cannot be compiled so."""
         asked = replace(self.own, **{change.option: change.value for change in changes})
@@ -187,7 +187,7 @@ class Options:
                 parameters = sum(n.type.nbytes for n in program.params)
         except TrainletError:
             return None
-        return Choice(
+        return ProgramChoice(
             precision.gradient if precision else "float32",
             precision.extra_bits if precision else 0,
             arena,

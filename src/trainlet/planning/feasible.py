@@ -12,7 +12,7 @@ from trainlet.ops.op import OPS
 from trainlet.ops.shape import source_of
 from trainlet.passes.update import Training
 from trainlet.planning.limits import Alternatives, Limits, listed
-from trainlet.planning.report import Choice, label
+from trainlet.planning.report import ProgramChoice, label
 from trainlet.planning.target import Target
 from trainlet.planning.tiles.stream import streamed_input
 
@@ -74,7 +74,7 @@ def _refuse_more(
     limits: Limits,
     leaves: Collection[Node],
     hints: Callable[[], Sequence[str]],
-    choices: Callable[[], tuple[Choice, ...]] = tuple,
+    choices: Callable[[], tuple[ProgramChoice, ...]] = tuple,
 ) -> None:
     if limits.allow(ram, flash):
         return

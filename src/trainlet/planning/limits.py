@@ -9,9 +9,9 @@ from typing import Protocol, TypeVar
 from trainlet.errors import TargetError
 from trainlet.planning.place import plan_apply, plan_graph
 from trainlet.planning.program import APPLY, Program, Stage, training_stages
-from trainlet.planning.recompute.budget import Planner, fit, least_arena
+from trainlet.planning.recompute.budget import PlanFunction, fit_budget, least_arena
 from trainlet.planning.recompute.solver_choice import have_solver
-from trainlet.planning.report import Choice, label, peak
+from trainlet.planning.report import ProgramChoice, label, peak
 from trainlet.planning.target import Target
 from trainlet.progress import stage
 
@@ -29,7 +29,7 @@ class Alternatives(Protocol):
         """Options that need less, as they are written in Python; nothing is planned."""
         ...
 
-    def fitting(self) -> tuple[Choice, ...]:
+    def fitting(self) -> tuple[ProgramChoice, ...]:
         """Options that fit, each planned."""
         ...
 
@@ -65,8 +65,11 @@ def needed(program: Program) -> tuple[int, int]:
     return ram, program.constant_bytes + initial
 
 
-def fit_program(
-    program: AnyProgram, limits: Limits, max_recompute: float | None, planner: Planner = plan_graph
+def fit_target(
+    program: AnyProgram,
+    limits: Limits,
+    max_recompute: float | None,
+    planner: PlanFunction = plan_graph,
 ) -> AnyProgram:
     """The program itself if it needs no more RAM than there is; else one that makes a part of its
     forward pass again, for the least work that will do, or that comes closest."""
@@ -77,7 +80,7 @@ def fit_program(
         return program
     arena = limits.ram - (ram - program.arena_bytes)
     stage("recompute")
-    found = fit(program.graph, program.plan, arena, max_recompute, planner)
+    found = fit_budget(program.graph, program.plan, arena, max_recompute, planner)
     if found is None:
         return program
     apply = program.stages.get(APPLY)

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from trainlet.ir.graph import Graph, Node
+from trainlet.ir.graph import Graph, Node, NodeOrder
 from trainlet.planning.buffers import aligned, first_byte, in_arena, storage_of
 from trainlet.planning.liveness import Buffers, assign_buffers
 from trainlet.planning.order import constraint
 from trainlet.planning.order.best_order import find_order
-from trainlet.planning.order.schedule import Order
 from trainlet.planning.packing import constraint_place
 from trainlet.planning.packing.blocks import Addresses, Block, Slack, height
-from trainlet.planning.packing.fit import Fitting
+from trainlet.planning.packing.first_fit import Fitting
 from trainlet.planning.packing.pack import pack
 from trainlet.planning.plan import Plan
 from trainlet.planning.replay import check_plan
@@ -39,7 +38,7 @@ NEAR = (200, 100, 50)
 
 def plan_graph(
     graph: Graph,
-    order: Order | None = None,
+    order: NodeOrder | None = None,
     tiles: Sequence[Tile] = (),
     every_order: int | None = None,
     effort: str = "greedy",
@@ -71,7 +70,7 @@ class _Task:
     """What `plan_graph` is asked for."""
 
     graph: Graph
-    order: Order
+    order: NodeOrder
     tiles: tuple[Tile, ...]
     every_order: int | None
     effort: str

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from trainlet.ir.graph import Node
+from trainlet.ir.graph import Node, NodeOrder
 from trainlet.planning.tiles.tile import Tile, moments
 from trainlet.planning.undo import Copy, Undo
-
-Order = tuple[Node, ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Plan:
     undo:      how updates are taken back if one overflows; None where none can
     """
 
-    order: Order
+    order: NodeOrder
     offset: Mapping[Node, int]
     scratch: Mapping[Node, int]
     live: Mapping[Node, tuple[int, int]]

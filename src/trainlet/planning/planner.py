@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainlet.ir.graph import Graph
+from trainlet.ir.graph import Graph, NodeOrder
 from trainlet.planning.order.best_order import find_order
-from trainlet.planning.order.schedule import Order
 from trainlet.planning.place import plan_graph
 from trainlet.planning.plan import Plan
 from trainlet.planning.tiles.stream import check_rows, streamed_input
@@ -30,7 +29,7 @@ class Planner:
     effort: str = "greedy"
     rollback: bool = True
 
-    def __call__(self, graph: Graph, order: Order | None = None) -> Plan:
+    def __call__(self, graph: Graph, order: NodeOrder | None = None) -> Plan:
         """The plan of a step, in a given order or in the best one found."""
         stage("schedule")
         found = find_order(graph, self.effort) if order is None else None

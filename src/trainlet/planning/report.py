@@ -27,7 +27,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ProgramChoice:
     """What training would take with other options.
 
     ram_bytes = arena + parameters + state; the stack is left out, for only the chosen program has
@@ -83,9 +83,11 @@ class Report:
     plan: Plan
     costs: tuple[Cost, ...] = ()
     folded: Mapping[str, str] = field(default_factory=dict)
-    alternatives: Callable[[], tuple[Choice, ...]] = field(default=tuple, repr=False, compare=False)
+    alternatives: Callable[[], tuple[ProgramChoice, ...]] = field(
+        default=tuple, repr=False, compare=False
+    )
 
-    def choices(self) -> tuple[Choice, ...]:
+    def choices(self) -> tuple[ProgramChoice, ...]:
         """Every gradient precision with every number of extra bits, each planned anew, which takes
         seconds; nothing for a float32 program."""
         return self.alternatives()
@@ -154,7 +156,7 @@ class Report:
         return capture.get()
 
 
-def options_table(choices: Sequence[Choice], title: str) -> Table:
+def options_table(choices: Sequence[ProgramChoice], title: str) -> Table:
     """What other options take, as they are written in Python and on the command line."""
     table = Table(title=title, title_justify="left")
     for name in ("in Python", "on the command line"):

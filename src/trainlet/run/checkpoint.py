@@ -20,7 +20,7 @@ from trainlet.ir.files import read_file
 from trainlet.ir.text import print_graph
 from trainlet.planning.program import Program
 from trainlet.run.dataset import Dataset
-from trainlet.run.fit import Moment, Position, check_batch, fit, steps_in
+from trainlet.run.fit import BatchProgress, Position, check_batch, fit, steps_in
 from trainlet.run.trainer import Trainer
 
 MAGIC = b"trainlet checkpoint 1\n"
@@ -127,7 +127,7 @@ class Lesson:
     def done(self) -> int:
         return self._position.done
 
-    def moments(self) -> Iterator[Moment]:
+    def moments(self) -> Iterator[BatchProgress]:
         """Raises FileError if not even the first checkpoint can be written, DivergedError when the
         loss is not finite; the checkpoint is gone then, for it leads nowhere else."""
         if self.checkpoint:

@@ -46,7 +46,7 @@ class Clock:
         return round((end - start) % 2**32 / self.ticks_per_instruction)
 
 
-class Link(Protocol):
+class CommandLink(Protocol):
     """A stream to a running firmware.  Each method raises DeviceFault when it has faulted."""
 
     clock: Clock | None  # None: nothing is counted
@@ -61,7 +61,7 @@ class Link(Protocol):
 class CommandDevice(Closing):
     """A device that is a firmware behind a link."""
 
-    def __init__(self, link: Link, interface: Interface) -> None:
+    def __init__(self, link: CommandLink, interface: Interface) -> None:
         self.interface = interface
         self.instructions: int | None = None
         self._link = link

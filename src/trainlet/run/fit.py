@@ -21,7 +21,7 @@ from trainlet.run.trainer import Trainer, by_name
 
 
 @dataclass(frozen=True)
-class Moment:
+class BatchProgress:
     """How far it is: batches done, of `total`.
 
     loss: of this batch in training, the mean so far in scoring.  accuracy: so far, None in
@@ -49,7 +49,7 @@ def fit(
     lr: float | None = None,
     seed: int = 0,
     position: Position | None = None,
-) -> Iterator[Moment]:
+) -> Iterator[BatchProgress]:
     """Train; each epoch in another order.  Rows that fill no batch wait for the next epoch.
 
     position: steps that the trainer's state has behind it, which are left out; it moves together
@@ -68,7 +68,7 @@ def fit(
             with interrupt_afterwards():
                 loss = trainer.step(data.x[rows], data.targets(rows), lr)
                 position.done += 1
-            yield Moment(position.done, total, loss, None, trainer.instructions)
+            yield BatchProgress(position.done, total, loss, None, trainer.instructions)
 
 
 def steps_in(trainer: Trainer, data: Dataset, epochs: int) -> int:
@@ -82,7 +82,7 @@ def check_batch(trainer: Trainer, data: Dataset) -> None:
         raise DataError(f"{len(data)} examples; the trainer's batch takes {batch}")
 
 
-def score(trainer: Trainer, data: Dataset) -> Iterator[Moment]:
+def score(trainer: Trainer, data: Dataset) -> Iterator[BatchProgress]:
     """Predict everything; the last moment has the mean loss, penalties left out, and the accuracy
     of the first loss that reads labels, over all rows."""
     batch, program = batch_size(trainer), trainer.program
@@ -101,7 +101,7 @@ def score(trainer: Trainer, data: Dataset) -> Iterator[Moment]:
             classes = np.asarray(outputs[chosen_output(of_labels, outputs)]).argmax(1)
             right += int((classes == targets[of_labels.target]).sum())
             accuracy = right / (done * (classes.size // len(seen)))
-        yield Moment(k + 1, total, lost / done, accuracy, trainer.instructions)
+        yield BatchProgress(k + 1, total, lost / done, accuracy, trainer.instructions)
 
 
 def _first_of_labels(program: Program) -> Loss | None:

@@ -25,7 +25,7 @@ from trainlet.ops.op import OPS
 from trainlet.planning.plan import Plan
 from trainlet.planning.program import Program
 from trainlet.planning.report import Report
-from trainlet.planning.tiles.tile import Band, Slide, Step, Tile
+from trainlet.planning.tiles.tile import Band, Slide, Tile, TileStep
 from trainlet.run.commands import CommandDevice
 from trainlet.run.counted import AROUND, Profile, Row
 from trainlet.run.qemu_device import QemuDevice
@@ -96,7 +96,7 @@ def _called(plan: Plan) -> list[tuple[str, Node]]:
     return called
 
 
-def _kind(step: Step) -> tuple[str, Node]:
+def _kind(step: TileStep) -> tuple[str, Node]:
     if isinstance(step, Band):
         return step.node.op, step.node
     return "slide" if isinstance(step, Slide) else "fetch", step.node

@@ -6,15 +6,15 @@ from torch import Tensor
 
 from trainlet.backends.torch.table import find_lowering, lowering
 from trainlet.ir.graph import Node
-from trainlet.ops.fused.chain import Link, chained
+from trainlet.ops.fused.chain import FusedOp, chained
 from trainlet.ops.op import build
 
-Value = tuple[Node, Tensor]
+NodeTensor = tuple[Node, Tensor]
 
 
 @lowering("fused")
 def fused(n: Node, *inputs: Tensor) -> Tensor:
-    def run(link: Link, operands: list[Value]) -> Value:
+    def run(link: FusedOp, operands: list[NodeTensor]) -> NodeTensor:
         op, _, attrs = link
         made = build(op, *(node for node, _ in operands), **attrs)
         return made, find_lowering(made)(made, *(value for _, value in operands))

@@ -13,11 +13,13 @@ from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS, Literal
 
 RESULT, MAP, VECTOR = "x", "m", "v"
-Link = tuple[str, str, Mapping[str, Any]]
+FusedOp = tuple[str, str, Mapping[str, Any]]
 T = TypeVar("T")
 
 
-def chained(links: Iterable[Link], inputs: Iterable[T], run: Callable[[Link, list[T]], T]) -> T:
+def chained(
+    links: Iterable[FusedOp], inputs: Iterable[T], run: Callable[[FusedOp, list[T]], T]
+) -> T:
     """The last link's result, where `run` makes a link's result of its operands."""
     rest, made = iter(inputs), list[T]()
     for link in links:
@@ -25,7 +27,7 @@ def chained(links: Iterable[Link], inputs: Iterable[T], run: Callable[[Link, lis
     return made[0]
 
 
-def kinds(links: Iterable[Link]) -> str:
+def kinds(links: Iterable[FusedOp]) -> str:
     """MAP or VECTOR for each input."""
     return "".join(kind for _, operands, _ in links for kind in operands if kind != RESULT)
 
@@ -37,7 +39,7 @@ def is_kind(kind: str, operand: TensorType, result: TensorType) -> bool:
     return operand.shape[-1:] == result.shape[-1:] == (operand.size,)
 
 
-def literals(link: Link) -> Sequence[Literal]:
+def literals(link: FusedOp) -> Sequence[Literal]:
     """What follows the operands in the C function of one element."""
     op, _, attrs = link
     element = OPS[op].element

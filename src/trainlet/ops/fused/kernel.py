@@ -8,7 +8,7 @@ from textwrap import fill
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainlet.ir.graph import Node
-from trainlet.ops.fused.chain import MAP, VECTOR, Link, chained, kinds, literals
+from trainlet.ops.fused.chain import MAP, VECTOR, FusedOp, chained, kinds, literals
 from trainlet.ops.op import OPS
 
 EIGHTS = {"mul": "vmul.f32", "add": "vadd.f32"}
@@ -21,7 +21,7 @@ _TEMPLATES = Environment(loader=PackageLoader("trainlet.ops", "fused"), undefine
                          trim_blocks=True, keep_trailing_newline=True)  # fmt: skip
 
 
-def goes_in_eights(links: Sequence[Link]) -> bool:
+def goes_in_eights(links: Sequence[FusedOp]) -> bool:
     """Whether the chain is products and sums of one map with vectors that stay in registers."""
     own = kinds(links)
     meet = all(op in EIGHTS for op, _, _ in links)
@@ -68,7 +68,7 @@ def _steps(n: Node) -> tuple[list[str], list[str]]:
     elements = [(f"x{k}[{'k' if kind == MAP else 'column'}]", i.type)
                 for k, (kind, i) in enumerate(zip(own, n.inputs, strict=True))]  # fmt: skip
 
-    def run(link: Link, operands: list) -> tuple:
+    def run(link: FusedOp, operands: list) -> tuple:
         op, _, attrs = link
         arguments = [text for text, _ in operands]
         for value in literals(link):

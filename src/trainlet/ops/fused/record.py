@@ -8,7 +8,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.fused.chain import MAP, VECTOR, Link, chained, is_kind, kinds, literals
+from trainlet.ops.fused.chain import MAP, VECTOR, FusedOp, chained, is_kind, kinds, literals
 from trainlet.ops.fused.kernel import kernel_name, kernel_source
 from trainlet.ops.op import OPS, Literal, Op, Sample, float32, register, require
 from trainlet.ops.quantized.sampling import draw_int8
@@ -18,14 +18,14 @@ from trainlet.ops.row_access import RowAccess
 MOST_INPUTS = 8
 
 
-def _infer(*inputs: TensorType, links: Sequence[Link]) -> TensorType:
+def _infer(*inputs: TensorType, links: Sequence[FusedOp]) -> TensorType:
     result = chained(links, inputs, lambda link, own: OPS[link[0]].infer(*own, **link[2]))
     for kind, operand in zip(kinds(links), inputs, strict=True):
         require(is_kind(kind, operand, result), f"{operand} is no {kind!r} of {result}")
     return result
 
 
-def _eval(*inputs: np.ndarray, links: Sequence[Link]) -> np.ndarray:
+def _eval(*inputs: np.ndarray, links: Sequence[FusedOp]) -> np.ndarray:
     return chained(links, inputs, lambda link, own: OPS[link[0]].eval(*own, **link[2]))
 
 
@@ -45,7 +45,7 @@ def _rows(n: Node) -> RowAccess | None:
 _INT8 = {"scale": 0.046875, "zero_point": -7}
 
 
-def _sample(shape: tuple[int, ...], *links: Link) -> Sample:
+def _sample(shape: tuple[int, ...], *links: FusedOp) -> Sample:
     types = [float32(*shape if kind == MAP else shape[-1:]) for kind in kinds(links)]
     if links[0][0] != "dequantize":
         return Sample(tuple(types), {"links": links})

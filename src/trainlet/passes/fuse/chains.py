@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node, users
-from trainlet.ops.fused.chain import MAP, RESULT, VECTOR, Link, is_kind, kinds
+from trainlet.ops.fused.chain import MAP, RESULT, VECTOR, FusedOp, is_kind, kinds
 from trainlet.ops.fused.kernel import EIGHTS, goes_in_eights
 from trainlet.ops.fused.record import MOST_INPUTS
 from trainlet.ops.op import OPS, build
@@ -31,11 +31,11 @@ def fuse_chains(graph: Graph) -> Graph:
     return Graph({name: new[n] for name, n in graph.outputs.items()}, graph.values)
 
 
-def _links(chain: Chain) -> tuple[Link, ...]:
+def _links(chain: Chain) -> tuple[FusedOp, ...]:
     return tuple(_link(n, before) for before, n in zip((None, *chain), chain, strict=False))
 
 
-def _link(n: Node, before: Node | None) -> Link:
+def _link(n: Node, before: Node | None) -> FusedOp:
     operands = (RESULT if i is before else _kind(i, n) for i in n.inputs)
     return n.op, "".join(map(str, operands)), dict(n.attrs)
 
@@ -55,7 +55,7 @@ def _bytes_of_maps(n: Node) -> int:
     return sum(i.type.nbytes for i in n.inputs if _kind(i, n) == MAP)
 
 
-def _one_loop(links: Sequence[Link]) -> bool:
+def _one_loop(links: Sequence[FusedOp]) -> bool:
     """Whether one loop is not slower than two."""
     eights = all(op in EIGHTS for op, _, _ in links)
     return goes_in_eights(links) if eights else len(kinds(links)) <= MOST_INPUTS

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainlet.ir.graph import Graph
+from trainlet.ir.graph import Graph, NodeOrder
 from trainlet.planning.liveness import Liveness
 from trainlet.planning.order import constraint
 from trainlet.planning.order.cut import bound_of_every_order
-from trainlet.planning.order.schedule import Order, schedule
+from trainlet.planning.order.schedule import schedule
 from trainlet.planning.order.steps import Steps, steps_of
 from trainlet.planning.order.stretch import Answer, Stretch, search, stretch_of
 
@@ -39,7 +39,7 @@ class Found:
     bound: no order of the graph has a lower peak
     """
 
-    order: Order
+    order: NodeOrder
     peak: int
     bound: int
 

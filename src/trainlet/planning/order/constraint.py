@@ -11,7 +11,7 @@ from typing import Any
 
 from trainlet.errors import ToolchainError
 from trainlet.planning.buffers import ALIGN
-from trainlet.planning.order.steps import Steps, Value, members
+from trainlet.planning.order.steps import Steps, StepValue, members
 from trainlet.planning.order.stretch import Answer, Stretch
 
 MISSING = "a constraint programme needs OR-Tools: pip install 'trainlet[planning]'"
@@ -91,19 +91,19 @@ class _Programme:
         later = (self.steps.later[n] & self.whole).bit_count()
         return self.model.new_int_var(earlier, self.moments - 1 - later, f"when{n}")
 
-    def made_here(self, value: Value) -> bool:
+    def made_here(self, value: StepValue) -> bool:
         return value.maker is not None and bool(self.whole >> value.maker & 1)
 
-    def old(self, value: Value) -> bool:
+    def old(self, value: StepValue) -> bool:
         """Whether the value is alive when the stretch begins."""
         made = value.maker is None or self.run >> value.maker & 1
         return bool(made and value.readers & ~self.run)
 
-    def ends(self, value: Value) -> bool:
+    def ends(self, value: StepValue) -> bool:
         """Whether its last reader is in the stretch."""
         return not value.readers & ~self.run & ~self.whole
 
-    def add_value(self, k: int, value: Value) -> None:
+    def add_value(self, k: int, value: StepValue) -> None:
         maker = value.maker
         begin = self.when[maker] if maker is not None and self.made_here(value) else 0
         if not self.ends(value):

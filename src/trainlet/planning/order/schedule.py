@@ -5,16 +5,14 @@ Several greedy orders are made and the one with the lowest peak is kept: `best_o
 
 from __future__ import annotations
 
-from trainlet.ir.graph import Graph, Node
+from trainlet.ir.graph import Graph, Node, NodeOrder
 from trainlet.ops.op import OPS
 from trainlet.planning.buffers import storage_of
 from trainlet.planning.liveness import Liveness
 from trainlet.planning.order.greedy import RULES, greedy
 
-Order = tuple[Node, ...]
 
-
-def schedule(graph: Graph, liveness: Liveness | None = None) -> Order:
+def schedule(graph: Graph, liveness: Liveness | None = None) -> NodeOrder:
     """The order with the lowest peak that the greedy rules find.
 
     liveness: of the graph, if it is known.
@@ -25,7 +23,7 @@ def schedule(graph: Graph, liveness: Liveness | None = None) -> Order:
     return min(orders, key=lambda order: liveness.buffers(order).lower_bound)
 
 
-def quick_order(graph: Graph, liveness: Liveness) -> Order:
+def quick_order(graph: Graph, liveness: Liveness) -> NodeOrder:
     """The order of the first greedy rule, which alone takes a third of the time."""
     return greedy(liveness.prints, before(graph), RULES[0])
 

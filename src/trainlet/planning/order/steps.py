@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from trainlet.ir.graph import Graph, Node
+from trainlet.ir.graph import Graph, Node, NodeOrder
 from trainlet.ops.op import OPS, in_place_candidates
 from trainlet.planning.buffers import aligned, in_arena, storage_of
-from trainlet.planning.order.schedule import Order, before
+from trainlet.planning.order.schedule import before
 
 
 @dataclass(frozen=True)
-class Value:
+class StepValue:
     """size: bytes; maker: the step that makes it, None for an input; readers: a set of steps."""
 
     size: int
@@ -37,9 +37,9 @@ class Steps:
     waits:    what each node of the graph, step or not, waits for
     """
 
-    nodes: Order
+    nodes: NodeOrder
     first: tuple[int, ...]
-    values: tuple[Value, ...]
+    values: tuple[StepValue, ...]
     made: tuple[int | None, ...]
     in_place: tuple[tuple[int, ...], ...]
     scratch: tuple[int, ...]
@@ -110,7 +110,7 @@ class Steps:
             grown -= value.size if made and not value.readers & rest else 0
         return grown
 
-    def order(self, steps: Sequence[int]) -> Order:
+    def order(self, steps: Sequence[int]) -> NodeOrder:
         """The order of the graph: after each step all that takes no memory and can run."""
         chosen = set(self.nodes)
         waiting = {n: set(earlier) for n, earlier in self.waits.items()}
@@ -140,7 +140,7 @@ def members(steps: int) -> Iterator[int]:
         steps ^= low
 
 
-def steps_of(graph: Graph, order: Order) -> Steps:
+def steps_of(graph: Graph, order: NodeOrder) -> Steps:
     """The steps of a graph, numbered as they stand in the order."""
     nodes = tuple(n for n in order if _takes_memory(n))
     number = {n: k for k, n in enumerate(nodes)}
@@ -153,7 +153,7 @@ def steps_of(graph: Graph, order: Order) -> Steps:
     held = [*graph.leaves("input"), *(n for n in nodes if in_arena(n))]
     readers = _readers(order, number, first)
     values = tuple(
-        Value(aligned(n.type.nbytes), number.get(n), readers.get(n, 0) & ~_bit(number, n))
+        StepValue(aligned(n.type.nbytes), number.get(n), readers.get(n, 0) & ~_bit(number, n))
         for n in held
     )
     value = {n: k for k, n in enumerate(held)}
@@ -179,7 +179,7 @@ def _bit(number: dict[Node, int], n: Node) -> int:
     return 1 << number[n] if n in number else 0
 
 
-def _readers(order: Order, number: dict[Node, int], first: dict[Node, int]) -> dict[Node, int]:
+def _readers(order: NodeOrder, number: dict[Node, int], first: dict[Node, int]) -> dict[Node, int]:
     """The steps that read each storage; who is no step reads when the last it waits for runs."""
     table: dict[Node, int] = {}
     for n in order:

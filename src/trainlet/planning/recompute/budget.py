@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainlet.ir.graph import Graph, Node
+from trainlet.ir.graph import Graph, Node, NodeOrder
 from trainlet.ops.op import OPS
 from trainlet.passes.recompute import recompute
-from trainlet.planning.order.schedule import Order
 from trainlet.planning.place import plan_graph
 from trainlet.planning.plan import Plan
 from trainlet.planning.recompute.greedy_choice import greedy_choice
 from trainlet.planning.recompute.late_order import late_order
+from trainlet.planning.recompute.peak import RecomputeChoice, peak_bytes
+from trainlet.planning.recompute.problem import Problem, forward_first, recompute_problem
 from trainlet.planning.recompute.solver_choice import cheapest_choice, have_solver, smallest_choice
-from trainlet.planning.recompute.stages import Problem, forward_first, stages
-from trainlet.planning.recompute.walk import Choice, peak_bytes
 
 TRIES = 4
 """So often a budget is lowered because the plan needs more than the model thought."""
-Planner = Callable[[Graph, Order], Plan]
+PlanFunction = Callable[[Graph, NodeOrder], Plan]
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Fitted:
     recomputation: Recomputation
 
 
-def fit(
-    graph: Graph, plan: Plan, arena: int, max_recompute: float, planner: Planner = plan_graph
+def fit_budget(
+    graph: Graph, plan: Plan, arena: int, max_recompute: float, planner: PlanFunction = plan_graph
 ) -> Fitted | None:
     """The least work recomputed whose arena has at most `arena` bytes; if none is found, the
     smallest arena; None if none is smaller than the plan's, or none can be small enough.
@@ -81,7 +80,7 @@ def _smaller(known: Fitted | None, new: Fitted) -> Fitted:
     return new if known is None or new.plan.arena < known.plan.arena else known
 
 
-def _cheapest(problem: Problem, budget: int, extra: int) -> Choice | None:
+def _cheapest(problem: Problem, budget: int, extra: int) -> RecomputeChoice | None:
     """By the solver, from the greedy choice on; the greedy choice where there is no solver."""
     greedy = greedy_choice(problem, budget, extra)
     known = greedy if greedy.peak <= budget else None
@@ -89,7 +88,7 @@ def _cheapest(problem: Problem, budget: int, extra: int) -> Choice | None:
     return min((c for c in (found, known) if c), key=lambda c: c.work, default=None)
 
 
-def _smallest(problem: Problem, extra: int) -> Choice:
+def _smallest(problem: Problem, extra: int) -> RecomputeChoice:
     greedy = greedy_choice(problem, 0, extra)
     return (smallest_choice(problem, extra, greedy) if have_solver() else None) or greedy
 
@@ -101,16 +100,16 @@ class _Task:
     thinks.
     """
 
-    def __init__(self, graph: Graph, plan: Plan, planner: Planner) -> None:
+    def __init__(self, graph: Graph, plan: Plan, planner: PlanFunction) -> None:
         self.graph, self.planner, self.without = graph, planner, plan.arena
         self.order = forward_first(graph, plan.order)
-        self.problem = stages(graph, self.order, plan.streamed)
+        self.problem = recompute_problem(graph, self.order, plan.streamed)
         self.relief = max(peak_bytes(self.problem, frozenset()) - plan.lower_bound, 0)
         values = self.problem.values
         read = (m.during + sum(values[k].size for k in m.reads) for m in self.problem.moments)
         self.floor = max(*self.problem.forward, *read)
 
-    def planned(self, choice: Choice) -> Fitted:
+    def planned(self, choice: RecomputeChoice) -> Fitted:
         made = recompute(self.graph, self.problem.nodes(choice.values))
         plan = self.planner(made.graph, late_order(made, self.order))
         late = tuple(made.copies.values())

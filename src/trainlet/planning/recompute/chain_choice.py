@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from trainlet.planning.recompute.checkpoint import Checkpoints, Link, cheapest, smallest
-from trainlet.planning.recompute.stages import Problem
+from trainlet.planning.recompute.checkpoint import ChainStage, Checkpoints, cheapest, smallest
+from trainlet.planning.recompute.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Chain:
 
     spine: tuple[int, ...]
     side: tuple[tuple[int, ...], ...]
-    links: tuple[Link, ...]
+    links: tuple[ChainStage, ...]
 
     def values(self, found: Checkpoints) -> frozenset[int]:
         """The values that the segments make again."""
@@ -75,7 +75,7 @@ def _made(spine: tuple[int, ...], side: tuple[tuple[int, ...], ...], k: int) -> 
     return [spine[k + 1], *side[k + 1]] if k + 1 < len(spine) else []
 
 
-def _links(problem: Problem, spine: list[int], side: list[tuple[int, ...]]) -> list[Link]:
+def _links(problem: Problem, spine: list[int], side: list[tuple[int, ...]]) -> list[ChainStage]:
     values, awaited = problem.values, frozenset().union(*(m.reads for m in problem.moments))
     links = []
     for k, x in enumerate(spine):
@@ -85,7 +85,9 @@ def _links(problem: Problem, spine: list[int], side: list[tuple[int, ...]]) -> l
         saved = shared + sum(values[j].size for j in aside)
         work = sum(values[j].work for j in made)
         concerned = frozenset((x, *made))
-        links.append(Link(work, values[x].size, saved, shared, _beside(problem, concerned, x)))
+        links.append(
+            ChainStage(work, values[x].size, saved, shared, _beside(problem, concerned, x))
+        )
     return links
 
 

@@ -19,7 +19,7 @@ from trainlet.errors import PlanError
 
 
 @dataclass(frozen=True)
-class Link:
+class ChainStage:
     """A layer of a chain.
 
     macs:   work of a run, multiply-accumulates or any other unit
@@ -46,7 +46,7 @@ class Checkpoints:
     extra: int
 
 
-def measure(chain: Sequence[Link], segments: Sequence[tuple[int, int]]) -> Checkpoints:
+def measure(chain: Sequence[ChainStage], segments: Sequence[tuple[int, int]]) -> Checkpoints:
     """Peak and extra work of segments, which follow each other and may leave links between them."""
     used, peak, k = 0, 0, 0
     for first, end in (*segments, (len(chain), len(chain))):
@@ -67,7 +67,7 @@ def uniform(links: int, segments: int) -> list[tuple[int, int]]:
     return [pair for pair in pairwise(bounds) if pair[0] < pair[1]]
 
 
-def cheapest(chain: Sequence[Link], budget: int) -> Checkpoints | None:
+def cheapest(chain: Sequence[ChainStage], budget: int) -> Checkpoints | None:
     """The fewest extra multiply-accumulates whose peak is within `budget` bytes; None if none is.
 
     Dynamic programming over the links, from first to last: of all ways to reach a link, those
@@ -90,7 +90,7 @@ def cheapest(chain: Sequence[Link], budget: int) -> Checkpoints | None:
     return _trace(chain, fronts)
 
 
-def smallest(chain: Sequence[Link], extra: int) -> Checkpoints:
+def smallest(chain: Sequence[ChainStage], extra: int) -> Checkpoints:
     """The least peak that at most `extra` more multiply-accumulates allow.  Raises PlanError
     where extra < 0."""
     if extra < 0:
@@ -107,7 +107,7 @@ def smallest(chain: Sequence[Link], extra: int) -> Checkpoints:
     return best
 
 
-def _need(chain: Sequence[Link], first: int, end: int) -> int:
+def _need(chain: Sequence[ChainStage], first: int, end: int) -> int:
     """Bytes beside its input and what earlier links keep, while a segment runs or its gradients
     do."""
     saved, most = -chain[first].shared, 0
@@ -154,7 +154,7 @@ class _Front:
         return _Front(held[unbeaten], extra[unbeaten], first[unbeaten], place[unbeaten])
 
 
-def _trace(chain: Sequence[Link], fronts: Sequence[_Front]) -> Checkpoints | None:
+def _trace(chain: Sequence[ChainStage], fronts: Sequence[_Front]) -> Checkpoints | None:
     k, segments = len(chain), []
     if not len(fronts[k].held):
         return None

@@ -4,14 +4,14 @@ the chain's optimum."""
 from __future__ import annotations
 
 from trainlet.planning.recompute.chain_choice import as_chain, cheapest_in_chain, smallest_in_chain
-from trainlet.planning.recompute.stages import Problem
-from trainlet.planning.recompute.walk import Choice, peak_bytes
+from trainlet.planning.recompute.peak import RecomputeChoice, peak_bytes
+from trainlet.planning.recompute.problem import Problem
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12)
 """So many neighbouring values are tried together."""
 
 
-def greedy_choice(problem: Problem, budget: int, macs: int) -> Choice:
+def greedy_choice(problem: Problem, budget: int, macs: int) -> RecomputeChoice:
     """A choice within `budget` bytes, or as close as this comes, with at most `macs` extra
     multiply-accumulates."""
     found = [_grown(problem, budget, macs)]
@@ -43,7 +43,7 @@ def _grown(problem: Problem, budget: int, macs: int) -> frozenset[int]:
     return chosen
 
 
-def _pruned(problem: Problem, chosen: frozenset[int], budget: int) -> Choice:
+def _pruned(problem: Problem, chosen: frozenset[int], budget: int) -> RecomputeChoice:
     """Without what need not be made again, most work first."""
     peak = peak_bytes(problem, chosen)
     enough = max(peak, budget)
@@ -51,7 +51,7 @@ def _pruned(problem: Problem, chosen: frozenset[int], budget: int) -> Choice:
         lower = peak_bytes(problem, chosen - {k}, enough + 1)
         if lower <= enough:
             chosen, peak = chosen - {k}, lower
-    return Choice(chosen, _work(problem, chosen), None, peak)
+    return RecomputeChoice(chosen, _work(problem, chosen), None, peak)
 
 
 def _runs(problem: Problem, chosen: frozenset[int]) -> list[frozenset[int]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import heapq
 
-from trainlet.ir.graph import Graph, Node
+from trainlet.ir.graph import Graph, Node, NodeOrder
 from trainlet.passes.recompute import Recomputed
-from trainlet.planning.order.schedule import Order, before
+from trainlet.planning.order.schedule import before
 
 
-def late_order(recomputed: Recomputed, order: Order) -> Order:
+def late_order(recomputed: Recomputed, order: NodeOrder) -> NodeOrder:
     """`order` is the graph's as it was.  An update waits until copies have read its parameter."""
     graph, made = recomputed.graph, recomputed.made
     copies = set(recomputed.copies.values())
@@ -38,7 +38,7 @@ def _missing(n: Node, copies: set[Node], done: dict[Node, None]) -> list[Node]:
     return list(found)
 
 
-def _settled(graph: Graph, wanted: list[Node]) -> Order:
+def _settled(graph: Graph, wanted: list[Node]) -> NodeOrder:
     """As wanted, but nothing before what it must wait for."""
     dependencies = before(graph)
     rank = {n: k for k, n in enumerate(wanted)}

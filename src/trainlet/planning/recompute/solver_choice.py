@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 from trainlet.errors import ToolchainError
-from trainlet.planning.recompute.stages import Problem
-from trainlet.planning.recompute.walk import Choice, Walk
+from trainlet.planning.recompute.peak import MemoryModel, RecomputeChoice
+from trainlet.planning.recompute.problem import Problem
 
 EFFORT = 10.0
 MISSING = "the optimal choice of what to recompute needs OR-Tools: pip install 'trainlet[planning]'"
@@ -32,9 +32,9 @@ def cheapest_choice(
     problem: Problem,
     budget: int,
     macs: int,
-    known: Choice | None = None,
+    known: RecomputeChoice | None = None,
     effort: float = EFFORT,
-) -> Choice | None:
+) -> RecomputeChoice | None:
     """The least work whose bytes are within `budget`, with at most `macs` extra multiply-
     accumulates; None where there is none, or none was found with this effort (about seconds, but
     the same on every machine).  `known` is a choice to begin with.
@@ -45,8 +45,8 @@ def cheapest_choice(
 
 
 def smallest_choice(
-    problem: Problem, macs: int, known: Choice | None = None, effort: float = EFFORT
-) -> Choice | None:
+    problem: Problem, macs: int, known: RecomputeChoice | None = None, effort: float = EFFORT
+) -> RecomputeChoice | None:
     """The fewest bytes with at most `macs` extra multiply-accumulates, with the least work."""
     found = _Model(problem, macs, None).solve(effort, known)
     if found is None:
@@ -160,9 +160,9 @@ class _Model:
     def _total(self, weights: list[int]) -> Any:
         return sum(w * row[k] for row in self.R for k, w in enumerate(weights) if w)
 
-    def _suggest(self, known: Choice) -> None:
+    def _suggest(self, known: RecomputeChoice) -> None:
         """Begin with a choice."""
-        walk = Walk(self.problem, known.values)
+        walk = MemoryModel(self.problem, known.values)
         there, freed = [*walk.kept, *walk.made], set[tuple[int, int, int]]()
         for t, (S, R) in enumerate(zip(self.S, self.R, strict=False)):
             making = sorted(k for k, at in walk.made.items() if at == t)
@@ -176,7 +176,7 @@ class _Model:
         for key, free in self.free.items():
             self.model.add_hint(free, key in freed)
 
-    def solve(self, effort: float, known: Choice | None = None) -> Choice | None:
+    def solve(self, effort: float, known: RecomputeChoice | None = None) -> RecomputeChoice | None:
         """The best choice found with this effort, or None."""
         if known is not None:
             self._suggest(known)
@@ -193,7 +193,7 @@ class _Model:
         if self.minimise:
             bound = None
         peak = solver.value(self.budget) if self.minimise else self.budget
-        return Choice(chosen, work, bound, peak)
+        return RecomputeChoice(chosen, work, bound, peak)
 
 
 def _everything(problem: Problem) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 
-from trainlet.ir.graph import Graph, Node, users
+from trainlet.ir.graph import Graph, Node, NodeOrder, users
 from trainlet.ops.op import OPS
 from trainlet.ops.row_access import RowAccess
 from trainlet.planning.buffers import aligned, in_arena
@@ -15,7 +15,6 @@ from trainlet.planning.tiles.maps import height, rows_of
 from trainlet.planning.tiles.stream import check_streamed, not_in_rows
 from trainlet.planning.tiles.tile import Tile, moments
 
-Order = tuple[Node, ...]
 Levels = list[int]
 Known = dict[tuple[int, int, int], Tile]
 """Tiles by their first and last node in line, and their rows at a time."""
@@ -31,8 +30,8 @@ OUTSIDE = "outside"
 
 
 def choose_tiles(
-    graph: Graph, order: Order, streamed: Node | None = None
-) -> Iterator[tuple[Order, tuple[Tile, ...]]]:
+    graph: Graph, order: NodeOrder, streamed: Node | None = None
+) -> Iterator[tuple[NodeOrder, tuple[Tile, ...]]]:
     """Tiles that lower the largest sum of live bytes of this order, as far as tiles can; and the
     order, in which updates wait for the end of their tile.
 
@@ -56,7 +55,7 @@ def choose_tiles(
         yield from tight.widths(tiles)
 
 
-def untiled_peak(graph: Graph, order: Order, live: Sequence[int]) -> int:
+def untiled_peak(graph: Graph, order: NodeOrder, live: Sequence[int]) -> int:
     """The most live bytes of an order at a moment that no tile can lower, because its node runs on
     no rows.  live: bytes alive at each moment."""
     readers = users(graph.nodes())
@@ -83,7 +82,7 @@ def _fits(
 class _Search:
     """tight: as if all that is alive could lie without gaps.  known: tiles measured so far."""
 
-    def __init__(self, graph: Graph, order: Order, streamed: Node | None) -> None:
+    def __init__(self, graph: Graph, order: NodeOrder, streamed: Node | None) -> None:
         self.graph, self.order, self.streamed, self.tight = graph, order, streamed, True
         self.known: Known = {}
         self.liveness = Liveness(graph)
@@ -112,7 +111,7 @@ class _Search:
                 found.add(n)
         return found
 
-    def arranged(self, tiles: tuple[Tile, ...]) -> Order:
+    def arranged(self, tiles: tuple[Tile, ...]) -> NodeOrder:
         """The order with each tile's nodes together, and the updates among them behind it."""
         tile_of = {n: tile for tile in tiles for n in tile.nodes}
         order: list[Node] = []
@@ -236,7 +235,7 @@ class _Search:
                 return
             yield k
 
-    def widths(self, tiles: tuple[Tile, ...]) -> Iterator[tuple[Order, tuple[Tile, ...]]]:
+    def widths(self, tiles: tuple[Tile, ...]) -> Iterator[tuple[NodeOrder, tuple[Tile, ...]]]:
         """The tiles with as many rows at a time as memory allows, then with fewer."""
         limit = max(self.levels(tiles), default=0)
         wide = (self.widened(tiles, limit - spare) for spare in (0, *(limit // k for k in ROOM)))
@@ -258,7 +257,7 @@ class _Search:
         """When the tile runs."""
         return moments(self.arranged(tiles), tiles)[tile.nodes[0]]
 
-    def finished(self, tiles: tuple[Tile, ...]) -> tuple[Order, tuple[Tile, ...]]:
+    def finished(self, tiles: tuple[Tile, ...]) -> tuple[NodeOrder, tuple[Tile, ...]]:
         """The order, and the tiles with their loops."""
         rows = {tile: key[2] for key, tile in self.known.items()}
         made = (self.tiles.make(t.nodes, rows[t]) for t in tiles)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trainlet.planning.tiles.tile import Band, Fetch, Loop, Slide, Step
+from trainlet.planning.tiles.tile import Band, Fetch, Loop, Slide, TileStep
 
 
-def as_loops(turns: list[list[Step]]) -> tuple[Loop, ...]:
+def as_loops(turns: list[list[TileStep]]) -> tuple[Loop, ...]:
     """The same steps in as few loops as there are kinds of turns in a row."""
     loops: list[Loop] = []
     at = 0
@@ -24,7 +24,7 @@ def as_loops(turns: list[list[Step]]) -> tuple[Loop, ...]:
     return tuple(loops)
 
 
-def _advance(a: list[Step], b: list[Step]) -> list[int] | None:
+def _advance(a: list[TileStep], b: list[TileStep]) -> list[int] | None:
     """By how much each place moves from turn a to turn b; None if they differ otherwise."""
     if len(a) != len(b) or any(_fixed(x) != _fixed(y) for x, y in zip(a, b, strict=True)):
         return None
@@ -32,7 +32,7 @@ def _advance(a: list[Step], b: list[Step]) -> list[int] | None:
     return [q - p for old, new in starts for p, q in zip(old, new, strict=True)]
 
 
-def _fixed(step: Step) -> tuple:
+def _fixed(step: TileStep) -> tuple:
     """What does not change from turn to turn."""
     if isinstance(step, Slide):
         return (step,)
@@ -42,7 +42,7 @@ def _fixed(step: Step) -> tuple:
     return step.node, call.type, [i.type for i in call.inputs], call.attrs
 
 
-def _starts(step: Step) -> list[int]:
+def _starts(step: TileStep) -> list[int]:
     """What may move from turn to turn."""
     if isinstance(step, Slide):
         return []
@@ -51,9 +51,9 @@ def _starts(step: Step) -> list[int]:
     return [place.start for place in (step.result, *step.inputs) if place]
 
 
-def _moving(turn: list[Step], advance: list[int]) -> tuple[Step, ...]:
+def _moving(turn: list[TileStep], advance: list[int]) -> tuple[TileStep, ...]:
     by = iter(advance)
-    body: list[Step] = []
+    body: list[TileStep] = []
     for step in turn:
         if isinstance(step, Band):
             result = replace(step.result, advance=next(by))

@@ -11,7 +11,7 @@ from trainlet.ops.row_access import RowAccess, SummedRowAccess
 from trainlet.planning.buffers import ALIGN
 from trainlet.planning.tiles.loops import as_loops
 from trainlet.planning.tiles.maps import height, row_bytes, rows_of, rows_type
-from trainlet.planning.tiles.tile import Band, Fetch, Overlap, Place, Slide, Step, Tile
+from trainlet.planning.tiles.tile import Band, Fetch, Overlap, Place, Slide, Tile, TileStep
 from trainlet.planning.tiles.walk import Measured, Part, Walk, measure
 
 
@@ -84,7 +84,7 @@ def _tile(
     members: Sequence[Node],
     parts: Sequence[Part],
     measured: Measured,
-    turns: list[list[Step]],
+    turns: list[list[TileStep]],
 ) -> Tile:
     windows = {
         n: rows * part.row_bytes
@@ -104,7 +104,7 @@ class _Unrolled(Walk):
         self, members: Sequence[Node], parts: Sequence[Part], made: int, rows: int
     ) -> None:
         super().__init__(parts, made, rows)
-        self.members, self.turns = members, list[list[Step]]()
+        self.members, self.turns = members, list[list[TileStep]]()
         self.number = {n: k for k, n in enumerate(members)}
 
     def turn(self, end: int, last: bool) -> None:

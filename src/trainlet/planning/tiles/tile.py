@@ -58,7 +58,7 @@ class Fetch:
     advance: int = 0
 
 
-Step = Slide | Fetch | Band
+TileStep = Slide | Fetch | Band
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Loop:
     """The same steps so many times, each time `advance` bytes further in the whole maps."""
 
     times: int
-    body: tuple[Step, ...]
+    body: tuple[TileStep, ...]
 
 
 @dataclass(frozen=True)

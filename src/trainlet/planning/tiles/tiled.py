@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from trainlet.ir.graph import Graph, Node
-from trainlet.planning.order.schedule import Order
+from trainlet.ir.graph import Graph, Node, NodeOrder
 from trainlet.planning.place import plan_graph
 from trainlet.planning.plan import Plan
 from trainlet.planning.tiles.choose import choose_tiles
@@ -14,7 +13,7 @@ CLOSE = 100
 
 def plan_in_tiles(
     graph: Graph,
-    order: Order,
+    order: NodeOrder,
     streamed: Node | None = None,
     every_order: int | None = None,
     effort: str = "greedy",

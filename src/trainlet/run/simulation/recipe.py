@@ -16,7 +16,7 @@ from trainlet.ops.op import OPS
 
 
 @dataclass(frozen=True)
-class Step:
+class RecipeStep:
     """One node: what computes it, and whose values nobody reads any more."""
 
     node: Node
@@ -28,7 +28,7 @@ class Step:
 class Recipe:
     """A graph, or a part of it that begins at `given` nodes, in an order that keeps few values."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[RecipeStep, ...]
     outputs: Mapping[str, Node]
 
     @staticmethod
@@ -40,7 +40,7 @@ class Recipe:
         for n in reversed(nodes):
             dead = tuple(i for i in dict.fromkeys(n.inputs) if i not in kept)
             kept |= set(dead)
-            steps.append(Step(n, find_lowering(n), dead))
+            steps.append(RecipeStep(n, find_lowering(n), dead))
         return Recipe(tuple(reversed(steps)), graph.outputs)
 
     def __call__(

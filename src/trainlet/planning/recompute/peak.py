@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trainlet.planning.recompute.stages import Problem
+from trainlet.planning.recompute.problem import Problem
 
 
 @dataclass(frozen=True)
-class Choice:
+class RecomputeChoice:
     """values: to make again; work: of making them, at least `bound` for any other choice (None:
     nothing is proven); peak: bytes that the model needs."""
 
@@ -30,14 +30,14 @@ def peak_bytes(problem: Problem, chosen: frozenset[int], enough: int | None = No
     """Bytes of the worst moment of a step that makes these values again; once `enough` are
     reached, some number as large."""
     worst = 0
-    for level in Walk(problem, chosen).levels():
+    for level in MemoryModel(problem, chosen).levels():
         worst = max(worst, level)
         if enough is not None and worst >= enough:
             break
     return worst
 
 
-class Walk:
+class MemoryModel:
     """made: the stage in which each value is made again; kept: the values that stay from the
     forward pass; last: the last stage that needs each value, or -1."""
 

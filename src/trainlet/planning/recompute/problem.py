@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from trainlet.ir.graph import Graph, Node
+from trainlet.ir.graph import Graph, Node, NodeOrder
 from trainlet.ir.roles import is_target
 from trainlet.ops.op import OPS, in_place_candidates
 from trainlet.passes.recompute import backward_nodes
 from trainlet.planning.buffers import aligned, in_arena, storage_of
 from trainlet.planning.liveness import Buffers, assign_buffers
-from trainlet.planning.order.schedule import Order
 
 
 @dataclass(frozen=True)
-class Value:
+class ForwardValue:
     """A tensor of the forward pass that may be kept, or made again.
 
     nodes:     what makes it from other values, aliases included; empty for an input, and for what
@@ -42,7 +41,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Moment:
+class BackwardStep:
     """A gradient that reads values.
 
     before:  most bytes, beside values, that are alive since the previous one ran
@@ -61,8 +60,8 @@ class Problem:
     """values: each after its inputs; moments: in order; forward: bytes alive at each moment of
     the forward pass if no value is kept longer than that pass needs it; macs: of a whole step."""
 
-    values: tuple[Value, ...]
-    moments: tuple[Moment, ...]
+    values: tuple[ForwardValue, ...]
+    moments: tuple[BackwardStep, ...]
     forward: tuple[int, ...]
     macs: int
 
@@ -71,7 +70,7 @@ class Problem:
         return [n for k in sorted(chosen) for n in self.values[k].nodes]
 
 
-def forward_first(graph: Graph, order: Order) -> Order:
+def forward_first(graph: Graph, order: NodeOrder) -> NodeOrder:
     """The order with what the forward pass compresses for the backward pass (masks, slices) right
     after what it is made of."""
     backward = backward_nodes(graph)
@@ -89,14 +88,14 @@ def forward_first(graph: Graph, order: Order) -> Order:
     return tuple(sorted(order, key=place.__getitem__))
 
 
-def stages(graph: Graph, order: Order, streamed: Collection[Node] = ()) -> Problem:
+def recompute_problem(graph: Graph, order: NodeOrder, streamed: Collection[Node] = ()) -> Problem:
     """The problem of a graph whose order has the forward pass first; streamed: inputs that come in
     rows, once."""
     return _Builder(graph, order, streamed).problem()
 
 
 class _Builder:
-    def __init__(self, graph: Graph, order: Order, streamed: Collection[Node]) -> None:
+    def __init__(self, graph: Graph, order: NodeOrder, streamed: Collection[Node]) -> None:
         self.graph, self.order, self.streamed = graph, order, streamed
         self.backward = backward_nodes(graph)
         self.readers: dict[Node, list[Node]] = {}
@@ -164,7 +163,7 @@ class _Builder:
 
     def _value(
         self, h: Node, members: list[Node], number: dict[Node, int], buffers: Buffers
-    ) -> Value:
+    ) -> ForwardValue:
         inputs = {
             number[storage_of(i)]
             for m in members
@@ -187,9 +186,11 @@ class _Builder:
         nodes = () if fixed else tuple(sorted(made, key=self.place.__getitem__))
         inputs = set() if fixed else inputs
         size = aligned(h.type.nbytes)
-        return Value(nodes, size, macs, work, _transient(members), tuple(sorted(inputs)), leaves)
+        return ForwardValue(
+            nodes, size, macs, work, _transient(members), tuple(sorted(inputs)), leaves
+        )
 
-    def _moments(self, number: dict[Node, int]) -> tuple[Moment, ...]:
+    def _moments(self, number: dict[Node, int]) -> tuple[BackwardStep, ...]:
         buffers = assign_buffers(self.graph, self.order)
         span: dict[Node, tuple[int, int]] = {}
         for n in self.order:
@@ -214,7 +215,7 @@ class _Builder:
                 reads = self._reads(n)
                 if reads:
                     numbers = frozenset(number[h] for h in reads)
-                    found.append(Moment(numbers, before, between, level))
+                    found.append(BackwardStep(numbers, before, between, level))
                 before = 0 if reads else max(before, level)
             alive -= dies[t]
         return tuple(found)

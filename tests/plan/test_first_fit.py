@@ -8,9 +8,9 @@ from itertools import combinations, islice
 import pytest
 
 from trainlet.ops.op import float32, leaf
-from trainlet.planning.packing import fit
+from trainlet.planning.packing import first_fit
 from trainlet.planning.packing.blocks import Addresses, Block, Slack, count_pairs, height
-from trainlet.planning.packing.fit import Fitting
+from trainlet.planning.packing.first_fit import Fitting
 from trainlet.planning.undo import place_between
 
 NODE = leaf("input", "x", float32(1))
@@ -70,7 +70,7 @@ def test_the_addresses_are_those_of_the_plain_method(seed, tightest):
     rng = random.Random(seed)
     blocks = drawn(rng, rng.randrange(1, 60), moments=rng.choice((3, 20, 100)))
     slack = some_slack(rng, blocks) if seed % 2 else {}
-    assert fit._fitted(blocks, slack, tightest) == plainly(blocks, slack, tightest)
+    assert first_fit._fitted(blocks, slack, tightest) == plainly(blocks, slack, tightest)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -94,13 +94,13 @@ def test_pairs_are_counted(seed):
 
 def counted_tries(monkeypatch) -> list[int]:
     """One entry for each try that is made from now on."""
-    fitted, made = fit._fitted, []
+    fitted, made = first_fit._fitted, []
 
     def counting(order, slack, tightest):
         made.append(1)
         return fitted(order, slack, tightest)
 
-    monkeypatch.setattr(fit, "_fitted", counting)
+    monkeypatch.setattr(first_fit, "_fitted", counting)
     return made
 
 
@@ -112,7 +112,7 @@ def test_no_try_is_made_twice(monkeypatch):
     first = height(search.run(0, 0, 8))
     assert len(made) == 8 and height(search.run(0, 0, 40)) <= first
     assert len(made) == 40
-    assert height(search.best) == min(map(height, islice(fit._tries(blocks, {}), 40)))
+    assert height(search.best) == min(map(height, islice(first_fit._tries(blocks, {}), 40)))
 
 
 def test_a_search_ends_with_the_first_placement_that_is_good_enough(monkeypatch):

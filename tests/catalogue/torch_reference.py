@@ -41,6 +41,19 @@ def _conv2d(x: Tensor, w: Tensor, b: Tensor | None = None, *, padding: Any, **at
     return _last(F.conv2d(_padded(x, padding), w.permute(0, 3, 1, 2), b, **attrs))
 
 
+def _conv_transpose(
+    x: Tensor, w: Tensor, b: Tensor | None = None, *, size: Any, padding: Any, groups: int,
+    **attrs: Any,
+) -> Tensor:  # fmt: skip
+    """Without a border, which is then cut off, or added where no tap reaches it."""
+    weight = w.unflatten(0, (groups, -1)).permute(0, 4, 1, 2, 3).flatten(0, 1)
+    y = F.conv_transpose2d(_first(x), weight, None, groups=groups, **attrs)
+    top, left = padding[:2]
+    y = F.pad(y, (0, size[1] + left, 0, size[0] + top))
+    y = _last(y[:, :, top : top + size[0], left : left + size[1]])
+    return y if b is None else y + b
+
+
 def _clip(x: Tensor, low: float, high: float, inclusive: bool) -> Tensor:
     return x.clamp(low, high) if inclusive else F.hardtanh(x, low, high)
 
@@ -87,6 +100,20 @@ def _distillation(z: Tensor, t: Tensor, temperature: float) -> Tensor:
     own, wanted = (F.log_softmax(v / temperature, 1) for v in (z, t))
     divergence = F.kl_div(own, wanted, reduction="batchmean", log_target=True)
     return temperature**2 * divergence
+
+
+def _gather(x: Tensor, index: Tensor, axes: Any, many: Any, copies: int) -> Tensor:
+    for axis, part in zip(axes, index.split(many), strict=True):
+        x = x.index_select(axis, part)
+    return x
+
+
+def _scatter(g: Tensor, index: Tensor, axes: Any, many: Any, sizes: Any) -> Tensor:
+    for axis, part, size in zip(axes, index.split(many), sizes, strict=True):
+        shape = list(g.shape)
+        shape[axis] = size
+        g = g.new_zeros(shape).index_add(axis, part, g)
+    return g
 
 
 def _slice(x: Tensor, axis: int, start: int, stop: int, step: int = 1) -> Tensor:
@@ -178,9 +205,11 @@ REFERENCE: dict[str, Callable[..., Tensor]] = {
     "broadcast_to": lambda x, shape, factor=1.0: x.expand(shape) * factor,
     "concat": lambda a, b, axis: torch.cat([a, b], axis),
     "conv2d": _conv2d,
+    "conv_transpose": _conv_transpose,
     "cross_entropy": _cross_entropy,
     "clip": _clip,
     "depthwise": _depthwise,
+    "gather": _gather,
     "gelu": F.gelu,
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "hard_sigmoid": F.hardsigmoid,
@@ -202,6 +231,7 @@ REFERENCE: dict[str, Callable[..., Tensor]] = {
     "repeat": _repeat,
     "reshape": torch.reshape,
     "scale": lambda x, factor: x * factor,
+    "scatter": _scatter,
     "sigmoid": torch.sigmoid,
     "silu": F.silu,
     "slice": _slice,

@@ -1,4 +1,4 @@
-"""A model made of one function, and its step compared with autograd's."""
+"""Models made of one function, and a step compared with autograd's."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from trainlet.ir.storage import to_device
 from trainlet.run.evaluate import evaluate_graph
 
 Forward = Callable[[nn.Module, Tensor], Tensor]
+Variant = Callable[[nn.Module, Tensor], Tensor]
 
 
 class Model(nn.Module):
@@ -31,6 +32,27 @@ class Model(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.inner(self, x)
+
+
+class Around(nn.Module):
+    """A variant of [2, 4, 6, 6] maps between a convolution and a sum over what it returns."""
+
+    def __init__(self, variant: Variant) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.p = nn.Parameter(torch.randn(4, 1, 1))
+        self.w = nn.Parameter(torch.randn(4, 1, 3, 2) / 3)
+        self.fc = nn.LazyLinear(3)
+        self.register_buffer("divisor", torch.tensor([[[1.5]], [[-2.0]], [[0.5]], [[4.0]]]))
+        self.register_buffer("causal", nn.Transformer.generate_square_subsequent_mask(6))
+        self.register_buffer("seen", torch.tril(torch.ones(6, 6)).bool())
+        self.variant = variant
+        with torch.no_grad():
+            self(torch.zeros(2, 3, 6, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.variant(self, self.conv(x)).reshape(2, -1))
 
 
 def model(forward: Forward) -> nn.Module:

@@ -1,38 +1,16 @@
 """Every argument of an operator is taken or refused: values and gradients are torch's."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 import trainlet as tl
 from trainlet.errors import DataError, UnsupportedError
 
-Variant = Callable[[nn.Module, Tensor], Tensor]
+from .support import Around, Variant
+
 HIDDEN = float("-inf")
-
-
-class Around(nn.Module):
-    """A variant of [2, 4, 6, 6] maps between a convolution and a sum over what it returns."""
-
-    def __init__(self, variant: Variant) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv = nn.Conv2d(3, 4, 3, padding=1)
-        self.p = nn.Parameter(torch.randn(4, 1, 1))
-        self.w = nn.Parameter(torch.randn(4, 1, 3, 2) / 3)
-        self.fc = nn.LazyLinear(3)
-        self.register_buffer("divisor", torch.tensor([[[1.5]], [[-2.0]], [[0.5]], [[4.0]]]))
-        self.register_buffer("causal", nn.Transformer.generate_square_subsequent_mask(6))
-        self.register_buffer("seen", torch.tril(torch.ones(6, 6)).bool())
-        self.variant = variant
-        with torch.no_grad():
-            self(torch.zeros(2, 3, 6, 6))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.variant(self, self.conv(x)).reshape(2, -1))
 
 
 def attend(h: Tensor, **options) -> Tensor:
@@ -142,9 +120,6 @@ REFUSED: dict[str, tuple[Variant, str]] = {
     "half": (lambda s, h: h.half().float(), r"torch\.float16"),
     "sum in double": (lambda s, h: h.sum(1, dtype=torch.float64).float(), r"float64"),
     "divisor override": (lambda s, h: F.avg_pool2d(h, 2, divisor_override=3), "divisor_override"),
-    "ceil mode": (lambda s, h: F.max_pool2d(h, 4, ceil_mode=True), "ceil_mode"),
-    "reflected": (lambda s, h: F.pad(h, (1, 1, 1, 1), mode="reflect"), "mode='reflect'"),
-    "padded by one": (lambda s, h: F.pad(h, (1, 1), value=1.0), "value=1.0"),
     "hidden keys": (lambda s, h: attend(h, attn_mask=s.seen & (s.causal < 0)), "mask"),
     "autocast": (lambda s, h: _autocast(h), "autocast"),
 }

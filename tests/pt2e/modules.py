@@ -90,6 +90,51 @@ class PaddedAverage(Sandwich):
         return F.avg_pool2d(x, 3, 1, 1)
 
 
+class Larger(Sandwich):
+    """Up-sampled in three ways, with borders that mirror."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(8, 8, 3, 2, 1, 1)
+        self.body = nn.Conv2d(8, 32, 3, padding=1, padding_mode="reflect")
+
+    def middle(self, x: Tensor) -> Tensor:
+        x = self.up(F.interpolate(x, size=5))
+        return F.pixel_shuffle(self.body(x), 2)
+
+
+class Decoder(Sandwich):
+    """Transposed convolutions: clamped, without a bias, of a sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(8, 6, (2, 3), (2, 1), bias=False)
+        self.line = nn.ConvTranspose1d(60, 8, 3, 2, dilation=2)
+
+    def middle(self, x: Tensor) -> Tensor:
+        y = F.relu6(self.up(x))
+        return self.line(y.flatten(1, 2)[:, :60])[:, :, None]
+
+
+class Shuffled(Sandwich):
+    """Parts of channels, as ShuffleNet has them."""
+
+    def middle(self, x: Tensor) -> Tensor:
+        a, b = x.chunk(2, 1)
+        return F.channel_shuffle(torch.cat([b, a], 1), 2).flip(1)
+
+
+class GroupsTransposed(Sandwich):
+    """The channels of its groups have no axis of the weight to themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(8, 8, 2, 2, groups=2)
+
+    def middle(self, x: Tensor) -> Tensor:
+        return self.up(x)
+
+
 class DilatedMaximum(Sandwich):
     def middle(self, x: Tensor) -> Tensor:
         return F.max_pool2d(x, 2, 1, 0, 2)

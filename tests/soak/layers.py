@@ -114,6 +114,53 @@ def residual(rng: Random, x: Value, others: list[Value]) -> Proposal:
     return Proposal(how % made.text, made.part)
 
 
+def transposed_text(rng: Random, channels: int, size: tuple[int, ...]) -> str:
+    dims = len(size)
+    groups = rng.choice([1, 1, 1, channels, *divisors(channels)])
+    outputs = groups * rng.choice([1, 1, 2, 3])
+    kernel = tuple(rng.choice([1, 2, 2, 3, 4]) for _ in size)
+    stride = tuple(rng.choice([1, 2, 2, 3]) for _ in size)
+    padding = tuple(rng.randint(0, (k - 1) // 2) for k in kernel)
+    more = tuple(rng.randint(0, s - 1) for s in stride)
+    options = rng.choice(["", "", ", bias=False", f", dilation={rng.choice([2, 3])}"])
+    return (
+        f"nn.ConvTranspose{dims}d({channels}, {outputs}, {one(kernel)}, {one(stride)}, "
+        f"{one(padding)}, {one(more)}, groups={groups}{options})"
+    )
+
+
+def larger(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """Up-sampled, or with a border, in one of many ways."""
+    channels, *size = x.shape[1:]
+    if rng.random() < 0.4:
+        return module(transposed_text(rng, channels, tuple(size)))
+    to = tuple(rng.randint(max(1, n // 2), 2 * n + 1) for n in size)
+    pads = [rng.randint(0, min(2, n - 1)) for n in reversed(size) for _ in range(2)]
+    mode = rng.choice(["reflect", "replicate", "circular"])
+    return Proposal(rng.choice([
+        f"F.interpolate({{x}}, scale_factor={rng.choice([2, 3, 1.5])})",
+        f"F.interpolate({{x}}, size={one(to) if len(to) == 1 else to})",
+        f"F.pad({{x}}, {pads}, mode={mode!r})",
+        *(["F.pixel_shuffle(torch.cat([{x}, {x}, {x}, {x}], 1), 2)"] if len(size) == 2 else []),
+    ]))  # fmt: skip
+
+
+def reordered(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """Slices repeated, left out, and in another order."""
+    axis = rng.randint(1, x.rank - 1)
+    size = x.shape[axis]
+    index = [rng.randrange(-size, size) for _ in range(rng.randint(1, size + 1))]
+    colons = ":, " * axis
+    repeats = [1] * x.rank
+    repeats[axis] = 2
+    return Proposal(rng.choice([
+        f"{{x}}.flip({axis})", f"{{x}}.roll({rng.randint(1, 3)}, {axis})",
+        f"{{x}}[{colons}{index}]", f"{{x}}.repeat({', '.join(map(str, repeats))})",
+        f"{{x}}.repeat_interleave(2, {axis})",
+        f"F.channel_shuffle({{x}}, {rng.choice(divisors(x.shape[1]))})",
+    ]))  # fmt: skip
+
+
 def map_norm(rng: Random, x: Value, others: list[Value]) -> Proposal:
     return module(norm_text(rng, x.shape[1], maps(x)))
 
@@ -130,7 +177,7 @@ def pool(rng: Random, x: Value, others: list[Value]) -> Proposal:
         options = ", dilation=2"
     if which == "Avg" and rng.random() < 0.5:
         options = ", count_include_pad=False"
-    if rng.random() < 0.03:
+    if rng.random() < 0.2:
         options += ", ceil_mode=True"
     return module(f"nn.{which}Pool{dims}d({one(kernel)}, {one(stride)}, {one(padding)}{options})")
 
@@ -289,15 +336,16 @@ def strange(rng: Random, x: Value, others: list[Value]) -> Proposal:
     """What may be refused, and must not be something else."""
     return Proposal(rng.choice([
         "{x}.detach() + {x}", "torch.exp({x} * 0.1)", "{x}.sum(1, keepdim=True) * 0.1",
-        "{x}.abs()", "F.dropout({x}, 0.5)", "F.elu({x})", "{x}.flip(1)",
+        "{x}.abs()", "F.dropout({x}, 0.5)", "F.elu({x})",
         "torch.where({x} > 0, {x}, 0.1 * {x})", "{x}.amax(1, keepdim=True)", "{x} ** 2",
-        "torch.sqrt({x} * {x} + 1)", "torch.maximum({x}, {x} * 0.5)", "{x}.repeat(1, 2)",
+        "torch.sqrt({x} * {x} + 1)", "torch.maximum({x}, {x} * 0.5)",
     ]))  # fmt: skip
 
 
 COMMON = {arithmetic: 2, activation: 4, joined: 4, part_of: 3, moved: 3, times_parameter: 2,
-          in_place: 1, softmax: 1}  # fmt: skip
-OF_MAPS = {block: 5, convolution: 4, residual: 4, map_norm: 2, pool: 3, adaptive: 1, gate: 1}
+          in_place: 1, softmax: 1, reordered: 2}  # fmt: skip
+OF_MAPS = {block: 5, convolution: 4, residual: 4, map_norm: 2, pool: 3, adaptive: 1, gate: 1,
+           larger: 2}  # fmt: skip
 OF_TOKENS = {linear: 4, layer_norm: 3, attention: 2, scaled_dot: 2, matrix: 2, twice: 1, reduced: 1}
 OF_VECTORS = {linear: 5, layer_norm: 2, twice: 2}
 

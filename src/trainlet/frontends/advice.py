@@ -6,11 +6,7 @@ _RANDOM = "a trainer has no random numbers; leave it out, or pass the numbers as
 
 _INSTEAD = {
     "embedding embedding_bag one_hot": "pass the vectors themselves as a float32 input",
-    "pixel_shuffle channel_shuffle repeat": "write it with view, permute, expand and torch.cat",
-    "einsum tensordot baddbmm": "write it with torch.matmul and permute",
-    "conv3d conv_transpose1d conv_transpose2d": "nn.Conv1d and nn.Conv2d are known",
-    "upsample_nearest2d upsample_bilinear2d": "x[:, :, :, None, :, None].expand(...).reshape(...) "
-    "repeats the pixels of a map",
+    "conv3d conv_transpose3d": "nn.Conv1d, nn.Conv2d and their transposes are known",
 }
 _TABLE = {name: text for names, text in _INSTEAD.items() for name in names.split()}
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from torch.export import Dim, ExportedProgram
-from torch.fx import GraphModule
+from torch.fx import Graph as FxGraph
+from torch.fx import GraphModule, Node
 
 from trainlet.errors import UnsupportedError
 from trainlet.frontends.advice import advice, is_layer
@@ -22,6 +23,7 @@ from trainlet.frontends.torch import export_module
 from trainlet.ops.objective import Loss
 
 LAYERS = frozenset(("conv1d", "conv2d", "linear"))
+_PARTS = frozenset(("chunk", "split", "split_with_sizes", "unbind"))
 _DROPOUT = {
     "dropout": (1, 2), "feature_dropout": (1, 2), "scaled_dot_product_attention": (4,),
 }  # fmt: skip
@@ -73,6 +75,8 @@ def captured(
         module.graph.erase_node(node)  # it compares the shapes of the inputs with the example's
     for node in [n for n in module.graph.nodes if n.target is torch.ops.aten.copy_.default]:
         module.graph.erase_node(node)  # what forward wrote into an input is nobody's here
+    for node in [n for n in module.graph.nodes if operator(n) in _PARTS]:
+        _show_parts(module.graph, node)
     module.recompile()
     outputs = wanted_outputs(program, losses)
     keep_outputs(module, list(outputs.values()))
@@ -80,6 +84,40 @@ def captured(
     size = first.meta["val"].shape[0]
     names = tuple(map(str, program.graph_signature.user_inputs))
     return Captured(module, names, tuple(outputs), size if isinstance(size, int) else None)
+
+
+def _show_parts(graph: FxGraph, node: Node) -> None:
+    """Each part of a tensor that is cut into several, as a slice of its own: a quantiser marks
+    operators that make one tensor."""
+    x: Any = node.args[0]
+    axis = _axis_of_parts(node)
+    size, start = x.meta["val"].shape[axis], 0
+    parts = node.meta["val"]
+    if not isinstance(size, int):
+        return
+    for k, part in enumerate(parts):
+        stop = start + (1 if operator(node) == "unbind" else part.shape[axis])
+        for user in [u for u in node.users if u.args[1] == k]:
+            with graph.inserting_before(user):
+                made = _part(graph, node, x, axis, start, stop)
+            made.meta.update(user.meta)
+            user.replace_all_uses_with(made)
+            graph.erase_node(user)
+        start = stop
+    graph.erase_node(node)
+
+
+def _axis_of_parts(node: Node) -> int:
+    """Given as the last of the positional arguments, or as `dim`; the first dimension if not."""
+    place = 1 if operator(node) == "unbind" else 2
+    given: Any = node.args[place] if len(node.args) > place else node.kwargs.get("dim", 0)
+    return given % node.args[0].meta["val"].ndim  # type: ignore[union-attr]
+
+
+def _part(graph: FxGraph, node: Node, x: Node, axis: int, start: int, stop: int) -> Node:
+    if operator(node) == "unbind":
+        return graph.call_function(torch.ops.aten.select.int, (x, axis, start))
+    return graph.call_function(torch.ops.aten.slice.Tensor, (x, axis, start, stop))
 
 
 def _check_random(node: Any) -> None:

@@ -11,8 +11,8 @@ import torch
 
 from trainlet.errors import DataError, UnsupportedError
 from trainlet.frontends.constants import Constant
-from trainlet.ir.graph import Graph, Node
-from trainlet.ir.types import TensorType
+from trainlet.ir.graph import Graph, Node, unused
+from trainlet.ir.types import DType, TensorType
 from trainlet.ops.layout import inverse
 from trainlet.ops.op import build, leaf
 
@@ -85,10 +85,16 @@ class Importer:
 
     def const(self, array: np.ndarray, name: str) -> Node:
         """A constant leaf; the name is made unique."""
-        while name in self.values:
-            name += "_"
-        self.values[name] = np.asarray(array, np.float32)
-        return leaf("const", name, TensorType(self.values[name].shape))
+        return self._held(np.asarray(array, np.float32), name, "float32")
+
+    def index(self, array: np.ndarray, name: str) -> Node:
+        """The same of integers."""
+        return self._held(np.asarray(array, np.int32), name, "int32")
+
+    def _held(self, array: np.ndarray, name: str, dtype: DType) -> Node:
+        name = unused(name, self.values)
+        self.values[name] = array
+        return leaf("const", name, TensorType(array.shape, dtype))
 
     def build(self, op: str, *inputs: Node, **attrs: object) -> Node:
         """A node labelled with the module being imported."""

@@ -19,6 +19,7 @@ from torch.fx import GraphModule
 from torch.fx import Node as Fx
 
 from trainlet.errors import DataError, GraphError, UnsupportedError
+from trainlet.frontends.aten.moves import COPIES
 from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.operators import call_operator, check_dtype
 from trainlet.frontends.quantized_importer import QuantizedImporter, Weight, clamped
@@ -41,10 +42,12 @@ QUANTIZE_WEIGHT = "quantized_decomposed.quantize_per_channel.default"
 DEQUANTIZE_WEIGHT = "quantized_decomposed.dequantize_per_channel.default"
 CLAMPS = frozenset(("relu", "relu6", "hardtanh", "clamp", "clamp_min"))
 """Activations that are a clamp of the integers before them."""
-MOVES = frozenset(
-    "max_pool1d max_pool2d flatten view reshape permute transpose squeeze unsqueeze slice select "
-    "pad constant_pad_nd dropout contiguous clone alias detach".split()
-)
+MOVES = frozenset((
+    *"max_pool1d max_pool2d flatten view reshape permute transpose squeeze unsqueeze slice select "
+    "pad constant_pad_nd dropout contiguous clone alias detach narrow unflatten expand "
+    "pixel_shuffle pixel_unshuffle channel_shuffle repeat_interleave gather".split(),
+    *COPIES,
+))  # fmt: skip
 """The result holds elements of the input (or zeros): the scale is the same."""
 
 
@@ -224,6 +227,8 @@ class Conversion:
             return value.node
         if isinstance(value, Weight):
             return leaf("param", value.name, TensorType(value.real.shape))
+        if isinstance(value, Constant) and not value.tensor.is_floating_point():
+            return self.at.leaf_of(value)  # an index
         if isinstance(value, (Attribute, Constant)):
             array = self.at.offsets.setdefault(value.name, _array(value))
             return leaf("param", value.name, TensorType(array.shape))

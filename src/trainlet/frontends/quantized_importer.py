@@ -17,9 +17,9 @@ from trainlet.frontends.importer import Importer
 from trainlet.frontends.quantized_layer import Result, quantized_layer, rescaling
 from trainlet.frontends.terms import Names, Term
 from trainlet.ir.graph import Node
-from trainlet.ir.storage import Merged, Storage
+from trainlet.ir.storage import Merged, Storage, user_axis
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import build, leaf
+from trainlet.ops.op import OPS, build, leaf
 from trainlet.ops.quantized.cast import dequantized
 from trainlet.ops.quantized.types import HIGHEST, LOWEST, affine
 
@@ -138,9 +138,12 @@ def _layer(at: QuantizedImporter, op: str, x: Node, w: Node, *bias: Node, **attr
     given, source, goal, names = at.weights[name], affine(x)[0], at.goal(), at.names
     offset = at.offsets[bias[0].name] if bias else np.zeros(len(given.scale))
     scale = _wide_enough(given.scale, source, offset)
-    whole = _rounded(given.real, scale.reshape(-1, *[1] * (given.real.ndim - 1)), LEVELS)
+    channels = OPS[f"{op}_i8"].channel_axis or 0
+    axis = user_axis(how, w.type.shape, channels)
+    along = [-1 if k == axis else 1 for k in range(given.real.ndim)]
+    whole = _rounded(given.real, scale.reshape(along), LEVELS)
     whole_offset = _rounded(offset, np.float64(source) * scale, BIAS_LIMIT)
-    _check_sums(at.label, whole, whole_offset, rescaling(x, scale, goal))
+    _check_sums(at.label, np.moveaxis(whole, axis, 0), whole_offset, rescaling(x, scale, goal))
 
     user = names.biases.get(bias[0].name if bias else name, names.biases.get(name))
     trainable, called = ("param", user) if user else ("const", f"{name}.offset")
@@ -221,8 +224,19 @@ def _mean(
     return at.node("mean_i8", x, axes=axes, keep=True, source=affine(x), **at.goal().attrs)
 
 
-def _move(at: QuantizedImporter, op: str, x: Node, **attrs: Any) -> Node:
-    return at.node(op if op == "reshape" else f"{op}_i8", x, **attrs)
+def _move(at: QuantizedImporter, op: str, x: Node, *index: Node, **attrs: Any) -> Node:
+    return at.node(op if op == "reshape" else f"{op}_i8", x, *index, **attrs)
+
+
+def _repeat(at: QuantizedImporter, op: str, x: Node, shape: tuple[int, ...]) -> Node:
+    """Gathers of the one slice that there is along each dimension that repeats."""
+    x = at.reshape(x, (1,) * (len(shape) - x.type.rank) + x.type.shape)
+    for axis, size in enumerate(shape):
+        if size != x.type.shape[axis]:
+            index = at.index(np.zeros(size), f"{at.label}.index")
+            attrs = {"axes": (axis,), "many": (size,), "copies": size}
+            x = at.node("gather_i8", x, index, **attrs)
+    return x
 
 
 def _pad(
@@ -248,9 +262,10 @@ def _leaky_relu(at: QuantizedImporter, op: str, x: Node, slope: float) -> Node:
 
 
 _INTEGER_OPERATORS: dict[str, Callable[..., Node]] = {
-    **dict.fromkeys(("conv2d", "depthwise", "linear"), _layer),
+    **dict.fromkeys(("conv2d", "conv_transpose", "depthwise", "linear"), _layer),
     **dict.fromkeys(("add", "mul"), _binary),
-    **dict.fromkeys(("permute", "reshape", "slice"), _move),
+    **dict.fromkeys(("gather", "permute", "reshape", "slice"), _move),
+    "broadcast_to": _repeat,
     "avg_pool": _avg_pool,
     "max_pool": _max_pool,
     "sum_to": _mean,

@@ -36,7 +36,8 @@ OBSERVERS = {
     "mse": (MseObserver, PerChannelMseObserver),
 }
 CONVOLUTIONS = frozenset(("conv1d", "conv2d"))
-LAYERS = CONVOLUTIONS | {"linear"}
+TRANSPOSED = frozenset(("conv_transpose1d", "conv_transpose2d"))
+LAYERS = CONVOLUTIONS | TRANSPOSED | {"linear"}
 
 
 class Int8Quantizer(Quantizer):
@@ -56,9 +57,12 @@ class Int8Quantizer(Quantizer):
             tensor = FakeQuantize.with_args(observer=MovingAverageMinMaxObserver)
             channel = FakeQuantize.with_args(observer=MovingAveragePerChannelMinMaxObserver)
         self.activation = QuantizationSpec(torch.int8, tensor, -128, 127, torch.per_tensor_affine)
-        self.weight = QuantizationSpec(
-            torch.int8, channel, -127, 127, torch.per_channel_symmetric, ch_axis=0
-        )
+        self.weights = [
+            QuantizationSpec(
+                torch.int8, channel, -127, 127, torch.per_channel_symmetric, ch_axis=axis
+            )
+            for axis in (0, 1)
+        ]
 
     def heads(self, model: GraphModule) -> set[Node]:
         """The layers that stay float32: a weight is a float or an integer for all who read it."""
@@ -86,11 +90,14 @@ class Int8Quantizer(Quantizer):
         x, w, *bias = _nodes(n)
         if w.op != "get_attr" or x.op == "get_attr":
             return
+        transposed = operator(n) in TRANSPOSED
+        if transposed and _groups(n) != 1:
+            return  # the channels of a group have no axis of their own
         source: Any = self.activation
         if bias:  # it is in units of the input's scale: layers that share it share that scale
             first = self.first.setdefault(str(bias[0].target), (x, n))
             source = source if first == (x, n) else SharedQuantizationSpec(first)
-        self.mark(n, {x: source, w: self.weight}, self.fused(n))
+        self.mark(n, {x: source, w: self.weights[transposed]}, self.fused(n))
 
     def binary(self, n: Node) -> None:
         """Of two tensors that are integers already; alone, it is not worth a quantisation."""
@@ -101,11 +108,11 @@ class Int8Quantizer(Quantizer):
 
     def average(self, n: Node) -> None:
         """Over the whole map, with a scale of its own; over windows it keeps the input's."""
-        x, kernel, _, padding, ceil, count_padding, divisor = _arguments(
+        x, kernel, _, padding, _, count_padding, divisor = _arguments(
             n, None, (), 0, False, True, None
         )
         padded = any(_tuple(padding))
-        if not (ceil or divisor):
+        if not divisor:
             if not padded and _tuple(kernel) == _spots(x):
                 self.rescaled(n)
             elif not (padded and count_padding):
@@ -127,8 +134,8 @@ class Int8Quantizer(Quantizer):
             self.rescaled(n)
 
     def maximum(self, n: Node) -> None:
-        _, _, _, _, dilation, ceil = _arguments(n, None, (), 0, 1, False)
-        if not ceil and set(_tuple(dilation)) == {1}:
+        _, _, _, _, dilation, _ = _arguments(n, None, (), 0, 1, False)
+        if set(_tuple(dilation)) == {1}:
             self.move(n)
 
     def clamp(self, n: Node) -> None:
@@ -153,8 +160,9 @@ class Int8Quantizer(Quantizer):
             self.mark(n, {x: self.activation}, n, SharedQuantizationSpec((x, n)))
 
     def pad(self, n: Node) -> None:
+        """constant_pad_nd has the value where pad has its mode."""
         _, _, mode, value = _arguments(n, (), "constant", 0)
-        if mode in ("constant", 0) and not value:
+        if mode in ("constant", "reflect", "replicate", "circular", 0) and not value:
             self.move(n)
 
     def concat(self, n: Node) -> None:
@@ -202,6 +210,11 @@ def _ancestors(node: Node) -> set[Node]:
             found.add(n)
             todo.extend(n.all_input_nodes)
     return found
+
+
+def _groups(n: Node) -> Any:
+    """Of a transposed convolution."""
+    return n.kwargs.get("groups", _arguments(n, None, None, 1, 0, 0, 1, 1)[6])
 
 
 def _nodes(n: Node) -> list[Node]:

@@ -9,6 +9,7 @@ the terms of the user's model.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from math import prod
 
 import numpy as np
 
@@ -88,6 +89,15 @@ class Merged:
 def storage(leaf: Node) -> Storage:
     """The leaf's storage; without the attribute it is plain."""
     return leaf.attrs.get("storage") or Storage.plain(leaf.type.shape)
+
+
+def user_axis(how: Storage, shape: tuple[int, ...], axis: int) -> int:
+    """The axis of the user's array that lies along an axis of a leaf of this shape."""
+    numbers = np.arange(prod(shape)).reshape(how.shape)
+    stored = np.transpose(numbers, how.permutation).reshape(shape)
+    last = stored.take(-1, axis).reshape(-1)[0]
+    moving = np.flatnonzero(np.array(np.unravel_index(last, how.shape)))
+    return int(moving[0]) if len(moving) else 0
 
 
 def to_device(leaf: Node, array: np.ndarray) -> np.ndarray:

@@ -49,6 +49,10 @@ def _axes(n: Node, permutation: Permutation) -> Mapping[str, Any]:
     return {"axes": tuple(sorted(permutation[k] for k in n.attrs["axes"]))}
 
 
+def _axes_in_order(n: Node, permutation: Permutation) -> Mapping[str, Any]:
+    return {"axes": tuple(permutation[k] for k in n.attrs["axes"])}
+
+
 def _each_axis(name: str) -> Callable[[Node, Permutation], Mapping[str, Any]]:
     """Of an attribute that has an entry for each axis."""
     return lambda n, permutation: {name: tuple(n.attrs[name][k] for k in inverse(permutation))}
@@ -58,6 +62,7 @@ ELEMENTWISE = Layout(broadcasts=True)
 ALONG_AXIS = Layout(attrs=_axis)
 ALONG_AXIS_OF_BOTH = Layout(attrs=_axis, maps=2)
 ALONG_AXES = Layout(attrs=_axes)
+ALONG_AXES_IN_ORDER = Layout(attrs=_axes_in_order)
 TO_SHAPE = Layout(attrs=_each_axis("shape"))
 PADS_SIDES = Layout(attrs=_each_axis("padding"))
 PERMUTES = Layout(permutes=lambda node: node.attrs["permutation"])

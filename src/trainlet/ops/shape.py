@@ -9,7 +9,14 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import LOOPS
-from trainlet.ops.layout import ALONG_AXIS, ALONG_AXIS_OF_BOTH, ELEMENTWISE, PERMUTES, inverse
+from trainlet.ops.layout import (
+    ALONG_AXIS,
+    ALONG_AXIS_OF_BOTH,
+    ELEMENTWISE,
+    PERMUTES,
+    Permutation,
+    inverse,
+)
 from trainlet.ops.op import (
     OPS,
     Literal,
@@ -24,6 +31,8 @@ from trainlet.ops.op import (
     typed,
 )
 from trainlet.ops.row_access import channel_rows
+
+Shape = tuple[int, ...]
 
 
 def _infer_reshape(x: TensorType, shape: tuple[int, ...]) -> TensorType:
@@ -73,9 +82,8 @@ def _infer_permute(x: TensorType, permutation: tuple[int, ...]) -> TensorType:
     return x.with_shape(tuple(x.shape[k] for k in permutation))
 
 
-def _call_permute(n: Node) -> tuple[Literal, ...]:
-    """Four loops over the result and the input's stride in each; neighbours are merged."""
-    permutation, shape = n.attrs["permutation"], n.inputs[0].type.shape
+def _merged(shape: Shape, permutation: Permutation) -> list[list[int]]:
+    """(size, stride in the input) of each loop over the result; neighbours are merged."""
     merged: list[list[int]] = []
     for k in permutation:
         stride = prod(shape[k + 1 :])
@@ -85,9 +93,34 @@ def _call_permute(n: Node) -> tuple[Literal, ...]:
             merged[-1] = [merged[-1][0] * shape[k], stride]
         else:
             merged.append([shape[k], stride])
+    return merged
+
+
+def _call_permute(n: Node) -> tuple[Literal, ...]:
+    """Four loops over the result and the input's stride in each."""
+    permutation, shape = n.attrs["permutation"], n.inputs[0].type.shape
+    merged = _merged(shape, permutation)
     require(len(merged) <= LOOPS, f"permutation {permutation} of {shape} needs over {LOOPS} loops")
     padded = [[1, 0]] * (LOOPS - len(merged)) + merged
     return *(size for size, _ in padded), *(stride for _, stride in padded)
+
+
+def permutations_in_loops(shape: Shape, permutation: Permutation) -> list[Permutation]:
+    """Permutations that, one after the other, are this one, each in as few loops as the kernel has.
+
+    Where it has too many, its last dimensions are moved to the end one by one.
+    """
+    made: list[Permutation] = []
+    for tail in range(len(shape) - 1, 0, -1):
+        if len(_merged(shape, permutation)) <= LOOPS:
+            break
+        last = permutation[tail]
+        others = [k for k in range(tail + 1) if k != last]
+        move = (*others, last, *range(tail + 1, len(shape)))
+        shape = tuple(shape[k] for k in move)
+        permutation = tuple(move.index(k) for k in permutation)
+        made.append(move)
+    return [*made, permutation]
 
 
 register(

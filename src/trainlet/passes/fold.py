@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from trainlet.ir.graph import Graph, Node, unused, users
-from trainlet.ir.storage import storage
+from trainlet.ir.storage import storage, user_axis
 from trainlet.ir.types import TensorType
 from trainlet.ops.norm import BATCH_NORM
 from trainlet.ops.op import OPS, build, leaf
@@ -53,8 +53,10 @@ class _Fold:
         scale = self.value(gamma) * self.value(factor)
         moved = self.value(gamma) * self.value(term)
         moved = moved + (self.value(bias[0]) * scale if bias else 0)
-        user = self.value(weight)
-        name = self.add(f"{weight.name}.folded", user * scale.reshape(-1, *[1] * (user.ndim - 1)))
+        user, channels = self.value(weight), OPS[before.op].channel_axis or 0
+        axis = user_axis(storage(weight), weight.type.shape, channels)
+        along = [-1 if k == axis else 1 for k in range(user.ndim)]
+        name = self.add(f"{weight.name}.folded", user * scale.reshape(along))
         scaled = leaf("const", name, weight.type, storage=storage(weight))
         return build(before.op, x, scaled, self.moved(beta, moved), label=norm.name, **before.attrs)
 

@@ -1,4 +1,5 @@
-"""Grouped convolution and its gradients, in int8, block floating point and float32.
+"""Grouped convolution, transposed or not, and its gradients, in int8, block floating point and
+float32.
 
 x [E,N,H,W,C], w [E,O,KH,KW,C/groups], channels last.
 """
@@ -109,3 +110,55 @@ def _weight_sums(n: Node, g: Tensor, x: Tensor) -> Tensor:
 
 
 weight_gradients("conv2d", _weight_sums)
+
+
+def _swapped(w: Tensor, groups: int) -> Tensor:
+    """As `trainlet.ops.conv_transpose.swapped`: outputs in the place of inputs."""
+    split = w.unflatten(1, (groups, -1))
+    return split.permute(0, 1, 5, 3, 4, 2).flatten(1, 2)
+
+
+def _spread_sums(n: Node, x: Tensor, w: Tensor) -> Tensor:
+    """A transposed convolution: what an input gradient of a convolution sums."""
+    return _transposed_sums(n, x, _swapped(w, n.attrs["groups"]))
+
+
+@lowering("conv_transpose_i8")
+def conv_transpose_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
+    zero = n.attrs["source"][1]
+    bound = layer_bound(w, zero, w[0, 0].numel(), (2, 3, 4))
+    sums = _spread_sums(n, real_input(x, zero, float_for(bound)), w)
+    total, bias = aligned(sums, b[:, None, None, None])
+    made, small = biased(total, bias, bound)
+    return rescaled(made, Factor.of(q), n, small).reshape(-1, *n.type.shape)
+
+
+@lowering("conv_transpose")
+def conv_transpose(n: Node, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    total = _spread_sums(n, x, w)
+    if b is None:
+        return total
+    total, bias = aligned(total, b[:, None, None, None])
+    return total + bias
+
+
+def _gathered_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
+    """The input gradient of a transposed convolution: a convolution of the result's."""
+    groups, window = n.attrs["groups"], _window(n, g)
+    sums = _sums(g, _swapped(w, groups), window, groups)
+    return sums.reshape(sums.shape[0], g.shape[1], *window.out, -1)
+
+
+map_gradients("conv_transpose", _gathered_sums)
+
+
+def _weight_sums_transposed(n: Node, g: Tensor, x: Tensor) -> Tensor:
+    groups, window = n.attrs["groups"], _window(n, g)
+    inputs = rows(x).unflatten(2, (groups, -1)).permute(2, 0, 1, 3)
+    pairs = zip(inputs, _patches(g, window, groups), strict=True)
+    made = torch.cat([inner_products(own, patches) for own, patches in pairs], 1)
+    channels = n.type.shape[3] * groups, *n.type.shape[1:3], n.type.shape[0] // groups
+    return _swapped(made.reshape(made.shape[0], *channels), groups)
+
+
+weight_gradients("conv_transpose", _weight_sums_transposed)

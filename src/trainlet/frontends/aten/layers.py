@@ -38,6 +38,47 @@ def _conv(
     return at.channels_last("conv2d", x, weight, *bias, **attrs, groups=groups)
 
 
+@aten("conv_transpose2d", "conv_transpose1d")
+def _conv_transpose(
+    at: Importer,
+    x: Node,
+    w: Node,
+    b: Node | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    output_padding: Sequence[int],
+    groups: int,
+    dilation: Sequence[int],
+) -> Node:
+    given = (stride, padding, output_padding, groups, dilation)
+    if x.type.rank == w.type.rank - 1:  # without a batch
+        y = _conv_transpose(at, at.reshape(x, (1, *x.type.shape)), w, b, *given)
+        return at.reshape(y, y.type.shape[1:])
+    inputs, outputs, *kernel = w.type.shape
+    size, step, reach = (spatial(x, v) for v in (kernel, stride, dilation))
+    border, more = spatial(x, padding, missing=0), spatial(x, output_padding, missing=0)
+    if any(m >= s for m, s in zip(more, step, strict=True)):
+        raise UnsupportedError(
+            f"output_padding {list(output_padding)} of stride {list(stride)}; allowed: less than "
+            "the stride"
+        )
+    before = x.type.shape[2:] if x.type.rank == 4 else (1, x.type.shape[2])
+    after = tuple(
+        (n - 1) * s - 2 * p + d * (k - 1) + m + 1
+        for n, s, p, d, k, m in zip(before, step, border, reach, size, more, strict=True)
+    )
+    spots = range(2, w.type.rank)
+    if groups == 1:
+        weight = at.permute(w, 1, *spots, 0)
+    else:
+        split = at.reshape(w, (groups, inputs // groups, outputs, *kernel))
+        weight = at.permute(split, 0, 2, *(k + 1 for k in spots), 1)
+    weight = at.reshape(weight, (groups * outputs, *size, inputs // groups))
+    bias = () if b is None else (b,)
+    attrs = {"stride": step, "padding": (*border, *border), "dilation": reach, "groups": groups}
+    return at.channels_last("conv_transpose", x, weight, *bias, size=after, **attrs)
+
+
 @aten("convolution")
 def _convolution(
     at: Importer,
@@ -51,10 +92,10 @@ def _convolution(
     output_padding: Sequence[int],
     groups: int,
 ) -> Node:
-    if transposed or any(output_padding):
-        raise UnsupportedError("a transposed convolution; use a convolution and an upsampling")
     if w.type.rank not in (3, 4):
         raise UnsupportedError(f"a convolution over {w.type.rank - 2} dimensions; allowed: 1, 2")
+    if transposed:
+        return _conv_transpose(at, x, w, b, stride, padding, output_padding, groups, dilation)
     return _conv(at, x, w, b, stride, padding, dilation, groups)
 
 

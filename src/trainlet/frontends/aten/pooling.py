@@ -40,7 +40,8 @@ def _max_pool(
 ) -> Node:
     size, step, reach = (spatial(x, v) for v in (kernel, stride or kernel, dilation))
     border = pads(x, padding)
-    _check_ceil(ceil_mode, x, size, step, border, reach)
+    if ceil_mode:
+        border = _rounded_up(x, size, step, border, reach)
     return at.channels_last("max_pool", x, kernel=size, stride=step, padding=border, dilation=reach)
 
 
@@ -58,22 +59,40 @@ def _avg_pool(
         raise UnsupportedError(f"divisor_override={divisor_override}; allowed: None")
     size, step = (spatial(x, v) for v in (kernel, stride or kernel))
     border = pads(x, padding)
-    _check_ceil(ceil_mode, x, size, step, border)
-    attrs = {"kernel": size, "stride": step, "padding": border}
+    whole = _rounded_up(x, size, step, border) if ceil_mode else border
+    if whole != border and count_include_pad:
+        # the padding that is asked for counts, what rounding up adds does not
+        x = _framed(at, x, border)
+        whole = (0, 0, whole[2] - border[2], whole[3] - border[3])
+        count_include_pad = False
+    attrs = {"kernel": size, "stride": step, "padding": whole}
     return at.channels_last("avg_pool", x, **attrs, count_padding=count_include_pad)
 
 
-def _check_ceil(
-    ceil_mode: bool, x: Node, size: Pair, step: Pair, border: Pads, reach: Pair = (1, 1)
-) -> None:
-    """Raise UnsupportedError where rounding up makes another size than rounding down."""
+def _framed(at: Importer, x: Node, border: Pads) -> Node:
+    """x with zeros around its map or sequence."""
+    top, left, bottom, right = border
+    for axis, before, after in ((x.type.rank - 2, top, bottom), (x.type.rank - 1, left, right)):
+        if before or after:
+            size = x.type.shape[axis] + before + after
+            x = at.build("spread", x, axis=axis, start=before, size=size, step=1)
+    return x
+
+
+def _rounded_up(x: Node, size: Pair, step: Pair, border: Pads, reach: Pair = (1, 1)) -> Pads:
+    """The border with which rounding down makes as many windows as rounding up: a last window that
+    is not whole is there if it begins before the border behind the map."""
     shape = x.type.shape[2:] if x.type.rank == 4 else (1, x.type.shape[2])
-    sides = zip(border[:2], border[2:], strict=True)
-    for n, k, s, d, side in zip(shape, size, step, reach, sides, strict=True):
-        if ceil_mode and (n + sum(side) - d * (k - 1) - 1) % s:
-            raise UnsupportedError(
-                "ceil_mode=True with a size that the stride does not divide; pad the input"
-            )
+    ends = []
+    for n, k, s, d, before, after in zip(
+        shape, size, step, reach, border[:2], border[2:], strict=True
+    ):
+        long = d * (k - 1) + 1
+        many = -(-(n + before + after - long) // s) + 1
+        if (many - 1) * s >= n + before:
+            many -= 1
+        ends.append(max(after, (many - 1) * s + long - n - before))
+    return border[0], border[1], ends[0], ends[1]
 
 
 _entered(_max_pool, "max_pool")

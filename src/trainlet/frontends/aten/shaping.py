@@ -8,9 +8,9 @@ from math import prod
 
 import numpy as np
 
-from trainlet.errors import UnsupportedError
+from trainlet.frontends.aten.moves import moved
 from trainlet.frontends.aten.table import aten
-from trainlet.frontends.importer import Importer
+from trainlet.frontends.importer import Importer, number
 from trainlet.ir.graph import Node
 
 
@@ -160,19 +160,64 @@ def _stack(at: Importer, parts: Sequence[Node], axis: int) -> Node:
 @aten("pad")
 def _pad(at: Importer, x: Node, pads: Sequence[int], mode: str, value: float | None) -> Node:
     if mode != "constant":
-        raise UnsupportedError(f"mode={mode!r}; allowed: 'constant'")
+        return moved("pad")(at, x, pads, mode, None)  # type: ignore[return-value]
     return _constant_pad(at, x, pads, value or 0)
 
 
 @aten("constant_pad_nd")
 def _constant_pad(at: Importer, x: Node, pads: Sequence[int], value: float) -> Node:
-    if value:
-        raise UnsupportedError(f"value={value}; allowed: 0")
+    """A negative border is cut off."""
     for k in range(0, len(pads), 2):
         axis, (before, after) = x.type.rank - 1 - k // 2, pads[k : k + 2]
-        if min(before, after) < 0:
-            raise UnsupportedError(f"negative padding {list(pads)}; slice instead")
-        if before or after:
-            size = x.type.shape[axis] + before + after
-            x = at.build("spread", x, axis=axis, start=before, size=size, step=1)
+        size = x.type.shape[axis]
+        x = _part(at, x, axis, max(0, -before), size + min(0, after))
+        x = _bordered(at, x, axis, max(0, before), max(0, after), number(value, "value"))
     return x
+
+
+def _bordered(at: Importer, x: Node, axis: int, before: int, after: int, value: float) -> Node:
+    if not before and not after:
+        return x
+    if not value:
+        size = x.type.shape[axis] + before + after
+        return at.build("spread", x, axis=axis, start=before, size=size, step=1)
+    for count, first in ((before, True), (after, False)):
+        if count:
+            shape = (*x.type.shape[:axis], count, *x.type.shape[axis + 1 :])
+            border = at.const(np.full(shape, value), f"{at.label}.border")
+            parts = (border, x) if first else (x, border)
+            x = at.build("concat", *parts, axis=axis)
+    return x
+
+
+@aten("pixel_shuffle")
+def _pixel_shuffle(at: Importer, x: Node, factor: int) -> Node:
+    """Of [.., C f f, H, W] to [.., C, H f, W f], channels last: most of it is copied in runs."""
+    *lead, channels, height, width = x.type.shape
+    n, f, own = prod(lead), factor, channels // factor**2
+    last = at.permute(at.reshape(x, (n, channels, height, width)), 0, 2, 3, 1)
+    split = at.reshape(last, (n, height, width, own, f, f))
+    large = at.permute(split, 0, 1, 4, 2, 5, 3)
+    y = at.permute(at.reshape(large, (n, height * f, width * f, own)), 0, 3, 1, 2)
+    return at.reshape(y, (*lead, own, height * f, width * f))
+
+
+@aten("pixel_unshuffle")
+def _pixel_unshuffle(at: Importer, x: Node, factor: int) -> Node:
+    *lead, channels, height, width = x.type.shape
+    n, f, h, w = prod(lead), factor, height // factor, width // factor
+    last = at.permute(at.reshape(x, (n, channels, height, width)), 0, 2, 3, 1)
+    split = at.reshape(last, (n, h, f, w, f, channels))
+    small = at.permute(split, 0, 1, 3, 5, 2, 4)
+    y = at.permute(at.reshape(small, (n, h, w, channels * f * f)), 0, 3, 1, 2)
+    return at.reshape(y, (*lead, channels * f * f, h, w))
+
+
+@aten("channel_shuffle", "native_channel_shuffle")
+def _channel_shuffle(at: Importer, x: Node, groups: int) -> Node:
+    n, channels, *spots = x.type.shape
+    rank = x.type.rank
+    last = at.permute(x, 0, *range(2, rank), 1)
+    split = at.reshape(last, (n, *spots, groups, channels // groups))
+    mixed = at.permute(split, *range(rank - 1), rank, rank - 1)
+    return at.permute(at.reshape(mixed, (n, *spots, channels)), 0, rank - 1, *range(1, rank - 1))

@@ -7,8 +7,10 @@ Forward, the arithmetic of TensorFlow Lite's reference kernels, bit for bit; bac
 from trainlet.ops.quantized import (
     cast,
     conv,
+    conv_transpose,
     depthwise,
     elementwise,
+    gather,
     leaky_relu,
     linear,
     lookup,
@@ -22,9 +24,11 @@ from trainlet.ops.quantized.gradient import direct
 __all__ = [
     "cast",
     "conv",
+    "conv_transpose",
     "depthwise",
     "direct",
     "elementwise",
+    "gather",
     "leaky_relu",
     "linear",
     "lookup",

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import trainlet.ops.shape  # noqa: F401  it registers the float twins
 from trainlet.ir.graph import Node
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.layout import PADS_SIDES
@@ -21,6 +20,7 @@ from trainlet.ops.quantized.gradient.shape import (
 )
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import affine, int8
+from trainlet.ops.shape import permutations_in_loops
 
 Rule = Callable[[Node, Node], list[Thunk | None]]
 Padding = tuple[tuple[int, int], ...]
@@ -87,7 +87,9 @@ _moves_bytes("concat", 2, concat_gradients, [
 def permuted(x: Node, permutation: tuple[int, ...]) -> Node:
     """Floats or quantised elements in another order of dimensions."""
     op = "permute_i8" if x.type.dtype == "int8" else "permute"
-    return build(op, x, permutation=permutation, label=x.name)
+    for part in permutations_in_loops(x.type.shape, permutation):
+        x = build(op, x, permutation=part, label=x.name)
+    return x
 
 
 def joined(a: Node, b: Node, axis: int, label: str) -> Node:

@@ -76,7 +76,7 @@ def _shape_dw(
     return g.shape[3], *kernel, x.shape[3] // groups
 
 
-def _narrow(n: Node, ratio: float) -> Node:
+def narrow_groups(n: Node, ratio: float) -> Node:
     """The leading input channels; in a grouped convolution, the leading groups."""
     (g, x, e), groups = n.inputs, n.attrs["groups"]
     if groups == 1:
@@ -98,5 +98,5 @@ LayerDw(
         ("int16", (1, 3, 6, 6), (1, 7, 6, 4), {"kernel": (3, 3), **ODD}),
         ("int8", (1, 3, 6, 6), (1, 7, 6, 4), {"kernel": (3, 3), **ODD}),
     ],
-    narrow=_narrow,
+    narrow=narrow_groups,
 ).register()

@@ -18,6 +18,7 @@ from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS, Literal, Op, Sample, build, float32, register, typed
 from trainlet.ops.quantized.gradient import (  # noqa: F401  they register what is fused here
     conv,
+    conv_transpose,
     depthwise,
     linear,
     reduce,

@@ -51,6 +51,8 @@ class LayerDx:
 
     sums:    (gradient, weight, scales, bits dropped before, **attrs) -> exact sums
     samples: (dtype, largest mantissa, shapes of g and w, attrs)
+    macs:    (type of the gradient, node) -> multiply-accumulates; by default each element of g
+             meets its output's weights
     """
 
     name: str
@@ -60,6 +62,7 @@ class LayerDx:
     axis: int
     samples: Sequence[tuple[str, int | None, tuple[int, ...], tuple[int, ...], dict]]
     rows: Callable[[Node], RowAccess | None] = lambda n: None
+    macs: Callable[[TensorType, Node], int] | None = None
 
     def exponent(
         self, g: Any, w: Any, r: Any, e: Any, gain: Any, bound: Any, **attrs: Any
@@ -100,6 +103,8 @@ class LayerDx:
 
         def macs(n: Node) -> int:
             w = n.inputs[1].type
+            if self.macs:
+                return self.macs(dx_type(n), n)
             return n.inputs[0].type.size * w.size // w.shape[self.axis]
 
         for name, infer, meaning, exponents, rows in (

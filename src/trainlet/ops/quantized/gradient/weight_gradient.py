@@ -67,6 +67,7 @@ class LayerDw:
     literals: node -> sizes for the C call; `scale`, `zero` and the width of a mantissa follow
     axis:     of the weight's output channels
     samples:  (dtype, shapes of g and x, attrs); `source`, the scale and zero point of x, in all
+    macs:     node -> multiply-accumulates; by default each element of g meets its output's weights
     """
 
     name: str
@@ -77,6 +78,7 @@ class LayerDw:
     source: tuple[float, int]
     samples: Sequence[tuple[str, tuple[int, ...], tuple[int, ...], dict]]
     narrow: Callable[[Node, float], Node] = leading_inputs
+    macs: Callable[[Node], int] | None = None
 
     def infer(
         self, g: TensorType, x: TensorType, e: TensorType, *, scale: float, zero: int, **attrs: Any
@@ -98,6 +100,9 @@ class LayerDw:
             {0: draw_block(dtype, g), 1: draw_int8(x), 2: draw_exponent(-21)},
         )
 
+    def _macs(self, n: Node) -> int:
+        return n.inputs[0].type.size * n.type.size // n.type.shape[self.axis]
+
     def register(self) -> None:
         register(
             Op(
@@ -112,7 +117,7 @@ class LayerDw:
                     n.attrs["zero"],
                     width(n.inputs[0].type),
                 ),
-                macs=lambda n: n.inputs[0].type.size * n.type.size // n.type.shape[self.axis],
+                macs=self.macs or self._macs,
                 samples=[self.sample(*sample) for sample in self.samples],
             )
         )

@@ -143,6 +143,7 @@ def test_what_cannot_be_meant_is_refused_by_its_name(name: str):
         lambda s, h: h / 0,
         lambda s, h: h / torch.zeros(6),
         lambda s, h: h * float("nan"),
+        lambda s, h: h + float("inf"),
         lambda s, h: h * s.causal,
         lambda s, h: F.pad(h, (1, 1), value=HIDDEN),
     ],

@@ -1,7 +1,7 @@
 # make demo    a network learns on an emulated microcontroller
 # make test    the tests                  make check   lint, format, types, floors
 # make wheel   dist/trainlet-*.whl        make clean   caches and build products
-# make test-slow   the long evidence: integer gradients on every device, torchao's slow conversions
+# make test-slow   tests of more than ten seconds each: integer gradients on every device, torchao's
 # make matrix      every odd size, scheme, optimiser, gradient, core and compiler, STRENGTH=3 at a time
 # make soak    random networks, the C against the oracle and torch: MINUTES=10 or NETWORKS=3000
 # make mutants planted faults, each of which a test has to catch; ARGS="--only plan" for some

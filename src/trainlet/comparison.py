@@ -31,7 +31,7 @@ from trainlet.ops.op import OPS, leaf
 from trainlet.passes.resolve import resolve
 from trainlet.passes.update import PREFIX, Training
 from trainlet.run.device import Targets
-from trainlet.run.trainer import Inputs, by_name
+from trainlet.run.trainer import Inputs, by_name, check_names, input_array, target_arrays
 
 TOLERANCE = 1e-4
 """Of the largest gradient of a parameter; what passes compute ahead is float32."""
@@ -142,40 +142,35 @@ class _Fed:
 
     inputs: list[Node]
     targets: list[Node]
-    classes: list[int]
+    classes: dict[Node, int]
 
     @staticmethod
     def of(training: Training) -> _Fed:
         leaves, outputs = training.step.leaves("input"), predictions(training.step)
         targets = [n for n in leaves if is_target(n)]
-        classes = [label_classes(n, training.losses, outputs) for n in targets]
+        classes = {n: label_classes(n, training.losses, outputs) for n in targets}
         return _Fed([n for n in leaves if not is_target(n)], targets, classes)
 
 
 def _trials(fed: _Fed, x: Any, y: Any) -> Iterator[tuple[list[np.ndarray], list[np.ndarray]]]:
     """Inputs and targets."""
-    shapes = [storage(n).shape for n in fed.inputs]
-    if x is not None:
+    if x is not None or y is not None:
+        if x is None or y is None:
+            raise DataError("x and y go together: give both, or neither")
         given = by_name([n.name for n in fed.inputs], x, "inputs")
-        arrays = [np.asarray(given[n.name], np.float32) for n in fed.inputs]
-        if y is None or [a.shape for a in arrays] != shapes:
-            found = [a.shape for a in arrays]
-            raise DataError(f"x has the shapes {found}; allowed: {shapes}, with a target y")
-        names = [target_name(n) for n in fed.targets]
-        wanted = by_name(names, y, "targets")
+        check_names(fed.inputs, given)
+        targets = target_arrays(fed.targets, fed.classes.__getitem__, y)
         yield (
-            arrays,
-            [
-                np.asarray(wanted[name]).reshape(n.type.shape)
-                for name, n in zip(names, fed.targets, strict=True)
-            ],
+            [input_array(n, given[n.name]) for n in fed.inputs],
+            [targets[target_name(n)] for n in fed.targets],
         )
         return
+    shapes = [storage(n).shape for n in fed.inputs]
     rng = np.random.default_rng(0)
     for trial in random_trials(shapes):
         drawn = [
             rng.integers(0, classes, n.type.shape) if classes else rng.random(n.type.shape)
-            for n, classes in zip(fed.targets, fed.classes, strict=True)
+            for n, classes in fed.classes.items()
         ]
         yield [t.numpy() for t in trial], drawn
 

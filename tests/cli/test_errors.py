@@ -15,6 +15,7 @@ from trainlet.errors import TargetError
     ("words", "why"),
     [
         (("--scheme", "last", "--target", "z80"), "unknown target 'z80'"),
+        (("--scheme", 5000 * "a"), r"unknown scheme 'a+\.\.\. \(5,002 characters\)"),
         (("--scheme", "all"), "unknown scheme 'all'.*full, last, bias, norm"),
         (("--scheme", "last", "--optimizer", "lion"), "unknown optimizer 'lion'"),
         (("--scheme", "last", "--loss", "hinge"), "unknown loss 'hinge'"),

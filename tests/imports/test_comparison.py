@@ -90,12 +90,25 @@ def test_a_wrong_gradient_is_found(monkeypatch):
     assert not found.same and "conv.weight" in differs and "fc.weight" not in differs
 
 
-def test_data_that_do_not_fit():
-    network, x = net()
-    with pytest.raises(
-        DataError, match=r"x has the shapes \[\(2, 3\)\]; allowed: \[\(1, 2, 5, 5\)"
-    ):
-        tl.check(network, x, x=np.zeros((2, 3)), y=[1])
+@pytest.mark.parametrize(
+    ("x", "y", "said"),
+    [
+        (np.zeros((2, 3)), [1], r"has shape \(2, 3\); allowed: \(1, 2, 5, 5\)"),
+        (None, [1], "x and y go together"),
+        (np.full((1, 2, 5, 5), np.nan), [1], "holds NaN or infinity"),
+        (np.full((1, 2, 5, 5), "a"), [1], "is not an array of numbers"),
+        ({"nope": np.zeros((1, 2, 5, 5))}, [1], r"takes the inputs \['x'\]"),
+        (np.zeros((1, 2, 5, 5)), ["a"], "labels is not an array of numbers"),
+        (np.zeros((1, 2, 5, 5)), [0.5], "labels are float64"),
+        (np.zeros((1, 2, 5, 5)), [3], r"labels in 3\.\.3; allowed: 0\.\.2"),
+        (np.zeros((1, 2, 5, 5)), [0, 1], "has 2 values; allowed: 1"),
+        (np.zeros((1, 2, 5, 5)), {"t": [0]}, r"the targets \['target'\]"),
+    ],
+)
+def test_data_that_do_not_fit(x, y, said):
+    network, example = net()
+    with pytest.raises(DataError, match=said):
+        tl.check(network, example, x=x, y=y)
 
 
 def both(s: nn.Module, x: Tensor) -> Tensor:

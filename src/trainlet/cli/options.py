@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import trainlet as tl
-from trainlet.errors import SchemeError, TrainletError
+from trainlet.errors import SchemeError, TrainletError, shown
 from trainlet.ir.npz import read_npz
 from trainlet.ops.objective import LOSSES
 from trainlet.ops.optimizer import OPTIMIZERS, Optimizer
@@ -113,9 +114,9 @@ def update_scheme(given: str) -> tl.UpdateScheme | str:
     """The preset's name, or the file's scheme."""
     if given in PRESETS:
         return given
-    if not Path(given).exists():
+    if not os.path.exists(given):  # False too for what can be no path
         raise SchemeError(
-            f"unknown scheme {given!r}; allowed: the path of a TOML file, or "
+            f"unknown scheme {shown(given)}; allowed: the path of a TOML file, or "
             f"one of {', '.join(PRESETS)}"
         )
     return tl.UpdateScheme.load(given)

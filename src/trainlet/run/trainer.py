@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def by_name(names: Sequence[str], given: Any, what: str) -> Mapping[str, ArrayLi
 def input_arrays(leaves: Sequence[Node], given: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
     """For each input leaf its array as the device keeps it; integers where the leaf is int8."""
     check_names(leaves, given)
-    return {n.name: _device_array(n, given[n.name]) for n in leaves}
+    return {n.name: to_device(n, input_array(n, given[n.name])) for n in leaves}
 
 
 def check_names(leaves: Sequence[Node], given: Mapping[str, ArrayLike]) -> None:
@@ -73,32 +73,45 @@ def check_names(leaves: Sequence[Node], given: Mapping[str, ArrayLike]) -> None:
         raise DataError(f"the model takes the inputs {names}, found {shown([*given])}")
 
 
-def _device_array(leaf: Node, value: ArrayLike) -> np.ndarray:
+def input_array(leaf: Node, value: ArrayLike) -> np.ndarray:
+    """One input in the layout of the user's model, of floats or of the leaf's own integers.
+
+    Raises DataError for another shape, for NaN and for infinity.
+    """
     array, wanted = as_numbers(value, f"input {leaf.name!r}"), storage(leaf).shape
     if array.shape != wanted and (1, *array.shape) != wanted:
         raise DataError(f"input {leaf.name!r} has shape {array.shape}; allowed: {wanted}")
     if leaf.type.dtype == "int8" and array.dtype == np.int8:
-        return to_device(leaf, array.reshape(wanted))
-    return to_device(leaf, as_floats(array, f"input {leaf.name!r}").reshape(wanted))
+        return array.reshape(wanted)
+    return as_floats(array, f"input {leaf.name!r}").reshape(wanted)
 
 
-def target_arrays(program: Program, y: Targets | Sequence[ArrayLike]) -> dict[str, np.ndarray]:
+def target_arrays(
+    leaves: Sequence[Node], classes: Callable[[Node], int], y: Targets | Sequence[ArrayLike]
+) -> dict[str, np.ndarray]:
     """Labels (int32) and float targets as the device keeps them, by the targets' names.
 
+    classes: how many classes the labels of a target tell apart; 0 where it is of real numbers
     y is one array; of several targets {name: array}, or a tuple in the order in which the losses
     name them.  Raises DataError.
     """
-    leaves = {target_name(n): n for n in program.targets}
-    given = by_name(list(leaves), y, "targets")
-    if set(given) != set(leaves):
-        raise DataError(f"the losses read the targets {[*leaves]}, found {shown([*given])}")
-    return {name: target_array(program, n, given[name]) for name, n in leaves.items()}
+    named = {target_name(n): n for n in leaves}
+    given = by_name(list(named), y, "targets")
+    if set(given) != set(named):
+        raise DataError(f"the losses read the targets {[*named]}, found {shown([*given])}")
+    several = len(named) > 1
+    return {
+        name: target_array(n, classes(n), given[name], f" {name!r}" if several else "")
+        for name, n in named.items()
+    }
 
 
-def target_array(program: Program, leaf: Node, y: ArrayLike) -> np.ndarray:
-    """One target as the device keeps it; raises DataError."""
-    classes = program.classes(leaf)
-    several = f" {target_name(leaf)!r}" if len(program.targets) > 1 else ""
+def target_array(leaf: Node, classes: int, y: ArrayLike, several: str = "") -> np.ndarray:
+    """One target as the device keeps it; raises DataError.
+
+    classes: as of `target_arrays`
+    several: how messages tell it from other targets
+    """
     array = as_numbers(y, "labels" if classes else "the target")
     if array.size != leaf.type.size:
         raise DataError(f"the target{several} has {array.size} values; allowed: {leaf.type.size}")
@@ -158,7 +171,8 @@ class Trainer(Closing):
         not finite; the state is then as it was.
         """
         rate = self.program.lr if lr is None else finite("the learning rate", lr, DataError)
-        inputs, targets = model_inputs(self.program, x), target_arrays(self.program, y)
+        inputs, program = model_inputs(self.program, x), self.program
+        targets = target_arrays(program.targets, program.classes, y)
         return self.device.step(inputs, targets, rate)
 
     def state(self) -> dict[str, np.ndarray]:

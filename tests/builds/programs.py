@@ -15,8 +15,9 @@ from builds.covering import Row
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.ir.graph import Graph
 from trainlet.ops import optimizer
+from trainlet.planning.cpu import CPUS
 
-CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+CORES = tuple(CPUS)
 OPTIMIZERS = {name: make() for name, make in optimizer.OPTIMIZERS.items()}
 OPTIMIZERS["accumulate"] = tl.SGD(0.01)
 FACTORS = {

@@ -5,6 +5,7 @@ import pytest
 
 from emulator.project import HAS_CC, INTERFACE, LINEAR, SAMPLE, run
 from trainlet.errors import DataError, DeviceFault, StateError, TargetError
+from trainlet.planning.cpu import CPUS
 from trainlet.run.device import Device
 from trainlet.run.native import NativeDevice
 from trainlet.run.qemu_device import QemuDevice
@@ -12,12 +13,11 @@ from trainlet.run.sanitized import SanitizedDevice
 from trainlet.run.unicorn_device import UnicornDevice
 
 COMPILERS = ("zig", "gcc")
+IN_UNICORN = [cpu.name for cpu in CPUS.values() if cpu.unicorn]
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize(
-    "core", ["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"]
-)
+@pytest.mark.parametrize("core", IN_UNICORN)
 def test_unicorn_equals_the_host(core, compiler, firmware, expected):
     with UnicornDevice(firmware(core, compiler)) as device:
         assert run(device).results == expected.results
@@ -25,7 +25,7 @@ def test_unicorn_equals_the_host(core, compiler, firmware, expected):
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("core", ["cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"])
+@pytest.mark.parametrize("core", [core for core in IN_UNICORN if CPUS[core].board])
 def test_qemu_equals_unicorn(core, compiler, firmware, expected):
     with QemuDevice(firmware(core, compiler)) as device:
         there = run(device)

@@ -13,6 +13,7 @@ from networks.schemes import scheme
 from trainlet.backends.firmware import Firmware, build_firmware
 from trainlet.backends.interface import interface_of
 from trainlet.compiled import CompiledProgram
+from trainlet.planning.cpu import CPUS
 from trainlet.run.qemu_device import QemuDevice
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from trainlet.run.unicorn_device import UnicornDevice
@@ -99,13 +100,11 @@ def test_cortex_m7_equals_the_host(network, compiler, emulator, built):
 
 @EMULATORS
 @COMPILERS
-@pytest.mark.parametrize(
-    "core", ["cortex-m4", "cortex-m33", "cortex-m3", "cortex-m0plus", "cortex-m55"]
-)
+@pytest.mark.parametrize("core", [core for core in CPUS if core != "cortex-m7"])
 @pytest.mark.parametrize(("network", "steps"), [("mlp", 3), ("ds_cnn", 1)])
 def test_other_cores_equal_the_host(network, steps, core, compiler, emulator, built):
-    lacking = {"cortex-m0plus": QemuDevice, "cortex-m55": UnicornDevice}
-    if lacking.get(core) is emulator:
+    known = CPUS[core].unicorn if emulator is UnicornDevice else CPUS[core].board
+    if known is None:
         pytest.skip("this emulator does not know the core")
     made = built(network, core, "sparse", compiler)
     with tl.Trainer(compiled(network, core, "sparse"), emulator(made, count=False)) as trainer:

@@ -90,12 +90,6 @@ class Target:
         return PRESETS[name]
 
 
-KERNELS = {
-    "cortex-m0plus": ("reference",),
-    "cortex-m3": ("reference",),
-    "cortex-m55": ("helium", "cortex_m", "reference"),
-}
 PRESETS = {"host": Target("host", None, None, ("reference",))} | {
-    name: Target(name, kernels=KERNELS.get(name, ("cortex_m", "reference")), cpu=cpu)
-    for name, cpu in CPUS.items()
+    name: Target(name, kernels=cpu.kernels, cpu=cpu) for name, cpu in CPUS.items()
 }

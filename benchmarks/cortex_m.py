@@ -24,6 +24,7 @@ from rich.console import Console
 import trainlet as tl
 from trainlet.errors import TargetError
 from trainlet.pictures.profile import draw_profile
+from trainlet.planning.cpu import CPUS
 from trainlet.run.counted import Profile, Row
 
 ROOT = Path(__file__).parents[1]
@@ -107,12 +108,15 @@ def measure(
     """Compile and count one trainer."""
     graph = tl.load(asked.data / "models" / "mcunet_int8" / f"{network}.npz", classes=10)
     target = replace(tl.Target.preset(core), compiler=asked.compiler)
+    if asked.plain:
+        target = replace(target, kernels=("reference",))
     precision = tl.Int8(gradient=choices.gradient, extra_bits=choices.extra_bits)
 
     def counted(target: tl.Target) -> Profile:
         update = SCHEMES[network][scheme].of(graph)
         program = tl.compile(graph, None, update, target=target, precision=precision,
-                             stream=choices.stream, tile=asked.tile)  # fmt: skip
+                             stream=choices.stream, tile=asked.tile,
+                             rollback=asked.rollback)  # fmt: skip
         return program.profile()
 
     try:
@@ -191,7 +195,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--network", action="append", choices=list(SCHEMES))
     parser.add_argument("--scheme", action="append", metavar="49KB")
-    parser.add_argument("--target", action="append", choices=TARGETS)
+    parser.add_argument("--target", action="append", choices=list(CPUS))
     parser.add_argument("--per-op", action="store_true", help="a table of operations for each")
     parser.add_argument("--per-node", action="store_true", help="a table of calls for each")
     parser.add_argument("--gradient", default="int16", choices=["float32", "int16", "int8"])
@@ -200,6 +204,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--no-tile", dest="tile", action="store_false", help="whole layers, not rows"
     )
+    parser.add_argument(
+        "--no-rollback", dest="rollback", action="store_false", help="keep no old values"
+    )
+    parser.add_argument("--plain", action="store_true", help="the reference kernels only")
     parser.add_argument(
         "--smallest", action="store_true", help="then 49KB on the M7 with the least RAM"
     )

@@ -115,7 +115,7 @@ def test_what_does_not_go_together(loss: object, message: str) -> None:
     ("options", "message"),
     [
         ({"weight": np.nan}, "the weight of a loss is nan"),
-        ({"temperature": 2.0}, "temperature goes with the loss 'distillation' alone"),
+        ({"temperature": 2.0}, "temperature applies only to the loss 'distillation'"),
         ({"output": ""}, "the output of a loss is ''"),
         ({"target": None}, "the target of a loss is None"),
     ],

@@ -88,7 +88,7 @@ class Loss:
         for option in _OPTIONS:
             if getattr(self, option) != _OPTIONS[option] and option not in self.kind.options:
                 goes = ", ".join(repr(k) for k, kind in KINDS.items() if option in kind.options)
-                raise TrainletError(f"{option} goes with the loss {goes} alone")
+                raise TrainletError(f"{option} applies only to the loss {goes}")
         for what, name in (("output", self.output), ("target", self.target)):
             if not (isinstance(name, str) and name) and (what == "target" or name is not None):
                 raise TrainletError(f"the {what} of a loss is {shown(name)}; allowed: its name")

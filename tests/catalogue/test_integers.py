@@ -51,6 +51,12 @@ def _gather(n):
     return build("gather", float_leaf(n.inputs[0]), n.inputs[1], **n.attrs)
 
 
+def _resample(n):
+    x, rows, down, columns, across = n.inputs
+    wide = build("resample", float_leaf(x), rows, down, axis=1, taps=2)
+    return build("resample", wide, columns, across, axis=2, taps=2)
+
+
 def _same(n):
     return build(n.op.removesuffix("_i8"), *map(float_leaf, n.inputs), **n.attrs)
 
@@ -77,6 +83,7 @@ REAL = {
     "permute_i8": _same,
     "quantize": _identity,
     "requantize_i8": _identity,
+    "resample_i8": _resample,
     "slice_i8": _same,
 }
 """The same on real values, as float ops on leaves named after the inputs."""
@@ -115,9 +122,7 @@ def chain(root, seed):
 
 def leaf_of(node, name):
     while not node.is_leaf:
-        if len(node.inputs) > 1:
-            return next(i for i in node.inputs if i.name == name)
-        (node,) = node.inputs
+        node = next((i for i in node.inputs if i.name == name), node.inputs[0])
     return node
 
 

@@ -108,6 +108,15 @@ def _gather(x: Tensor, index: Tensor, axes: Any, many: Any, copies: int) -> Tens
     return x
 
 
+def _resample(x: Tensor, index: Tensor, weight: Tensor, axis: int, taps: int) -> Tensor:
+    along = [1] * x.ndim
+    along[axis] = -1
+    parts = [
+        x.index_select(axis, index[t::taps]) * weight[t::taps].reshape(along) for t in range(taps)
+    ]
+    return torch.stack(parts).sum(0)
+
+
 def _scatter(g: Tensor, index: Tensor, axes: Any, many: Any, sizes: Any) -> Tensor:
     for axis, part, size in zip(axes, index.split(many), sizes, strict=True):
         shape = list(g.shape)
@@ -229,6 +238,7 @@ REFERENCE: dict[str, Callable[..., Tensor]] = {
     "relu": F.relu,
     "relu6": F.relu6,
     "repeat": _repeat,
+    "resample": _resample,
     "reshape": torch.reshape,
     "scale": lambda x, factor: x * factor,
     "scatter": _scatter,

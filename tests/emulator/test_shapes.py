@@ -30,6 +30,7 @@ class Decoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.up(F.relu(self.first(x))))
         y = self.again(F.interpolate(self.body(y), size=(7, 5)).flip(1))
+        y = F.interpolate(y, size=(9, 7), mode="bilinear")
         y = self.last(F.pixel_shuffle(y.roll(1, 3), 2))
         return self.head(F.max_pool2d(y, 3, 2, ceil_mode=True).mean((2, 3)))
 
@@ -43,9 +44,10 @@ def compiled(precision: str | Int8) -> CompiledProgram:
 
 
 OPERATORS = {
-    "float32": {"conv_transpose", "conv_transpose_dx", "conv_transpose_dw", "gather", "scatter"},
+    "float32": {"conv_transpose", "conv_transpose_dx", "conv_transpose_dw", "gather", "scatter",
+                "resample", "resample_dx"},
     "int8, float32": {"conv_transpose_i8", "conv_transpose_i8_dx", "conv_transpose_i8_dw",
-                      "gather_i8", "scatter"},
+                      "gather_i8", "scatter", "resample_i8", "resample_dx"},
     "int8, int16": {"conv_transpose_bfp_dx", "conv_transpose_bfp_sgd", "scatter_bfp"},
     "int8, int8": {"conv_transpose_bfp_exponent", "conv_transpose_bfp_dx", "scatter_bfp"},
 }  # fmt: skip

@@ -32,6 +32,7 @@ CASES = {
     "DeadChannels": (["conv2d_i8"] * 2, set()),
     "Tokens": (["linear_i8"], set()),
     "Larger": (["gather_i8", "gather_i8", "conv_transpose_i8", "permute_i8"], set()),
+    "Smoother": (["resample_i8", "resample_i8", "gather_i8"], set()),
     "Decoder": (["conv_transpose_i8", "conv_transpose_i8"], set()),
     "Shuffled": (["slice_i8", "slice_i8", "concat_i8", "permute_i8", "gather_i8"], set()),
     "GroupsTransposed": ([], {"conv_transpose"}),

@@ -27,6 +27,8 @@ def shares(case: Case, position: int) -> bool:
         return True
     if name.endswith("_i8_dx") and position == 2:
         return True
+    if name.startswith("resample") and position:
+        return True
     scales = name == "exponent_layer" and position == 1
     return scales or ("_bfp_" in name and kind.dtype == "int16" and position == 2)
 

@@ -137,10 +137,13 @@ def larger(rng: Random, x: Value, others: list[Value]) -> Proposal:
     to = tuple(rng.randint(max(1, n // 2), 2 * n + 1) for n in size)
     pads = [rng.randint(0, min(2, n - 1)) for n in reversed(size) for _ in range(2)]
     mode = rng.choice(["reflect", "replicate", "circular"])
+    kind = "linear" if len(size) == 1 else rng.choice(["bilinear", "bilinear", "bicubic"])
+    corners = rng.choice(["True", "False"])
+    smooth = f"F.interpolate({{x}}, size={one(to)}, mode={kind!r}, align_corners={corners})"
     return Proposal(rng.choice([
         f"F.interpolate({{x}}, scale_factor={rng.choice([2, 3, 1.5])})",
-        f"F.interpolate({{x}}, size={one(to) if len(to) == 1 else to})",
-        f"F.pad({{x}}, {pads}, mode={mode!r})",
+        f"F.interpolate({{x}}, size={one(to)})",
+        f"F.pad({{x}}, {pads}, mode={mode!r})", smooth,
         *(["F.pixel_shuffle(torch.cat([{x}, {x}, {x}, {x}], 1), 2)"] if len(size) == 2 else []),
     ]))  # fmt: skip
 

@@ -20,6 +20,7 @@ from torch.fx import Node as Fx
 
 from trainlet.errors import DataError, GraphError, UnsupportedError
 from trainlet.frontends.aten.moves import COPIES
+from trainlet.frontends.aten.resizing import LINEAR
 from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.operators import call_operator, check_dtype
 from trainlet.frontends.quantized_importer import QuantizedImporter, Weight, clamped
@@ -45,8 +46,10 @@ CLAMPS = frozenset(("relu", "relu6", "hardtanh", "clamp", "clamp_min"))
 MOVES = frozenset((
     *"max_pool1d max_pool2d flatten view reshape permute transpose squeeze unsqueeze slice select "
     "pad constant_pad_nd dropout contiguous clone alias detach narrow unflatten expand "
-    "pixel_shuffle pixel_unshuffle channel_shuffle repeat_interleave gather".split(),
+    "pixel_shuffle pixel_unshuffle channel_shuffle repeat_interleave gather "
+    "im2col".split(),
     *COPIES,
+    *LINEAR,
 ))  # fmt: skip
 """The result holds elements of the input (or zeros): the scale is the same."""
 

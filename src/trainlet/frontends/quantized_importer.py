@@ -264,7 +264,7 @@ def _leaky_relu(at: QuantizedImporter, op: str, x: Node, slope: float) -> Node:
 _INTEGER_OPERATORS: dict[str, Callable[..., Node]] = {
     **dict.fromkeys(("conv2d", "conv_transpose", "depthwise", "linear"), _layer),
     **dict.fromkeys(("add", "mul"), _binary),
-    **dict.fromkeys(("gather", "permute", "reshape", "slice"), _move),
+    **dict.fromkeys(("gather", "permute", "resample", "reshape", "slice"), _move),
     "broadcast_to": _repeat,
     "avg_pool": _avg_pool,
     "max_pool": _max_pool,

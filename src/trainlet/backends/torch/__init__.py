@@ -21,6 +21,7 @@ from trainlet.backends.torch import (
     pool,
     real,
     repeat,
+    resample,
     shape,
     update,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "pool",
     "real",
     "repeat",
+    "resample",
     "shape",
     "update",
 ]

@@ -12,6 +12,7 @@ from trainlet.frontends.aten import (
     pooling,
     recurrent,
     reductions,
+    resizing,
     shaping,
 )
 from trainlet.frontends.aten.table import ATEN
@@ -29,5 +30,6 @@ __all__ = [
     "pooling",
     "recurrent",
     "reductions",
+    "resizing",
     "shaping",
 ]

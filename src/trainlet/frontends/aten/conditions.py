@@ -87,6 +87,21 @@ def _where(at: Importer, condition: Node, a: Operand, b: Operand) -> Node:
     return chosen(at, condition, first, second)
 
 
+@aten("tril")
+def _tril(at: Importer, x: Node, diagonal: int) -> Node:
+    return at.build("where_true", _triangle(at, x, diagonal), x)
+
+
+@aten("triu")
+def _triu(at: Importer, x: Node, diagonal: int) -> Node:
+    return at.build("where_false", _triangle(at, x, diagonal - 1), x)
+
+
+def _triangle(at: Importer, x: Node, diagonal: int) -> Node:
+    """Ones at the diagonal and below."""
+    return at.const(np.tri(*x.type.shape[-2:], diagonal), f"{at.label}.triangle")
+
+
 @aten("masked_fill")
 def _masked_fill(at: Importer, x: Node, mask: Node, value: Operand) -> Node:
     return _where(at, mask, value, x)

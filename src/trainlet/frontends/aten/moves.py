@@ -7,6 +7,7 @@ single elements.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -160,3 +161,19 @@ def _repeat_interleave(
 @aten("gather")
 def _gather(at: Importer, x: Node, axis: int, index: Node, sparse: bool) -> Any:
     return moved("gather")(at, x, axis, index)
+
+
+@aten("im2col")
+def _im2col(
+    at: Importer,
+    x: Node,
+    kernel: Sequence[int],
+    dilation: Sequence[int],
+    padding: Sequence[int],
+    stride: Sequence[int],
+) -> Any:
+    for axis, many in enumerate(padding, x.type.rank - 2):
+        if many:
+            size = x.type.shape[axis] + 2 * many
+            x = at.build("spread", x, axis=axis, start=many, size=size, step=1)
+    return moved("im2col")(at, x, kernel, dilation, (0, 0), stride)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from trainlet.errors import UnsupportedError
+from trainlet.frontends.aten.moves import gather
 from trainlet.frontends.aten.reductions import mean
 from trainlet.frontends.aten.table import Builder, aten
 from trainlet.frontends.aten.windows import Pads, pads, spatial
@@ -115,11 +118,21 @@ aten("_adaptive_avg_pool2d")(lambda at, x, out: _batched(_adaptive_avg_pool, x, 
 
 
 def _adaptive_max_pool(at: Importer, x: Node, out: Sequence[int]) -> Node:
+    """Where windows differ in size, the last slice of the smaller ones is taken once more."""
     size = x.type.shape[2:]
     goal = pair(out)[: len(size)]
-    if any(n % m for n, m in zip(size, goal, strict=True)):
-        raise UnsupportedError(f"adaptive max pooling of {size} to {goal}: must divide evenly")
-    window = [n // m for n, m in zip(size, goal, strict=True)]
+    window = [-(-n // m) for n, m in zip(size, goal, strict=True)]
+    uneven = [k for k, (n, m) in enumerate(zip(size, goal, strict=True)) if n % m]
+    slices = []
+    for k in uneven:
+        n, m = size[k], goal[k]
+        ends = [(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
+        window[k] = max(end - start for start, end in ends)
+        slices.append(
+            np.array([min(start + j, end - 1) for start, end in ends for j in range(window[k])])
+        )
+    if uneven:
+        x = gather(at, x, tuple(k + 2 for k in uneven), slices)
     return _max_pool(at, x, window, window, (0,), (1,), False)
 
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import trainlet as tl
+from catalogue.torch_reference import FORMULAS
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.storage import to_device
 from trainlet.run.evaluate import evaluate_graph
@@ -56,6 +57,12 @@ RULES: dict[str, Callable[..., Tensor]] = {
     "permute_i8": lambda n, x: x.permute(n.attrs["permutation"]),
     "reshape": lambda n, x: x.reshape(n.attrs["shape"]),
     "dequantize": lambda n, x: x,
+    "quantize": lambda n, x: x,
+    "broadcast_to": lambda n, x: x.expand(n.attrs["shape"]),
+    "max_pool_i8": lambda n, x: last(
+        F.max_pool2d(first(x), n.attrs["kernel"], n.attrs["stride"], n.attrs["padding"][:2])
+    ),
+    **{name: lambda n, *xs, f=f: f(*xs, **n.attrs) for name, f in FORMULAS.items()},
 }
 
 

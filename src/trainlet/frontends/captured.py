@@ -144,13 +144,19 @@ def _exported_for_any_batch(
     return None if fixed else program
 
 
+def has_statistics(norm: Any) -> bool:
+    """Whether a batch norm has a mean and a variance of its own; otherwise it takes the batch's."""
+    return norm.args[3] is not None
+
+
 def keep_unfoldable(module: GraphModule) -> None:
     """torchao folds each batch norm that follows a layer, even if others read the layer too."""
     for n in list(module.graph.nodes):
         layer = n.args[0] if operator(n) == "batch_norm" else None
         if layer is None or operator(layer) not in LAYERS:
             continue
-        if len(layer.users) > 1 or len(layer.args[1].users) > 1:
+        shared = len(layer.users) > 1 or len(layer.args[1].users) > 1
+        if shared or not has_statistics(n):
             with module.graph.inserting_before(n):
                 between = module.graph.call_function(torch.ops.aten.alias.default, (layer,))
             between.meta.update(layer.meta)
@@ -179,7 +185,7 @@ def make_norms_usual(module: GraphModule) -> None:
     The variance takes up what the epsilon differs by.
     """
     for n in module.graph.nodes:
-        if operator(n) != "batch_norm":
+        if operator(n) != "batch_norm" or not has_statistics(n):
             continue
         variance: Any = module.get_buffer(n.args[4].target)
         variance.add_(n.args[7] - EPSILON).clamp_(min=0)

@@ -17,7 +17,7 @@ from torch.fx import GraphModule
 from torch.fx import Node as Fx
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-from trainlet.frontends.captured import LAYERS, bias_names
+from trainlet.frontends.captured import LAYERS, bias_names, has_statistics
 from trainlet.frontends.integers import operator
 from trainlet.frontends.terms import Names, Term
 
@@ -106,7 +106,7 @@ def _read_twice(module: GraphModule) -> set[str]:
 
 
 def _foldable(layer: Any, norm: Any, shared: set[str], trained: Collection[str]) -> bool:
-    if operator(layer) not in LAYERS or len(layer.users) > 1:
+    if operator(layer) not in LAYERS or len(layer.users) > 1 or not has_statistics(norm):
         return False
     if operator(layer) == "linear" and layer.meta["val"].ndim != 2:
         return False  # the norm's channels are then no outputs of the layer

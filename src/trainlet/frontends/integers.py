@@ -53,6 +53,11 @@ MOVES = frozenset((
 ))  # fmt: skip
 """The result holds elements of the input (or zeros): the scale is the same."""
 
+FUNCTIONS = frozenset(
+    "celu elu hardshrink log_sigmoid mish prelu selu softplus softshrink threshold".split()
+)
+"""Functions of each element, which take float32 and whose results are quantised."""
+
 
 @dataclass(frozen=True)
 class Attribute:
@@ -171,7 +176,8 @@ class Conversion:
         )
         if known is not None:
             return known
-        return self.annotated(fx, given) if ANNOTATION in fx.meta else self.floating(fx)
+        in_integers = ANNOTATION in fx.meta and operator(fx) not in FUNCTIONS
+        return self.annotated(fx, given) if in_integers else self.floating(fx)
 
     def attribute(self, name: str) -> Attribute | Constant:
         """A parameter, or a buffer, which is a constant; the same object for all who read it."""

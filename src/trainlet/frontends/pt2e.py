@@ -24,7 +24,12 @@ from trainlet.frontends.calibration import (
     calibration_batches,
     example_inputs,
 )
-from trainlet.frontends.captured import captured, keep_unfoldable, make_norms_usual
+from trainlet.frontends.captured import (
+    captured,
+    has_statistics,
+    keep_unfoldable,
+    make_norms_usual,
+)
 from trainlet.frontends.folding import fold_norms, show_norms, training_names, usual_norms
 from trainlet.frontends.integers import Conversion, operator
 from trainlet.frontends.integers_check import check_conversion
@@ -184,6 +189,8 @@ def _train(module: GraphModule, train: Train) -> None:
 def _switch(module: GraphModule, training: bool) -> GraphModule:
     """A captured network trains where its operators' arguments say so."""
     for n in module.graph.nodes:
+        if operator(n) == "batch_norm" and not has_statistics(n):
+            continue  # it has one way of working
         if operator(n) in TRAINING_AT:
             n.update_arg(TRAINING_AT[operator(n)], training)
     module.recompile()

@@ -27,7 +27,7 @@ from torchao.quantization.pt2e.quantizer import (
     SharedQuantizationSpec,
 )
 
-from trainlet.frontends.integers import ANNOTATION, CLAMPS, MOVES, only_user, operator
+from trainlet.frontends.integers import ANNOTATION, CLAMPS, FUNCTIONS, MOVES, only_user, operator
 from trainlet.frontends.observers import MseObserver, PerChannelMseObserver
 from trainlet.ops.quantized.leaky_relu import has_integer_slope
 
@@ -38,6 +38,8 @@ OBSERVERS = {
 CONVOLUTIONS = frozenset(("conv1d", "conv2d"))
 TRANSPOSED = frozenset(("conv_transpose1d", "conv_transpose2d"))
 LAYERS = CONVOLUTIONS | TRANSPOSED | {"linear"}
+PAD_RANK = 4
+"""Dimensions that the integer pad walks."""
 
 
 class Int8Quantizer(Quantizer):
@@ -149,6 +151,12 @@ class Int8Quantizer(Quantizer):
         if has_integer_slope(slope):
             self.rescaled(n)
 
+    def function(self, n: Node) -> None:
+        """Its values of float32 are quantised: of a byte, a table has them."""
+        x: Any = n.args[0]
+        if self.integers(x):
+            self.mark(n, {x: self.activation}, n)
+
     def rescaled(self, n: Node) -> None:
         x: Any = n.args[0]
         if self.integers(x):
@@ -161,7 +169,9 @@ class Int8Quantizer(Quantizer):
 
     def pad(self, n: Node) -> None:
         """constant_pad_nd has the value where pad has its mode."""
-        _, _, mode, value = _arguments(n, (), "constant", 0)
+        x, _, mode, value = _arguments(n, (), "constant", 0)
+        if x.meta["val"].ndim > PAD_RANK:
+            return
         if mode in ("constant", "reflect", "replicate", "circular", 0) and not value:
             self.move(n)
 
@@ -237,6 +247,7 @@ def _tuple(value: Any) -> tuple:
 
 
 _RULES: dict[str, Callable[[Int8Quantizer, Node], None]] = {
+    **dict.fromkeys(FUNCTIONS, Int8Quantizer.function),
     **dict.fromkeys(CLAMPS, Int8Quantizer.clamp),
     **dict.fromkeys(MOVES, Int8Quantizer.move),
     **dict.fromkeys(LAYERS, Int8Quantizer.layer),

@@ -111,9 +111,13 @@ def _threshold(at: Importer, x: Node, bound: float, value: float) -> Node:
 
 @aten("prelu", "_prelu_kernel")
 def _prelu(at: Importer, x: Node, slope: Node) -> Node:
-    """A slope for each channel, which is dimension 1, or one for all."""
-    if slope.type.size > 1 and slope.type.rank == 1:
-        slope = at.reshape(slope, (slope.type.size, *[1] * (x.type.rank - 2)))
+    """A slope for each channel, which is dimension 1, or one for all: as a vector, a loop over
+    several operations has room for it."""
+    if x.type.rank > 1 and slope.type.rank <= 1:
+        channels = x.type.shape[1]
+        if slope.type.size < channels:
+            slope = at.build("broadcast_to", slope, shape=(channels,))
+        slope = at.reshape(slope, (channels, *[1] * (x.type.rank - 2)))
     return at.build("prelu", x, slope)
 
 

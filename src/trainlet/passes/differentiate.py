@@ -45,7 +45,7 @@ def differentiate(graph: Graph, loss: str = "loss", gradient: str = "float32") -
 
 
 def _without_detach(graph: Graph) -> Graph:
-    """Once the gradients are there, detach is the tensor itself."""
+    """After differentiation a `detach` has no effect, so it is removed."""
 
     def rule(n: Node) -> Node | None:
         return n.inputs[0] if not n.is_leaf and OPS[n.op].detaches else None

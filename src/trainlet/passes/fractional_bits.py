@@ -1,4 +1,5 @@
-"""Trained int8 weights get fractional bits: a second plane behind the one that readers see."""
+"""Adds fractional bits to trained int8 weights. They are stored behind the int8 values, which are
+what layers read."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from trainlet.ops.op import build, leaf
 
 
 def add_fractional_bits(graph: Graph, bits: int) -> Graph:
-    """`bits` (0, 4 or 8) for every trained int8 weight, where its gradient reaches and no more."""
+    """Give each trained int8 weight `bits` (0, 4 or 8) fractional bits, for those elements alone
+    that its gradient updates."""
     if not bits:
         return graph
     gradients = {k.removeprefix("grad."): n for k, n in graph.outputs.items()}

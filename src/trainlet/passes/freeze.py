@@ -1,4 +1,5 @@
-"""What the scheme does not name is constant, and what is constant is computed at compile time."""
+"""Parameters that the scheme does not name become constants, and operations on constants are
+computed at compile time."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ def freeze(graph: Graph, scheme: UpdateScheme) -> Graph:
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """Nodes of constants alone are evaluated now."""
+    """Nodes whose inputs are all constants become constants."""
     values = dict(graph.values)
 
     def rule(n: Node) -> Node | None:

@@ -1,4 +1,5 @@
-"""An input that is quantised first of all is handed over as int8: a quarter of the bytes."""
+"""An input that is only read by `quantize` becomes an int8 input, which takes a quarter of the
+bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from trainlet.ops.quantized.cast import QUANTIZE
 
 
 def integer_inputs(graph: Graph) -> Graph:
-    """Inputs read by one `quantize` only become its int8 result; the caller quantises."""
+    """Replace each input whose only reader is a `quantize` with the int8 result; the caller
+    quantises."""
     readers = users(graph.nodes())
     read_by = {n: [r.op for r in readers[n]] for n in readers if n.op == "input"}
     alone = {n for n, ops in read_by.items() if ops == [QUANTIZE.name]}

@@ -19,7 +19,7 @@ from trainlet.ops.shape import RESHAPE
 
 
 def channels_last(graph: Graph) -> Graph:
-    """The same function with (nearly) no permutes; leaves may be stored permuted."""
+    """The graph of the same function with few or no permutes; leaves may be stored permuted."""
     return _reshape_leaves(_Layout().run(graph))
 
 
@@ -93,7 +93,8 @@ class _Layout:
         return self.materialise(view.permuted(inverse(perm)))
 
     def settled(self, view: _View) -> _View:
-        """The view on what is stored; an undecided leaf is stored as the user has it."""
+        """The view of the stored tensor. A leaf whose layout is still open gets the user's
+        layout."""
         if view.node.is_leaf and view.node not in self.stored:
             self.stored[view.node] = _plain(view.node)
         if view.node in self.stored:

@@ -1,4 +1,4 @@
-"""Names of inputs and parameters that a program can tell apart."""
+"""Checks that inputs and parameters have distinct names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def distinct_names(graph: Graph) -> Graph:
 
 
 def _otherwise(name: str) -> str:
-    """What to do about it."""
+    """The advice in the error: rename the argument of the forward method."""
     own = reserved_for(name)
     return (
         f"{own}; rename the argument of the model's forward, for example to '{name}_input', "

@@ -1,4 +1,4 @@
-"""Loops make only what is read of them."""
+"""Removes what a loop computes and nobody reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def is_loop(n: Node) -> bool:
 
 
 def read_in_place(graph: Graph) -> Graph:
-    """A slice of what a loop stacked, such as its last state, is read where it lies."""
+    """Read a slice of a loop's stacked result, such as the last state, without a copy."""
 
     def rule(n: Node) -> Node | None:
         if n.is_leaf or OPS[n.op].alias or OPS[n.op].window(n) is None:
@@ -29,7 +29,7 @@ def read_in_place(graph: Graph) -> Graph:
 
 
 def trim_loops(graph: Graph) -> Graph:
-    """What nobody reads of a loop is neither stacked nor computed, nor what only it has read."""
+    """Remove each result of a loop that nobody reads, and the nodes that only this result needs."""
     while True:
         new = _trimmed_once(graph)
         if len(new.nodes()) == len(graph.nodes()) and _sizes(new) == _sizes(graph):

@@ -1,4 +1,4 @@
-"""Parameters that quantisation made one: a scheme may name any of them."""
+"""Parameters that quantisation merged into one: a scheme may name any of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Settled:
 
 
 def settle(graph: Graph, scheme: UpdateScheme) -> Settled:
-    """Call each merged parameter as the scheme calls it, in that parameter's terms.
+    """Rename each merged parameter to the one that the scheme names, and store it in that
+    parameter's units.
 
     Raises SchemeError where only a parameter is named that cannot learn without another one.
     """
@@ -51,7 +52,7 @@ def settle(graph: Graph, scheme: UpdateScheme) -> Settled:
 
 
 def _own(n: Node, named: Sequence[Merged]) -> Merged:
-    """The parameter that a leaf stands for when these are to learn."""
+    """Which parameter a merged leaf represents if the parameters `named` are to learn."""
     able = [m for m in n.attrs["merged"] if m.storage is not None]
     own = next((m for m in able if m in named), able[0])
     if own not in named and n.type.rank > 1:

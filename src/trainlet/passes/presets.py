@@ -1,4 +1,5 @@
-"""The classic answers to 'what is worth updating?', as a choice among a model's parameters."""
+"""The update schemes that have a name, such as "bias": which of a model's parameters each one
+trains."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from trainlet.ops.shape import source_of
 
 @dataclass(frozen=True)
 class Parameter:
-    """What a preset asks about a parameter: is it a bias, a norm's, the classifier's?"""
+    """What a preset has to know of a parameter: whether it is a bias, belongs to a normalisation,
+    or to the classifier."""
 
     name: str
     bias: bool

@@ -1,4 +1,5 @@
-"""Keep the gradients that a scheme names, narrowed to its shares; the rest is unreachable."""
+"""Keeps the gradients of the parameters that a scheme names, narrowed to its ratios. All else
+becomes unreachable and is dropped."""
 
 from __future__ import annotations
 

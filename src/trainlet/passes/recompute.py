@@ -1,4 +1,5 @@
-"""Make values of the forward pass again for the backward pass, so that they need not stay."""
+"""Recomputes values of the forward pass in the backward pass, so that they need not stay in
+memory."""
 
 from __future__ import annotations
 

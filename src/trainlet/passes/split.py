@@ -1,4 +1,5 @@
-"""A weight that learns in part is two leaves: what learns in RAM, the rest in Flash."""
+"""Splits a weight that learns in part into two leaves: the trained part in RAM, the rest in
+Flash."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from trainlet.ops.quantized.shape import joined as joined_parts
 from trainlet.passes.update import PREFIX
 
 FROZEN = ".frozen"
-"""What the name of the part in Flash ends with."""
+"""The suffix of the name of the part in Flash."""
 
 
 class _Halves(NamedTuple):

@@ -1,7 +1,8 @@
-"""What stands between a network for prediction and one for training: its last operators.
+"""Adapts the last operators of a network for training.
 
 A loss reads real values.  Cross-entropy wants logits, not probabilities, and their gradient wants
-a float32 head: a head of bytes costs accuracy, for it moves by whole steps or not at all.
+a float32 head. An int8 head costs accuracy, since its output changes by whole quantisation steps or
+not at all.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ def real_logits(graph: Graph) -> Graph:
 
 
 def _beneath(node: Node) -> tuple[Node, list[Node]]:
-    """What a tail of dequantize and reshape reads, and its reshapes, last first."""
+    """The node before a tail of dequantize and reshape nodes, and the reshapes of that tail, last
+    first."""
     reshapes = []
     while not node.is_leaf:
         if node.op == RESHAPE.name:
@@ -128,7 +130,8 @@ def _with_logits(graph: Graph, logits: Node, reshapes: list[Node]) -> Graph:
 
 
 def _is_head(graph: Graph, last: Node) -> bool:
-    """Whether the last layer is linear to its end, and its parameters are its own."""
+    """Whether the last layer is a linear_i8 without a fused activation, and no other node reads its
+    parameters."""
     if last.op != LINEAR_I8.name or (last.attrs["low"], last.attrs["high"]) != (LOWEST, HIGHEST):
         return False
     readers = users(graph.nodes())

@@ -29,7 +29,7 @@ def storage_of(n: Node) -> Node:
 
 
 def first_byte(n: Node) -> int:
-    """The byte of its storage_of's storage at which n's value begins."""
+    """The byte, counted from the beginning of its storage, at which n's value begins."""
     start = 0
     while not n.is_leaf:
         op = OPS[n.op]

@@ -1,4 +1,4 @@
-"""Buffers that lie on each other in part, one after the other."""
+"""Chains of buffers, each of which partly overlaps the next in memory."""
 
 from __future__ import annotations
 

@@ -102,7 +102,8 @@ class Options:
         return [change.python for change in smallest.values()]
 
     def changes(self) -> list[Change]:
-        """All of them: the same bits first, then other bits, then another lesson."""
+        """All changes: first those that keep every bit of the result, then those that change bits,
+        then those that change what is trained."""
         return [*self._same_bits(), *self._other_bits(), *self._other_lessons()]
 
     def _same_bits(self) -> Iterator[Change]:

@@ -1,4 +1,4 @@
-"""What each choice of an int8 program costs in RAM: the parts of its parameters and of its peak."""
+"""What each option of an int8 program costs in RAM: the parts of its parameters and of its peak."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _arena(program: Program) -> list[Cost]:
 
 
 def _covered(plan: Plan, nodes: list[Node]) -> int:
-    """Bytes under these buffers; two of them may lie on each other in part."""
+    """Bytes that these buffers cover; two of them may partly overlap."""
     total = end = 0
     for start, size in sorted((plan.offset[n], plan.size[n]) for n in nodes):
         total += max(0, start + size - max(end, start))

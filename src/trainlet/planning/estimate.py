@@ -1,4 +1,5 @@
-"""What a step's arena will about take, from an order alone: nothing is placed, no tile is made."""
+"""Estimates the bytes of a step's arena from an order alone, without placement and without
+tiles."""
 
 from __future__ import annotations
 

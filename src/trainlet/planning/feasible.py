@@ -1,5 +1,5 @@
-"""What a program needs whatever its plan is: enough to refuse one that can never fit, before the
-work of planning it."""
+"""A lower bound of what a program needs under any plan. It refuses a program that can never fit
+before that program is planned."""
 
 from __future__ import annotations
 

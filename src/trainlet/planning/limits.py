@@ -1,4 +1,4 @@
-"""Does a program fit its device, can recomputing make it, and what to say if not."""
+"""Checks whether a program fits its device, and recomputes values where that makes it fit."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Limits:
         return self.allow(*needed(program))
 
     def allow(self, ram: int, flash: int) -> bool:
-        """Whether so many bytes fit."""
+        """Whether `ram` and `flash` bytes fit."""
         pairs = (ram, self.ram), (flash, self.flash)
         return all(limit is None or need <= limit for need, limit in pairs)
 
@@ -131,5 +131,5 @@ def _recomputing(program: Program, arena: int | None) -> str:
 
 
 def listed(hints: Sequence[str]) -> str:
-    """Options that need less, and the beginning of what follows them."""
+    """Options that need less, as the first words of a list in an error."""
     return f"{', '.join(hints)}, or a " if hints else "a "

@@ -1,4 +1,4 @@
-"""Order -> buffers: who shares whose bytes, and from when to when they are alive."""
+"""From an order to buffers: which nodes share a buffer, and when each buffer is alive."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class Buffers:
 
     @property
     def slack(self) -> dict[tuple[Node, Node], int]:
-        """How far behind a buffer's beginning the one that may lie on it may begin."""
+        """For each pair of buffers that may overlap: how many bytes after the first one's start the
+        second may start."""
         owner = self.owner
         return {(owner[storage_of(o.source)], owner[o.result]): o.slack for o in self.overlaps}
 
@@ -174,7 +175,8 @@ def _reused_buffer(
     owner: Mapping[Node, Node],
     span: Mapping[Node, Span],
 ) -> Node | None:
-    """The buffer that a node may take over: of an input that nobody reads later."""
+    """The buffer that a node may overwrite with its result: that of an input that nobody reads
+    later."""
     for kept, others in own.in_place:
         if last[kept] == t:
             buffer = owner[kept]

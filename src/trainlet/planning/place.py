@@ -29,11 +29,12 @@ from trainlet.planning.undo import (
 
 FEW_TRIES, MANY_TRIES = 8, 40
 FEW_PAIRS, MANY_PAIRS = 100_000, 2_000_000
-"""So many pairs of blocks are compared by all tries to fit together, about."""
+"""Limit on the pairs of blocks that all first-fit tries compare together, approximately."""
 ENOUGH = 1000
-"""A thousandth above the lower bound is as good as the bound."""
+"""Placement stops within a thousandth of the lower bound."""
 NEAR = (200, 100, 50)
-"""Better than many tries to fit: one part in so many above the lower bound, found by packing."""
+"""Packing aims at one part in so many above the lower bound, which is better than many first-fit
+tries reach."""
 
 
 def plan_graph(

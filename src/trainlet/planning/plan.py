@@ -15,7 +15,7 @@ from trainlet.planning.undo import Copy, Undo
 class Plan:
     """When each node runs and where its tensor lies.
 
-    order:     every node that is no leaf
+    order:     every node that is not a leaf
     offset:    first byte in the arena of each node that lies there, inputs included
     scratch:   first byte of the work space of the nodes that need one
     live:      for each buffer, by the node that makes it, its first and last moment (-1: before
@@ -24,7 +24,8 @@ class Plan:
     lower_bound: the largest sum of live bytes; no placement of this order needs fewer
     size:      bytes of each buffer: of a map that exists only in part, those of its window
     tiles:     nodes that run together, some rows at a time
-    every_order: live bytes that no order of the graph can do without; None where tiles can
+    every_order: a lower bound of the live bytes of any order of the graph; None where there are
+                 tiles, which can go below it
     undo:      how updates are taken back if one overflows; None where none can
     """
 

@@ -80,7 +80,8 @@ class Program:
 
     @property
     def arena_bytes(self) -> int:
-        """Bytes that every stage has room in, and the state too, if `load` verifies it there."""
+        """Bytes of the arena: enough for every stage, and for the state if `load` verifies it
+        there."""
         least = max(stage.plan.arena for stage in self.planned)
         return max(self.state_bytes, least) if self.rollback else least
 
@@ -116,7 +117,7 @@ class Program:
         return self.targets[0]
 
     def classes(self, target: Node) -> int:
-        """How many classes the labels of a target tell apart; 0 where it is of real numbers."""
+        """The number of classes of an integer target; 0 for a target of real numbers."""
         return label_classes(target, self.losses, self.outputs)
 
     @cached_property
@@ -200,7 +201,8 @@ class Program:
 
     @property
     def macs_recomputed(self) -> int:
-        """Of what runs a second time, so that it need not be kept."""
+        """Multiply-accumulates of the operations that run a second time so that their results need
+        not be kept."""
         return sum(OPS[n.op].macs(n) for n in self.recomputed)
 
     @property

@@ -1,4 +1,4 @@
-"""The check of a plan: it follows the bytes, and shares no code with the planner."""
+"""Checks a plan by replaying it byte by byte. It shares no code with the planner."""
 
 from __future__ import annotations
 
@@ -291,7 +291,7 @@ class TileReplay:
             self.write_rows(n, until - made, result.start)
 
     def add(self, step: Band, made: int, until: int, result: slice) -> None:
-        """A sum goes on from where it was."""
+        """A partial sum continues from its previous value."""
         n, before = step.node, step.inputs[len(step.node.inputs) :]
         if before != ((Place(n, 0),) if made else ()) or result != self.whole.bytes_of(n):
             raise PlanError(f"{n!r} does not add to what it summed before row {made}")

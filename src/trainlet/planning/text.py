@@ -1,4 +1,4 @@
-"""A plan as text: what runs when, and where its result lies."""
+"""A plan as text: when each operation runs, and where its result lies."""
 
 from __future__ import annotations
 

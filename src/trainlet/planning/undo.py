@@ -1,4 +1,4 @@
-"""What a step keeps to take back its updates, should one of them overflow.
+"""What a step keeps in order to undo its updates if one of them overflows.
 
 Updates run during the backward pass, so when one overflows others are done.  Integers saturate; a
 float32 leaf can become infinite.  The old value of each leaf is copied into the arena just before

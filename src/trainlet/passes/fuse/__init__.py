@@ -1,1 +1,2 @@
-"""Operations that are joined, bit for bit the same: updates, functions of bytes, and loops."""
+"""Passes that fuse operations without changing a bit: updates, lookup tables and element-wise
+loops."""

@@ -17,7 +17,7 @@ Chain = tuple[Node, ...]
 def fuse_chains(graph: Graph) -> Graph:
     """An operation takes in the one that makes an operand, if nobody else reads that operand.
 
-    An operand that is larger than what it is made of is made again by each of several readers:
+    If an operand with several readers is larger than its own inputs, each reader recomputes it: so
     float32 values of an int8 map are not stored.  No chain keeps more bytes of maps alive than its
     links would apart.  Bit for bit the same.
     """
@@ -41,7 +41,7 @@ def _link(n: Node, before: Node | None) -> FusedOp:
 
 
 def _kind(operand: Node, n: Node) -> str | None:
-    """What an operand is; None if it repeats as no chain's may."""
+    """The kind of an operand; None if it is broadcast in a way that no chain supports."""
     return next((kind for kind in (MAP, VECTOR) if is_kind(kind, operand.type, n.type)), None)
 
 
@@ -56,7 +56,7 @@ def _bytes_of_maps(n: Node) -> int:
 
 
 def _one_loop(links: Sequence[FusedOp]) -> bool:
-    """Whether one loop is not slower than two."""
+    """Whether one fused loop is at least as fast as separate loops."""
     eights = all(op in EIGHTS for op, _, _ in links)
     return goes_in_eights(links) if eights else len(kinds(links)) <= MOST_INPUTS
 
@@ -90,15 +90,15 @@ class _Chains:
             chain = (before, *chain)
 
     def taken_in(self, n: Node) -> Node | None:
-        """The operand that every reader, and n is one, can make itself."""
+        """The operand that n can compute itself, provided that all its other readers can too."""
         operand = self.choice(n)
         if operand is None or any(self.choice(r) is not operand for r in self.readers[operand]):
             return None
         return operand
 
     def choice(self, n: Node) -> Node | None:
-        """The operand that n would take in: of which it is the only reader, or that is larger than
-        what it is made of."""
+        """The operand that n would fuse with: n is its only reader, or it is larger than its own
+        inputs."""
         if not _may_be_link(n):
             return None
         maps = [i for i in n.inputs if _kind(i, n) == MAP and n.inputs.count(i) == 1]

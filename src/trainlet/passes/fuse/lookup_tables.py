@@ -1,4 +1,4 @@
-"""What happens to an int8 map element by element until it is int8 again: one table of 256 bytes."""
+"""Replaces element-wise functions from int8 to int8 by one lookup table of 256 bytes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from trainlet.ops.quantized.types import affine
 
 
 def fuse_lookup_tables(graph: Graph) -> Graph:
-    """Every int8 map of at least 256 elements that float32 functions of one int8 map make.
+    """Look up every int8 map of at least 256 elements that float32 functions compute from one int8
+    map.
 
-    Of the float32 maps between, those stay that the backward pass reads.
+    A float32 map in between stays if the backward pass reads it.
     """
     values, new = dict(graph.values), dict[Node, Node]()
     origin: dict[Node, Node | None] = {}
@@ -31,7 +32,7 @@ def fuse_lookup_tables(graph: Graph) -> Graph:
 
 
 def _origin(n: Node, origin: dict[Node, Node | None]) -> Node | None:
-    """The int8 map whose elements alone make those of n, one for one."""
+    """The int8 map from which n is computed element by element; None if there is no such map."""
     if n.is_leaf or OPS[n.op].element is None:
         return None
     same = all(i.type.shape == n.type.shape for i in n.inputs)
@@ -40,7 +41,7 @@ def _origin(n: Node, origin: dict[Node, Node | None]) -> Node | None:
 
 
 def _tabulated(n: Node, x: Node) -> np.ndarray:
-    """n of every value that an element of x can have."""
+    """The value of n for each of the 256 values that an element of x can have."""
     known = {x: all_bytes()}
     for m in topological([n]):
         if m not in known and all(i in known for i in m.inputs) and not m.is_leaf:

@@ -1,4 +1,5 @@
-"""Float32 values of bytes are kept as bytes: the backward pass makes them again."""
+"""Keeps int8 values for the backward pass instead of the float32 values computed from them, which
+it recomputes."""
 
 from __future__ import annotations
 
@@ -7,18 +8,20 @@ from trainlet.ops.op import OPS
 from trainlet.passes.recompute import backward_nodes, recompute
 
 MIN_BYTES = 1024
-"""Bytes of a result; making smaller ones again wins less than the orders of a step differ by."""
+"""Results of fewer bytes are not recomputed: that would save less than different orders of a step
+differ by."""
 
 
 def rematerialize_wide(graph: Graph) -> Graph:
-    """The backward pass makes element-wise results again that are larger than what they are made
-    of.  Bit for bit the same."""
+    """The backward pass recomputes element-wise results that are larger than their inputs. No bit
+    changes."""
     backward = backward_nodes(graph)
     return recompute(graph, [n for n in graph.nodes() if _widens(n) and n not in backward]).graph
 
 
 def rematerialized(graph: Graph) -> set[Node]:
-    """Such results that only the backward pass reads: nothing keeps them for it."""
+    """The results of this kind that only the backward pass reads, so that they need not be kept for
+    it."""
     nodes, backward, asked = graph.nodes(), backward_nodes(graph), set(graph.outputs.values())
     readers = users(nodes)
     late = {n for n in nodes if n not in asked and all(r in backward for r in readers[n])}

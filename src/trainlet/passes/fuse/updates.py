@@ -9,8 +9,8 @@ from trainlet.ops.quantized.gradient.direct import applied_at_once, trains_weigh
 
 
 def fuse_updates(graph: Graph) -> Graph:
-    """Every plain-SGD update of an int8 weight or an int32 bias whose integer gradient nobody else
-    reads.  Momentum, Adam, sums over several steps and float32 gradients stay as they are."""
+    """Fuse every plain-SGD update of an int8 weight or an int32 bias whose integer gradient nobody
+    else reads. Momentum, Adam, sums over several steps and float32 gradients stay as they are."""
     readers = users(graph.nodes())
     asked = set(graph.outputs.values())
 

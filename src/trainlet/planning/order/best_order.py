@@ -22,7 +22,7 @@ Solve = Callable[[Steps, Stretch, int, int], Answer]
 
 @dataclass(frozen=True)
 class Effort:
-    """reach:  so many steps before the highest moment, and as many after it, are ordered anew
+    """reach:  how many steps before the moment of the peak, and after it, are reordered
     solve:  how a stretch is ordered: its steps, the bytes to get below, the bytes that any
             order needs
     enough: one part in so many above the bound is as good as the bound

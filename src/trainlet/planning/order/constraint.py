@@ -16,9 +16,11 @@ from trainlet.planning.order.stretch import Answer, Stretch
 
 MISSING = "a constraint programme needs OR-Tools: pip install 'trainlet[planning]'"
 WORK = 4.0
-"""CP-SAT stops after so much work, in its own measure, which no machine's speed changes."""
+"""Limit on the work of CP-SAT, in its deterministic time, which does not depend on the machine's
+speed."""
 MOST_STEPS = 200
-"""A longer stretch takes CP-SAT longer to read than to give up."""
+"""Most steps of a stretch: for longer ones CP-SAT takes longer to build the model than its work
+limit allows."""
 
 
 def available() -> bool:
@@ -57,7 +59,8 @@ def solve(steps: Steps, part: Stretch, limit: int, bound: int) -> Answer:
 
 
 class _Programme:
-    """Variables: when each step runs, when each value ends, and who lends its storage."""
+    """The CP-SAT model. Its variables are when each step runs, when each value dies, and which
+    result takes over which storage."""
 
     def __init__(self, model: Any, steps: Steps, part: Stretch, limit: int, bound: int) -> None:
         self.model, self.steps, self.whole, self.run = model, steps, part.whole, part.run

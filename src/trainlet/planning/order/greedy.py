@@ -40,11 +40,11 @@ class Progress:
                 self.followers[earlier].append(n)
 
     def freed(self, n: Node) -> int:
-        """Bytes whose last reader n is."""
+        """Bytes that die with n, because n is their last reader."""
         return sum(self.footprint[h].size for h in self.reads[n] if len(self.unread[h]) == 1)
 
     def made(self, n: Node) -> int:
-        """Bytes that n adds: none when an input that dies lends its storage."""
+        """Bytes that n adds; 0 if its result takes the storage of an input that dies."""
         op = OPS[n.op]
         if op.alias or op.mutates is not None:
             return 0

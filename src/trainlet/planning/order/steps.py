@@ -1,4 +1,5 @@
-"""Order -> steps: what any other order of the same graph costs, without making its buffers.
+"""From an order to steps, which give the live bytes of any other order of the same graph without
+making its buffers.
 
 A step is a node that takes memory.  An alias takes none, and an update only frees: both follow as
 soon as they can, so an order of the steps is an order of the graph.  Sets of steps are integers
@@ -180,7 +181,8 @@ def _bit(number: dict[Node, int], n: Node) -> int:
 
 
 def _readers(order: NodeOrder, number: dict[Node, int], first: dict[Node, int]) -> dict[Node, int]:
-    """The steps that read each storage; who is no step reads when the last it waits for runs."""
+    """The steps that read each storage. A node that is not a step reads when its last dependency
+    runs."""
     table: dict[Node, int] = {}
     for n in order:
         if not OPS[n.op].alias:

@@ -93,7 +93,8 @@ def search(steps: Steps, part: Stretch, limit: int, states: int) -> Answer:
 def _moves(
     steps: Steps, ready: list[int], run: int, alive: int, peak: int
 ) -> list[tuple[int, int, int]]:
-    """What can run next: bytes alive meanwhile, bytes alive then, the step."""
+    """Each step that can run next: bytes alive while it runs, bytes alive after it, and the
+    step."""
     moves: list[tuple[int, int, int]] = []
     for n in ready:
         move = alive + steps.during(n, run), alive + steps.after(n, run), n

@@ -10,7 +10,7 @@ from trainlet.planning.packing.occupied import Interval, Occupied
 
 RESTART = 200
 HUGE, LEAST_OF_HUGE = 4_000_000, 4
-"""Of steps with so many pairs of blocks, thousands of operations, fewer tries are made."""
+"""Fewer tries are made for steps of so many pairs of blocks (thousands of operations)."""
 STARTS: tuple[Callable[[Block], tuple], ...] = (
     lambda b: (-b.size, b.span),
     lambda b: (-b.size * (b.span[1] - b.span[0] + 1),),

@@ -19,12 +19,13 @@ from trainlet.planning.packing.blocks import Addresses, Block, Slack
 
 ROUNDS = 6
 TRIES = 2
-"""In each round so many blocks are put in, for each block that there is."""
+"""Limit on the placements of one round, per block."""
 MOST_SHAPES = 2000
-"""More take minutes to put in."""
+"""Limit on the number of shapes: more of them take minutes."""
 NOWHERE = -(1 << 40)
 WORST = 100
-"""The weight of what had no room most often in the last round; it halves with every round."""
+"""The weight given to the shape that lacked room most often in the last round. Weights halve with
+every round."""
 
 
 @dataclass(frozen=True)

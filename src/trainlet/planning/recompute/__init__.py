@@ -1,1 +1,2 @@
-"""What to make again instead of keeping it: exact programmes, and the orders that follow."""
+"""What to recompute instead of keeping: exact and greedy solutions, and the orders that follow from
+them."""

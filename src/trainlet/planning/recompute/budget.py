@@ -1,4 +1,4 @@
-"""Fit a step into an arena: recompute as little as will do."""
+"""Fits a step into an arena with as little recomputation as possible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainlet.planning.recompute.problem import Problem, forward_first, recomput
 from trainlet.planning.recompute.solver_choice import cheapest_choice, have_solver, smallest_choice
 
 TRIES = 4
-"""So often a budget is lowered because the plan needs more than the model thought."""
+"""How often the budget is lowered because the plan needs more bytes than the model predicted."""
 PlanFunction = Callable[[Graph, NodeOrder], Plan]
 
 
@@ -49,7 +49,7 @@ def fit_budget(
     smallest arena; None if none is smaller than the plan's, or none can be small enough.
 
     plan: of the graph, made without recomputation.
-    max_recompute: a step may have so many times the multiply-accumulates.
+    max_recompute: limit on multiply-accumulates, as a factor of the step without recomputation.
     """
     extra = int((max_recompute - 1) * sum(OPS[n.op].macs(n) for n in plan.order))
     task = _Task(graph, plan, planner)
@@ -96,8 +96,7 @@ def _smallest(problem: Problem, extra: int) -> RecomputeChoice:
 class _Task:
     """A graph whose order has the forward pass first, and what a choice makes of it.
 
-    floor: no choice needs fewer bytes; relief: bytes that the planner needs fewer than the model
-    thinks.
+    floor: no choice needs fewer bytes; relief: by how many bytes the model overestimates the plan.
     """
 
     def __init__(self, graph: Graph, plan: Plan, planner: PlanFunction) -> None:

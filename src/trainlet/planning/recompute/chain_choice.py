@@ -1,6 +1,6 @@
-"""A choice of values to make again in a network that is a chain, without a solver.
+"""Chooses the values to recompute in a network that is a chain, without a solver.
 
-The chain's optimum (`plan/recompute/checkpoint.py`), with the bytes alive beside the values
+The chain's optimum (`planning/recompute/checkpoint.py`), with the bytes alive beside the values
 counted for each link at its worst moment; so it is the optimum of a model that needs a little more
 than the plan will.
 """

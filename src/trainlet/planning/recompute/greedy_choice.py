@@ -1,5 +1,4 @@
-"""A choice of values to make again without a solver: greedy, and where the network is a chain, by
-the chain's optimum."""
+"""Chooses the values to recompute without a solver: greedily, and for a chain by its optimum."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from trainlet.planning.recompute.peak import RecomputeChoice, peak_bytes
 from trainlet.planning.recompute.problem import Problem
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12)
-"""So many neighbouring values are tried together."""
+"""How many neighbouring values are tried together."""
 
 
 def greedy_choice(problem: Problem, budget: int, macs: int) -> RecomputeChoice:
@@ -44,7 +43,8 @@ def _grown(problem: Problem, budget: int, macs: int) -> frozenset[int]:
 
 
 def _pruned(problem: Problem, chosen: frozenset[int], budget: int) -> RecomputeChoice:
-    """Without what need not be made again, most work first."""
+    """The choice without values whose recomputation is not needed; those with the most work are
+    dropped first."""
     peak = peak_bytes(problem, chosen)
     enough = max(peak, budget)
     for k in sorted(chosen, key=lambda k: -problem.values[k].work):

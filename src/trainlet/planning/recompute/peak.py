@@ -1,4 +1,4 @@
-"""A choice of values to make again, and the bytes it needs, found by walking through the step."""
+"""A choice of values to recompute, and its peak memory, found by simulating the step."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class RecomputeChoice:
 
 
 def peak_bytes(problem: Problem, chosen: frozenset[int], enough: int | None = None) -> int:
-    """Bytes of the worst moment of a step that makes these values again; once `enough` are
-    reached, some number as large."""
+    """Peak bytes of a step that recomputes these values. It may stop at the first level of at least
+    `enough` bytes and return that."""
     worst = 0
     for level in MemoryModel(problem, chosen).levels():
         worst = max(worst, level)

@@ -21,14 +21,14 @@ from trainlet.planning.liveness import Buffers, assign_buffers
 class ForwardValue:
     """A tensor of the forward pass that may be kept, or made again.
 
-    nodes:     what makes it from other values, aliases included; empty for an input, and for what
-               reads a streamed input, which does not come again
+    nodes:     what makes it from other values, aliases included; empty for an input, and for a
+               reader of a streamed input, which is fetched only once
     size:      bytes
     macs:      multiply-accumulates of making it again; 0 if it is only made later
     work:      macs, and one for every element made
     transient: bytes beside its inputs and itself while it is made
     inputs:    the values that it is made of
-    leaves:    moment of the forward pass from which on it is there only if it is kept
+    leaves:    moment of the forward pass from which on it takes memory only if it is kept
     """
 
     nodes: tuple[Node, ...]

@@ -19,13 +19,15 @@ Levels = list[int]
 Known = dict[tuple[int, int, int], Tile]
 """Tiles by their first and last node in line, and their rows at a time."""
 REACH = 24
-"""A stretch begins and ends at most so many nodes from the highest moment."""
+"""How far from the moment of the peak a stretch may begin and end, in nodes."""
 MIN_GAIN = 1000
-"""Tiles that can win less than one part in so many are not worth their calls."""
+"""Tiles are made only if they can save at least one part in so many of the peak: rows cost
+calls."""
 ROOM = (64, 32, 16, 8, 1)
-"""Tiles as wide as memory allows may leave no addresses; then they leave one part in so many."""
+"""Tiles as wide as memory allows may be impossible to place; then one part in so many of the memory
+is left free."""
 CLOSE = 100
-"""Gaps of one part in so many are no reason to search anew."""
+"""Gaps of up to one part in so many do not cause a new search."""
 OUTSIDE = "outside"
 
 

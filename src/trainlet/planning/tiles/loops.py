@@ -1,4 +1,4 @@
-"""Turns of a tile that differ only in where they are become one loop."""
+"""Rolls the turns of a tile that differ only in addresses and rows into one loop."""
 
 from __future__ import annotations
 

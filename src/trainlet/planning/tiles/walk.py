@@ -13,9 +13,10 @@ from typing import NamedTuple
 from trainlet.ops.row_access import RowAccess, SummedRowAccess
 
 LARGE = 8
-"""A source is worth lying on if it has this part of the bytes of the largest."""
+"""A result may overlap a source only if the source has at least one part in so many of the largest
+one's bytes."""
 REMEMBERED = 4096
-"""So many walks are remembered."""
+"""How many walks are cached."""
 
 
 class Part(NamedTuple):
@@ -120,7 +121,7 @@ class Walk:
         return how
 
     def ready(self, n: int) -> int:
-        """How many rows of a part what is there makes."""
+        """How many rows of a part can be made from the rows that are there."""
         height, maps = self.parts[n].height, self.parts[n].maps
         if all(self.done[m] == self.parts[m].height for m in maps):
             return height

@@ -100,7 +100,9 @@ def check(
     masks = {p.name: _user_gradient(p, np.ones(p.type.shape)) for p in wanted}
     for xs, labels in _trials(fed, x, y):
         ours = _oracle(step, dict(zip([*fed.inputs, *fed.targets], [*xs, *labels], strict=True)))
-        given = [torch.tensor(v, dtype=torch.float32) for v in xs]
+        given = [
+            torch.tensor(v, dtype=torch.float32 if v.dtype.kind == "f" else torch.int64) for v in xs
+        ]
         named = {
             target_name(n): torch.as_tensor(v) for n, v in zip(fed.targets, labels, strict=True)
         }
@@ -167,7 +169,8 @@ def _trials(fed: _Fed, x: Any, y: Any) -> Iterator[tuple[list[np.ndarray], list[
         return
     shapes = [storage(n).shape for n in fed.inputs]
     rng = np.random.default_rng(0)
-    for trial in random_trials(shapes):
+    below = [n.attrs.get("below", 0) for n in fed.inputs]
+    for trial in random_trials(shapes, below):
         drawn = [
             rng.integers(0, classes, n.type.shape) if classes else rng.random(n.type.shape)
             for n, classes in fed.classes.items()
@@ -228,7 +231,7 @@ def _autograd(
     try:
         with _doubles():
             module.double()
-            return run([v.double() for v in inputs])
+            return run([v.double() if v.is_floating_point() else v for v in inputs])
     except RuntimeError:  # it casts to float32 itself
         module.float()
         return run(inputs)

@@ -364,6 +364,9 @@ class Emitter:
         meaning = f", channels last (the model's {_shape(user)})" if moved else ""
         if quant is not None:
             meaning += f"; real value = {quant.scale[0]:.9g} * (x - {quant.zero_point[0]})"
+        below = n.attrs.get("below", 0)
+        if below:
+            meaning += f"; indices in 0..{below - 1}"
         streamed, ctype = n is self.program.streamed, CTYPES[n.type.dtype]
         symbol = self.inputs[n]
         rows = f"{self.program.prefix}_rows {symbol}, void *context"
@@ -376,6 +379,8 @@ class Emitter:
             "ctype": ctype,
             "count": n.type.size,
             "bytes": n.type.nbytes,
+            "below": below,
+            "period": min(7, below or 7),
             "shape": _shape(n.type.shape),
             "meaning": meaning,
             "pointer": self.pointer(n, self.program.stages[STEP]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 _RANDOM = "a trainer has no random numbers; leave it out, or pass the numbers as an input"
 
 _INSTEAD = {
-    "embedding embedding_bag one_hot": "pass the vectors themselves as a float32 input",
+    "embedding_bag one_hot": "nn.Embedding is known; a mean over it is an embedding bag",
     "conv3d conv_transpose3d": "nn.Conv1d, nn.Conv2d and their transposes are known",
 }
 _TABLE = {name: text for names, text in _INSTEAD.items() for name in names.split()}

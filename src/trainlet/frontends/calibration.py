@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from trainlet.errors import DataError, UnsupportedError, shown
+from trainlet.frontends.indices import INDICES
 from trainlet.frontends.sizes import check_dense
 from trainlet.ir.arrays import as_numbers
 from trainlet.ir.bounds import FILE_BYTES, TENSOR_BYTES
@@ -28,7 +29,8 @@ def _several(value: Any) -> tuple:
 
 
 def example_inputs(example: Any) -> Batch:
-    """The example as float32 tensors: one, or a tuple in the order of `forward`'s arguments.
+    """The example as tensors of float32, or of int64 where it holds indices: one, or a tuple in the
+    order of `forward`'s arguments.
 
     Raises DataError for what holds no numbers, UnsupportedError for other inputs than floats.
     """
@@ -43,14 +45,15 @@ def example_inputs(example: Any) -> Batch:
 def _example(k: int, value: Any) -> torch.Tensor:
     what = f"example input {k}"
     tensor = value if isinstance(value, torch.Tensor) else torch.tensor(as_numbers(value, what))
-    if not tensor.is_floating_point() or not tensor.ndim or not tensor.numel():
+    indices = tensor.dtype in INDICES
+    if not (tensor.is_floating_point() or indices) or not tensor.ndim or not tensor.numel():
         raise UnsupportedError(
-            f"{what} is {tensor.dtype} of shape {tuple(tensor.shape)}; allowed: torch.float32 with "
-            "the batch as the first dimension"
+            f"{what} is {tensor.dtype} of shape {tuple(tensor.shape)}; allowed: torch.float32, or "
+            "torch.int64 of indices, with the batch as the first dimension"
         )
     TENSOR_BYTES.check(4 * tensor.numel(), f"{what} of shape {tuple(tensor.shape)}", DataError)
     check_dense(tensor, what)
-    return tensor.detach().float()
+    return tensor.detach().long() if indices else tensor.detach().float()
 
 
 def calibration_batches(calibration: Any, inputs: Batch) -> list[Batch]:
@@ -104,6 +107,10 @@ def _numbers(where: str, part: Any, like: torch.Tensor) -> torch.Tensor:
     if array.ndim != like.ndim or array.shape[1:] != like.shape[1:] or not array.size:
         allowed = ", ".join(["batch", *map(str, like.shape[1:])])
         raise DataError(f"{where} has shape {array.shape}; allowed: ({allowed})")
+    if not like.is_floating_point():
+        if array.dtype.kind not in "iu" or array.min() < 0:
+            raise DataError(f"{where} is {array.dtype}; allowed: integers that are not negative")
+        return torch.tensor(array.astype(np.int64))
     with np.errstate(over="ignore"):
         # the strides of dimensions of size 1 choose a float kernel, and so the last bit
         x = torch.tensor(array.astype(np.float32)).clone(memory_format=torch.contiguous_format)
@@ -126,7 +133,11 @@ def calibrate(
             for part in _parts(batch, batch_size):
                 stage("calibrate", done, total)
                 done += 1
-                result = module(*part)
+                try:
+                    result = module(*part)
+                except IndexError as error:
+                    raise DataError(f"calibration batch {k}: {error}; an index is too large"
+                                    ) from None  # fmt: skip
                 if isinstance(result, torch.Tensor) and not torch.isfinite(result).all():
                     raise DataError(f"calibration batch {k}: the network returns NaN or infinity")
             if progress:

@@ -15,7 +15,7 @@ import torch
 from torch.export import ExportedProgram
 
 from trainlet.errors import UnsupportedError
-from trainlet.frontends.selfcheck import call_with, evaluating, random_trials
+from trainlet.frontends.selfcheck import call_with, evaluating, limits, random_trials
 
 RELATIVE, ABSOLUTE = 1e-2, 1e-6
 """Of the largest gradient of a parameter: what an unrecorded backward pass changes is far more
@@ -37,7 +37,7 @@ def check_gradients(
                 f"the parameter {name!r} has a hook on its gradient (register_hook), which a "
                 "trainer does not call; remove the hook"
             )
-    inputs = random_trials([tuple(x.shape) for x in example])[0]
+    inputs = random_trials([tuple(x.shape) for x in example], limits(example))[0]
     recorded = program.module(check_guards=False)
     with evaluating(model), _learning(model), _learning(recorded):
         own = _gradients(model, model, inputs)

@@ -22,6 +22,7 @@ from trainlet.errors import DataError, GraphError, UnsupportedError
 from trainlet.frontends.aten.moves import COPIES
 from trainlet.frontends.aten.resizing import LINEAR
 from trainlet.frontends.constants import Constant, folded
+from trainlet.frontends.indices import index_limit
 from trainlet.frontends.operators import call_operator, check_dtype
 from trainlet.frontends.quantized_importer import QuantizedImporter, Weight, clamped
 from trainlet.frontends.quantized_layer import Result
@@ -150,7 +151,10 @@ class Conversion:
         target: Any = fx.target
         if fx.op == "placeholder":
             name, shape = next(self.inputs)
-            return leaf("input", name, TensorType(shape), position=next(self.positions))
+            place, limit = {"position": next(self.positions)}, index_limit(fx)
+            if limit:
+                return leaf("input", name, TensorType(shape, "int32"), below=limit, **place)
+            return leaf("input", name, TensorType(shape), **place)
         if fx.op == "get_attr":
             return self.attribute(target)
         given = [self.values[i] for i in fx.all_input_nodes]
@@ -192,7 +196,7 @@ class Conversion:
         name = operator(fx)
         nodes = {i.name: self.real(self.values[i], name) for i in fx.all_input_nodes}
         made = call_operator(self.at, fx, nodes)
-        check_dtype(fx, fx.meta.get("val"))
+        check_dtype(fx, fx.meta.get("val"), made)
         return made
 
     def annotated(self, fx: Fx, given: list[Any]) -> Any:

@@ -17,6 +17,7 @@ from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.decomposition import decomposition
 from trainlet.frontends.importer import Importer
 from trainlet.frontends.source import operator_name, where, written
+from trainlet.ir.graph import Node
 
 IGNORED = frozenset(
     "layout device memory_format non_blocking pin_memory copy implicit cudnn_enable cudnn_enabled "
@@ -89,14 +90,17 @@ def _part(at: Importer, fx: Fx, part: Fx, values: dict[str, Any]) -> Any:
         raise UnsupportedError(refusal(fx, f" (torch makes it of others, {name!r} among them)"))
     nodes = {n.name: at.leaf_of(values[n.name], name) for n in part.all_input_nodes}
     made = call_operator(at, part, nodes)
-    check_dtype(part, part.meta.get("val"))
+    check_dtype(part, part.meta.get("val"), made)
     return made
 
 
-def check_dtype(fx: Fx, like: Any) -> None:
+def check_dtype(fx: Fx, like: Any, made: Any = None) -> None:
     """Raise UnsupportedError if what the trainer must compute is neither float32 nor a condition,
-    which is a float32 tensor of zeros and ones."""
-    if not isinstance(like, torch.Tensor) or like.dtype == torch.float32:
+    which is a float32 tensor of zeros and ones, nor the indices `made`, reshaped."""
+    indices = isinstance(made, Node) and made.type.dtype == "int32"
+    if not isinstance(like, torch.Tensor) or (like.dtype == torch.float32 and not indices):
+        return
+    if indices and like.dtype in (torch.int64, torch.int32):
         return
     if like.dtype != torch.bool or operator_name(fx) not in OF_CONDITIONS:
         raise UnsupportedError(

@@ -78,7 +78,8 @@ class Int8Quantizer(Quantizer):
 
     def annotate(self, model: GraphModule) -> GraphModule:
         heads = self.heads(model)
-        self.integer = {n for n in model.graph.nodes if n.op == "placeholder"}
+        given = [n for n in model.graph.nodes if n.op == "placeholder"]
+        self.integer = {n for n in given if n.meta["val"].is_floating_point()}
         for n in model.graph.nodes:
             rule = _RULES.get(operator(n))
             if rule is not None and n not in heads:

@@ -6,7 +6,7 @@ that operator's own, and rounding does not add up along the network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -94,15 +94,32 @@ def check_captured(
 def trials_like(example: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
     """The example, unless it is all zeros, and random inputs of its shapes."""
     given = [list(example)] if any(bool(x.any()) for x in example) else []
-    return given + random_trials([tuple(x.shape) for x in example])
+    return given + random_trials([tuple(x.shape) for x in example], limits(example))
 
 
-def random_trials(shapes: Sequence[tuple[int, ...]]) -> list[list[torch.Tensor]]:
-    """Inputs of normal random numbers, and of halves with many zeros and other kinks."""
-    rng = np.random.default_rng(SEED)
-    normal = [rng.standard_normal(shape) for shape in shapes]
-    kinks = [rng.integers(-8, 9, shape) / 2 for shape in shapes]
-    return [[torch.tensor(x, dtype=torch.float32) for x in xs] for xs in (normal, kinks)]
+def limits(example: Sequence[torch.Tensor]) -> list[int]:
+    """For each input of integers a number that none of the example's reaches; else 0."""
+    return [0 if x.is_floating_point() else int(x.max()) + 1 for x in example]
+
+
+def random_trials(
+    shapes: Sequence[tuple[int, ...]], below: Sequence[int] = ()
+) -> list[list[torch.Tensor]]:
+    """Inputs of normal random numbers, and of halves with many zeros and other kinks.
+
+    below: for each input of integers what they are less than, and 0 for others; by default all are
+    of real numbers
+    """
+    rng, bounds = np.random.default_rng(SEED), below or [0] * len(shapes)
+
+    def drawn(real: Callable[[tuple[int, ...]], np.ndarray]) -> list[torch.Tensor]:
+        return [
+            torch.tensor(rng.integers(0, most, shape)) if most
+            else torch.tensor(real(shape), dtype=torch.float32)
+            for shape, most in zip(shapes, bounds, strict=True)
+        ]  # fmt: skip
+
+    return [drawn(rng.standard_normal), drawn(lambda shape: rng.integers(-8, 9, shape) / 2)]
 
 
 class Comparison:
@@ -160,7 +177,10 @@ class Comparison:
             nodes, value = [nodes], [value]
         for node, like in zip(nodes, value, strict=False):
             if isinstance(node, Node) and isinstance(like, torch.Tensor):
-                yield node, like.detach().float()
+                yield (
+                    node,
+                    like.detach().to(torch.int32 if node.type.dtype == "int32" else torch.float32),
+                )
 
 
 def _work(n: Node) -> int:

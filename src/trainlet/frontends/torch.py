@@ -16,6 +16,7 @@ from trainlet.errors import UnsupportedError
 from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.functional import functional, reaching, user_outputs
 from trainlet.frontends.importer import Importer
+from trainlet.frontends.indices import INDICES, index_limit
 from trainlet.frontends.operators import call_operator, check_dtype, refusal
 from trainlet.frontends.outputs import wanted_outputs
 from trainlet.frontends.source import module_path, operator_name, where
@@ -129,7 +130,7 @@ def _check_result(fx: Fx, node: Node, like: Any) -> None:
     """Raise UnsupportedError if torch's result has another dtype or shape."""
     if not isinstance(like, torch.Tensor):
         return
-    check_dtype(fx, like)
+    check_dtype(fx, like, node)
     if tuple(like.shape) != node.type.shape:
         raise UnsupportedError(
             f"{operator_name(fx)} {where(fx)} makes a tensor of shape {tuple(like.shape)}, which "
@@ -138,10 +139,18 @@ def _check_result(fx: Fx, node: Node, like: Any) -> None:
 
 
 def example_inputs(program: ExportedProgram) -> list[torch.Tensor]:
-    """Zeros of the shapes that the program takes; raises UnsupportedError for dynamic ones."""
+    """Zeros of the shapes that the program takes, and all indices in turn; raises UnsupportedError
+    for dynamic shapes."""
     placeholders = {n.name: n for n in program.graph.nodes if n.op == "placeholder"}
+
+    def example(placeholder: Fx) -> torch.Tensor:
+        type, limit = _type(placeholder), index_limit(placeholder)
+        return (torch.arange(type.size) % limit if limit else torch.zeros(type.size)).reshape(
+            type.shape
+        )
+
     return [
-        torch.zeros(_type(placeholders[spec.arg.name]).shape)
+        example(placeholders[spec.arg.name])
         for spec in program.graph_signature.input_specs
         if spec.kind == InputKind.USER_INPUT and not isinstance(spec.arg, ConstantArgument)
     ]
@@ -174,8 +183,10 @@ def _leaves(program: ExportedProgram, at: Importer, needed: set[Fx]) -> dict[str
         if name in inputs:
             if not used:
                 raise unread(name)
-            place = {"position": inputs.index(name)} if len(inputs) > 1 else {}
-            values[name] = leaf("input", name, _type(placeholders[name]), **place)
+            attrs = {"position": inputs.index(name)} if len(inputs) > 1 else {}
+            if limit := index_limit(placeholders[name]):
+                attrs["below"] = limit
+            values[name] = leaf("input", name, _type(placeholders[name]), **attrs)
         elif spec.kind == InputKind.PARAMETER and spec.target is not None and used:
             names = tensors.names(spec.target)
             if names[0] not in parameters:
@@ -197,9 +208,11 @@ def _type(placeholder: Fx) -> TensorType:
             f"input {placeholder.name!r} has a dynamic shape {tuple(found.shape)}; a trainer's "
             "memory is planned at compile time: export with fixed shapes"
         )
+    if found.dtype in INDICES and index_limit(placeholder):
+        return TensorType(tuple(found.shape), "int32")
     if found.dtype != torch.float32:
         raise UnsupportedError(
-            f"input {placeholder.name!r} is {found.dtype}; allowed: torch.float32 (pass x.float(), "
-            "and embedded vectors instead of indices)"
+            f"input {placeholder.name!r} is {found.dtype}; allowed: torch.float32 (pass x.float()) "
+            "and, for the indices of an embedding, torch.int64"
         )
     return TensorType(tuple(found.shape))

@@ -55,3 +55,13 @@ def as_floats(value: Any, what: str, kind: type[TrainletError] = DataError) -> n
     if not np.isfinite(floats).all():
         raise kind(f"{what} holds NaN or infinity (as float32); clean it")
     return floats
+
+
+def as_indices(array: np.ndarray, below: int, what: str) -> np.ndarray:
+    """The array as int32; raises DataError unless it holds integers in 0..below - 1."""
+    if array.dtype.kind not in "iu":
+        raise DataError(f"{what} is {array.dtype}; allowed: integers in 0..{below - 1}")
+    if array.size and (array.min() < 0 or array.max() >= below):
+        found = f"{array.min()}..{array.max()}"
+        raise DataError(f"{what} holds integers in {found}; allowed: 0..{below - 1}")
+    return array.astype(np.int32)

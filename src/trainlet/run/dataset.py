@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainlet.errors import DataError
+from trainlet.ir.arrays import as_indices
 from trainlet.ir.graph import Node
 from trainlet.ir.npz import read_npz
 from trainlet.ir.roles import target_name
@@ -72,7 +73,12 @@ def dataset(
         for name, n in leaves.items()
     }
     several = len(checked) != 1
-    return Dataset(_floats(x, "x", source), checked if several else next(iter(checked.values())))
+    kind = program.inputs[0]
+    if kind.type.dtype == "int32":
+        x = as_indices(x, kind.attrs["below"], f"{source}: x")
+    else:
+        x = _floats(x, "x", source)
+    return Dataset(x, checked if several else next(iter(checked.values())))
 
 
 def _checked(program: Program, leaf: Node, y: np.ndarray, rows: int, source: str) -> np.ndarray:

@@ -105,7 +105,11 @@ def _kind(step: TileStep) -> tuple[str, Node]:
 def _example(program: Program) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Inputs and targets that are the same each time."""
     draw = np.random.default_rng(0)
-    inputs = {n.name: draw.uniform(-1, 1, storage(n).shape) for n in program.inputs}
+    inputs = {
+        n.name: draw.integers(0, n.attrs["below"], storage(n).shape) if "below" in n.attrs
+        else draw.uniform(-1, 1, storage(n).shape)
+        for n in program.inputs
+    }  # fmt: skip
     targets = {target_name(n): np.zeros(n.type.shape, n.type.dtype) for n in program.targets}
     return inputs, targets
 

@@ -15,7 +15,7 @@ from trainlet.backends.firmware import build_firmware
 from trainlet.backends.interface import interface_of
 from trainlet.errors import DataError, TargetError, TrainletError, shown
 from trainlet.ir.arguments import closest, finite
-from trainlet.ir.arrays import as_floats, as_numbers
+from trainlet.ir.arrays import as_floats, as_indices, as_numbers
 from trainlet.ir.graph import Node
 from trainlet.ir.roles import target_name
 from trainlet.ir.storage import storage, to_device, to_user
@@ -74,15 +74,18 @@ def check_names(leaves: Sequence[Node], given: Mapping[str, ArrayLike]) -> None:
 
 
 def input_array(leaf: Node, value: ArrayLike) -> np.ndarray:
-    """One input in the layout of the user's model, of floats or of the leaf's own integers.
+    """One input in the layout of the user's model, of floats, of indices or of the leaf's own
+    integers.
 
-    Raises DataError for another shape, for NaN and for infinity.
+    Raises DataError for another shape, for NaN and for infinity, for indices out of range.
     """
     array, wanted = as_numbers(value, f"input {leaf.name!r}"), storage(leaf).shape
     if array.shape != wanted and (1, *array.shape) != wanted:
         raise DataError(f"input {leaf.name!r} has shape {array.shape}; allowed: {wanted}")
     if leaf.type.dtype == "int8" and array.dtype == np.int8:
         return array.reshape(wanted)
+    if leaf.type.dtype == "int32":
+        return as_indices(array, leaf.attrs["below"], f"input {leaf.name!r}").reshape(wanted)
     return as_floats(array, f"input {leaf.name!r}").reshape(wanted)
 
 

@@ -20,7 +20,7 @@ def _matrix(index: Tensor, weight: Tensor, taps: int, size: int) -> Tensor:
 
 def _along(x: Tensor, matrix: Tensor, axis: int) -> Tensor:
     """matrix @ x along a dimension of each experiment's tensor."""
-    return torch.tensordot(x, matrix, ([axis + 1], [1])).movedim(-1, axis + 1)
+    return (x.movedim(axis + 1, -1) @ matrix.T).movedim(-1, axis + 1)
 
 
 @lowering("resample")

@@ -99,7 +99,8 @@ def _triu(at: Importer, x: Node, diagonal: int) -> Node:
 
 def _triangle(at: Importer, x: Node, diagonal: int) -> Node:
     """Ones at the diagonal and below."""
-    return at.const(np.tri(*x.type.shape[-2:], diagonal), f"{at.label}.triangle")
+    rows, columns = x.type.shape[-2:]
+    return at.const(np.tri(rows, columns, diagonal), f"{at.label}.triangle")
 
 
 @aten("masked_fill")

@@ -177,3 +177,26 @@ def _im2col(
             size = x.type.shape[axis] + 2 * many
             x = at.build("spread", x, axis=axis, start=many, size=size, step=1)
     return moved("im2col")(at, x, kernel, dilation, (0, 0), stride)
+
+
+@aten("embedding")
+def _embedding(
+    at: Importer, w: Node, index: Node, padding: int, by_frequency: bool, sparse: bool
+) -> Node:
+    """The row `padding` is read, and never learns."""
+    if by_frequency:
+        raise UnsupportedError("scale_grad_by_freq=True; allowed: False")
+    rows, width = w.type.shape
+    if padding >= 0:
+        own = (np.arange(rows) == padding).astype(np.float32)[:, None]
+        mask = at.const(own, f"{at.label}.padding")
+        fixed = at.build("detach", at.build("where_true", mask, w))
+        w = at.build("add", at.build("where_false", mask, w), fixed)
+    shape = (*index.type.shape, width)
+    if index in at.tensors:
+        known = at.tensors[index].numpy().reshape(-1)
+        return at.reshape(gather(at, w, (0,), [known]), shape)
+    many = index.type.size
+    flat = at.reshape(index, (many,))
+    y = at.build("gather", w, flat, axes=(0,), many=(many,), copies=many)
+    return at.reshape(y, shape)

@@ -40,7 +40,7 @@ def _input(leaf: Node, value: ArrayLike, sizes: tuple[int, ...]) -> Tensor:
         leaf.op,
         (),
         leaf.type.with_shape((size, *leaf.type.shape)),
-        {"storage": Storage((size, *how.shape), order)},
+        {**leaf.attrs, "storage": Storage((size, *how.shape), order)},
         leaf.name,
     )
     return torch.from_numpy(input_arrays([wide], {leaf.name: array})[leaf.name])

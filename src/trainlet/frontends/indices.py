@@ -1,0 +1,29 @@
+"""Inputs of integers: the indices of embeddings."""
+
+from __future__ import annotations
+
+import torch
+from torch.fx import Node as Fx
+
+from trainlet.frontends.source import operator_name
+
+INDICES = (torch.int64, torch.int32)
+"""As which types torch has them."""
+
+
+def index_limit(placeholder: Fx) -> int:
+    """What the indices in an input must be less than: the fewest rows of an embedding that reads
+    it; 0 where none does."""
+    if placeholder.meta["val"].dtype not in INDICES:
+        return 0
+    rows, seen = [], set()
+    todo = [placeholder]
+    while todo:
+        fx = todo.pop()
+        seen.add(fx)
+        for user in fx.users:
+            if operator_name(user) == "embedding" and fx in user.args[1:]:
+                rows.append(user.args[0].meta["val"].shape[0])  # type: ignore[union-attr]
+            elif user not in seen:
+                todo.append(user)
+    return min(rows, default=0)

@@ -33,7 +33,7 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 
 def mask_type(y: TensorType) -> TensorType:
-    """Of one bit an element, packed."""
+    """The type of a packed mask with one bit per element of y."""
     return typed("uint8", (y.size + 7) // 8)
 
 
@@ -84,13 +84,13 @@ _COMPARED_AS_INTEGERS = ("relu", "relu6")
 
 
 def _vjp_clipped(n: Node, g: Node) -> list:
-    """Through a packed mask of the elements strictly inside the clipping range."""
+    """The gradient, by a packed mask of the elements strictly inside the clipping range."""
     slope = _CLIPPED[n.op].slope
     return [lambda: build("mask_dx", g, build(f"{n.op}_mask", n, label=n.name), slope=slope)]
 
 
 def _wide(rng: np.random.Generator) -> np.ndarray:
-    """Far enough to be clipped and to saturate."""
+    """Samples wide enough for clipping and saturation."""
     return rng.uniform(-8, 8, 40).astype(np.float32)
 
 

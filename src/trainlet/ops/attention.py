@@ -22,7 +22,8 @@ from trainlet.ops.op import (
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
-    """Over the last axis, shifted by the maximum."""
+    """The softmax over the last axis; the maximum is subtracted first, so that nothing
+    overflows."""
     e = np.exp(x - x.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
 

@@ -1,7 +1,7 @@
 """Broadcasting as literals of a C call: four loop sizes and, per operand, four strides.
 
-Shapes align on the right, as in NumPy.  Neighbouring dimensions that every operand walks alike
-are merged, so most calls run one or two real loops.
+Shapes align on the right, as in NumPy.  Neighbouring dimensions
+are merged where every operand allows it, so most calls run one or two real loops.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Clipping to any bounds: clamp, whose gradient passes on a bound, and hardtanh, whose does not."""
+"""Clipping to any bounds: clamp, whose gradient is 1 on a bound, and hardtanh, whose gradient is 0
+there."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from trainlet.ops.op import Op, Sample, build, float32, register, require
 from trainlet.ops.row_access import own_rows
 
 LARGEST = float(np.finfo(np.float32).max)
-"""The bound of what has none: no finite float32 is beyond."""
+"""Stands for a missing bound: no finite float32 is larger."""
 
 
 def _infer(x: TensorType, low: float, high: float, inclusive: bool) -> TensorType:
@@ -21,7 +22,7 @@ def _infer(x: TensorType, low: float, high: float, inclusive: bool) -> TensorTyp
 
 
 def _eval(x: np.ndarray, low: float, high: float, inclusive: bool) -> np.ndarray:
-    """As torch does, the upper bound where the bounds are the wrong way round."""
+    """As in torch, the result is the upper bound if the lower bound is larger than it."""
     return np.minimum(np.maximum(x, np.float32(low)), np.float32(high))
 
 

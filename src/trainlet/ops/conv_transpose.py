@@ -86,7 +86,7 @@ def transposed_dw(g: np.ndarray, x: np.ndarray, **window: Any) -> np.ndarray:
 
 
 def products(x: TensorType, w: TensorType) -> int:
-    """Multiply-accumulates: each position of x meets the whole weight."""
+    """Multiply-accumulates: each position of x is multiplied with the whole weight of its group."""
     return prod(x.shape[:3]) * w.size
 
 

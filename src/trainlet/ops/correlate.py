@@ -40,7 +40,8 @@ def correlate_dw(g: np.ndarray, x: np.ndarray, geometry: Geometry) -> np.ndarray
 
 
 class _Channels:
-    """Products of one kernel position, depthwise: of x and g [N,OH,OW,C] and a weight w [C]."""
+    """The products of one kernel position of a depthwise convolution, for x and g [N,OH,OW,C] and a
+    weight w [C]."""
 
     def output(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
         return x * w
@@ -53,7 +54,8 @@ class _Channels:
 
 
 class _Groups(_Channels):
-    """The same in groups: of x [N,OH,OW,C], g [N,OH,OW,O] and a weight w [O,C/groups]."""
+    """The products of one kernel position of a grouped convolution, for x [N,OH,OW,C], g
+    [N,OH,OW,O] and a weight w [O,C/groups]."""
 
     def __init__(self, groups: int) -> None:
         self.groups = groups

@@ -140,7 +140,7 @@ def infer_scatter(
 def scatter(
     g: np.ndarray, index: np.ndarray, *, axes: Sizes, many: Sizes, sizes: Sizes
 ) -> np.ndarray:
-    """Added in the order of the first axis' slices, then of the second's."""
+    """Terms are added in the order of the first axis' slices, then of the second's."""
     first = range(len(axes))
     moved = np.moveaxis(g, axes, first)
     total = np.zeros((*sizes, *moved.shape[len(axes) :]), g.dtype)

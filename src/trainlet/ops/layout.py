@@ -1,4 +1,4 @@
-"""How an operator hands on a permutation of its inputs to its result.
+"""How a permutation of an operator's inputs becomes a permutation of its result.
 
 The front ends put permutes around every operator on maps; the pass `channels_last` moves them
 through the operators that say here how.
@@ -20,7 +20,7 @@ Permutation = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Layout:
-    """The operator of permuted inputs is the permuted result of the operator.
+    """States that an operator applied to permuted inputs gives the permuted result.
 
     broadcasts: the inputs align as NumPy's do, and the largest decides in which order the result
                 lies; otherwise the first input does
@@ -54,7 +54,7 @@ def _axes_in_order(n: Node, permutation: Permutation) -> Mapping[str, Any]:
 
 
 def _each_axis(name: str) -> Callable[[Node, Permutation], Mapping[str, Any]]:
-    """Of an attribute that has an entry for each axis."""
+    """Permutes an attribute that has an entry for each axis."""
     return lambda n, permutation: {name: tuple(n.attrs[name][k] for k in inverse(permutation))}
 
 

@@ -17,9 +17,10 @@ from trainlet.ops.layout import Layout
 from trainlet.ops.row_access import RowAccess
 
 ANOTHER_ORDER = 8
-"""Tolerance of sums: NumPy adds pairwise, BLAS in blocks, a kernel from first to last."""
+"""Tolerance of sums, whose order differs: NumPy adds pairwise, BLAS in blocks, a kernel from first
+to last."""
 OUR_SERIES = 4
-"""Tolerance of exp, log, tanh and erf, which are ours in the kernels."""
+"""Tolerance of exp, log, tanh and erf, for which the kernels have their own implementation."""
 
 Thunk = Callable[[], Node]
 Literal = int | float
@@ -80,7 +81,7 @@ class Op:
     How it uses memory:
     inplace:      positions of the inputs whose storage the result may take
     mutates:      the result overwrites the leaf at this position (updates of parameters and state)
-    contracts:    no value of the result is larger than the largest of its inputs
+    contracts:    no value of the result has a larger magnitude than the largest of its inputs
     keeping:      the update that does the same and leaves the old value where its input 1 was
     weight_copy:  position of a weight of which a copy may be read in its place, so that the
                   weight's own update need not wait for this op
@@ -200,7 +201,7 @@ def in_place_candidates(n: Node) -> list[int]:
 
 
 def kept(channels: int, ratio: float) -> int:
-    """How many channels a share leaves: rounded to the nearest, at least one."""
+    """The number of channels that a ratio keeps: rounded to the nearest integer, at least one."""
     return max(1, int(channels * ratio + 0.5))
 
 
@@ -210,12 +211,12 @@ def leaf(kind: str, name: str, type: TensorType, **attrs: Any) -> Node:
 
 
 def float32(*shape: int) -> TensorType:
-    """Short for the commonest type."""
+    """The float32 type of this shape."""
     return TensorType(shape)
 
 
 def typed(dtype: DType, *shape: int) -> TensorType:
-    """Short for a type with another element type."""
+    """The type of this shape with elements of `dtype`."""
     return TensorType(shape, dtype)
 
 

@@ -185,7 +185,8 @@ OPTIMIZERS: dict[str, Callable[..., SGD | Adam | RMSprop]] = {
 
 
 def written(optimizer: SGD | Adam | RMSprop) -> str:
-    """The call that makes an optimiser: its rate, and what is not as it would be by itself."""
+    """The Python call that makes an optimiser: its learning rate, and the arguments that differ
+    from their defaults."""
     given = {
         f.name: getattr(optimizer, f.name)
         for f in fields(optimizer)

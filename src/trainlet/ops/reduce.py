@@ -113,7 +113,7 @@ def _eval_max(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _vjp_max(n: Node, g: Node) -> list[Thunk | None]:
-    """Equal elements share the gradient alike."""
+    """Elements that equal the maximum share the gradient equally."""
     x = n.inputs[0]
 
     def gradient() -> Node:

@@ -66,7 +66,7 @@ def _dx(
 
 
 def resample_gradient(n: Node, g: Node) -> Node:
-    """Of the input of a resample n."""
+    """The gradient of the input of a resample n."""
     axis = n.attrs["axis"]
     attrs = {"axis": axis, "taps": n.attrs["taps"], "size": n.inputs[0].type.shape[axis]}
     return build("resample_dx", g, *n.inputs[1:], label=n.name, **attrs)

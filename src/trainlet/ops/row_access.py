@@ -80,7 +80,7 @@ class InputGradientRowAccess(RowAccess):
         return max(0, available * self.stride - self.padding)
 
     def span(self, start: int, until: int, height: int) -> tuple[int, int]:
-        """At least one row, though an input row that no window holds reads none."""
+        """As above, but at least one row, even if no window contains the input rows."""
         first = min(max(0, self.first(start)), height - 1)
         return first, max(first + 1, min(height, self.end(until)))
 

@@ -1,4 +1,4 @@
-"""Moving elements about: reshape (free), permute, slice, pad, concat."""
+"""Operators that move elements: reshape (without code), permute, slice, pad, concat."""
 
 from __future__ import annotations
 
@@ -218,7 +218,8 @@ register(
 
 
 def leading(x: Node, ratio: float) -> Node:
-    """The leading share of the last axis: all that a narrowed weight gradient saves of x."""
+    """The leading `ratio` of the last axis of x: the only part of x that a narrowed weight gradient
+    saves."""
     stop = kept(x.type.shape[-1], ratio)
     return build("slice", x, axis=x.type.rank - 1, start=0, stop=stop, label=x.name)
 

@@ -1,4 +1,5 @@
-"""A window of another tensor's elements, under a shape of its own: no code, no memory."""
+"""A view: consecutive elements of another tensor under another shape. It has no code and takes no
+memory."""
 
 from __future__ import annotations
 

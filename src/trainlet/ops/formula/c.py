@@ -11,12 +11,12 @@ from trainlet.ops.literal import literal
 
 HEADERS = {"exp": "exp.h", "log": "log.h", "sqrt": "sqrt.h", "floor": "floor.h",
            "sigmoid": "sigmoid.h", "normal_cdf": "erf.h"}  # fmt: skip
-"""Where the C functions stand that terms call."""
+"""The headers of the C functions that terms call."""
 
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """A number or a condition that a C function computes.
+    """A C expression for a number or a condition.
 
     text: C with a place for each operand
     """

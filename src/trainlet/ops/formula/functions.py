@@ -1,4 +1,4 @@
-"""The functions that a formula may call, and those of them that are made of others."""
+"""The functions that a formula may call; some of them are composed of others."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ FORMULAS: dict[str, Formula] = {}
 
 
 def wide(rng: np.random.Generator) -> np.ndarray:
-    """Far enough to saturate, with zeros of both signs."""
+    """Samples wide enough to saturate, with zeros of both signs."""
     return np.append(rng.uniform(-8, 8, SIZE - 2), [0.0, -0.0]).astype(np.float32)
 
 

@@ -40,7 +40,7 @@ def is_kind(kind: str, operand: TensorType, result: TensorType) -> bool:
 
 
 def literals(link: FusedOp) -> Sequence[Literal]:
-    """What follows the operands in the C function of one element."""
+    """The literals that follow the operands in the call of the C function of one element."""
     op, _, attrs = link
     element = OPS[op].element
     return element(attrs) if element else ()

@@ -12,9 +12,10 @@ from trainlet.ops.fused.chain import MAP, VECTOR, FusedOp, chained, kinds, liter
 from trainlet.ops.op import OPS
 
 EIGHTS = {"mul": "vmul.f32", "add": "vadd.f32"}
-"""What a core with an FPU does with eight columns at a time, and its instruction."""
+"""The operations that a core with an FPU runs on blocks of eight columns, and the instruction of
+each."""
 MOST_VECTORS = 3
-"""So many vectors of eight columns stay in its registers, beside the map's."""
+"""How many vectors of eight columns fit the FPU's registers beside those of the map."""
 
 _CTYPES = {"float32": "float", "int8": "int8_t"}
 _TEMPLATES = Environment(loader=PackageLoader("trainlet.ops", "fused"), undefined=StrictUndefined,
@@ -29,7 +30,8 @@ def goes_in_eights(links: Sequence[FusedOp]) -> bool:
 
 
 def kernel_name(n: Node) -> str:
-    """What is done to what: nodes that differ in sizes and literals alone share a kernel."""
+    """The kernel's name: the operations and the kinds of their operands. Nodes that differ only in
+    sizes and literals share a kernel."""
     return "_".join(f"{op}_{operands}" for op, operands, _ in n.attrs["links"])
 
 

@@ -37,7 +37,8 @@ def _call(n: Node) -> tuple[Literal, ...]:
 
 
 def _rows(n: Node) -> RowAccess | None:
-    """As of the operations alone, none of which runs on rows beside a vector."""
+    """The rows that the operations alone would read. An operation with a vector operand does not
+    run on rows."""
     own = kinds(n.attrs["links"])
     return None if VECTOR in own else RowAccess(maps=tuple(range(len(own))))
 

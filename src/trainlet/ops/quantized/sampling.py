@@ -17,7 +17,7 @@ Draw = Callable[[np.random.Generator], np.ndarray]
 
 
 def draw_int8(shape: Sequence[int]) -> Draw:
-    """All bytes, the extremes often."""
+    """Random int8 values in which the extremes are frequent."""
 
     def draw(rng: np.random.Generator) -> np.ndarray:
         some = rng.integers(-128, 128, shape)

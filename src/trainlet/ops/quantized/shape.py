@@ -1,4 +1,5 @@
-"""Moving quantised elements about: permute, slice, pad, concat.  Reshape is free for any type."""
+"""Operators that move quantised elements: permute, slice, pad, concat. Reshape is the same op for
+all types."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ Padding = tuple[tuple[int, int], ...]
 
 
 def _joined_scales(a: TensorType, b: TensorType, axis: int) -> Quant | None:
-    """The scales of two tensors one behind the other; of weights, along their channels too."""
+    """The scales of the concatenation of two tensors; weights have one for each channel."""
     first, second = a.quant, b.quant
     if first and second and first.axis == second.axis == axis % a.rank:
         scales, zeros = first.scale + second.scale, first.zero_point + second.zero_point
@@ -37,7 +38,8 @@ def _joined_scales(a: TensorType, b: TensorType, axis: int) -> Quant | None:
 
 
 def _moves_bytes(name: str, inputs: int, vjp_bfp: Rule, shapes: list[tuple[tuple, dict]]) -> None:
-    """The int8 twin of a float op that moves elements: same types, meaning, gradient, literals."""
+    """The int8 op that corresponds to a float op that moves elements. It has the same types,
+    evaluation, gradient and literals."""
     twin = OPS[name]
 
     def infer(*types: TensorType, **attrs: Any) -> TensorType:
@@ -93,7 +95,7 @@ def permuted(x: Node, permutation: tuple[int, ...]) -> Node:
 
 
 def joined(a: Node, b: Node, axis: int, label: str) -> Node:
-    """Floats or quantised elements one behind the other."""
+    """The concatenation of two tensors of floats or of quantised elements."""
     op = "concat_i8" if a.type.dtype == "int8" else "concat"
     return build(op, a, b, axis=axis, label=label)
 

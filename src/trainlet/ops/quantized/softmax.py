@@ -116,7 +116,7 @@ register(
 
 
 def logits_of(n: Node) -> Node | None:
-    """What a softmax, of floats or integers, makes probabilities of; None for another op."""
+    """The input of a softmax of floats or integers; None for another op."""
     if n.op == "softmax":
         return n.inputs[0]
     if n.op != "softmax_i8":

@@ -24,7 +24,8 @@ def int8(*shape: int, scale: float = 0.05, zero_point: int = 0) -> TensorType:
 
 
 def weight(*shape: int, axis: int = 0, scale: float = 0.02) -> TensorType:
-    """The type of a weight with a scale for each of its output channels, a little apart."""
+    """The type of a weight with a scale for each of its output channels; the scales differ
+    slightly."""
     scales = tuple(f32(scale * (1 + 0.1 * k)) for k in range(shape[axis]))
     return TensorType(tuple(shape), "int8", Quant(scales, (0,) * shape[axis], axis))
 

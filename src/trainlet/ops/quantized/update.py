@@ -4,8 +4,8 @@ Lin et al., 2022 (On-Device Training Under 256KB Memory), eq. 4: the gradient of
 is G * s_w, and QAS divides it by s_w^2, so the weight moves by lr * G / s_w: plain SGD on the real
 weight.  Biases alike with s_w * s_x.  `inverse` holds 1 / s for every output channel.
 
-A weight may carry `bits` extra fractional bits: its leaf is then two planes, the int8 weights and,
-for the trained elements alone, the fractions; `plane` names the first one.
+A weight may carry `bits` extra fractional bits: its leaf then has two parts: the int8 weights, and
+the fractions of the trained elements. `plane` is a view of the first part.
 """
 
 from __future__ import annotations

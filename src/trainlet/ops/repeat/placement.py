@@ -53,7 +53,8 @@ def _targets(loop: Loop) -> Iterator[tuple[Node, Home]]:
 
 @lru_cache(256)
 def place(loop: Loop) -> Placement:
-    """Values go where their readers look for them; others share the work space."""
+    """Values are written directly to where their readers expect them; the others share the work
+    space."""
     steps = loop.values[len(loop.body.inputs) :]
     made = [n for n in steps if not OPS[n.op].alias]
     moment = {n: t for t, n in enumerate(made)}
@@ -126,6 +127,6 @@ class _WorkSpace:
         return at
 
     def keep(self, start: int, until: int) -> None:
-        """A block lives on under another name."""
+        """A block stays in use under another value's name."""
         block: Sequence[list[int]] = [b for b in self.blocks if b[0] == start]
         block[-1][2] = until

@@ -1,4 +1,4 @@
-"""The same loop with fewer results: what nobody reads is neither stacked nor computed."""
+"""Removes the results of a loop that nobody reads, and the computation that only they need."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _needed(loop: Loop, wanted: Iterable[int], each: Iterable[Node]) -> list[int
 
 
 def _in_place(values: Iterable[Node]) -> dict[Node, Node]:
-    """A run of another value's elements is read where it lies."""
+    """Consecutive elements of another value are read without a copy."""
     new: dict[Node, Node] = {}
     for n in values:
         made = n if n.is_leaf else n.with_inputs(new[i] for i in n.inputs)

@@ -51,7 +51,8 @@ def shift_round(x: np.ndarray, shift: int) -> np.ndarray:
 
 
 def shift_even(x: np.ndarray, shift: int) -> np.ndarray:
-    """The same, halves to the even: after few bits halves are frequent, and up would be a drift."""
+    """The same with halves rounded to even. If few bits are dropped, halves are frequent, and
+    rounding them up would add a bias."""
     x = x.astype(np.int64)
     return (x + ((1 << (shift - 1)) - 1) + ((x >> shift) & 1)) >> shift if shift else x
 
@@ -62,7 +63,7 @@ def moved(x: np.ndarray, by: int) -> np.ndarray:
 
 
 def power_of_two(e: int | np.ndarray) -> np.float32:
-    """2^e, within what a normal float32 can say."""
+    """2^e, clamped to the range of normal float32 numbers."""
     return np.float32(2.0 ** np.clip(int(e), -126, 127))
 
 

@@ -27,7 +27,8 @@ from trainlet.ops.window import Geometry
 
 
 def integer_gradients(n: Node, g: Node) -> list[Thunk | None]:
-    """The integer gradient rule.  An input element meets all taps of all outputs of its group."""
+    """The integer gradient rule.  An input element is multiplied with all taps of all outputs of
+    its group."""
     w, window = n.inputs[1], Geometry.of(n)
     return layer_gradients(
         "conv_transpose", n, g,

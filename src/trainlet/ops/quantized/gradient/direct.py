@@ -1,4 +1,5 @@
-"""The gradient of an int8 weight or an int32 bias straight into it, so that it needs no buffer.
+"""Operators that apply the gradient of an int8 weight or an int32 bias as they compute it, so that
+it needs no buffer.
 
 Each op is a gradient and its update in one: its meaning is that of the two, bit for bit, and its
 kernel applies each sum as soon as it has it.

@@ -128,7 +128,7 @@ def requantize_gradients(n: Node, g: Node) -> list[Thunk | None]:
 
 
 def add_gradients(n: Node, g: Node) -> list[Thunk | None]:
-    """What an operand was broadcast over is summed in float32."""
+    """The gradient of a broadcast operand is summed in float32."""
     inside = masked_block(n, g)
 
     def side(operand: Node) -> Thunk:

@@ -1,4 +1,5 @@
-"""In which numbers a backward pass computes: float32, or block floating point where it can."""
+"""The number format of a backward pass: float32, or block floating point where operators support
+it."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from trainlet.ops.quantized.gradient.elementwise import block_sum
 class GradientFormat:
     """The format of the gradients of int8 activations; all others are float32.
 
-    An op without an integer rule is a float island: its gradient becomes float32, and what it
-    hands on becomes mantissas again.
+    An op without an integer gradient rule computes in float32: its incoming gradient is converted
+    to float32, and the gradients of its inputs are converted back to mantissas.
     """
 
     dtype: str = "float32"

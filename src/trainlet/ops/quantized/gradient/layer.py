@@ -1,4 +1,4 @@
-"""What the input gradients of all layers with weights share: two ops, and how they are tested."""
+"""What the input gradients of all layers with weights have in common: two ops, and their tests."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class LayerDx:
 
     sums:    (gradient, weight, scales, bits dropped before, **attrs) -> exact sums
     samples: (dtype, largest mantissa, shapes of g and w, attrs)
-    macs:    (type of the gradient, node) -> multiply-accumulates; by default each element of g
-             meets its output's weights
+    macs:    (type of the gradient, node) -> multiply-accumulates; by default each element of g is
+             multiplied with its output's weights
     """
 
     name: str

@@ -51,7 +51,7 @@ register(
 
 
 def bias_gradient(g: Node, b: Node) -> Node:
-    """The sum over all positions, in float32."""
+    """The bias gradient: the sum over all positions, in float32."""
     made = build("sum_bfp", g, exponent_of(g), label=g.name)
     require(made.type.shape == b.type.shape, f"bias {b.type} does not fit {g.type}")
     return made

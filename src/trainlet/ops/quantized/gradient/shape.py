@@ -1,4 +1,4 @@
-"""Moving mantissas about, and the gradients of what moves int8 elements."""
+"""Operators that move mantissas, and the gradients of operators that move int8 elements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainlet.ops.quantized.gradient.sampling import block, draw_block
 
 
 def _moves(name: str, samples: list[tuple[str, tuple[int, ...], dict]]) -> None:
-    """The twin on mantissas of a float op that moves elements."""
+    """The op on mantissas that corresponds to a float op that moves elements."""
     twin = OPS[name]
 
     def infer(g: TensorType, e: TensorType, **attrs: object) -> TensorType:

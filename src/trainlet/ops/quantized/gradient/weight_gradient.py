@@ -1,4 +1,5 @@
-"""What the gradients of all layers with weights share: the rule, and the op of the weight's."""
+"""What the gradients of all layers with weights have in common: the gradient rule, and the op of
+the weight gradient."""
 
 from __future__ import annotations
 
@@ -67,7 +68,8 @@ class LayerDw:
     literals: node -> sizes for the C call; `scale`, `zero` and the width of a mantissa follow
     axis:     of the weight's output channels
     samples:  (dtype, shapes of g and x, attrs); `source`, the scale and zero point of x, in all
-    macs:     node -> multiply-accumulates; by default each element of g meets its output's weights
+    macs:     node -> multiply-accumulates; by default each element of g is multiplied with its
+              output's weights
     """
 
     name: str

@@ -1,4 +1,5 @@
-"""What a layer's weights do to a gradient: their scales as integers, and the most they can gain."""
+"""The scales of a layer's weights as integers, and the largest factor by which the weights can
+amplify a gradient."""
 
 from __future__ import annotations
 
@@ -58,7 +59,7 @@ def _gain_type(
 def _eval_gain(
     w: np.ndarray, *, view: tuple[int, ...], stride: Pair, dilation: Pair, groups: int
 ) -> np.ndarray:
-    """One place of the input meets only the taps that leave the same rest by the stride."""
+    """Only taps congruent modulo the stride touch a given input position."""
     size = np.abs(w.astype(np.int64)).reshape(groups, -1, *view[1:])
     down, across = ((np.arange(k) * d) % s
                     for k, d, s in zip(view[1:3], dilation, stride, strict=True))  # fmt: skip
@@ -110,6 +111,6 @@ register(
 def weight_gain(
     n: Node, view: tuple[int, ...], stride: Pair, dilation: Pair, groups: int = 1
 ) -> Node:
-    """The largest sum of |w| over all that one input element goes into; folded if w is frozen."""
+    """The largest sum of |w| over all products of one input element; a constant if w is frozen."""
     window: dict[str, Any] = {"stride": stride, "dilation": dilation}
     return build("weight_gain", n.inputs[1], view=view, groups=groups, label=n.name, **window)

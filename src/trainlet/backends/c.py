@@ -208,7 +208,7 @@ class Emitter:
         return lines + self.mark
 
     def weights(self) -> str:
-        """Frozen weights, and the values that trained ones start from."""
+        """The arrays of frozen weights, and of the initial values of trained ones."""
         p = self.program
         arrays = [_array(self.weight(n), n.name, p.initial(n)) for n in p.constants]
         arrays += [_array(self.start(n), n.name, _but_zeros(p.initial(n))) for n in p.params]
@@ -225,7 +225,7 @@ class Emitter:
         return f"{made(self.program)}\n{text}"
 
     def context(self) -> dict[str, Any]:
-        """What the templates fill in."""
+        """The values for the templates."""
         p, step = self.program, self.program.stages[STEP]
         face = interface_of(p)
         given = [self.slot(n) for n in p.inputs]
@@ -414,7 +414,7 @@ def _when(n: Node, wanted: Wanted) -> str:
 
 
 def _but_zeros(values: np.ndarray) -> np.ndarray:
-    """Flat, without the zeros at its end, but for one element."""
+    """The flat array without trailing zeros; at least one element stays."""
     flat = values.reshape(-1)
     last = np.flatnonzero(flat)
     return flat[: max(1, int(last[-1]) + 1 if last.size else 0)]
@@ -433,7 +433,7 @@ def _array(name: str, label: str, values: np.ndarray) -> str:
 
 
 def made(program: Program) -> str:
-    """Comments at the beginning of every file: its licence, who made it, for what."""
+    """The comments at the beginning of every file: its licence, the generator, and the target."""
     p, names = program, [_share(n) for n in program.params]
     return "\n".join(
         [

@@ -119,7 +119,7 @@ def build_firmware(
 
 
 def overflow(message: str, target: Target) -> TargetError | None:
-    """The linker's complaint about a full memory, in our words."""
+    """A plain error for a linker message about a full memory."""
     over: dict[str, int] = {}
     for region, size in re.findall(r"'?(\w+)'?:? overflowed by (\d+) bytes", message):
         over[region] = max(over.get(region, 0), int(size))

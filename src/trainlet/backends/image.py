@@ -1,4 +1,5 @@
-"""A linked ELF: what to load where, its section sizes, its functions and its code."""
+"""A linked ELF: its segments with their addresses, its section sizes, its functions and its
+code."""
 
 from __future__ import annotations
 

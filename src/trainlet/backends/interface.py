@@ -39,7 +39,7 @@ class Argument:
     ctype: CType
     count: int
     rows: int = 0
-    """Not 0: it is streamed, so many rows."""
+    """Number of rows of a streamed input; 0 for any other array."""
     called: str = ""
     """In C, where that is not its name."""
 

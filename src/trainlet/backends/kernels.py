@@ -15,8 +15,8 @@ KERNELS = Path(__file__).parent.parent / "ops" / "kernels"
 _INCLUDE = re.compile(r'^#include "([\w.]+)"\n', re.MULTILINE)
 _SYSTEM = re.compile(r"^#include <(?:std[\w.]+|string\.h)>\n", re.MULTILINE)
 NEEDS = {"helium": "defined(__ARM_FEATURE_MVE) && defined(__OPTIMIZE__)"}
-"""Folders whose kernels only some compilers can read, and what says so; without optimization their
-assembly does not get its registers."""
+"""Folders whose kernels only some compilers accept, and the macro condition that tells. Without
+optimization the compiler cannot give their assembly the registers it needs."""
 
 
 @lru_cache

@@ -1,4 +1,4 @@
-"""Text from outside as C may hold it: an identifier, or a comment.
+"""Turns text from outside into C identifiers and comments.
 
 No name of a model, scheme, file or option reaches generated code but through this module.
 docs/c-project.md says what a user can rely on.

@@ -1,4 +1,4 @@
-"""The state of a program as a JSON text beside its C: what lies where, and what it starts from.
+"""The layout and the initial values of a program's state, as a JSON file beside its C.
 
 With it a saved state can be shown, checked and converted without the network.
 """

@@ -1,4 +1,4 @@
-"""Names that generated C must leave alone, and what takes them."""
+"""Names that generated C must not use, and what uses them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WORDS: dict[str, str] = {
     **dict.fromkeys(_TRAINER.split(), "a name of the trainer itself"),
     **dict.fromkeys(_KEYWORDS.split(), "a keyword of C or C++"),
 }
-"""A word in lower case, and what it is."""
+"""Each reserved word in lower case, and what it is."""
 
 _HEADERS = """
 assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign
@@ -67,4 +67,4 @@ PREFIXES: dict[str, str] = {
     **dict.fromkeys(_HEADERS.split(), "would hide a header of the C library"),
     "main": "is the file and the function of the example",
 }
-"""A prefix that cannot be, and why."""
+"""Each prefix that is not allowed, and why."""

@@ -1,4 +1,5 @@
-"""Just enough Thumb-2: where instructions begin, where they jump, how they move the stack."""
+"""Decodes as much of Thumb-2 as the stack analysis needs: where instructions begin, where they
+jump, and how they move the stack pointer."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Toolchain:
     command: tuple[str, ...]
 
     def flags(self, cpu: Cpu) -> tuple[str, ...]:
-        """What says for which core, at compiling and at linking."""
+        """The flags that select the core, for compiling and linking."""
         if self.kind == "gcc":
             return (*cpu.gcc, "-mthumb")
         abi = "eabihf" if cpu.fpu else "eabi"
@@ -110,7 +110,7 @@ def compile_sanitized(sources: list[Path], output: Path, *options: str) -> None:
 
 
 def run(command: list[str]) -> None:
-    """Run a compiler; what it says around its first error goes into ours."""
+    """Run a compiler; an error quotes its output around the first error."""
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         lines = (done.stderr + done.stdout).strip().splitlines()

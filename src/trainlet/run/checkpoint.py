@@ -1,4 +1,5 @@
-"""A training run that may be killed at any time, and goes on with the bits it would have had.
+"""A training run that may be killed at any time. When it is resumed, its results have the same bits
+as without the interruption.
 
 A checkpoint is one file: what the run is made of, how far it is, and the trained state.
 """
@@ -129,7 +130,8 @@ class Lesson:
 
     def moments(self) -> Iterator[BatchProgress]:
         """Raises FileError if not even the first checkpoint can be written, DivergedError when the
-        loss is not finite; the checkpoint is gone then, for it leads nowhere else."""
+        loss is not finite; the checkpoint is then removed, since resuming it would diverge
+        again."""
         if self.checkpoint:
             self.checkpoint.write(self.now())
         last, pause = time.monotonic(), self._seconds

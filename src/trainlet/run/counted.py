@@ -69,7 +69,7 @@ class Profile:
         return by_instructions(total(rows, op, phase) for (op, phase), rows in groups.items())
 
     def of_phase(self, phase: str) -> Row:
-        """What a phase takes in all."""
+        """The total of a phase."""
         return total([row for row in self.rows if row.phase == phase], "", phase)
 
     def table(self, nodes: bool = False) -> Table:
@@ -119,7 +119,7 @@ class Profile:
         return capture.get()
 
     def record(self) -> dict[str, object]:
-        """All of it as what JSON knows."""
+        """The profile as JSON data."""
         report = self.report
         return {
             "target": self.target,
@@ -142,7 +142,7 @@ def by_instructions(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def total(rows: list[Row], op: str, phase: str) -> Row:
-    """The rows as one."""
+    """The sum of the rows as one row."""
     return Row(
         node="",
         op=op,

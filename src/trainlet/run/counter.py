@@ -36,7 +36,7 @@ class State(ctypes.Structure):
 
 
 class Counter:
-    """Counts from its making on, what runs from Flash."""
+    """Counts the instructions that run from Flash, from its construction on."""
 
     def __init__(self, core: Any, start: int, size: int) -> None:
         self._core = core
@@ -55,7 +55,8 @@ class Counter:
         return self._state.count + self._python
 
     def _hook_compiled(self) -> bool:
-        """Unicorn's Python package offers no compiled hooks: go below it, where that works."""
+        """Install a compiled hook through Unicorn's C library, where that works: its Python package
+        has no compiled hooks."""
         try:
             from unicorn.unicorn_py3.unicorn import uclib
 

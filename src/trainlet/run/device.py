@@ -28,7 +28,7 @@ class Device(Protocol):
         ...
 
     def init(self) -> None:
-        """Back to the pretrained values."""
+        """Restore the pretrained values."""
         ...
 
     def predict(self, inputs: Inputs) -> np.ndarray:
@@ -109,7 +109,7 @@ def flat_targets(interface: Interface, target: Targets) -> list[np.ndarray]:
 
 
 def learning_rate(lr: float) -> float:
-    """As a float32 holds it."""
+    """The learning rate rounded to float32."""
     if not abs(lr) <= float(np.finfo(np.float32).max):
         raise DataError(f"the learning rate is {lr}; pass a finite number, such as 0.01")
     return float(np.float32(lr))

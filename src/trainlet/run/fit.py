@@ -1,4 +1,5 @@
-"""Whole data sets through a trainer, one batch a moment, so that callers can show the progress."""
+"""Training and scoring on whole data sets. Progress is yielded after every batch, so that callers
+can show it."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from trainlet.run.trainer import Trainer, by_name
 
 @dataclass(frozen=True)
 class BatchProgress:
-    """How far it is: batches done, of `total`.
+    """Progress: batches done, of `total`.
 
     loss: of this batch in training, the mean so far in scoring.  accuracy: so far, None in
     training and for float targets.  instructions: of this call, None where nothing counts them.
@@ -37,7 +38,7 @@ class BatchProgress:
 
 @dataclass
 class Position:
-    """How many steps of a training are done; what follows goes on there."""
+    """How many steps of a training are done; training continues from there."""
 
     done: int = 0
 

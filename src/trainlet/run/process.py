@@ -1,4 +1,4 @@
-"""A link to a firmware that runs in a process of its own: its standard input and output."""
+"""A link to a firmware that runs in a process of its own, through its standard input and output."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ProcessLink:
         self._end()
 
     def explain(self, code: int, errors: str) -> str:
-        """What the end of the process means."""
+        """A text that tells how the process ended."""
         return f"the process ended with code {code}: {errors[-2000:].strip() or 'no message'}"
 
     def _wait(self, pipe: int, deadline: float) -> None:

@@ -80,7 +80,8 @@ def _marked(program: Program, device: str) -> Trainer:
 
 
 def _roomier(size: int | None, more: int) -> int:
-    """A power of two, which takes one region of the memory protection unit."""
+    """A RAM size that is a power of two, so that one region of the memory protection unit covers
+    it."""
     return 1 << ((size or 0) + more - 1).bit_length()
 
 

@@ -1,4 +1,5 @@
-"""Two devices in NumPy: the oracle, which has no plan, and the arena, which has only the plan."""
+"""Two devices in NumPy: the oracle evaluates the graph without a plan, and the arena device follows
+the plan in one array of bytes."""
 
 from __future__ import annotations
 
@@ -84,7 +85,7 @@ class SimulatedDevice(Closing):
         return float(results[LOSS])
 
     def _take_back(self, before: dict[str, np.ndarray]) -> None:
-        """After a step that diverged: the values before it."""
+        """Restore the values from before a step that diverged."""
         if restores(self.program):
             self.values = before
 
@@ -124,14 +125,15 @@ def restores(program: Program) -> bool:
 
 
 class OracleDevice(SimulatedDevice):
-    """The meaning of the program: every tensor is a new array, nothing is ever overwritten."""
+    """The reference semantics of the program: every tensor is a new array, and nothing is
+    overwritten."""
 
     def run(self, graph: Graph, stage: Stage, fed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return evaluate_graph(graph, {**self.values, **fed})
 
 
 class ArenaDevice(SimulatedDevice):
-    """Inside the planned bytes: a bad address or a wrong order is a wrong number."""
+    """Runs in the planned bytes, so a wrong address or order gives wrong numbers."""
 
     def run(self, graph: Graph, stage: Stage, fed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if stage is not self.program.stages.get(APPLY):  # which finds the copies of the step before
@@ -189,7 +191,7 @@ class ArenaDevice(SimulatedDevice):
         raise DivergedError(OVERFLOWED)
 
     def _take_back(self, before: dict[str, np.ndarray]) -> None:
-        """The arena's copies have done it already."""
+        """Nothing: the copies in the arena have already restored the values."""
 
 
 def _made(n: Node) -> Node:

@@ -89,7 +89,7 @@ def describe(blob: bytes, place: Place) -> StateShown:
 
 
 def fingerprint(blob: bytes) -> int:
-    """Of any whole blob, whatever its program; raises StateError for a damaged one."""
+    """The fingerprint in any blob; raises StateError for a damaged one."""
     return HEADER.unpack_from(checked(blob))[2]
 
 
@@ -192,7 +192,7 @@ def _same_named(layout: Layout, n: Node) -> bool:
 
 
 def _same(a: Node, b: Node) -> bool:
-    """Whether the same bytes mean the same."""
+    """Whether the same bytes mean the same values in both leaves."""
     return (a.op, a.type, storage(a)) == (b.op, b.type, storage(b))
 
 

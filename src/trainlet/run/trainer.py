@@ -1,4 +1,4 @@
-"""A program on a device, in the terms of the user's model: its layouts, its parameter names."""
+"""A program on a device, with the layouts and parameter names of the user's model."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ class Trainer(Closing):
         device.load(bytes(blob))
 
     def reset(self) -> None:
-        """Back to the pretrained parameters."""
+        """Restore the pretrained parameters."""
         self.device.init()
 
     def close(self) -> None:

@@ -85,7 +85,7 @@ class UnicornLink:
         self._core = self._counter = None
 
     def _run(self) -> None:
-        """Until the firmware waits for more than was sent."""
+        """Run until the firmware waits for more bytes than were sent."""
         if self._ended:
             raise DeviceFault(self._ended)
         if self._paused and not self._inbox:

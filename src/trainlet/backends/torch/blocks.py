@@ -13,7 +13,7 @@ from trainlet.ops.quantized.gradient.block import LIMIT
 
 
 def shift_even(x: Tensor, shift: Tensor) -> Tensor:
-    """x / 2^shift, rounded, halves to the even; int64."""
+    """x / 2^shift, rounded, halves to even; int64."""
     some = (shift > 0).long()
     return (x + (((1 << shift) >> 1) - some) + ((x >> shift) & some)) >> shift
 

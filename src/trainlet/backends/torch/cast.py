@@ -37,13 +37,13 @@ def dequantize(n: Node, x: Tensor) -> Tensor:
 
 @lowering("requantize_i8", "leaky_relu_i8")
 def bytes_to_bytes(n: Node, x: Tensor) -> Tensor:
-    """A byte has 256 values: the op itself makes the table."""
+    """By a table of the op's results for all 256 values of a byte."""
     return looked_up(OPS[n.op].eval(all_bytes(), **n.attrs), x)
 
 
 @lowering("clamp_mask_i8")
 def clamp_mask_i8(n: Node, y: Tensor) -> Tensor:
-    """A bit an element, not packed."""
+    """One bool per element, not packed."""
     return (y > n.attrs["low"]) & (y < n.attrs["high"])
 
 

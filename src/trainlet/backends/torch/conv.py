@@ -76,7 +76,8 @@ def conv2d(n: Node, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
 
 
 def _transposed_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:
-    """What every element of the input gets from the windows it lies in: [E,N,H,W,C]."""
+    """The sum that every element of the input gets from the windows that contain it:
+    [E,N,H,W,C]."""
     groups, maps = n.attrs["groups"], g.shape[1]
     window = Window.of(n, n.attrs["size"])
     matrix = _matrix(w, g.dtype, groups).transpose(2, 3)

@@ -1,4 +1,5 @@
-"""Gradients that go straight into what they train: the gradient's meaning, then the update's."""
+"""Operators that compute a gradient and apply it at once: the functions of the gradient and of the
+update, one after the other."""
 
 from __future__ import annotations
 

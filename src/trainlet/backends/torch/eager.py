@@ -1,4 +1,4 @@
-"""What pays only where operators run one by one, on tensors of which the constants stay the same.
+"""Optimisations for eager execution, where operators run one by one and constants stay the same.
 
 Constants are converted once, their largest values are looked at, and large integers go through a
 CPU's cache in pieces.  Elsewhere the table keeps nothing and asks no tensor for its values: each
@@ -20,7 +20,7 @@ _PREPARED: Any = WeakIdKeyDictionary()
 _eager = False
 
 PIECE = 1 << 16
-"""Elements whose temporary values still fit a core's cache."""
+"""Number of elements whose temporary values fit a core's cache."""
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def prepared(source: Tensor, key: Any, make: Callable[[Tensor], Any]) -> Any:
 
 
 def taken(source: Tensor, key: Any, make: Callable[[Tensor], Any]) -> Any:
-    """What was prepared, for the last time."""
+    """Return what was prepared, and drop it from the cache."""
     if not _eager:
         return make(source)
     made = _PREPARED.get(source, {})

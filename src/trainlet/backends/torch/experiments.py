@@ -44,7 +44,7 @@ def largest(x: Tensor) -> Tensor:
 def products(x: Tensor, w: Tensor) -> Tensor:
     """x [L, rows, K] times w [M, K, O]: [E, rows, O].
 
-    A shared w meets the rows of all experiments at once.
+    A shared w is multiplied with the rows of all experiments at once.
     """
     size = max(x.shape[0], w.shape[0])
     if w.shape[0] == 1:

@@ -59,7 +59,7 @@ def exponent_add(n: Node, a: Tensor, b: Tensor, ea: Tensor, eb: Tensor) -> Tenso
 
 @lowering("weight_gain")
 def weight_gain(n: Node, w: Tensor) -> Tensor:
-    """One place of the input meets only the taps that leave the same rest by the stride."""
+    """Only taps congruent modulo the stride touch a given input position."""
     a = n.attrs
     size = w.to(torch.int32).abs_().reshape(w.shape[0], a["groups"], -1, *a["view"][1:])
     rests = [

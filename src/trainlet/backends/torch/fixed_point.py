@@ -63,8 +63,8 @@ class Factor:
 
 
 def rescaled(x: Tensor, by: Factor, n: Node, small: bool = False) -> Tensor:
-    """x, 32-bit integers in float64, rescaled in 32-bit arithmetic: rounded twice, halves away
-    from zero in the second; then the node's zero point added, clamped, int8.
+    """x, 32-bit integers in float64, rescaled in 32-bit arithmetic: rounded twice, halves away from
+    zero in the second. The node's zero point is then added and the result clamped to int8.
 
     small: no abs(x) is above SMALL.
     """

@@ -1,4 +1,4 @@
-"""A chain of element-wise operations: the meanings of its links."""
+"""A chain of element-wise operations, computed by the torch functions of its operations."""
 
 from __future__ import annotations
 

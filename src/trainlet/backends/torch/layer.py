@@ -1,4 +1,4 @@
-"""What the input gradients of layers in block floating point share, as their ops have it.
+"""What the gradients of layers in block floating point have in common.
 
 Integers up to 2^53 lie in float64: a shift to the right is a product with 2^-shift, rounded down.
 """
@@ -80,7 +80,8 @@ def exponent_of_sums(sums: Tensor, r: Tensor, e: Tensor, gain: Tensor, bound: Te
 
 
 def input_gradients(name: str, sums: Callable[[Node, Tensor, Tensor], Tensor]) -> None:
-    """Enter a layer's input gradient, and its exponent as int8, which makes the same sums.
+    """Register a layer's input gradient, and the op of its exponent for int8 mantissas, which
+    computes the same sums.
 
     sums: (node, factors, weight) -> the exact sums of their products, [E, ..]
     """

@@ -24,7 +24,8 @@ def _divisor(value: float, like: Tensor) -> Tensor:
 
 
 def _shifted(z: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-    """z less its largest, and where the label is, both of as many experiments."""
+    """z minus its maximum, and a mask of the label's position; both have the same number of
+    experiments."""
     experiments = max(len(z), len(label))
     z, label = (t.expand(experiments, *t.shape[1:]) for t in aligned(z, label))
     return z - z.amax(2, keepdim=True), label.long()[..., None]
@@ -110,7 +111,7 @@ def distillation(n: Node, z: Tensor, t: Tensor) -> Tensor:
 
 
 def _tempered(v: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
-    """The logits less their largest, over the temperature; and their exponentials."""
+    """The logits minus their maximum, divided by the temperature; and the exponentials of these."""
     shifted = (v - v.amax(2, keepdim=True)) / temperature
     return shifted, exp_f32(shifted)
 

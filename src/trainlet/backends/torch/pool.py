@@ -53,7 +53,7 @@ def max_pool_winner_i8(n: Node, x: Tensor) -> Tensor:
 
 
 def winner(n: Node, x: Tensor, lowest: float) -> Tensor:
-    """The first largest of each window."""
+    """The position of the first maximum of each window."""
     window = _window(n, x)
     places = window.patches(window.padded(folded(x), lowest)).flatten(3, 4)
     return unfolded(places.argmax(3).to(torch.uint8), x.shape[0])
@@ -125,7 +125,7 @@ def _averages(out: int, size: int, like: Tensor) -> Tensor:
 
 
 def _both_averages(out: torch.Size, size: torch.Size, like: Tensor) -> list[Tensor]:
-    """Down and across, of maps [experiments,N,H,W,C]."""
+    """The matrices that average along H and along W, for maps [experiments,N,H,W,C]."""
     return [_averages(out[k], size[k], like) for k in (2, 3)]
 
 

@@ -1,4 +1,4 @@
-"""Operators on float32: what surrounds the integers, and whole float32 networks."""
+"""Operators on float32: the float32 parts of int8 networks, and whole float32 networks."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ CLIPPED: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
     "relu6": (lambda x: x.clamp(0, 6), 6.0),
     "hard_sigmoid": (lambda x: (x + 3.0).clamp(0, 6) * (1 / 6), 1.0),
 }
-"""The function, and where it stops to rise."""
+"""Each clipped function, and its largest value."""
 
 
 def _hard_swish_slope(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Moving elements about, of any type."""
+"""Operators that move elements of any type."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ WITHOUT = {
 
 
 def lowering(*names: str) -> Callable[[Lowering], Lowering]:
-    """Enter a function as what these ops compute."""
+    """Register a function as the torch implementation of these ops."""
 
     def enter(made: Lowering) -> Lowering:
         LOWERINGS.update(dict.fromkeys(names, made))

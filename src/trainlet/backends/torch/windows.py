@@ -38,7 +38,7 @@ class Window:
         return geometry.kernel == geometry.stride == (1, 1) and not any(geometry.padding)
 
     def taps(self) -> Iterator[tuple[int, int, tuple[slice, slice, slice]]]:
-        """(ky, kx, the part of the padded map that it meets) of each place in the window."""
+        """For each position in the window: (ky, kx, the part of the padded map that it covers)."""
         pairs = zip(self.geometry.positions, self.geometry.taps(self.out), strict=True)
         return ((ky, kx, met) for (ky, kx), met in pairs)
 
@@ -75,8 +75,8 @@ class Window:
 
 
 def convolves(x: Tensor, w: Tensor) -> bool:
-    """Whether torch's convolution serves: of a shared weight w, and on a CPU, where it is a direct
-    one, so exact for integers; a GPU's may go through transforms."""
+    """Whether torch's own convolution can be used: for a shared weight w on a CPU. There it is
+    computed directly, so it is exact for integers; on a GPU it may use transforms."""
     return w.shape[0] == 1 and x.dtype == torch.float32 and x.device.type == "cpu"
 
 

@@ -1,1 +1,1 @@
-"""Many experiments with one program: their data, their step, their state."""
+"""Many experiments with one program at once."""

@@ -61,7 +61,7 @@ class Simulation:
         self.reset()
 
     def reset(self) -> None:
-        """Back to the pretrained parameters."""
+        """Restore the pretrained parameters of every experiment."""
         self._one.init()
         self._values = {
             n.name: self._tensor(np.stack([self._one.values[n.name]] * self.experiments))
@@ -256,7 +256,8 @@ def simulate(
 
 
 def _boundary(graph: Graph) -> list[Node]:
-    """Nodes that depend on an input but on no parameter, and are read by one that does."""
+    """The nodes that depend on an input but on no parameter, and have a reader that depends on a
+    parameter."""
     trained: set[Node] = set()
     for n in graph.nodes():
         if n.op in ("param", "state") or any(i in trained for i in n.inputs):

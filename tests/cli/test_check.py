@@ -29,4 +29,4 @@ def test_a_wrong_gradient_is_exit_code_1(run, net, monkeypatch):
 
 def test_data_that_do_not_fit(refused, net):
     np.savez("batch.npz", x=np.ones((3, 6), np.float32), y=np.array([0, 2, 1]))
-    assert "allowed: [(2, 6)]" in refused("check", net, "--data", "batch.npz")
+    assert "3 values; allowed: 2" in refused("check", net, "--data", "batch.npz")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import trainlet as tl
 from cli.data import write_data
@@ -181,3 +182,49 @@ def test_stop_after_in_int8(run, net, stage):
     result = run("compile", net, "--scheme", "full", *options)
     assert result.exit_code == 0, result.output
     assert ("linear_i8" in result.stdout or "int8" in result.stdout) == (stage != "load")
+
+
+class TwoHeads(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kind, self.size = nn.Linear(6, 3), nn.Linear(6, 1)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"kind": self.kind(x), "size": self.size(x)}
+
+
+def test_several_losses_from_check_to_run(run, refused, tmp_path):
+    torch.manual_seed(0)
+    program = torch.export.export(TwoHeads().eval(), (torch.zeros(2, 6),))
+    torch.export.save(program, "heads.pt2")
+    losses = [
+        "--loss", "cross_entropy:output=kind,target=kind,weight=0.5",
+        "--loss", "mse:output=size,target=size", "--loss", "l2:weight=0.001,parameters=size.weight",
+    ]  # fmt: skip
+    sizes = {"y_kind": (np.arange(31) % 3), "y_size": np.ones((31, 1), np.float32)}
+    data = write_data("heads.npz", **sizes)
+    for command in (
+        ["check", "heads.pt2", "--scheme", "full"],
+        ["run", "heads.pt2", "--scheme", "full", "--data", str(data), "--target", "host"],
+        ["compile", "heads.pt2", "--scheme", "full", "--stop-after", "split"],
+    ):
+        result = run(*command, *losses)
+        assert result.exit_code == 0, result.output
+        wanted = {"check": "size.bias", "run": "accuracy", "compile": "output.size"}
+        assert wanted[command[0]] in result.stdout
+    missing = write_data("one.npz")
+    said = refused("run", "heads.pt2", "--scheme", "full", "--data", str(missing), *losses)
+    assert "y_kind" in said
+
+
+@pytest.mark.parametrize(
+    ("term", "said"),
+    [
+        ("mse:wieght=2", "'wieght=2' is no option of mse; allowed: OPTION=VALUE with one of"),
+        ("mse:weight=x", "weight is 'x'; allowed: a number"),
+        ("l2", "needs a weight, such as l2:weight=0.001"),
+        ("msee", "unknown loss 'msee'; known: cross_entropy"),
+    ],
+)
+def test_terms_that_cannot_be(refused, net, term, said):
+    assert said in refused("plan", net, "--scheme", "last", "--loss", term)

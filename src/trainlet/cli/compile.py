@@ -10,6 +10,7 @@ import typer
 import trainlet as tl
 from trainlet.backends import project
 from trainlet.backends.c import write_project
+from trainlet.cli.losses import DEFAULT_LOSS, terms_of
 from trainlet.cli.options import (
     Accumulate,
     Calibration,
@@ -17,7 +18,7 @@ from trainlet.cli.options import (
     Flash,
     FloatHead,
     Gradient,
-    LossName,
+    LossTerms,
     Lr,
     MaxRam,
     MaxRecompute,
@@ -39,6 +40,7 @@ from trainlet.cli.stages import stages
 from trainlet.compiler import STAGES, resolved
 from trainlet.errors import TargetError
 from trainlet.files import check_file, replacing
+from trainlet.frontends.losses import objective_of
 from trainlet.frontends.network import import_network, opened
 from trainlet.ir.arguments import one_of
 from trainlet.ir.text import print_graph
@@ -59,7 +61,7 @@ def compile_command(
     flash: Flash = None,
     optimizer: OptimizerName = "sgd",
     lr: Lr = None,
-    loss: LossName = "cross_entropy",
+    loss: LossTerms = DEFAULT_LOSS,
     accumulate: Accumulate = 1,
     prefix: Prefix = "trainer",
     precision: PrecisionName = None,
@@ -111,20 +113,21 @@ def stage_text(asked: Request, stop_after: str) -> str:
     one_of("unknown stage ", stop_after, STAGES)
     if stop_after == "place":
         return print_plan(asked.program().plan)
-    network = opened(asked.net)
-    graph = import_network(network)
+    network, terms = opened(asked.net), terms_of(asked.loss)
+    graph = import_network(network, losses=objective_of(terms).losses)
     if stop_after == "load":
         return print_graph(graph)
     scheme = resolved(asked.update_scheme(), graph, network)
     graph = tl.prepare(
-        network, precision=asked.arithmetic(), calibration=asked.shown(), scheme=scheme
-    )
+        network, precision=asked.arithmetic(), calibration=asked.shown(), scheme=scheme,
+        loss=terms,
+    )  # fmt: skip
     if stop_after == "quantize":
         return print_graph(graph)
     training = tl.train(
         graph,
         scheme,
-        loss=asked.loss,
+        loss=terms,
         optimizer=asked.make_optimizer(),
         accumulate=asked.accumulate,
         precision=asked.arithmetic(),
@@ -161,7 +164,7 @@ def plan_command(
     flash: Flash = None,
     optimizer: OptimizerName = "sgd",
     lr: Lr = None,
-    loss: LossName = "cross_entropy",
+    loss: LossTerms = DEFAULT_LOSS,
     accumulate: Accumulate = 1,
     precision: PrecisionName = None,
     calibration: Calibration = None,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import trainlet as tl
+from trainlet.cli.losses import PENALTIES, terms_of
 from trainlet.errors import SchemeError, TrainletError, shown
 from trainlet.ir.npz import read_npz
 from trainlet.ops.objective import LOSSES
@@ -61,7 +62,15 @@ OptimizerName = Annotated[
     typer.Option("--optimizer", help=", ".join(OPTIMIZERS) + "; momentum is SGD with momentum 0.9"),
 ]
 Lr = Annotated[float | None, typer.Option(help=f"learning rate (default: {_RATES})")]
-LossName = Annotated[str, typer.Option("--loss", help=", ".join(LOSSES))]
+LossTerms = Annotated[
+    list[str],
+    typer.Option(
+        "--loss",
+        metavar="NAME[:OPTION=VALUE,..]",
+        help=f"{', '.join(LOSSES)}, {', '.join(PENALTIES)}; several are added, each with its "
+        "options: mse:output=age,target=age,weight=0.5",
+    ),
+]
 Accumulate = Annotated[
     int, typer.Option(min=1, help="number of steps whose gradients are averaged for one update")
 ]
@@ -133,7 +142,7 @@ class Request:
     flash: int | None
     optimizer: str
     lr: float | None
-    loss: str
+    loss: list[str]
     accumulate: int
     prefix: str = "trainer"
     precision: str | None = None
@@ -187,7 +196,7 @@ class Request:
             target=self.target_device(),
             precision=self.arithmetic(),
             calibration=self.shown(),
-            loss=self.loss,
+            loss=terms_of(self.loss),
             optimizer=self.make_optimizer(),
             accumulate=self.accumulate,
             prefix=self.prefix,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from trainlet.cli.compile import check_picture
+from trainlet.cli.losses import DEFAULT_LOSS
 from trainlet.cli.options import (
     Accumulate,
     Calibration,
@@ -16,7 +17,7 @@ from trainlet.cli.options import (
     Flash,
     FloatHead,
     Gradient,
-    LossName,
+    LossTerms,
     Lr,
     MaxRam,
     MaxRecompute,
@@ -60,7 +61,7 @@ def profile_command(
     flash: Flash = None,
     optimizer: OptimizerName = "sgd",
     lr: Lr = None,
-    loss: LossName = "cross_entropy",
+    loss: LossTerms = DEFAULT_LOSS,
     accumulate: Accumulate = 1,
     precision: PrecisionName = None,
     calibration: Calibration = None,

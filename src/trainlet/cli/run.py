@@ -9,6 +9,7 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
+from trainlet.cli.losses import DEFAULT_LOSS
 from trainlet.cli.options import (
     Accumulate,
     Calibration,
@@ -16,7 +17,7 @@ from trainlet.cli.options import (
     Flash,
     FloatHead,
     Gradient,
-    LossName,
+    LossTerms,
     Lr,
     Net,
     On,
@@ -68,7 +69,7 @@ def run_command(
     ram: Ram = None,
     flash: Flash = None,
     optimizer: OptimizerName = "sgd",
-    loss: LossName = "cross_entropy",
+    loss: LossTerms = DEFAULT_LOSS,
     accumulate: Accumulate = 1,
     precision: PrecisionName = None,
     calibration: Calibration = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,16 @@ def read_dataset(path: str | Path, program: Program) -> Dataset:
 
     Raises FileError for a file that cannot be read, DataError for what `program` cannot take.
     """
-    names = [target_name(n) for n in program.targets]
-    keys = {name: f"y_{name}" for name in names} if len(names) > 1 else dict.fromkeys(names, "y")
+    keys = target_keys([target_name(n) for n in program.targets])
     arrays = read_npz(path, ("x", *keys.values()))
     y = {name: arrays[key] for name, key in keys.items()}
     return dataset(program, arrays["x"], y, str(path))
+
+
+def target_keys(names: Iterable[str]) -> dict[str, str]:
+    """What the array of each target is called in a file: y where it is one, else y_<name>."""
+    listed = list(names)
+    return {name: f"y_{name}" if len(listed) > 1 else "y" for name in listed}
 
 
 def dataset(

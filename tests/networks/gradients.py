@@ -32,10 +32,12 @@ def oracle_gradients(graph: Graph, case: Case, scheme: tl.UpdateScheme) -> Array
 
 def user_gradient(param: Node, gradient: np.ndarray) -> np.ndarray:
     """A gradient, narrow or not, in the shape and the layout of the user's parameter."""
-    whole = np.zeros(param.type.shape)
+    how = storage(param)
+    kind = how.part.whole if how.part else param.type
+    whole = np.zeros(kind.shape)
     whole[tuple(slice(n) for n in gradient.shape)] = gradient
-    unmoved = replace(storage(param), offset=None)
-    return to_user(leaf("param", param.name, param.type, storage=unmoved), whole)
+    unmoved = replace(how, offset=None, part=None)
+    return to_user(leaf("param", param.name, kind, storage=unmoved), whole)
 
 
 def device_gradients(trainer: tl.Trainer, case: Case) -> Arrays:

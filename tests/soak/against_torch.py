@@ -13,9 +13,10 @@ import trainlet as tl
 from networks.gradients import user_gradient
 from networks.reference import contiguous_gradients, in_float64, trained_part
 from soak.difference import Difference
-from soak.lesson import LOSSES, OPTIMIZERS, Lesson, loss_of
+from soak.lesson import OPTIMIZERS, Lesson, loss_of, torch_loss, torch_penalty
 from soak.options import Options
 from trainlet.ir.graph import Graph, Node
+from trainlet.ir.roles import target_leaf_name
 from trainlet.ir.storage import to_device
 from trainlet.ops.op import OPS
 from trainlet.run.simulated import OracleDevice
@@ -36,7 +37,7 @@ def check_torch(
 ) -> bool:
     """False where rounding decides on which side of a kink an element lies: nobody is right; and
     where torch has no gradients, since something it needs was overwritten in place."""
-    trained = tl.train(graph, scheme, loss=loss_of(options), stop_after="prune").step
+    trained = tl.train(graph, scheme, loss=loss_of(options), stop_after="split").step
     values = float64_values(trained, lesson)
     if any(
         (np.abs(values[n.inputs[0]] - kink) < AT_A_KINK).any()
@@ -69,7 +70,7 @@ def check_torch(
 def float64_values(graph: Graph, lesson: Lesson) -> dict[Node, np.ndarray]:
     """Every node's value, for the first step's inputs."""
     inputs = {f"x{k}": x.numpy() for k, x in enumerate(lesson.examples)}
-    inputs["target"] = lesson.targets[0].numpy()
+    inputs |= {target_leaf_name(name): y.numpy() for name, y in lesson.targets[0].items()}
     known: dict[Node, np.ndarray] = {}
     for n in graph.nodes():
         if n.is_leaf:
@@ -84,10 +85,10 @@ def float64_model(lesson: Lesson) -> nn.Module:
     return contiguous_gradients(deepcopy(lesson.model).double())
 
 
-def doubled(lesson: Lesson, step: int) -> tuple[list, torch.Tensor]:
-    target = lesson.targets[step]
-    target = target.double() if target.is_floating_point() else target
-    return [x.double() for x in lesson.inputs[step]], target
+def doubled(lesson: Lesson, step: int) -> tuple[list, dict[str, torch.Tensor]]:
+    targets = lesson.targets[step].items()
+    doubles = {name: y.double() if y.is_floating_point() else y for name, y in targets}
+    return [x.double() for x in lesson.inputs[step]], doubles
 
 
 def parts_of(model: nn.Module, scheme: tl.UpdateScheme) -> dict[str, torch.Tensor]:
@@ -96,13 +97,26 @@ def parts_of(model: nn.Module, scheme: tl.UpdateScheme) -> dict[str, torch.Tenso
     return {name: torch.from_numpy(trained_part(model, name, ratio)) for name, ratio in ratios}
 
 
+def total(
+    options: Options,
+    model: nn.Module,
+    parts: dict[str, torch.Tensor],
+    inputs: list,
+    targets: dict[str, torch.Tensor],
+) -> torch.Tensor:
+    """torch's loss of a step, with its penalty."""
+    learns = [(model.get_parameter(name), part) for name, part in parts.items()]
+    return torch_loss(options, model(*inputs), targets) + torch_penalty(options, learns)
+
+
 def autograd(lesson: Lesson, scheme: tl.UpdateScheme, options: Options) -> tuple[float, Arrays]:
     model = float64_model(lesson)
     inputs, target = doubled(lesson, 0)
     with in_float64():
-        loss = LOSSES[options.loss](model(*inputs), target)
+        parts = parts_of(model, scheme)
+        loss = total(options, model, parts, inputs, target)
         loss.backward()
-    gradients = {n: p * model.get_parameter(n).grad for n, p in parts_of(model, scheme).items()}
+    gradients = {n: p * model.get_parameter(n).grad for n, p in parts.items()}
     return loss.item(), {n: g.numpy() for n, g in gradients.items()}
 
 
@@ -118,8 +132,8 @@ def check_update(
     trainer = tl.Trainer(program, OracleDevice(program))
     for _ in range(options.accumulate):
         with in_float64():
-            (LOSSES[options.loss](model(*inputs), target) / options.accumulate).backward()
-        trainer.step(lesson.given(program, 0), lesson.targets[0].numpy())
+            (total(options, model, parts, inputs, target) / options.accumulate).backward()
+        trainer.step(lesson.given(program, 0), lesson.targets[0])
     for name, part in parts.items():
         model.get_parameter(name).grad.mul_(part)
     optimizer.step()

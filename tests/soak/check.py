@@ -72,7 +72,7 @@ def trace(lesson: Lesson, trainer: tl.Trainer) -> Trace:
         given = lesson.given(trainer.program, step)  # type: ignore[arg-type]
         found.append(trainer.predict(given).tobytes())
         try:
-            found.append(trainer.step(given, target.numpy()))
+            found.append(trainer.step(given, target))
         except DivergedError as error:
             found.append(type(error).__name__)
         found.append(trainer.save())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +12,39 @@ from torch import Tensor, nn
 
 import trainlet as tl
 from soak.options import Options
+from trainlet.ops.objective import Losses
 
-LOSSES = {
-    "cross_entropy": F.cross_entropy,
-    "smoothed": lambda z, y: F.cross_entropy(z, y, label_smoothing=0.1),
-    "mse": F.mse_loss,
-    "bce": F.binary_cross_entropy,
-    "bce_with_logits": F.binary_cross_entropy_with_logits,
-}
+DECAY = 0.3
+LABELS = ("cross_entropy", "smoothed", "two", "l2", "proximal")
+"""Losses whose first target is of labels."""
+
+
+def torch_loss(options: Options, z: Tensor, y: Mapping[str, Tensor]) -> Tensor:
+    """Without penalties."""
+    target = y["target"]
+    if options.loss == "two":
+        return 0.5 * F.cross_entropy(z, target) + 2 * F.mse_loss(z, y["goal"])
+    if options.loss == "distillation":
+        own, wanted = F.log_softmax(z / 3, 1), F.log_softmax(target / 3, 1)
+        return 9 * F.kl_div(own, wanted, reduction="batchmean", log_target=True)
+    plain = {
+        "mse": F.mse_loss,
+        "bce": F.binary_cross_entropy,
+        "bce_with_logits": F.binary_cross_entropy_with_logits,
+    }
+    if options.loss in plain:
+        return plain[options.loss](z, target)
+    smoothing = 0.1 if options.loss == "smoothed" else 0.0
+    return F.cross_entropy(z, target, label_smoothing=smoothing)
+
+
+def torch_penalty(options: Options, learns: Sequence[tuple[Tensor, Tensor]]) -> Tensor | float:
+    """learns: a parameter, and 1 where it learns, each; the anchors are the first values."""
+    if options.loss != "l2":
+        return 0.0
+    return sum((DECAY / 2 * (part * w).square().sum() for w, part in learns), torch.zeros(()))
+
+
 OPTIMIZERS = {
     "sgd": (tl.SGD(0.02), lambda p: torch.optim.SGD(p, 0.02)),
     "momentum": (tl.SGD(0.02, momentum=0.9), lambda p: torch.optim.SGD(p, 0.02, momentum=0.9)),
@@ -34,7 +59,7 @@ class Lesson:
 
     model: nn.Module
     inputs: tuple[tuple[Tensor, ...], ...]
-    targets: tuple[Tensor, ...]
+    targets: tuple[Mapping[str, Tensor], ...]
 
     @property
     def examples(self) -> tuple[Tensor, ...]:
@@ -56,14 +81,22 @@ def draw_lesson(
     inputs = [tuple(torch.randn(shape, generator=random) for shape in shapes) for _ in range(STEPS)]
     with torch.no_grad():
         batch, classes = model(*inputs[0]).shape
-    if options.loss in ("cross_entropy", "smoothed"):
+    if options.loss in LABELS:
         targets = [torch.randint(classes, (batch,), generator=random) for _ in inputs]
     else:
         targets = [torch.rand((batch, classes), generator=random) for _ in inputs]
-    return Lesson(model, tuple(inputs), tuple(targets))
+    named = [{"target": target} for target in targets]
+    if options.loss == "two":
+        named = [y | {"goal": torch.rand((batch, classes), generator=random)} for y in named]
+    return Lesson(model, tuple(inputs), tuple(named))
 
 
-def loss_of(options: Options) -> tl.Loss:
-    if options.loss == "smoothed":
-        return tl.Loss("cross_entropy", 0.1)
-    return tl.Loss(options.loss)
+def loss_of(options: Options) -> Losses:
+    made: dict[str, Losses] = {
+        "smoothed": tl.Loss("cross_entropy", 0.1),
+        "two": [tl.Loss("cross_entropy", weight=0.5), tl.Loss("mse", weight=2.0, target="goal")],
+        "distillation": tl.Loss("distillation", temperature=3.0),
+        "l2": ["cross_entropy", tl.L2(DECAY)],
+        "proximal": ["cross_entropy", tl.Proximal(DECAY)],
+    }
+    return made.get(options.loss, options.loss)

@@ -7,7 +7,12 @@ from random import Random
 
 PRESETS = ("full", "bias", "last", "norm")
 SHARES = (1.0, 1.0, 1.0, 0.7, 0.5, 0.25, 0.1)
-LOSSES = ("cross_entropy", "cross_entropy", "smoothed", "mse", "bce_with_logits")
+LOSSES = (
+    "cross_entropy", "cross_entropy", "smoothed", "mse", "bce_with_logits", "two", "distillation",
+    "l2", "proximal",
+)  # fmt: skip
+OF_FLOATS = ("l2", "proximal")
+"""Penalties take no parameters that are trained as integers."""
 OPTIMIZERS = ("sgd", "sgd", "momentum", "adam")
 CORES = ("cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m55")
 
@@ -82,4 +87,6 @@ def draw_options(rng: Random) -> Options:
             "float_head": rare() < 0.7,
             "calibration": rng.choice(["minmax", "minmax", "minmax", "mse"]),
         }
+        if options["loss"] in OF_FLOATS:
+            options["loss"] = "two"
     return Options(**options)  # type: ignore[arg-type]

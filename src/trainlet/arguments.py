@@ -1,4 +1,4 @@
-"""What the four verbs take, checked before any work."""
+"""Checks the arguments of the four verbs before any work."""
 
 from __future__ import annotations
 
@@ -163,6 +163,6 @@ class Planning:
         return Planning(place, limits, planner, max_recompute, prefix)
 
     def changed(self, stream: bool | str, max_recompute: float | None, rollback: bool) -> Planning:
-        """With other values of these options."""
+        """A copy with other values of these options."""
         planner = replace(self.planner, stream=stream, rollback=rollback)
         return replace(self, planner=planner, max_recompute=max_recompute)

@@ -1,4 +1,4 @@
-"""One training step beside torch's autograd: the loss and every trained gradient."""
+"""Compares one training step with torch's autograd: the loss and every trained gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A compiled trainer, and what a user does with it: read its report, write it, build it."""
+"""A compiled trainer: its report, its C project, and its builds for devices."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from trainlet.run.trainer import Trainer, build_trainer
 
 @dataclass(frozen=True)
 class CompiledProgram(Program):
-    """A program, and what a user does with it.
+    """A program, with methods to report, write, build and profile it.
 
     precision: how it computes in int8; None in float32.  options: other programs of the network.
     folded: a parameter that the scheme names -> the one that it became part of, and learns with.

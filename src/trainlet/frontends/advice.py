@@ -17,7 +17,7 @@ def is_layer(name: str) -> bool:
 
 
 def advice(name: str, random: bool = False) -> str:
-    """What to do about the ATen operator `name`; in general if nothing better is known."""
+    """Advice for the ATen operator `name`; general advice if there is none for this operator."""
     if random:
         return _RANDOM
     known = _TABLE.get(name.rstrip("_"))

@@ -1,4 +1,5 @@
-"""The inputs that show a network's ranges: checked, cut into batches, run through it."""
+"""Calibration inputs: they are checked, cut into batches, and run through the network to find the
+ranges of its activations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What depends on no input and no parameter is computed by torch itself, when the model is read."""
+"""Operators that depend on no input and no parameter are computed by torch when the model is
+imported."""
 
 from __future__ import annotations
 

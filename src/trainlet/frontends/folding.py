@@ -72,7 +72,7 @@ def unfolded_norm(*arguments: Any) -> torch.Tensor:
 
 
 def show_norms(module: GraphModule) -> None:
-    """Undo what hid batch norms."""
+    """Restore the batch norms that were hidden from torchao."""
     for n in module.graph.nodes:
         if n.target is unfolded_norm:
             n.target = torch.ops.aten.batch_norm.default

@@ -1,4 +1,5 @@
-"""The integer graph beside torchao's, which computes in floats between quantize and dequantize."""
+"""Compares the integer graph with torchao's graph, which computes in floats between quantize and
+dequantize."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Ranges by least squared error: what clipping costs against what a finer step gains.
+"""Ranges of least squared error: the best compromise between clipping and a finer quantisation
+step.
 
 torchao brings observers of the minimum and the maximum; these two search the range, within those,
 whose rounding and clipping together err least on what was seen.

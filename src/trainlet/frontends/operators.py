@@ -1,4 +1,4 @@
-"""One operator of an exported program, by way of the ATen table."""
+"""Imports one operator of an exported program through the ATen table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An importer whose operators, given integers, become their integer twins.
+"""An importer that builds the int8 form of an operator when its input is int8.
 
 The ATen table says `conv2d`; for an int8 input that is `conv2d_i8`, with the weights as bytes,
 the bias in units of both scales, and the rescaling to the result worked out.
@@ -25,7 +25,7 @@ from trainlet.ops.quantized.types import HIGHEST, LOWEST, affine
 
 LEVELS = 127
 BIAS_LIMIT = 1 << 30
-"""A bias leaves the other half of 32 bits to the products."""
+"""A bias uses at most half of the 32-bit range; the other half is for the products."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class QuantizedImporter(Importer):
         return _INTEGER_OPERATORS[op](self, op, *inputs, **attrs)
 
     def node(self, op: str, *inputs: Node, **attrs: Any) -> Node:
-        """The very op, no twin of it."""
+        """A node of this very op, not of its int8 form."""
         return build(op, *inputs, label=self.label, **attrs)
 
     def real(self, x: Node) -> Node:
-        """The float32 values of integers; one node for all who ask."""
+        """The float32 values of integers; all readers get the same node."""
         if x not in self.reals:
             self.reals[x] = dequantized(x)
         return self.reals[x]
@@ -106,7 +106,8 @@ class QuantizedImporter(Importer):
         how: Storage | None = None,
         terms: Sequence[Term] = (),
     ) -> Node:
-        """A leaf of integers; a parameter that is read twice must be the same twice.
+        """A leaf of integers. A parameter that several layers read must have the same integers in
+        each of them.
 
         terms: of a folded parameter, its own among them
         """
@@ -242,7 +243,7 @@ def _repeat(at: QuantizedImporter, op: str, x: Node, shape: tuple[int, ...]) -> 
 def _pad(
     at: QuantizedImporter, op: str, x: Node, axis: int, start: int, size: int, step: int = 1
 ) -> Node:
-    """The ATen table pads by spreading over zeros."""
+    """Padding: the ATen table expresses it as writing x into zeros."""
     padding = [(0, 0)] * x.type.rank
     padding[axis] = (start, size - start - x.type.shape[axis])
     return at.node("pad_i8", x, padding=tuple(padding), zero_point=affine(x)[1])
@@ -253,7 +254,7 @@ def _concat(at: QuantizedImporter, op: str, a: Node, b: Node, axis: int) -> Node
 
 
 def _clamp(at: QuantizedImporter, op: str, x: Node) -> Node:
-    """A clamp that no operator before it took along."""
+    """A clamp that is not fused into the operator before it."""
     return at.quantized(x, at.goal())
 
 

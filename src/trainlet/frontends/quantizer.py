@@ -142,7 +142,7 @@ class Int8Quantizer(Quantizer):
             self.move(n)
 
     def clamp(self, n: Node) -> None:
-        """One that nothing before it took along."""
+        """A clamp that is not fused into the operator before it."""
         (x,) = _nodes(n)[:1]
         if n not in self.integer and self.integers(*_nodes(n)):
             self.mark(n, {x: self.activation}, n)
@@ -185,7 +185,7 @@ class Int8Quantizer(Quantizer):
             self.mark(n, specs, n, shared)
 
     def integers(self, *nodes: Any) -> bool:
-        """Is each of the nodes a tensor of integers?"""
+        """Whether each of the nodes is a tensor of integers."""
         return all(n in self.integer for n in nodes)
 
     def fused(self, n: Node) -> Node:

@@ -1,4 +1,5 @@
-"""The imported graph beside torch: every operator on torch's own inputs, then the whole network.
+"""Compares the imported graph with torch: every operator on torch's own inputs, then the whole
+network.
 
 An operator is computed by the oracle's `eval` from what torch gave its inputs, so a difference is
 that operator's own, and rounding does not add up along the network.
@@ -123,7 +124,7 @@ def random_trials(
 
 
 class Comparison:
-    """A graph beside torch's.
+    """The comparison of a graph with torch's.
 
     values: what became of torch's operators, in their order
     held:   the tensors of parameters and buffers, by the name of torch's node

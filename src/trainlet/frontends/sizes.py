@@ -1,4 +1,4 @@
-"""A network's sizes, looked at before anything of such a size is made."""
+"""Checks the sizes of a network before anything of that size is allocated."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ NOISE = 32
 
 
 class Variants:
-    """Each graph is made once.
+    """Makes each graph at most once.
 
     graph:       of the network as it is
     example:     its inputs; None where the network tells them

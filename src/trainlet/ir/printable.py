@@ -1,4 +1,4 @@
-"""Text from outside as a terminal, a picture or a source file may show it."""
+"""Makes text from outside safe to show in a terminal, a picture or a source file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the outputs and the inputs of a training step are for; their names tell.
+"""The roles of the outputs and inputs of a training step, which their names tell.
 
 A network with one output calls it `logits`; of several, each is `output.` and its name, unless
 that is `logits` itself.  A loss reads the input `target`, or `target.` and the name that the loss

@@ -1,4 +1,4 @@
-"""How a leaf's tensor on the device is made of the user's array.
+"""How a leaf's tensor on the device is computed from the user's array.
 
 Convolution weights are kept channels-last, the constant that folding a batch-norm leaves behind is
 added to the trained bias, and quantised parameters are integers, perhaps with extra fractional

@@ -151,7 +151,7 @@ def _avg_pool3d(
     count_include_pad: bool,
     divisor_override: int | None = None,
 ) -> Node:
-    """Along depth alone, as local response norms need it."""
+    """A pool along depth alone, as local response normalisation needs it."""
     windows = [[*v] * (3 if len(v) == 1 else 1) for v in (kernel, stride or kernel, padding)]
     if [v[1:] for v in windows] != [[1, 1], [1, 1], [0, 0]]:
         raise UnsupportedError(f"windows {kernel} of three dimensions; allowed: along the first")

@@ -1,4 +1,4 @@
-"""Moving elements about."""
+"""Operators that move elements."""
 
 from __future__ import annotations
 

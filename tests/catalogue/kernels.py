@@ -123,7 +123,9 @@ def garbage(kind: TensorType) -> np.ndarray:
 
 def in_place(node: Node) -> list[int]:
     """The inputs whose storage the result may take here: those of its type."""
-    return [k for k in in_place_candidates(node) if node.inputs[k].type == node.type]
+    own, result = in_place_candidates(node), node.type
+    types = {k: node.inputs[k].type for k in own}
+    return [k for k in own if (types[k].dtype, types[k].size) == (result.dtype, result.size)]
 
 
 class Library:

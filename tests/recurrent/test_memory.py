@@ -37,3 +37,11 @@ def test_a_hundred_steps_are_no_more_code_than_ten(scheme):
     assert len(few.plan.order) == len(many.plan.order)
     loops = [render(p)["trainer_kernels.h"].count("k_") for p in (few, many)]
     assert loops[0] == loops[1]
+
+
+@pytest.mark.parametrize("steps", [4, 20])
+def test_gradients_of_the_products_lie_where_the_products_were(steps):
+    found = program(nn.LSTM, steps, "full")
+    _, backward = (n for n in found.plan.order if "body" in n.attrs)
+    products = next(i for i in backward.inputs if i.op == "linear")
+    assert found.plan.offset[backward] == found.plan.offset[products]

@@ -80,6 +80,7 @@ class Op:
 
     How it uses memory:
     inplace:      positions of the inputs whose storage the result may take
+    inplace_of:   node -> the same, where it depends on the node
     mutates:      the result overwrites the leaf at this position (updates of parameters and state)
     contracts:    no value of the result has a larger magnitude than the largest of its inputs
     keeping:      the update that does the same and leaves the old value where its input 1 was
@@ -132,6 +133,7 @@ class Op:
     lowered: bool = False
 
     inplace: tuple[int, ...] = ()
+    inplace_of: Callable[[Node], Sequence[int]] | None = None
     mutates: int | None = None
     contracts: bool = False
     keeping: str | None = None
@@ -196,7 +198,8 @@ def no_literals(attrs: Mapping[str, Any]) -> Sequence[Literal]:
 
 def in_place_candidates(n: Node) -> list[int]:
     """Positions of the inputs whose storage the result may take: none that is smaller."""
-    own = [k for k in OPS[n.op].inplace if k < len(n.inputs)]
+    op = OPS[n.op]
+    own = op.inplace_of(n) if op.inplace_of else [k for k in op.inplace if k < len(n.inputs)]
     return [k for k in own if n.inputs[k].type.nbytes >= n.type.nbytes]
 
 

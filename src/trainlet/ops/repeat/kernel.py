@@ -9,7 +9,7 @@ from trainlet.ir.graph import Node
 from trainlet.ops.literal import literal
 from trainlet.ops.op import OPS
 from trainlet.ops.repeat.loop import LAST, STATES, Loop
-from trainlet.ops.repeat.placement import ALIGN, NEXT, WORK, Home, place
+from trainlet.ops.repeat.placement import NEXT, WORK, Home, aligned, place
 
 _CTYPES = {"float32": "float", "int32": "int32_t", "int16": "int16_t", "int8": "int8_t",
            "uint8": "uint8_t"}  # fmt: skip
@@ -65,7 +65,7 @@ class _Writer:
             fill(f"/* {self.loop.count} turns of {names} */", 96, subsequent_indent=" * "),
             fill(f"KERNEL void {_NAME}({', '.join(parameters)}) {{", 96, subsequent_indent="    "),
         ]
-        body = [self.call(n) for n in steps]
+        body = [line for n in steps for line in self.call(n)]
         body += [self.copy(self.target(home), n) for n, home in self.placed.copies]
         return "\n".join(
             [
@@ -112,7 +112,7 @@ class _Writer:
     def pair(self, k: int, which: int | str) -> str:
         """One of the two slots of a state that is not stacked."""
         state = self.loop.values[k].type
-        step = -(-state.nbytes // ALIGN) * ALIGN
+        step = aligned(state.nbytes)
         start = self.placed.pairs[k]
         if isinstance(which, int):
             return self.work(start + which * step, state.dtype)
@@ -129,22 +129,24 @@ class _Writer:
             return _sum(pointer, start + (self.loop.count - 1) * size, -size)
         return _sum(pointer, start, size)
 
-    def target(self, home: Home) -> str:
+    def target(self, home: Home, dtype: str = "float32") -> str:
         """Where a value of this turn is written."""
-        kind, k = home
+        kind, k, shift = home
+        if kind == WORK:
+            return self.work(k, dtype) + (f" + {shift}" if shift else "")
         if kind == NEXT:
-            return self.pair(k, "(~turn & 1)")
+            return self.pair(k, "(~turn & 1)") + (f" + {shift}" if shift else "")
         slots = self.loop.slots[kind, k]
-        shift = self.loop.after if kind == STATES else 0
-        return self.sliced("y", slots.start + shift * slots.type.size, slots.type.size)
+        first = self.loop.after if kind == STATES else 0
+        start = slots.start + first * slots.type.size + shift
+        return self.sliced("y", start, slots.type.size)
 
     def pointer(self, n: Node) -> str:
         """Where a value lies."""
         if not n.is_leaf and OPS[n.op].alias:
             return _sum(self.pointer(n.inputs[0]), OPS[n.op].window(n) or 0)
         if n in self.placed.home:
-            kind, start = self.placed.home[n]
-            return self.work(start, n.type.dtype) if kind == WORK else self.target((kind, start))
+            return self.target(self.placed.home[n], n.type.dtype)
         k, size = self.number[n], n.type.size
         if k in self.loop.sliced:
             return self.sliced(f"x{self.loop.position[k]}", 0, size)
@@ -155,13 +157,21 @@ class _Writer:
         slots = self.loop.slots[STATES, k]
         return self.sliced("y", slots.start + self.loop.before * size, size)
 
-    def call(self, n: Node) -> str:
+    def call(self, n: Node) -> list[str]:
+        """The operation's call; what is laid side by side may be there already."""
+        if n in self.placed.beside:
+            there, lines = self.placed.home[n], []
+            for i, shift in self.placed.beside[n]:
+                target = self.target(there._replace(shift=there.shift + shift), i.type.dtype)
+                lines.append(self.copy(target, i))
+            return lines
         op = OPS[n.op]
         absent = ["0"] * (op.pointers - len(n.inputs))
         scratch = [f"work + {self.placed.scratch[n]}"] if n in self.placed.scratch else []
         literals = [literal(v) for v in op.call(n)]
         pointers = map(self.pointer, (n, *n.inputs))
-        return f"k_{op.kernel(n)}({', '.join([*pointers, *absent, *scratch, *literals])});"
+        arguments = ", ".join([*pointers, *absent, *scratch, *literals])
+        return [f"k_{op.kernel(n)}({arguments});"]
 
     def copy(self, target: str, n: Node) -> str:
         return f"memcpy({target}, {self.pointer(n)}, {n.type.nbytes});"

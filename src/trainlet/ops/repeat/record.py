@@ -11,6 +11,7 @@ from trainlet.ops.op import ANOTHER_ORDER, OPS, Op, register, require
 from trainlet.ops.repeat.gradient import gradients
 from trainlet.ops.repeat.kernel import kernel_name, kernel_source, operations, work_bytes
 from trainlet.ops.repeat.loop import EACH, LAST, STATES, Loop
+from trainlet.ops.repeat.placement import in_place
 from trainlet.ops.repeat.samples import SAMPLES
 
 
@@ -76,6 +77,7 @@ register(
         calls=operations,
         workspace=work_bytes,
         call=lambda n: (),
+        inplace_of=in_place,
         tolerance=4 * ANOTHER_ORDER,
         samples=SAMPLES,
     )

@@ -29,6 +29,7 @@ TRAINED = {
     "se_hardswish": "sparse",
     "audio_conv1d": "full",
     "cct2": "sparse",
+    "recurrent": "full",
 }
 EMULATORS = pytest.mark.parametrize(
     "emulator", [UnicornDevice, pytest.param(QemuDevice, marks=pytest.mark.qemu)]

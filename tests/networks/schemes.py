@@ -30,6 +30,14 @@ SPARSE: dict[str, dict[str, float]] = {
         "features.25.bias": 1,
         "fc.weight": 0.5,
     },
+    "recurrent": {
+        "conv.weight": 0.5,
+        "lstm.weight_ih_l0": 0.25,
+        "lstm.weight_hh_l0_reverse": 0.5,
+        "gru.weight_hh_l0": 0.3,
+        "gru.bias_hh_l0": 1,
+        "fc.weight": 1,
+    },
     "resnet8": {
         "layers.0.conv2.weight": 0.25,
         "layers.1.conv1.weight": 0.5,

@@ -345,12 +345,33 @@ def strange(rng: Random, x: Value, others: list[Value]) -> Proposal:
     ]))  # fmt: skip
 
 
+def recurrent(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    layer = rng.choice(["LSTM", "LSTM", "GRU", "GRU", "RNN"])
+    options = rng.choice([", batch_first=True"] * 3 + [""])
+    options += rng.choice(["", "", ", bidirectional=True"]) + rng.choice(["", "", ", num_layers=2"])
+    options += rng.choice(["", "", "", ", bias=False"])
+    if layer == "RNN":
+        options += rng.choice(["", ", nonlinearity='relu'"])
+    made = module(f"nn.{layer}({x.shape[-1]}, {rng.randint(1, 6)}{options})")
+    return Proposal(f"{made.text}[0]", made.part)
+
+
+def cell(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """A step of a recurrent layer, or some in a loop of Python."""
+    layer = rng.choice(["LSTMCell", "GRUCell", "RNNCell"])
+    part = f"self.{{m}} = nn.{layer}({x.shape[-1]}, {x.shape[-1]})"
+    if layer == "LSTMCell":
+        return Proposal("self.{m}({x}, self.{m}({x}))[0]", part)
+    return Proposal(rng.choice(["self.{m}({x})", "self.{m}({x}, self.{m}({x}))"]), part)
+
+
 COMMON = {arithmetic: 2, activation: 4, joined: 4, part_of: 3, moved: 3, times_parameter: 2,
           in_place: 1, softmax: 1, reordered: 2}  # fmt: skip
 OF_MAPS = {block: 5, convolution: 4, residual: 4, map_norm: 2, pool: 3, adaptive: 1, gate: 1,
            larger: 2}  # fmt: skip
-OF_TOKENS = {linear: 4, layer_norm: 3, attention: 2, scaled_dot: 2, matrix: 2, twice: 1, reduced: 1}
-OF_VECTORS = {linear: 5, layer_norm: 2, twice: 2}
+OF_TOKENS = {linear: 4, layer_norm: 3, attention: 2, scaled_dot: 2, matrix: 2, twice: 1, reduced: 1,
+             recurrent: 3}  # fmt: skip
+OF_VECTORS = {linear: 5, layer_norm: 2, twice: 2, cell: 1}
 
 
 def kinds(x: Value) -> dict[Kind, int]:

@@ -17,6 +17,7 @@ from .mcunet_like import mcunet_like
 from .mlp import mlp
 from .mobilenet_v1 import mobilenet_v1
 from .mobilenet_v2 import mobilenet_v2
+from .recurrent import recurrent
 from .resnet8 import resnet8
 from .se_hardswish import se_hardswish
 
@@ -35,5 +36,6 @@ NETWORKS: dict[str, Callable[[int], Case]] = {
         se_hardswish,
         audio_conv1d,
         cct2,
+        recurrent,
     )
 }

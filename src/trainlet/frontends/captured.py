@@ -26,6 +26,7 @@ LAYERS = frozenset(("conv1d", "conv2d", "linear"))
 _PARTS = frozenset(("chunk", "split", "split_with_sizes", "unbind"))
 _DROPOUT = {
     "dropout": (1, 2), "feature_dropout": (1, 2), "scaled_dot_product_attention": (4,),
+    **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), (5, 6)),
 }  # fmt: skip
 """The arguments that must all be set for an operator to draw numbers."""
 EPSILON = 1e-5

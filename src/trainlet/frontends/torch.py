@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,9 @@ def export_module(model: torch.nn.Module, example: Sequence[torch.Tensor]) -> Ex
     training = {m: m.training for m in model.modules()}
     model.eval()
     try:
-        with torch.enable_grad():
+        with torch.enable_grad(), warnings.catch_warnings():
+            # torch.export warns of the list of weights that a recurrent layer keeps for itself
+            warnings.filterwarnings("ignore", message=r".*_flat_weights")
             return torch.export.export(model, tuple(x.detach().clone() for x in example))
     except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)

@@ -17,9 +17,15 @@ _NAME = "k_repeat"
 
 
 def operations(n: Node) -> list[Node]:
-    """The operations of a turn, each of which is a call."""
+    """The operations of a turn."""
     loop = Loop.of(n.attrs)
     return [m for m in loop.values[len(loop.body.inputs) :] if not OPS[m.op].alias]
+
+
+def called(n: Node) -> list[Node]:
+    """The operations whose kernels are called: what is laid side by side may need none."""
+    beside = place(Loop.of(n.attrs)).beside
+    return [m for m in operations(n) if m not in beside]
 
 
 def work_bytes(n: Node) -> int:

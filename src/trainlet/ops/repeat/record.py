@@ -9,7 +9,7 @@ from trainlet.ir.types import TensorType
 from trainlet.ops import activation, elementwise, linear, reduce, shape, view  # noqa: F401
 from trainlet.ops.op import ANOTHER_ORDER, OPS, Op, register, require
 from trainlet.ops.repeat.gradient import gradients
-from trainlet.ops.repeat.kernel import kernel_name, kernel_source, operations, work_bytes
+from trainlet.ops.repeat.kernel import called, kernel_name, kernel_source, operations, work_bytes
 from trainlet.ops.repeat.loop import EACH, LAST, STATES, Loop
 from trainlet.ops.repeat.placement import in_place
 from trainlet.ops.repeat.samples import SAMPLES
@@ -74,7 +74,7 @@ register(
         macs=_macs,
         kernel=kernel_name,
         source=kernel_source,
-        calls=operations,
+        calls=called,
         workspace=work_bytes,
         call=lambda n: (),
         inplace_of=in_place,

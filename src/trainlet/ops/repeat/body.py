@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 from trainlet.errors import ShapeError
 from trainlet.ir.body import Body
@@ -11,13 +11,21 @@ from trainlet.ir.graph import Node, topological
 from trainlet.ops.op import build, leaf, require
 
 
-@lru_cache(256)
+_VALUES: WeakKeyDictionary[Body, tuple[Node, ...]] = WeakKeyDictionary()
+
+
 def values_of(body: Body) -> tuple[Node, ...]:
-    """A node for each value of the body, in the order of their numbers.
+    """A node for each value of the body, in the order of their numbers; the same for each call.
 
     Raises ShapeError for a body that reads a value before it is made, or whose states change their
     type from turn to turn.
     """
+    if body not in _VALUES:
+        _VALUES[body] = _values(body)
+    return _VALUES[body]
+
+
+def _values(body: Body) -> tuple[Node, ...]:
     made = [leaf("input", f"value{k}", t) for k, t in enumerate(body.inputs)]
     for op, operands, attrs in body.steps:
         require(all(0 <= k < len(made) for k in operands), f"{op} reads a value not yet made")

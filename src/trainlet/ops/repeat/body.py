@@ -10,7 +10,6 @@ from trainlet.ir.body import Body
 from trainlet.ir.graph import Node, topological
 from trainlet.ops.op import build, leaf, require
 
-
 _VALUES: WeakKeyDictionary[Body, tuple[Node, ...]] = WeakKeyDictionary()
 
 

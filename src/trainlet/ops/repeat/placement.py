@@ -58,7 +58,8 @@ def in_place(n: Node) -> list[int]:
 
 @lru_cache(256)
 def place(loop: Loop) -> Placement:
-    """Values go where their readers look for them; others share the work space."""
+    """Values are written directly to where their readers expect them; the others share the work
+    space."""
     return _Placing(loop).placed()
 
 
@@ -201,5 +202,5 @@ class _WorkSpace:
         return at
 
     def keep(self, start: int, until: int) -> None:
-        """A block lives on under another name."""
+        """A block stays in use under another value's name."""
         next(b for b in self.blocks if b[0] == start)[2] = until

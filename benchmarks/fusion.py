@@ -1,8 +1,9 @@
-"""What joining operations wins: functions of bytes as tables, element-wise chains as one loop,
-and bytes kept for the backward pass in the place of their float32 values.
+"""What fusing saves: tables for functions of a byte, one loop for a chain of element-wise
+operations, and recomputed float32 values in the backward pass of int8 networks.
 
-Each network of the tests is compiled with and without `lookups`, `chains` and `widened` of
-`passes/fuse`, and a training step is counted on an emulated Cortex-M7, batch 1.
+Each network of the tests is compiled with and without these passes (`lookup_tables`, `chains` and
+`rematerialize` of `passes/fuse`).  A training step is counted on an emulated Cortex-M7, batch 1,
+without the old values of a step (`rollback=False`), which would hide what is saved.
 
     python benchmarks/fusion.py              prints Markdown, writes build/fusion.json; 20 minutes
     python benchmarks/fusion.py ds_cnn ...   only these networks
@@ -29,9 +30,10 @@ from zoo import NETWORKS  # noqa: E402
 
 ROOMY = {"ram": 16 << 20, "flash": 16 << 20}
 PRECISIONS = {"float32": "float32", "int8": tl.Int8(gradient="int16")}
-PASSES = tuple(
-    f"trainlet.compiler.{one}"
-    for one in ("fuse_lookup_tables", "rematerialize_wide", "fuse_chains")
+PASSES = (
+    "trainlet.passes.training.fuse_lookup_tables",
+    "trainlet.passes.training.rematerialize_wide",
+    "trainlet.planning.target.fuse_chains",
 )
 
 
@@ -57,7 +59,7 @@ def count(name: str, precision: str, scheme: str, joined: bool) -> Counted:
         for one in () if joined else PASSES:
             without.enter_context(patch(one, lambda graph: graph))
         program = tl.compile(case.model, case.x, scheme, target=target, calibration=shown,
-                             precision=PRECISIONS[precision])  # fmt: skip
+                             precision=PRECISIONS[precision], rollback=False)  # fmt: skip
     found = program.profile("unicorn")
     flash = found.report.flash_bytes or 0
     return Counted(name, precision, scheme, joined, program.arena_bytes, flash,

@@ -81,7 +81,7 @@ def prototypes(folder: Path, sources: Sequence[Path]) -> dict[str, list[str]]:
 
 
 class Buffer:
-    """A tensor in memory of its own, aligned as its elements need and no better.
+    """A tensor in memory of its own, aligned as its elements need and no better, or for words.
 
     Beyond its ends lie `guard` known bytes.
     """
@@ -89,8 +89,12 @@ class Buffer:
     NAN, ODD = 0xFF, 0xA5
     """Beside an input NaN, which spreads when read; beside a result what differs from it."""
 
-    def __init__(self, array: np.ndarray, guard: int, fill: int = NAN) -> None:
-        self.guard, self.shift, self.fill = guard, array.itemsize if guard else 0, fill
+    def __init__(
+        self, array: np.ndarray, guard: int, fill: int = NAN, words: bool = False
+    ) -> None:
+        self.guard, self.shift, self.fill = guard, array.itemsize, fill
+        if words or not guard:
+            self.shift = 0
         self.memory = _allocate("uint8_t[]", self.shift + array.nbytes + 2 * guard)
         self.before = bytes(array.tobytes())
         self._bytes = np.frombuffer(_ffi.buffer(self.memory), np.uint8)
@@ -138,14 +142,23 @@ class Library:
             self._ffi.cdef(f"void k_{name}({plain});")
         self._lib: Any = self._ffi.dlopen(str(path))
 
-    def run(self, node: Node, arrays: list[np.ndarray], over: int | None = None) -> np.ndarray:
-        """The kernel's result; `over` is the input whose storage it takes, if any."""
+    def run(
+        self,
+        node: Node,
+        arrays: list[np.ndarray],
+        over: int | None = None,
+        words: bool = False,
+    ) -> np.ndarray:
+        """The kernel's result.
+
+        over: the input whose storage it takes, if any; words: every tensor begins at a word
+        """
         record = OPS[node.op]
         over = record.mutates if record.mutates is not None else over
         fills = [Buffer.ODD if k == over else Buffer.NAN for k in range(len(arrays))]
-        buffers = [Buffer(a, self._guard, f) for a, f in zip(arrays, fills, strict=True)]
+        buffers = [Buffer(a, self._guard, f, words) for a, f in zip(arrays, fills, strict=True)]
         if over is None:
-            result = Buffer(garbage(node.type), self._guard, Buffer.ODD)
+            result = Buffer(garbage(node.type), self._guard, Buffer.ODD, words)
         else:
             result = buffers[over]
         given = [k for k in range(len(buffers)) if k not in (record.mutates, record.seed)]

@@ -16,9 +16,11 @@ WINDOWS = 60
 
 
 def random_sample(op, rng):
-    """A map of random size under a random window that fits it."""
+    """A map of random size under a random window that fits it; a convolution's may lie beyond it,
+    on nothing but padding."""
     kernel, stride, dilation = (tuple(int(n) for n in rng.integers(1, 4, 2)) for _ in range(3))
-    padding = tuple(int(n) for n in rng.integers(0, [*kernel, *kernel]))
+    beyond = 4 if op in ("conv2d", "depthwise") else 0
+    padding = tuple(int(n) for n in rng.integers(0, [k + beyond for k in (*kernel, *kernel)]))
     size = (int(rng.integers(d * (k - 1) + 1, 9)) for k, d in zip(kernel, dilation, strict=True))
     groups, inputs, outputs = (int(n) for n in rng.integers(1, 4, 3))
     channels = inputs * groups

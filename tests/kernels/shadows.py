@@ -88,7 +88,7 @@ def geometry(rng: Random, kernel: tuple[int, int]) -> dict[str, Any]:
     stride = (1, 1) if rng.random() < 0.4 else tuple(rng.integers(1, 4, 2).tolist())
     dilation = (1, 1) if rng.random() < 0.8 else tuple(rng.integers(1, 3, 2).tolist())
     largest = min(kernel)
-    padding = tuple(rng.integers(0, largest + 1, 4).tolist()) if rng.random() < 0.7 else (0,) * 4
+    padding = tuple(rng.integers(0, largest + 4, 4).tolist()) if rng.random() < 0.7 else (0,) * 4
     return {"stride": stride, "padding": padding, "dilation": dilation}
 
 

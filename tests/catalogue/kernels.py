@@ -89,9 +89,7 @@ class Buffer:
     NAN, ODD = 0xFF, 0xA5
     """Beside an input NaN, which spreads when read; beside a result what differs from it."""
 
-    def __init__(
-        self, array: np.ndarray, guard: int, fill: int = NAN, words: bool = False
-    ) -> None:
+    def __init__(self, array: np.ndarray, guard: int, fill: int = NAN, words: bool = False) -> None:
         self.guard, self.shift, self.fill = guard, array.itemsize, fill
         if words or not guard:
             self.shift = 0

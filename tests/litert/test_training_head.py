@@ -81,6 +81,15 @@ def test_beta_stays_in_the_logits(opened):
     np.testing.assert_array_equal(oracle(without_softmax(opened(content)), given), given * 1.0)
 
 
+def test_beta_of_floats(opened):
+    x, y = Tensor((1, 3), "FLOAT32"), Tensor((1, 3), "FLOAT32")
+    content = write([x, y], [Operator("SOFTMAX", [0], 1, "SoftmaxOptions", {"Beta": 2.0})])
+    given = np.array([[1, 2, 3]], np.float32)
+    expected = np.exp(2 * given) / np.exp(2 * given).sum()
+    np.testing.assert_allclose(oracle(opened(content), given), expected, rtol=1e-6)
+    np.testing.assert_array_equal(oracle(without_softmax(opened(content)), given), 2 * given)
+
+
 def classifier(softmax):
     """A small int8 classifier as a file; its last operator is a softmax if that is asked for."""
     rng = np.random.default_rng(0)

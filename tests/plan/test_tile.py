@@ -97,6 +97,25 @@ def test_no_bit_changes(seed: int, precision: str, learns: Learns):
             np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
 
 
+def test_rows_of_an_odd_number_of_bytes_slide_whole():
+    """5 channels of 23 bytes: no word fits, and the last byte counts."""
+    layers = [nn.Conv2d(3, 5, 3, padding=1), nn.ReLU(), nn.Conv2d(5, 7, 3, 2, padding=1),
+              nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(7, 3)]  # fmt: skip
+    case = make_case(lambda: nn.Sequential(*layers), (3, 29, 23), 3, batch=1)
+    tiled, whole = (
+        tl.compile(case.model, case.x, "last", target="host", precision="int8", tile=tile,
+                   calibration=[case.x.numpy()])
+        for tile in (True, False)
+    )  # fmt: skip
+    slides = [
+        s for t in tiled.plan.tiles for loop in t.loops for s in loop.body if isinstance(s, Slide)
+    ]
+    assert any(s.size % 4 for s in slides)
+    (logits, loss, _), (expected, wanted, _) = (step(p.build("host"), case) for p in (tiled, whole))
+    np.testing.assert_array_equal(logits, expected)
+    assert loss == wanted
+
+
 @pytest.mark.parametrize("learns", ["last", "bias", {"2.weight": 1.0}], ids=str)
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (1, 4), (2, 3)])

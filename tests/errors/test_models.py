@@ -47,14 +47,14 @@ class OddArguments(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.fc = nn.Linear(2, 3)
-        self.pool = nn.MaxPool2d(4, ceil_mode=True)
+        self.pool = nn.AvgPool2d(4, divisor_override=3)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc(self.pool(x).mean(dim=(2, 3)))
 
 
 def test_an_attribute_is_named_with_its_module():
-    message = r"max_pool2d \(module 'pool', .*:\d+\): ceil_mode=True with a size that"
+    message = r"avg_pool2d \(module 'pool', .*:\d+\): divisor_override=3; allowed: None"
     with pytest.raises(UnsupportedError, match=message):
         tl.compile(OddArguments(), X, {"fc.bias": 1})
 

@@ -60,6 +60,10 @@ def export_module(model: torch.nn.Module, example: Sequence[torch.Tensor]) -> Ex
     except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         hint = "; `.data` cannot be exported: use detach()" if "fake tensor" in first else ""
+        if any(x.dtype in INDICES for x in example):
+            hint += (
+                "; an example is torch.int64, of indices; allowed: torch.float32 for other inputs"
+            )
         raise UnsupportedError(
             f"torch.export cannot export the model: {type(error).__name__}: {first}{hint}"
         ) from error

@@ -26,6 +26,7 @@ FLOAT = {
     "ic": "models/mlperf_tiny/ic_resnet8_float.tflite",
     "vww": "models/mlperf_tiny/vww_mobilenetv1_025_float.tflite",
     "hello_world": "models/tflm/hello_world_float.tflite",
+    "lstm": "models/tflm/mnist_lstm_float.tflite",
 }
 
 

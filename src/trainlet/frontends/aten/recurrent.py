@@ -1,104 +1,20 @@
-"""Recurrent layers: the products of all inputs at once, then a loop over the time steps."""
+"""nn.LSTM, nn.GRU, nn.RNN and their cells."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
-from typing import NamedTuple
 
 from trainlet.errors import UnsupportedError
 from trainlet.frontends.aten.table import aten
 from trainlet.frontends.importer import Importer
+from trainlet.frontends.recurrent import GRU, LSTM, RELU, TANH, Cell, Weights, product, scan
 from trainlet.ir.graph import Node
-from trainlet.ops.op import build, leaf
-from trainlet.ops.repeat.body import body_of
 from trainlet.ops.repeat.loop import after, last
-
-Step = Callable[[Node, Node, Sequence[Node]], list[Node]]
-"""(products of the input, products of the state, states) -> the states after the step; both have
-a column for each unit of each gate, in PyTorch's order of the gates"""
-
-
-class Cell(NamedTuple):
-    """step: what a time step computes; states: how many states it carries."""
-
-    step: Step
-    states: int
-
-
-def _gates(x: Node, count: int) -> list[Node]:
-    size = x.type.shape[-1] // count
-    axis = x.type.rank - 1
-    return [build("slice", x, axis=axis, start=k * size, stop=(k + 1) * size)
-            for k in range(count)]  # fmt: skip
-
-
-def _lstm_step(x: Node, h: Node, states: Sequence[Node]) -> list[Node]:
-    i, f, g, o = _gates(build("add", x, h), 4)
-    kept = build("mul", build("sigmoid", f), states[1])
-    c = build("add", kept, build("mul", build("sigmoid", i), build("tanh", g)))
-    return [build("mul", build("sigmoid", o), build("tanh", c)), c]
-
-
-def _gru_step(x: Node, h: Node, states: Sequence[Node]) -> list[Node]:
-    (xr, xz, xn), (hr, hz, hn) = _gates(x, 3), _gates(h, 3)
-    r = build("sigmoid", build("add", xr, hr))
-    z = build("sigmoid", build("add", xz, hz))
-    n = build("tanh", build("add", xn, build("mul", r, hn)))
-    return [build("add", n, build("mul", z, build("sub", states[0], n)))]
-
-
-def _plain_step(function: str) -> Step:
-    return lambda x, h, states: [build(function, build("add", x, h))]
-
-
-LSTM = Cell(_lstm_step, 2)
-GRU = Cell(_gru_step, 1)
-TANH, RELU = Cell(_plain_step("tanh"), 1), Cell(_plain_step("relu"), 1)
-
-
-class Weights(NamedTuple):
-    """Of one layer in one direction: [gates * units, inputs], [gates * units, units], and biases
-    [gates * units] or None."""
-
-    inputs: Node
-    states: Node
-    input_bias: Node | None = None
-    state_bias: Node | None = None
-
-
-def _linear(x: Node, w: Node, b: Node | None, label: str = "") -> Node:
-    return build("linear", x, w, *([] if b is None else [b]), label=label)
 
 
 def _is_zero(at: Importer, n: Node) -> bool:
     return n.op == "const" and not at.values[n.name].any()
-
-
-def _scan(
-    at: Importer, cell: Cell, x: Node, initial: Sequence[Node | None], w: Weights, reverse: bool
-) -> Node:
-    """The loop over x [T, N, inputs]; an initial state that is None is zero."""
-    count, rows, _ = x.type.shape
-    products = _linear(x, w.inputs, w.input_bias, at.label)
-    units = w.states.type.shape[1]
-    states = [leaf("input", f"s{k}", x.type.with_shape((rows, units))) for k in range(cell.states)]
-    own = leaf("input", "x", products.type.with_shape(products.type.shape[1:]))
-    given = [w.states] if w.state_bias is None else [w.states, w.state_bias]
-    fixed = [leaf("input", f"w{k}", n.type) for k, n in enumerate(given)]
-    made = cell.step(own, build("linear", states[0], *fixed), states)
-    known = [n for n in initial if n is not None]
-    return at.build(
-        "repeat",
-        *known,
-        products,
-        *given,
-        body=body_of(states, [own], fixed, made),
-        count=count,
-        reverse=reverse,
-        zeros=tuple(k for k, n in enumerate(initial) if n is None),
-        stacked=tuple(range(cell.states)),
-    )
 
 
 def _layers(
@@ -133,7 +49,7 @@ def _layers(
         for direction in range(directions):
             k = layer * directions + direction
             initial = [_initial(at, h, k) for h in hx]
-            loop = _scan(at, cell, x, initial, groups[k], direction == 1)
+            loop = scan(cell, x, initial, groups[k], direction == 1, at.label)
             outputs.append(after(loop, 0))
             for s in range(cell.states):
                 state = last(loop, s)
@@ -182,8 +98,8 @@ def _padded_only(rest: Sequence) -> Sequence:
 def _cell(at: Importer, cell: Cell, x: Node, states: Sequence[Node], *w: Node | None) -> list[Node]:
     assert w[0] is not None and w[1] is not None
     own = Weights(w[0], w[1], *w[2:])
-    products = _linear(x, own.inputs, own.input_bias, at.label)
-    return cell.step(products, _linear(states[0], own.states, own.state_bias, at.label), states)
+    products = product(x, own.inputs, own.input_bias, at.label)
+    return cell.step(products, product(states[0], own.states, own.state_bias, at.label), states)
 
 
 @aten("lstm_cell")

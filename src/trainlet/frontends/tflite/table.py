@@ -14,6 +14,7 @@ from trainlet.errors import FileError, UnsupportedError
 from trainlet.frontends.tflite.builder import Builder
 from trainlet.frontends.tflite.file import MAX_RANK, Operator
 from trainlet.frontends.tflite.layers import LAYERS
+from trainlet.frontends.tflite.recurrent import sequence_lstm
 from trainlet.frontends.tflite.windows import POOLS
 from trainlet.ir.graph import Node
 from trainlet.ops.op import require
@@ -161,4 +162,5 @@ TABLE: dict[str, Callable[[Builder, Operator], Any]] = {
     "SOFTMAX": _softmax,
     "SQUEEZE": _reshape,
     "TRANSPOSE": _transpose,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": sequence_lstm,
 }

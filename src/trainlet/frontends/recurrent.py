@@ -1,0 +1,105 @@
+"""The cells of recurrent layers, and the loop of a layer over its time steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from trainlet.ir.graph import Node
+from trainlet.ops.op import build, leaf
+from trainlet.ops.repeat.body import body_of
+
+Step = Callable[[Node, Node, Sequence[Node]], list[Node]]
+"""(products of the input, products of the state, states) -> the states after the step; both have
+a column for each unit of each gate, in PyTorch's order of the gates"""
+
+
+class Cell(NamedTuple):
+    """step: what a time step computes; states: how many states it carries."""
+
+    step: Step
+    states: int
+
+
+def _gates(x: Node, count: int) -> list[Node]:
+    size = x.type.shape[-1] // count
+    axis = x.type.rank - 1
+    return [build("slice", x, axis=axis, start=k * size, stop=(k + 1) * size)
+            for k in range(count)]  # fmt: skip
+
+
+def lstm(clip: float = 0.0) -> Cell:
+    """clip: bound of the cell state's size; 0 for none."""
+
+    def step(x: Node, h: Node, states: Sequence[Node]) -> list[Node]:
+        i, f, g, o = _gates(build("add", x, h), 4)
+        kept = build("mul", build("sigmoid", f), states[1])
+        c = build("add", kept, build("mul", build("sigmoid", i), build("tanh", g)))
+        if clip:
+            c = build("clip", c, low=-clip, high=clip, inclusive=True)
+        return [build("mul", build("sigmoid", o), build("tanh", c)), c]
+
+    return Cell(step, 2)
+
+
+def _gru_step(x: Node, h: Node, states: Sequence[Node]) -> list[Node]:
+    (xr, xz, xn), (hr, hz, hn) = _gates(x, 3), _gates(h, 3)
+    r = build("sigmoid", build("add", xr, hr))
+    z = build("sigmoid", build("add", xz, hz))
+    n = build("tanh", build("add", xn, build("mul", r, hn)))
+    return [build("add", n, build("mul", z, build("sub", states[0], n)))]
+
+
+def _plain_step(function: str) -> Step:
+    return lambda x, h, states: [build(function, build("add", x, h))]
+
+
+LSTM = lstm()
+GRU = Cell(_gru_step, 1)
+TANH, RELU = Cell(_plain_step("tanh"), 1), Cell(_plain_step("relu"), 1)
+
+
+class Weights(NamedTuple):
+    """Of one layer in one direction: [gates * units, inputs], [gates * units, units], and biases
+    [gates * units] or None."""
+
+    inputs: Node
+    states: Node
+    input_bias: Node | None = None
+    state_bias: Node | None = None
+
+
+def product(x: Node, w: Node, b: Node | None, label: str = "") -> Node:
+    return build("linear", x, w, *([] if b is None else [b]), label=label)
+
+
+def scan(
+    cell: Cell,
+    x: Node,
+    initial: Sequence[Node | None],
+    w: Weights,
+    reverse: bool = False,
+    label: str = "",
+) -> Node:
+    """The loop over x [T, N, inputs]; an initial state that is None is zero."""
+    count, rows, _ = x.type.shape
+    products = product(x, w.inputs, w.input_bias, label)
+    units = w.states.type.shape[1]
+    states = [leaf("input", f"s{k}", x.type.with_shape((rows, units))) for k in range(cell.states)]
+    own = leaf("input", "x", products.type.with_shape(products.type.shape[1:]))
+    given = [w.states] if w.state_bias is None else [w.states, w.state_bias]
+    fixed = [leaf("input", f"w{k}", n.type) for k, n in enumerate(given)]
+    made = cell.step(own, build("linear", states[0], *fixed), states)
+    known = [n for n in initial if n is not None]
+    return build(
+        "repeat",
+        *known,
+        products,
+        *given,
+        body=body_of(states, [own], fixed, made),
+        count=count,
+        reverse=reverse,
+        zeros=tuple(k for k, n in enumerate(initial) if n is None),
+        stacked=tuple(range(cell.states)),
+        label=label,
+    )

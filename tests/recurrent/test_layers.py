@@ -108,14 +108,66 @@ def test_takes_its_initial_states_as_inputs():
     assert loss == pytest.approx(nn.functional.cross_entropy(model(x, h, c), y).item(), abs=1e-5)
 
 
-def test_refuses_a_projection():
-    class Projected(nn.Module):
+@pytest.mark.parametrize("bias", [True, False])
+def test_projects_its_state(bias):
+    torch.manual_seed(0)
+    model = Recurrent(nn.LSTM(3, 4, 2, proj_size=2, bias=bias, bidirectional=True)).eval()
+    model.fc = nn.Linear(4, 5)
+    x, y = batch(model.layer, 5, 2)
+    check_step(model, compiled(model, x, "full"), x, y)
+
+
+def test_refuses_a_packed_sequence():
+    class Packed(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.layer, self.fc = nn.LSTM(3, 4, proj_size=2), nn.Linear(2, 5)
+            self.layer, self.fc = nn.GRU(3, 4), nn.Linear(4, 5)
 
         def forward(self, x):
-            return self.fc(self.layer(x)[0][-1])
+            packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([5, 3]))
+            return self.fc(self.layer(packed)[1][-1])
 
-    with pytest.raises(UnsupportedError, match=r"proj_size; allowed: .*proj_size=0"):
-        tl.compile(Projected().eval(), torch.zeros(5, 1, 3), "full")
+    with pytest.raises(UnsupportedError):
+        tl.compile(Packed().eval(), torch.zeros(5, 2, 3), "full")
+
+
+class Unrolled(nn.Module):
+    """A loop of Python over a cell: torch.export unrolls it."""
+
+    def __init__(self, cell: nn.RNNCellBase) -> None:
+        super().__init__()
+        self.cell, self.fc = cell, nn.Linear(cell.hidden_size, 5)
+
+    def forward(self, x):
+        state = None
+        for t in range(x.shape[0]):
+            state = self.cell(x[t], state)
+        return self.fc(state[0] if isinstance(state, tuple) else state)
+
+
+class Peephole(nn.Module):
+    """A cell that somebody wrote; it shows what it has in common with a layer."""
+
+    hidden_size = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w, self.peep = nn.Linear(7, 8), nn.Parameter(torch.randn(4))
+
+    def forward(self, x, state):
+        h = x.new_zeros(x.shape[0], 4) if state is None else state
+        gate, new = self.w(torch.cat([x, h], 1)).chunk(2, 1)
+        gate = torch.sigmoid(gate + self.peep * h)
+        return gate * h + (1 - gate) * torch.tanh(new)
+
+
+@pytest.mark.parametrize(
+    "cell", [nn.LSTMCell, nn.GRUCell, nn.RNNCell, lambda *_: Peephole()],
+    ids=["lstm", "gru", "rnn", "own"],
+)  # fmt: skip
+def test_a_loop_over_a_cell(cell):
+    torch.manual_seed(0)
+    model = Unrolled(cell(3, 4)).eval()
+    x, y = batch(nn.RNN(3, 4), 4, 2)
+    for scheme in ("full", "bias"):
+        check_step(model, compiled(model, x, scheme), x, y, built=scheme == "full")

@@ -15,9 +15,11 @@ a column for each unit of each gate, in PyTorch's order of the gates"""
 
 
 class Cell(NamedTuple):
-    """step: what a time step computes; states: how many states it carries."""
+    """step: what a time step computes; gates: how many columns of products a unit has; states:
+    how many states it carries."""
 
     step: Step
+    gates: int
     states: int
 
 
@@ -39,7 +41,7 @@ def lstm(clip: float = 0.0) -> Cell:
             c = build("clip", c, low=-clip, high=clip, inclusive=True)
         return [build("mul", build("sigmoid", o), build("tanh", c)), c]
 
-    return Cell(step, 2)
+    return Cell(step, 4, 2)
 
 
 def _gru_step(x: Node, h: Node, states: Sequence[Node]) -> list[Node]:
@@ -55,18 +57,23 @@ def _plain_step(function: str) -> Step:
 
 
 LSTM = lstm()
-GRU = Cell(_gru_step, 1)
-TANH, RELU = Cell(_plain_step("tanh"), 1), Cell(_plain_step("relu"), 1)
+GRU = Cell(_gru_step, 3, 1)
+TANH, RELU = Cell(_plain_step("tanh"), 1, 1), Cell(_plain_step("relu"), 1, 1)
 
 
 class Weights(NamedTuple):
-    """Of one layer in one direction: [gates * units, inputs], [gates * units, units], and biases
-    [gates * units] or None."""
+    """Of one layer in one direction: [gates * units, inputs], [gates * units, units], biases
+    [gates * units] or None, and the projection of the first state, or None.
+
+    With a projection [outputs, units] the first state has `outputs` columns, and so has the weight
+    that reads it.
+    """
 
     inputs: Node
     states: Node
     input_bias: Node | None = None
     state_bias: Node | None = None
+    projection: Node | None = None
 
 
 def product(x: Node, w: Node, b: Node | None, label: str = "") -> Node:
@@ -84,12 +91,17 @@ def scan(
     """The loop over x [T, N, inputs]; an initial state that is None is zero."""
     count, rows, _ = x.type.shape
     products = product(x, w.inputs, w.input_bias, label)
-    units = w.states.type.shape[1]
-    states = [leaf("input", f"s{k}", x.type.with_shape((rows, units))) for k in range(cell.states)]
+    units = products.type.shape[2] // cell.gates
+    widths = [w.states.type.shape[1], *[units] * (cell.states - 1)]
+    states = [leaf("input", f"s{k}", x.type.with_shape((rows, n))) for k, n in enumerate(widths)]
     own = leaf("input", "x", products.type.with_shape(products.type.shape[1:]))
     given = [w.states] if w.state_bias is None else [w.states, w.state_bias]
     fixed = [leaf("input", f"w{k}", n.type) for k, n in enumerate(given)]
     made = cell.step(own, build("linear", states[0], *fixed), states)
+    if w.projection is not None:
+        given.append(w.projection)
+        fixed.append(leaf("input", "projection", w.projection.type))
+        made[0] = build("linear", made[0], fixed[-1])
     known = [n for n in initial if n is not None]
     return build(
         "repeat",

@@ -38,10 +38,7 @@ def _layers(
         )
     directions = 2 if bidirectional else 1
     each = len(params) // (num_layers * directions)
-    if each != (4 if has_biases else 2):
-        raise UnsupportedError("proj_size; allowed: a recurrent layer without projection "
-                               "(proj_size=0), followed by nn.Linear")  # fmt: skip
-    groups = [Weights(*params[k : k + each]) for k in range(0, len(params), each)]
+    groups = [_weights(params[k : k + each], has_biases) for k in range(0, len(params), each)]
     x = at.permute(x, 1, 0, 2) if batch_first else x
     lasts: list[list[Node]] = [[] for _ in range(cell.states)]
     for layer in range(num_layers):
@@ -57,6 +54,13 @@ def _layers(
         x = reduce(lambda a, b: at.build("concat", a, b, axis=2), outputs)
     x = at.permute(x, 1, 0, 2) if batch_first else x
     return [x, *(reduce(lambda a, b: at.build("concat", a, b, axis=0), own) for own in lasts)]
+
+
+def _weights(given: Sequence[Node], has_biases: bool) -> Weights:
+    """In PyTorch's order; a projection comes last."""
+    count = 4 if has_biases else 2
+    projection = given[count] if len(given) > count else None
+    return Weights(*given[:count])._replace(projection=projection)
 
 
 def _initial(at: Importer, h: Node, k: int) -> Node | None:

@@ -42,7 +42,10 @@ OF_ELEMENTS: dict[str, Function] = {
     "where guards a root": lambda x: torch.where(x > 0.5, (x - 0.25).abs().sqrt(), 0.0),
     "masked fill": lambda x: x.masked_fill(x < x.mean(-1, True), -inf).softmax(-1),
     "conditions": lambda x: ((x > 0) & (x <= 1) | ~(x >= -1)).float() * x,
-    "sine": lambda x: torch.sin(x) + torch.cos(2 * x),
+    "sine": lambda x: torch.sin(x) + torch.cos(2 * x) + torch.sinh(x) - torch.cosh(x),
+    "tangent": lambda x: torch.tan(torch.tanh(x)),
+    "powers of tensors": lambda x: (x * x + 0.1) ** x + 3**x,
+    "a product by its own log": lambda x: torch.xlogy(x * x, x * x),
     "whole numbers": lambda x: x * (x.floor() + x.ceil() + torch.round(x) + torch.trunc(x)),
     "sign": lambda x: x * torch.sign(x - 0.3),
     "clamp by tensors": lambda x: x.clamp(x * 0 - 0.5, x * 0 + 0.3),
@@ -71,6 +74,10 @@ OVER_DIMENSIONS: dict[str, Function] = {
     "norm of the batch": lambda x: F.batch_norm(x, None, None, training=True),
     "layer norm by hand": lambda x: _layer_norm(x),
     "cumsum": lambda x: x.cumsum(1),
+    "a product with a scale": lambda x: torch.addmm(x[0, 0], x[0, 1], x[0, 2], beta=0.5, alpha=2)[
+        None
+    ],
+    "a vector times matrices": lambda x: torch.matmul(x[0, 0, 0], x)[:, :, None] + x,
     "all and any": lambda x: x * ((x > 0).any(1, True) & ~(x < 1).all(2, True)).float(),
 }
 

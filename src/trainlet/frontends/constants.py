@@ -41,13 +41,16 @@ class Constant:
     tensor: torch.Tensor
 
 
-def folded(fx: Fx, name: str, label: str, values: dict[str, Any]) -> Any:
+def folded(
+    fx: Fx, name: str, label: str, values: dict[str, Any], pure: frozenset[str] = PURE
+) -> Any:
     """The operator's result, or None if it must be computed by the trainer.
 
+    pure: names of the operators that torch may compute
     Raises UnsupportedError for results that are too large.
     """
     given = [values[n.name] for n in fx.all_input_nodes]
-    if name not in PURE or not all(isinstance(v, (Constant, int, float)) for v in given):
+    if name not in pure or not all(isinstance(v, (Constant, int, float)) for v in given):
         return None
     raw: Any = map_arg((fx.args, fx.kwargs), lambda n: _raw(values[n.name]))
     args, kwargs = raw

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -51,19 +51,36 @@ def call_operator(at: Importer, fx: Fx, nodes: Mapping[str, Any]) -> Any:
         return _decomposed(at, fx, nodes)
     try:
         return ATEN[name](at, *_arguments(fx.target, args, kwargs))
-    except (UnsupportedError, ShapeError, DataError) as error:
+    except (UnsupportedError, DataError) as error:
         raise type(error)(f"{name} {where(fx)}: {error}") from None
-    except TrainletError:
-        raise
-    except Exception as error:  # a combination of arguments that the builder does not foresee
-        raise UnsupportedError(
-            f"{name} {where(fx)} is called with arguments that are not supported: {error}"
-        ) from error
+    except Exception as error:
+        if isinstance(error, TrainletError) and not isinstance(error, ShapeError):
+            raise
+        return _unforeseen(at, fx, nodes, error)
 
 
-def _decomposed(at: Importer, fx: Fx, nodes: Mapping[str, Any]) -> Any:
+def _unforeseen(at: Importer, fx: Fx, nodes: Mapping[str, Any], error: Exception) -> Any:
+    """What becomes of arguments for which the table's row is not made: what torch makes of them.
+
+    Raises as the row did, where torch makes nothing known of them.
+    """
+    name = operator_name(fx)
+    try:
+        return _decomposed(at, fx, nodes, frozenset(ATEN) - {name})
+    except (UnsupportedError, ShapeError, DataError):
+        pass
+    if isinstance(error, ShapeError):
+        raise ShapeError(f"{name} {where(fx)}: {error}") from None
+    raise UnsupportedError(
+        f"{name} {where(fx)} is called with arguments that are not supported: {error}"
+    ) from error
+
+
+def _decomposed(
+    at: Importer, fx: Fx, nodes: Mapping[str, Any], known: Collection[str] = ATEN.keys()
+) -> Any:
     """What becomes of the operators that torch makes of this one; they stand where it stands."""
-    made = decomposition(fx, nodes, ATEN)
+    made = decomposition(fx, nodes, known)
     if made is None:
         raise UnsupportedError(refusal(fx))
     given = (nodes[n.name] for n in fx.all_input_nodes)
@@ -83,7 +100,8 @@ def _decomposed(at: Importer, fx: Fx, nodes: Mapping[str, Any]) -> Any:
 def _part(at: Importer, fx: Fx, part: Fx, values: dict[str, Any]) -> Any:
     """One of the operators that `fx` is made of."""
     name = operator_name(part)
-    constant = folded(part, name, at.label, values)
+    random = torch.Tag.nondeterministic_seeded in getattr(part.target, "tags", ())
+    constant = folded(part, name, at.label, values, frozenset(() if random else (name,)))
     if constant is not None:
         return constant
     if name not in ATEN and part.target is not operator.getitem:
@@ -102,9 +120,10 @@ def check_dtype(fx: Fx, like: Any, made: Any = None) -> None:
         return
     if indices and like.dtype in (torch.int64, torch.int32):
         return
-    if like.dtype != torch.bool or operator_name(fx) not in OF_CONDITIONS:
+    name = operator_name(fx)
+    if like.dtype != torch.bool or (name in ATEN and name not in OF_CONDITIONS):
         raise UnsupportedError(
-            f"{operator_name(fx)} {where(fx)} makes {like.dtype}; Trainlet computes in "
+            f"{name} {where(fx)} makes {like.dtype}; Trainlet computes in "
             "torch.float32: leave the cast out, or make what does not depend on the input a buffer"
         )
 
@@ -129,6 +148,7 @@ def _arguments(target: torch._ops.OpOverload, args: tuple, kwargs: dict[str, Any
     schema = target._schema.arguments
     given = {**dict(zip((a.name for a in schema), args, strict=False)), **kwargs}
     values = {a.name: given.get(a.name, a.default_value) for a in schema}
-    if values.pop("dtype", None) not in (None, torch.float32):
-        raise UnsupportedError(f"dtype={given['dtype']}; allowed: torch.float32")
+    for name in ("dtype", "output_dtype"):
+        if values.pop(name, None) not in (None, torch.float32):
+            raise UnsupportedError(f"{name}={given[name]}; allowed: torch.float32")
     return [v for name, v in values.items() if name not in IGNORED]

@@ -12,10 +12,19 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+)[^\n]*\n?([^\n]*)')
 _CONTAINERS = "torch.nn.modules.container."
 
 
+SAME_AS_ATEN = frozenset(
+    "abs add amax amin bitwise_and bitwise_or bitwise_xor bitwise_not ceil clone cos div eq erf "
+    "exp expm1 floor ge gt isfinite le log log10 log1p log2 lt maximum minimum mul ne neg pow "
+    "reciprocal round rsqrt sign sin sqrt sub sum trunc var where".split()
+)
+"""torch's primitive operators that mean what ATen's of the same name do."""
+
+
 def operator_name(fx: Fx) -> str:
     """The ATen operator without its overload, `mul_`; of anything else its whole name."""
     name = str(fx.target)
-    return name.removeprefix("aten.").split(".")[0] if name.startswith("aten.") else name
+    short = name.split(".")[1] if name.startswith(("aten.", "prims.")) else name
+    return short if name.startswith("aten.") or short in SAME_AS_ATEN else name
 
 
 def module_path(fx: Fx) -> str:

@@ -120,6 +120,11 @@ def _value(at: Importer, fx: Fx, values: dict[str, Any]) -> Any:
     if constant is not None:
         return constant
     like = fx.meta.get("val")
+    if isinstance(like, torch.Tensor) and not all(isinstance(n, int) for n in like.shape):
+        raise UnsupportedError(
+            f"{name} {where(fx)} makes a tensor whose size depends on data; a trainer's memory is "
+            "planned at compile time: choose by a mask of a fixed size instead"
+        )
     if isinstance(like, torch.Tensor) and not like.numel():
         return None
     nodes = {n.name: at.leaf_of(values[n.name], name) for n in fx.all_input_nodes}

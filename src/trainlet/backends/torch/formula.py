@@ -25,7 +25,7 @@ class _TorchFunctions(Functions):
     equal = staticmethod(torch.eq)
     exp = staticmethod(exp_f32)
     log = staticmethod(log_f32)
-    sqrt = staticmethod(torch.sqrt)
+    sqrt = staticmethod(lambda x: torch.sqrt(x.double()).float())  # float32's is not exact
     floor = staticmethod(lambda x: torch.floor(x) + 0.0)  # the C's zero is positive
     sigmoid = staticmethod(sigmoid_f32)
     normal_cdf = staticmethod(normal_cdf_f32)

@@ -10,6 +10,7 @@ from math import inf
 import numpy as np
 
 from trainlet.frontends.aten.elementwise import chosen, tensor
+from trainlet.frontends.aten.reductions import amax, amin
 from trainlet.frontends.aten.table import aten
 from trainlet.frontends.importer import HIDDEN, Importer, number
 from trainlet.ir.graph import Node
@@ -60,6 +61,10 @@ def _infinite(at: Importer, x: Node) -> Node:
 
 aten("isposinf")(lambda at, x: _compared(at, "equal", x, inf))
 aten("isneginf")(lambda at, x: _compared(at, "equal", x, -inf))
+
+
+aten("any")(lambda at, x, *rest: amax(at, _truth(at, x), *rest))
+aten("all")(lambda at, x, *rest: amin(at, _truth(at, x), *rest))
 
 
 @aten("logical_and", "bitwise_and", "__and__")

@@ -174,6 +174,15 @@ def _div(at: Importer, x: Node, divisor: Node | float, rounding: str | None = No
     return at.build("scale", x, factor=float(_reciprocal(np.float64(value))))
 
 
+@aten("xlogy")
+def _xlogy(at: Importer, x: Node | float, y: Node | float) -> Node:
+    """x log y, and zero where x is zero and log y is infinite or none."""
+    a, b, zero = tensor(at, x), tensor(at, y), tensor(at, 0.0)
+    none = at.build("mul", at.build("equal", a, zero), at.build("le", b, zero))
+    product = at.build("mul", a, at.build("log", b))
+    return at.build("where_false", none, product)
+
+
 def _reciprocal(divisor: np.ndarray | np.float64) -> np.ndarray:
     with np.errstate(divide="ignore", over="ignore"):
         factor = np.divide(1, divisor)

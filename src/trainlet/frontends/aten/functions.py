@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import log, pi
 
 from trainlet.errors import UnsupportedError
-from trainlet.frontends.aten.elementwise import scaled
+from trainlet.frontends.aten.elementwise import scaled, tensor
 from trainlet.frontends.aten.table import aten
 from trainlet.frontends.importer import Importer, number
 from trainlet.ir.graph import Node
@@ -14,6 +14,7 @@ for _name, _op in {
     "abs": "abs",
     "ceil": "ceil",
     "cos": "cos",
+    "cosh": "cosh",
     "erf": "erf",
     "exp": "exp",
     "expm1": "expm1",
@@ -28,7 +29,9 @@ for _name, _op in {
     "sign": "sign",
     "sin": "sin",
     "sqrt": "sqrt",
+    "sinh": "sinh",
     "square": "square",
+    "tan": "tan",
     "trunc": "trunc",
 }.items():
     aten(_name)(lambda at, x, op=_op: at.build(op, x))
@@ -127,10 +130,7 @@ def _pow(at: Importer, x: Node | float, exponent: Node | float) -> Node:
         return power(at, x, number(exponent, "the exponent"))
     if isinstance(exponent, Node) and not isinstance(x, Node) and number(x, "the base") > 0:
         return at.build("exp", scaled(at, exponent, log(x)))
-    raise UnsupportedError(
-        "a power whose base and exponent are both computed; allowed: x ** number, and number ** x "
-        "of a number above 0; torch.exp(y * torch.log(x)) is x ** y"
-    )
+    return at.build("pow_to", tensor(at, x), tensor(at, exponent))
 
 
 def power(at: Importer, x: Node, exponent: float) -> Node:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainlet.errors import UnsupportedError
+from trainlet.frontends.aten.elementwise import scaled
 from trainlet.frontends.aten.table import aten
 from trainlet.frontends.aten.windows import pads, spatial
-from trainlet.frontends.importer import Importer
+from trainlet.frontends.importer import Importer, number
 from trainlet.ir.graph import Node
 
 
@@ -106,6 +107,7 @@ def _linear(at: Importer, x: Node, w: Node, b: Node | None = None) -> Node:
 
 @aten("addmm")
 def _addmm(at: Importer, b: Node, x: Node, w: Node, beta: float, alpha: float) -> Node:
-    if (beta, alpha) != (1, 1):
-        raise UnsupportedError(f"beta={beta}, alpha={alpha}; allowed: 1, 1")
-    return _linear(at, x, at.permute(w, 1, 0), b)
+    if (beta, alpha) == (1, 1) and b.type.rank == 1:
+        return _linear(at, x, at.permute(w, 1, 0), b)
+    product = scaled(at, at.build("matmul", x, w), number(alpha, "alpha"))
+    return at.build("add", scaled(at, b, number(beta, "beta")), product)

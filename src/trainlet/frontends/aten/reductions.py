@@ -52,25 +52,21 @@ def _sum(at: Importer, x: Node, dims: Dims = None, keepdim: bool = False) -> Nod
 
 
 @aten("amax")
-def _amax(at: Importer, x: Node, dims: Dims = None, keepdim: bool = False) -> Node:
+def amax(at: Importer, x: Node, dims: Dims = None, keepdim: bool = False) -> Node:
     """Equal elements share the gradient."""
     return reduced(at, "max_to", x, dims, keepdim)
 
 
 @aten("amin")
-def _amin(at: Importer, x: Node, dims: Dims = None, keepdim: bool = False) -> Node:
-    return scaled(at, _amax(at, scaled(at, x, -1), dims, keepdim), -1)
-
-
-aten("any")(_amax)
-aten("all")(_amin)
+def amin(at: Importer, x: Node, dims: Dims = None, keepdim: bool = False) -> Node:
+    return scaled(at, amax(at, scaled(at, x, -1), dims, keepdim), -1)
 
 
 @aten("max")
 def _max(at: Importer, x: Node, dim: Node | int | None = None, keepdim: bool = False) -> Any:
     """The first of equal elements gets the gradient, unless it is the largest of all."""
     if dim is None:
-        return _amax(at, x)
+        return amax(at, x)
     if isinstance(dim, Node):
         return at.build("maximum", x, dim)
     axis, shape = dim % max(x.type.rank, 1), x.type.shape
@@ -87,7 +83,7 @@ def _max(at: Importer, x: Node, dim: Node | int | None = None, keepdim: bool = F
 @aten("min")
 def _min(at: Importer, x: Node, dim: Node | int | None = None, keepdim: bool = False) -> Any:
     if dim is None:
-        return _amin(at, x)
+        return amin(at, x)
     if isinstance(dim, Node):
         return at.build("minimum", x, dim)
     (largest,) = _max(at, scaled(at, x, -1), dim, keepdim)
@@ -152,9 +148,9 @@ def _norm(
         return at.build("norm_sqrt", squares)
     sizes = at.build("abs", x)
     if order == inf:
-        return _amax(at, sizes, dims, keepdim)
+        return amax(at, sizes, dims, keepdim)
     if order == -inf:
-        return _amin(at, sizes, dims, keepdim)
+        return amin(at, sizes, dims, keepdim)
     if order == 0:
         zero = at.build("equal", x, at.const(np.zeros(()), f"{at.label}.zero"))
         return reduced(at, "sum_to", at.build("offset", scaled(at, zero, -1), term=1.0), dims,
@@ -167,7 +163,7 @@ def _norm(
 @aten("logsumexp")
 def _logsumexp(at: Importer, x: Node, dims: Dims, keepdim: bool = False) -> Node:
     """Shifted by the largest, which gets no gradient."""
-    top = at.build("detach", _amax(at, x, dims, True))
+    top = at.build("detach", amax(at, x, dims, True))
     exps = at.build("exp", at.build("sub", x, top))
     total = at.build("log", reduced(at, "sum_to", exps, dims, keepdim))
     return at.build("add", total, top if keepdim else at.reshape(top, total.type.shape))
@@ -187,6 +183,9 @@ def _log_softmax(at: Importer, x: Node, axis: int, half_to_float: bool = False) 
 @aten("cosine_similarity")
 def _cosine(at: Importer, a: Node, b: Node, axis: int, eps: float) -> Node:
     """The product of the two directions; a norm is eps at least."""
+    shape = np.broadcast_shapes(a.type.shape, b.type.shape)
+    a, b = (x if x.type.shape == shape else at.build("broadcast_to", x, shape=shape)
+            for x in (a, b))  # fmt: skip
     least = {"low": number(eps, "eps"), "high": LARGEST, "inclusive": True}
     norms = (at.build("clip", _norm(at, x, 2, axis, True), **least) for x in (a, b))
     first, second = (at.build("div", x, n) for x, n in zip((a, b), norms, strict=True))

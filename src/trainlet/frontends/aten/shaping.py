@@ -72,7 +72,7 @@ def _unsqueeze(at: Importer, x: Node, axis: int) -> Node:
 def _squeeze(at: Importer, x: Node, dims: int | Sequence[int] | None = None) -> Node:
     rank = x.type.rank
     chosen = range(rank) if dims is None else [dims] if isinstance(dims, int) else dims
-    axes = {d % rank for d in chosen}
+    axes = {d % max(rank, 1) for d in chosen}
     return at.reshape(x, [n for k, n in enumerate(x.type.shape) if not (k in axes and n == 1)])
 
 

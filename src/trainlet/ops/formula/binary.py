@@ -12,6 +12,7 @@ from trainlet.ops.clip import LARGEST
 from trainlet.ops.elementwise import product_gradient, reduced
 from trainlet.ops.formula.functions import Value
 from trainlet.ops.formula.record import Binary, register_binary
+from trainlet.ops.formula.unary import STEEP, power
 from trainlet.ops.op import Thunk, build
 
 
@@ -82,6 +83,15 @@ BINARY = {
         lambda m, p, q: m.where(p > 0, p, p * q),
         (lambda m, p, q: m.where(p > 0, 1.0, q), None),
         vjp=_prelu_gradients,
+    ),
+    "pow_to": Binary(
+        power,
+        (
+            lambda m, p, q: m.where(m.equal(q, 0), 0.0, q * power(m, p, q - 1)),
+            lambda m, p, q: m.where(m.equal(p, 0) & (q >= 0), 0.0, power(m, p, q) * m.log(p)),
+        ),
+        draw=_above_zero,
+        tolerance=STEEP,
     ),
     "where_true": Binary(
         lambda m, p, q: m.where(m.equal(p, 0), 0.0, q), vjp=_chosen_gradients, draw=_ties

@@ -19,6 +19,9 @@ _EXPM1 = (2.48015873e-5, 1.98412698e-4, 1.38888889e-3, 8.33333333e-3, 4.16666667
 QUARTER = (1.5703125, 4.837512969970703e-4, 7.549789948768648e-8)
 """Half of pi in three parts: a whole number below 2^13 times the first two has no rounding."""
 
+LARGEST_ANGLE = 1e5
+"""Of which the remainder of a turn still has the bits that a float32 result needs."""
+
 
 class Functions:
     """C's and torch's: the same operations in the same order, so the same bits."""
@@ -53,7 +56,8 @@ class Functions:
         return self._quadrant(x, 1)
 
     def _quadrant(self, x: Value, ahead: int) -> Value:
-        """The sine of x + ahead quarter turns, by polynomials (Cephes) within an eighth turn."""
+        """The sine of x + ahead quarter turns, by polynomials (Cephes) within an eighth turn; of
+        an angle beyond LARGEST_ANGLE it is no number."""
         turns = self.floor(x * 0.636619772 + 0.5)
         r = x
         for part in QUARTER:
@@ -65,7 +69,8 @@ class Functions:
         which = which - 4 * self.floor(which * 0.25)
         odd = self.equal(which, 1) | self.equal(which, 3)
         value = self.where(odd, cosine, sine)
-        return self.where(which > 1.5, -value, value)
+        signed = self.where(which > 1.5, -value, value)
+        return self.where(self.abs(x) <= LARGEST_ANGLE, signed, (x - x) / (x - x))
 
 
 def _polynomial(x: Value, coefficients: tuple[float, ...]) -> Value:
@@ -88,6 +93,10 @@ def _normal_cdf(x: np.ndarray) -> np.ndarray:
     return (0.5 * (1 + _erf(np.float64(x) / np.sqrt(2.0)))).astype(np.asarray(x).dtype)
 
 
+def _of_angle(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda x: np.where(np.abs(x) <= LARGEST_ANGLE, function(x), np.nan)
+
+
 NUMPY = SimpleNamespace(
     where=np.where,
     equal=np.equal,
@@ -98,8 +107,8 @@ NUMPY = SimpleNamespace(
     log1p=np.log1p,
     sqrt=np.sqrt,
     floor=np.floor,
-    sin=np.sin,
-    cos=np.cos,
+    sin=_of_angle(np.sin),
+    cos=_of_angle(np.cos),
     sigmoid=_sigmoid,
     normal_cdf=_normal_cdf,
 )

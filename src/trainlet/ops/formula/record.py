@@ -67,14 +67,16 @@ class Unary:
 class Binary:
     """A function of two operands, which broadcast.
 
-    partials: its derivatives with respect to each, functions of both; None where there is none
-    vjp:      the gradient rule, where it is simpler than the gradient times a derivative
+    partials:  its derivatives with respect to each, functions of both; None where there is none
+    vjp:       the gradient rule, where it is simpler than the gradient times a derivative
+    tolerance: of the function's kernel and of its derivatives'
     """
 
     value: Formula
     partials: tuple[Formula | None, Formula | None] = (None, None)
     vjp: Callable[[Node, Node], Sequence[Thunk | None]] | None = None
     draw: Draw | None = None
+    tolerance: int = 0
 
 
 def register_unary(name: str, f: Unary) -> None:
@@ -126,7 +128,7 @@ def register_binary(name: str, f: Binary) -> None:
         each = zip(n.inputs, names, f.partials, strict=True)
         return [side(i, d) if partial else None for i, d, partial in each]
 
-    fields = {"samples": samples, "layout": ELEMENTWISE}
+    fields = {"samples": samples, "layout": ELEMENTWISE, "tolerance": f.tolerance}
     _enter(name, f.value, ("p", "q"), vjp=f.vjp or vjp, **fields)
     for derivative, partial in zip(names, f.partials, strict=True):
         if partial:

@@ -52,7 +52,7 @@ def _round(m: Value, x: Value) -> Value:
     return m.where((rest > 0.5) | (m.equal(rest, 0.5) & ~even), below + 1, below)
 
 
-def _power(m: Value, x: Value, exponent: Value) -> Value:
+def power(m: Value, x: Value, exponent: Value) -> Value:
     """exp(exponent log |x|), negative for an odd power of a negative number; there is none of a
     negative number to a power that is not whole."""
     size = m.exp(exponent * m.log(m.abs(x)))
@@ -142,9 +142,9 @@ UNARY = {
         tolerances=(0, 0),
     ),
     "pow": Unary(
-        _power,
+        power,
         lambda m, x, exponent: m.where(
-            m.equal(exponent, 0), 0.0, exponent * _power(m, x, exponent - 1)
+            m.equal(exponent, 0), 0.0, exponent * power(m, x, exponent - 1)
         ),
         attrs=({"exponent": 1.7}, {"exponent": -0.75}, {"exponent": 5.0}, {"exponent": 0.0}),
         draw=positive,
@@ -156,6 +156,18 @@ UNARY = {
     "log1p": Unary(lambda m, x: m.log1p(x), lambda m, x: 1 / (1 + x), draw=_near_zero),
     "sin": Unary(lambda m, x: m.sin(x), lambda m, x: m.cos(x)),
     "cos": Unary(lambda m, x: m.cos(x), lambda m, x: -m.sin(x)),
+    "tan": Unary(
+        lambda m, x: m.sin(x) / m.cos(x),
+        lambda m, y: 1 + y * y,
+        of_result=True,
+        draw=_near_zero,
+    ),
+    "sinh": Unary(
+        lambda m, x: 0.5 * (m.expm1(x) - m.expm1(-x)), lambda m, x: 0.5 * (m.exp(x) + m.exp(-x))
+    ),
+    "cosh": Unary(
+        lambda m, x: 0.5 * (m.exp(x) + m.exp(-x)), lambda m, x: 0.5 * (m.expm1(x) - m.expm1(-x))
+    ),
     "erf": Unary(
         lambda m, x: 2 * m.normal_cdf(1.41421356 * x) - 1,
         lambda m, x: 1.12837917 * m.exp(-(x * x)),

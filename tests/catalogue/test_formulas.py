@@ -7,6 +7,7 @@ import torch
 from catalogue.cases import evaluate
 from catalogue.torch_reference import FORMULAS as REFERENCE
 from trainlet.backends.torch.table import LOWERINGS
+from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.formula.binary import BINARY
 from trainlet.ops.formula.c import C, Term, function_text
@@ -108,8 +109,8 @@ def test_gradients_where_torch_has_a_rule_of_its_own():
         "threshold": [0.5], "mish": [0.0], "square": [0.0],
     }  # fmt: skip
     for name, values in points.items():
-        attrs, x = dict(UNARY[name].attrs[0]), np.array(values)
-        node = build(name, leaf("input", "x", TensorType(x.shape)), **attrs)
+        attrs, x = UNARY[name].attrs[0], np.array(values)
+        node = Node(name, (leaf("input", "x", TensorType(x.shape)),), TensorType(x.shape), attrs)
         g = leaf("input", "g", node.type)
         (rule,) = OPS[name].vjp(node, g)
         slope = evaluate(rule(), {node.inputs[0]: x, g: np.ones_like(x)})

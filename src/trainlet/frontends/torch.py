@@ -120,12 +120,7 @@ def _value(at: Importer, fx: Fx, values: dict[str, Any]) -> Any:
     if constant is not None:
         return constant
     like = fx.meta.get("val")
-    if isinstance(like, torch.Tensor) and not all(isinstance(n, int) for n in like.shape):
-        raise UnsupportedError(
-            f"{name} {where(fx)} makes a tensor whose size depends on data; a trainer's memory is "
-            "planned at compile time: choose by a mask of a fixed size instead"
-        )
-    if isinstance(like, torch.Tensor) and not like.numel():
+    if isinstance(like, torch.Tensor) and _has_known_size(like) and not like.numel():
         return None
     nodes = {n.name: at.leaf_of(values[n.name], name) for n in fx.all_input_nodes}
     made = call_operator(at, fx, nodes)
@@ -138,12 +133,17 @@ def _listed(value: Any) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else [value]
 
 
+def _has_known_size(like: torch.Tensor) -> bool:
+    """Whether torch, which does not look at constants, knows the shape."""
+    return all(isinstance(n, int) for n in like.shape)
+
+
 def _check_result(fx: Fx, node: Node, like: Any) -> None:
     """Raise UnsupportedError if torch's result has another dtype or shape."""
     if not isinstance(like, torch.Tensor):
         return
     check_dtype(fx, like, node)
-    if tuple(like.shape) != node.type.shape:
+    if _has_known_size(like) and tuple(like.shape) != node.type.shape:
         raise UnsupportedError(
             f"{operator_name(fx)} {where(fx)} makes a tensor of shape {tuple(like.shape)}, which "
             f"Trainlet would compute as {node.type.shape}; reshape its inputs to the usual ranks"

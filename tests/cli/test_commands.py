@@ -193,7 +193,8 @@ class TwoHeads(nn.Module):
         return {"kind": self.kind(x), "size": self.size(x)}
 
 
-def test_several_losses_from_check_to_run(run, refused, tmp_path):
+def test_several_losses_from_check_to_run(run, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     program = torch.export.export(TwoHeads().eval(), (torch.zeros(2, 6),))
     torch.export.save(program, "heads.pt2")

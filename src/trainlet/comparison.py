@@ -26,7 +26,7 @@ from trainlet.frontends.torch import export_module, imported
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import LOSS, is_target, predictions, target_name
 from trainlet.ir.storage import storage, to_device, to_user
-from trainlet.ops.objective import Losses, Objective, label_classes
+from trainlet.ops.objective import Labels, Losses, Objective, labels_of
 from trainlet.ops.op import OPS, leaf
 from trainlet.passes.resolve import resolve
 from trainlet.passes.update import PREFIX, Training
@@ -139,19 +139,23 @@ def _exported(model: Any, example_inputs: Any) -> ExportedProgram:
 class _Fed:
     """What a step is given: inputs in the order of forward's, targets in that of the losses.
 
-    classes: of each target of labels how many there are, 0 of another
+    labels: what the labels of a target can be; None where it is of real numbers
+    signs:  the targets that are 1 or -1
     """
 
     inputs: list[Node]
     targets: list[Node]
-    classes: dict[Node, int]
+    labels: dict[Node, Labels | None]
+    signs: frozenset[Node]
 
     @staticmethod
     def of(training: Training) -> _Fed:
         leaves, outputs = training.step.leaves("input"), predictions(training.step)
         targets = [n for n in leaves if is_target(n)]
-        classes = {n: label_classes(n, training.losses, outputs) for n in targets}
-        return _Fed([n for n in leaves if not is_target(n)], targets, classes)
+        signed = {loss.target for loss in training.losses if loss.kind.of_signs}
+        signs = frozenset(n for n in targets if target_name(n) in signed)
+        labels = {n: labels_of(n, training.losses, outputs) for n in targets}
+        return _Fed([n for n in leaves if not is_target(n)], targets, labels, signs)
 
 
 def _trials(fed: _Fed, x: Any, y: Any) -> Iterator[tuple[list[np.ndarray], list[np.ndarray]]]:
@@ -161,7 +165,7 @@ def _trials(fed: _Fed, x: Any, y: Any) -> Iterator[tuple[list[np.ndarray], list[
             raise DataError("x and y go together: give both, or neither")
         given = by_name([n.name for n in fed.inputs], x, "inputs")
         check_names(fed.inputs, given)
-        targets = target_arrays(fed.targets, fed.classes.__getitem__, y)
+        targets = target_arrays(fed.targets, fed.labels.__getitem__, y)
         yield (
             [input_array(n, given[n.name]) for n in fed.inputs],
             [targets[target_name(n)] for n in fed.targets],
@@ -171,11 +175,17 @@ def _trials(fed: _Fed, x: Any, y: Any) -> Iterator[tuple[list[np.ndarray], list[
     rng = np.random.default_rng(0)
     below = [n.attrs.get("below", 0) for n in fed.inputs]
     for trial in random_trials(shapes, below):
-        drawn = [
-            rng.integers(0, classes, n.type.shape) if classes else rng.random(n.type.shape)
-            for n, classes in fed.classes.items()
-        ]
+        drawn = [_drawn_target(rng, n, labels, n in fed.signs) for n, labels in fed.labels.items()]
         yield [t.numpy() for t in trial], drawn
+
+
+def _drawn_target(
+    rng: np.random.Generator, leaf: Node, labels: Labels | None, signs: bool
+) -> np.ndarray:
+    if labels is not None:
+        return rng.integers(0, labels.classes, leaf.type.shape)
+    drawn = rng.random(leaf.type.shape)
+    return np.where(drawn < 0.5, -1.0, 1.0) if signs else drawn
 
 
 def _oracle(graph: Graph, given: Mapping[Node, np.ndarray]) -> Arrays:

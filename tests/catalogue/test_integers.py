@@ -183,7 +183,7 @@ def layer(x, name, outputs, scale):
 def gradients(y, values):
     """The graph of a mean squared error of the real values of y and its gradients."""
     outputs = {"logits": dequantized(y), "y": y}
-    loss = total_loss([Loss("mse")], {"logits": outputs["logits"]})
+    loss = total_loss([Loss("mse")], {"logits": outputs["logits"]}, {})
     return verify(fold_constants(differentiate(Graph({**outputs, "loss": loss}, values))))
 
 

@@ -96,6 +96,13 @@ def _spread(g: Tensor, axis: int, start: int, size: int, step: int = 1) -> Tenso
     return torch.slice_scatter(g.new_zeros(shape), g, axis, start, end, step)
 
 
+def _nll(z: Tensor, label: Tensor, weights: Tensor, ignored: int) -> Tensor:
+    """torch's own takes no gradient of the weights."""
+    kept = label != ignored
+    own = label[kept].long()
+    return -(weights[own] * z[kept][range(len(own)), own]).sum() / weights[own].sum()
+
+
 def _distillation(z: Tensor, t: Tensor, temperature: float) -> Tensor:
     own, wanted = (F.log_softmax(v / temperature, 1) for v in (z, t))
     divergence = F.kl_div(own, wanted, reduction="batchmean", log_target=True)
@@ -235,6 +242,7 @@ REFERENCE: dict[str, Callable[..., Tensor]] = {
     "max_to": _max_to,
     "mse": F.mse_loss,
     "distillation": _distillation,
+    "nll": _nll,
     "mul": torch.mul,
     "normalize": _normalize,
     "offset": lambda x, term: x + term,

@@ -144,7 +144,7 @@ def test_a_network_of_integers_needs_no_precision(opened):
 @pytest.mark.parametrize("name", ["kws", "ic", "mcunet_vww"])
 def test_every_parameter_gets_a_finite_gradient(name):
     graph = float_head(without_softmax(import_tflite(data(QUANTISED[name]))))
-    loss = total_loss([Loss("cross_entropy")], {"logits": graph.outputs["logits"]})
+    loss = total_loss([Loss("cross_entropy")], {"logits": graph.outputs["logits"]}, {})
     graph = type(graph)({**graph.outputs, "loss": loss}, graph.values)
     graph = verify(fold_constants(differentiate(graph)))
     assert not [n for n in graph.nodes() if n.op == "channel_scale"], "folded into constants"

@@ -32,7 +32,7 @@ def perceptron() -> tuple[nn.Module, Tensor]:
 
 
 def first_step(
-    model: nn.Module, names: Mapping[str, Any], loss: Callable[[], Tensor]
+    model: nn.Module, names: Mapping[Any, Any], loss: Callable[[], Tensor]
 ) -> tuple[float, dict[str, np.ndarray]]:
     """torch's loss, and the named parameters after a step of SGD; of a name with a mask only the
     part where that is 1 learns."""

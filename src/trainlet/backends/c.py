@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainlet.backends import kernels, project
+from trainlet.backends.header import made
 from trainlet.backends.interface import CTYPES, Argument, interface_of
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
 from trainlet.backends.namespace import own
@@ -20,6 +20,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.roles import LOSS, RATE
 from trainlet.ir.storage import storage
 from trainlet.ops.literal import literal
+from trainlet.ops.objective import Labels
 from trainlet.ops.op import OPS
 from trainlet.passes.penalize import ANCHORS
 from trainlet.planning.blob import VERSION, WITHIN, WORD
@@ -198,13 +199,16 @@ class Emitter:
         """All calls after the outputs; before anything is updated, the loss is taken and judged."""
         stage = self.program.stages[STEP]
         loss = self.program.graph.outputs[LOSS]
-        lines: list[str] = []
-        for step in self.program.halves[1]:
+        diverged = f"{self.program.prefix.upper()}_ERROR_DIVERGED"
+        judged = [
+            f"*loss = *{self.pointer(loss, stage)};",
+            f"if (!{self.own}finite(loss, 1)) return {diverged};",
+        ]
+        first, second = self.program.halves
+        lines: list[str] = judged if loss in first else []  # an output of the network
+        for step in second:
             lines += self.calls([step], stage)
-            if step is loss:
-                lines.append(f"*loss = *{self.pointer(loss, stage)};")
-                diverged = f"{self.program.prefix.upper()}_ERROR_DIVERGED"
-                lines.append(f"if (!{self.own}finite(loss, 1)) return {diverged};")
+            lines += judged if step is loss else []
         return lines + self.mark
 
     def weights(self) -> str:
@@ -346,14 +350,15 @@ class Emitter:
 
     def target(self, n: Node, argument: Argument) -> dict[str, Any]:
         """What a loss compares an output with."""
-        classes = self.program.classes(n)
+        labels = self.program.labels(n)
         return {
             "name": argument.symbol,
             "parameter": f"const {argument.ctype} *{argument.symbol}",
             "count": n.type.size,
             "ctype": argument.ctype,
-            "meaning": f"labels in 0..{classes - 1}" if classes else _shape(n.type.shape),
-            "classes": classes,
+            "meaning": _meaning(n, labels),
+            "classes": labels.classes if labels else 0,
+            "ignored": labels.ignored if labels else None,
             "pointer": self.pointer(n, self.program.stages[STEP]),
         }
 
@@ -420,6 +425,14 @@ def _but_zeros(values: np.ndarray) -> np.ndarray:
     return flat[: max(1, int(last[-1]) + 1 if last.size else 0)]
 
 
+def _meaning(target: Node, labels: Labels | None) -> str:
+    """What the elements of a target are."""
+    if labels is None:
+        return _shape(target.type.shape)
+    shape = f"{_shape(target.type.shape)}, " if target.type.rank > 1 else ""
+    return f"{shape}labels in {labels}"
+
+
 def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "1"
 
@@ -430,26 +443,6 @@ def _array(name: str, label: str, values: np.ndarray) -> str:
     lines = [", ".join(flat[k : k + width]) for k in range(0, len(flat), width)]
     ctype, body = CTYPES[str(values.dtype)], ",\n  ".join(lines)
     return f"{comment(label)}\nstatic const {ctype} {name}[{len(flat)}] = {{\n  {body}}};\n"
-
-
-def made(program: Program) -> str:
-    """The comments at the beginning of every file: its licence, the generator, and the target."""
-    p, names = program, [_share(n) for n in program.params]
-    return "\n".join(
-        [
-            "/* SPDX-License-Identifier: Apache-2.0 */",
-            comment(f"Made by Trainlet {version('trainlet')} for the target {p.target.name}."),
-            comment(f"{p.prefix} trains {len(names)} parameters: {', '.join(names)}"),
-        ]
-    )
-
-
-def _share(n: Node) -> str:
-    """A parameter as the scheme names it: with the share that learns, where that is not all."""
-    part = storage(n).part
-    if part is None:
-        return n.name
-    return f"{n.name} = {(part.stop - part.start) / part.whole.shape[part.axis]:.3g}"
 
 
 def render(program: Program, marks: bool = False, stack: int | None = None) -> Mapping[str, str]:

@@ -45,12 +45,14 @@ def _term(text: str) -> Term:
 
 
 def _value(text: str, option: str, value: str) -> Any:
-    """Text, names joined by +, or a number."""
+    """Text, names or numbers joined by +, or a number."""
     if option in WORDS:
-        return value
+        return tuple(value.split("+")) if "+" in value else value
     if option == "parameters":
         return tuple(value.split("+"))
     try:
-        return float(value)
+        if option == "class_weights":
+            return tuple(map(float, value.split("+")))
+        return int(value) if option == "ignore_index" else float(value)
     except ValueError:
         raise TrainletError(f"--loss {text}: {option} is {value!r}; allowed: a number") from None

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves_with_path, tree_unflat
 from trainlet.errors import UnsupportedError
 from trainlet.frontends.functional import user_outputs
 from trainlet.ir.roles import LOGITS
-from trainlet.ops.objective import Loss, chosen_output
+from trainlet.ops.objective import Loss, chosen_outputs
 
 Element = TypeVar("Element")
 
@@ -56,7 +56,9 @@ def wanted_outputs(program: ExportedProgram, losses: Sequence[Loss] | None) -> d
     found = _alone(found)
     if losses is None:
         return found
-    read = {chosen_output(loss, found) for loss in losses}
+    read = {name for loss in losses for name in chosen_outputs(loss, found)}
+    if any(loss.name == "output" for loss in losses):  # the others are what the model predicts
+        return found
     return {name: place for name, place in found.items() if name in read}
 
 

@@ -76,16 +76,16 @@ def _rows(n: Node) -> tuple[Literal, ...]:
     return *n.inputs[0].type.shape, float(n.attrs.get("smoothing", 0))
 
 
-_LABELS = {1: lambda rng: rng.integers(0, 4, 3).astype(np.int32)}
-_large = lambda rng: 100 * rng.standard_normal((3, 4))  # noqa: E731
+LABELS = {1: lambda rng: rng.integers(0, 4, 3).astype(np.int32)}
+large = lambda rng: 100 * rng.standard_normal((3, 4))  # noqa: E731
 _CE_SAMPLES = [
-    Sample((float32(3, 4), typed("int32", 3)), {}, _LABELS),
-    Sample((float32(3, 4), typed("int32", 3)), {"smoothing": 0.1}, _LABELS),
-    Sample((float32(3, 4), typed("int32", 3)), {"smoothing": 0.1}, {**_LABELS, 0: _large}),
+    Sample((float32(3, 4), typed("int32", 3)), {}, LABELS),
+    Sample((float32(3, 4), typed("int32", 3)), {"smoothing": 0.1}, LABELS),
+    Sample((float32(3, 4), typed("int32", 3)), {"smoothing": 0.1}, {**LABELS, 0: large}),
 ]
 
 
-def _seeded(samples: Sequence[Sample]) -> list[Sample]:
+def seeded(samples: Sequence[Sample]) -> list[Sample]:
     return [replace(sample, types=(*sample.types, float32())) for sample in samples]
 
 
@@ -112,7 +112,7 @@ register(
         inplace=(0,),
         tolerance=OUR_SERIES,
         seed=2,
-        samples=_seeded(_CE_SAMPLES),
+        samples=seeded(_CE_SAMPLES),
     )
 )
 
@@ -171,63 +171,6 @@ for _name, (_meaning, _slope, _tolerance, _values) in _ELEMENTWISE.items():
             inplace=(0,),
             tolerance=_tolerance,
             seed=2,
-            samples=_seeded([Sample((float32(3, 4), float32(3, 4)), {}, _values)]),
+            samples=seeded([Sample((float32(3, 4), float32(3, 4)), {}, _values)]),
         )
     )
-
-
-def _log_softmax(z: np.ndarray) -> np.ndarray:
-    shifted = z - z.max(1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-
-
-def _infer_distillation(z: TensorType, t: TensorType, temperature: float) -> TensorType:
-    require(z.rank == 2 and z == t, f"distillation takes two logits [N,classes], found {z}, {t}")
-    return float32()
-
-
-def _eval_distillation(z: np.ndarray, t: np.ndarray, temperature: float) -> np.ndarray:
-    own, wanted = (_log_softmax(x / np.float32(temperature)) for x in (z, t))
-    divergence = (np.exp(wanted) * (wanted - own)).sum() / len(z)
-    return np.asarray(divergence * np.float32(temperature) ** 2, z.dtype)
-
-
-def _eval_distillation_dz(
-    z: np.ndarray, t: np.ndarray, seed: np.ndarray, temperature: float
-) -> np.ndarray:
-    share = np.float32(temperature)
-    return (softmax(z / share) - softmax(t / share)) * share / np.float32(len(z))
-
-
-def _tempered(n: Node) -> tuple[Literal, ...]:
-    return *n.inputs[0].type.shape, float(n.attrs["temperature"])
-
-
-_TEACHER_SAMPLES = [
-    Sample((float32(3, 4), float32(3, 4)), {"temperature": 4.0}),
-    Sample((float32(3, 4), float32(3, 4)), {"temperature": 1.0}, {0: _large}),
-]
-register(
-    Op(
-        "distillation",
-        infer=_infer_distillation,
-        eval=_eval_distillation,
-        vjp=lambda n, g: [lambda: weighted("distillation_dz", n, g), None],
-        call=_tempered,
-        tolerance=8 * ANOTHER_ORDER,  # differences of logarithms that are nearly equal
-        samples=_TEACHER_SAMPLES,
-    )
-)
-
-register(
-    Op(
-        "distillation_dz",
-        infer=lambda z, t, seed, temperature: z,
-        eval=_eval_distillation_dz,
-        call=_tempered,
-        inplace=(0,),
-        tolerance=OUR_SERIES,
-        seed=2,
-        samples=_seeded(_TEACHER_SAMPLES),
-    )
-)

@@ -2,68 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any
 
+import numpy as np
+
 from trainlet.errors import TrainletError, shown
-from trainlet.ir.arguments import closest, finite
+from trainlet.ir.arguments import closest, finite, whole
 from trainlet.ir.graph import Node
 from trainlet.ir.roles import LOGITS, TARGET, target_leaf_name
-from trainlet.ir.types import TensorType
-from trainlet.ops.op import build, leaf, typed
+from trainlet.ops.loss_kinds import KINDS, Kind, Values, alone
+from trainlet.ops.op import build, leaf
 from trainlet.ops.penalty import Penalty
 
+LOSSES = tuple(KINDS)
 FIRST_TARGET = 1 << 16
 """The position of the first of several targets, behind the inputs of the network."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of loss.
-
-    target:    the prediction's type -> its target's
-    options:   of `Loss`, those that go with it -> the operator's attributes
-    of_logits: it takes a softmax of the prediction itself
-    """
-
-    target: Callable[[TensorType], TensorType]
-    options: Mapping[str, str] = field(default_factory=dict)
-    of_logits: bool = False
-
-
-def _labels(prediction: TensorType) -> TensorType:
-    return typed("int32", prediction.shape[0])
-
-
-def _alike(prediction: TensorType) -> TensorType:
-    return prediction
-
-
-KINDS = {
-    "cross_entropy": Kind(_labels, {"label_smoothing": "smoothing"}, True),
-    "mse": Kind(_alike),
-    "bce": Kind(_alike),
-    "bce_with_logits": Kind(_alike),
-    "distillation": Kind(_alike, {"temperature": "temperature"}, True),
-}
-LOSSES = tuple(KINDS)
 
 
 @dataclass(frozen=True)
 class Loss:
     """A loss of a network's output, a mean over the batch; torch's of the same name.
 
-    name:            "cross_entropy" (int32 labels), "mse", "bce", "bce_with_logits", or
+    name:            "cross_entropy" (int32 labels; of logits [N,C,..] one a position), "nll" (the
+                     same of log-probabilities), "mse", "l1", "huber", "smooth_l1", "bce",
+                     "bce_with_logits"; of embeddings [N,C] "triplet_margin" (of three outputs:
+                     anchor, positive, negative), "contrastive" (of two outputs; target 1 for two of
+                     a kind, else 0: the mean of (t d^2 + (1 - t) max(0, margin - d)^2) / 2, Hadsell
+                     et al., 2006) and "cosine_embedding" (of two outputs; target 1 or -1);
                      "distillation": the target are a teacher's logits t, and the loss of the
                      network's logits z is T^2 * KL(softmax(t / T) || softmax(z / T)), whose
                      gradient is of the size of cross-entropy's at any temperature T (Hinton et
-                     al., Distilling the Knowledge in a Neural Network, 2015)
+                     al., Distilling the Knowledge in a Neural Network, 2015); or "output": the
+                     output itself is the loss, which the model computes of its inputs
     label_smoothing: of cross-entropy
     weight:          what the loss, and so its gradient, is multiplied by in the step's loss
-    output:          the name of the network's output; None for `logits`, or else the first
+    output:          the name of the network's output, or a tuple of names for a loss of several;
+                     None for `logits`, or else the first
     target:          the name of the target; losses of one name read one target
     temperature:     of distillation
+    class_weights:   of cross-entropy and nll, a number for each class
+    ignore_index:    of cross-entropy and nll, a label that counts for nothing
+    delta, beta:     of huber and smooth_l1
+    margin:          of the losses of embeddings; None for torch's: 1, of cosine_embedding 0
 
     Raises TrainletError for what does not go together.
     """
@@ -72,9 +54,14 @@ class Loss:
     label_smoothing: float = 0.0
     _: KW_ONLY
     weight: float = 1.0
-    output: str | None = None
+    output: str | tuple[str, ...] | None = None
     target: str = TARGET
     temperature: float = 1.0
+    class_weights: tuple[float, ...] | None = None
+    ignore_index: int | None = None
+    delta: float = 1.0
+    beta: float = 1.0
+    margin: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or self.name not in KINDS:
@@ -83,30 +70,61 @@ class Loss:
         finite("the weight of a loss", self.weight)
         if not 0 <= finite("label_smoothing", self.label_smoothing) < 1:
             raise TrainletError(f"label_smoothing {self.label_smoothing} is not in [0, 1)")
-        if not 0 < finite("temperature", self.temperature) <= 1e4:
-            raise TrainletError(f"temperature {self.temperature} is not in (0, 10000]")
-        for option in _OPTIONS:
-            if getattr(self, option) != _OPTIONS[option] and option not in self.kind.options:
-                goes = ", ".join(repr(k) for k, kind in KINDS.items() if option in kind.options)
-                raise TrainletError(f"{option} applies only to the loss {goes}")
-        for what, name in (("output", self.output), ("target", self.target)):
-            if not (isinstance(name, str) and name) and (what == "target" or name is not None):
-                raise TrainletError(f"the {what} of a loss is {shown(name)}; allowed: its name")
+        for option in ("temperature", "delta", "beta"):
+            if not 0 < finite(option, getattr(self, option)) <= 1e4:
+                raise TrainletError(f"{option} {getattr(self, option)} is not in (0, 10000]")
+        for f in fields(self):
+            self._check_option(f.name, f.default)
+        if self.label_smoothing and (self.class_weights or self.ignore_index is not None):
+            raise TrainletError("label_smoothing goes without class_weights and ignore_index")
+        self._check_names()
+        if self.class_weights is not None:
+            given = [finite("a class weight", w) for w in self.class_weights]
+            if min(given, default=-1) < 0:
+                raise TrainletError(f"class_weights {shown(given)}; allowed: numbers from 0")
+            object.__setattr__(self, "class_weights", tuple(given))
+        if self.ignore_index is not None:
+            whole("ignore_index", self.ignore_index, -(2**31) + 1, 2**31 - 1)
+        if "margin" in self.kind.options:
+            usual = 0.0 if self.name == "cosine_embedding" else 1.0
+            margin = usual if self.margin is None else finite("margin", self.margin)
+            object.__setattr__(self, "margin", margin)
+
+    def _check_option(self, option: str, usual: Any) -> None:
+        if option in ("name", "weight", "output", "target") or option in self.kind.options:
+            return
+        if getattr(self, option) != usual:
+            goes = ", ".join(repr(k) for k, kind in KINDS.items() if option in kind.options)
+            raise TrainletError(f"{option} goes with the loss {goes} alone")
+
+    def _check_names(self) -> None:
+        if isinstance(self.output, list):
+            object.__setattr__(self, "output", tuple(self.output))
+        names = self.output if isinstance(self.output, tuple) else (self.output,)
+        for name in names:
+            if name is not None and not (isinstance(name, str) and name):
+                raise TrainletError(f"the output of a loss is {shown(name)}; allowed: its name")
+        reads = self.kind.reads
+        if len(names) != reads or (reads > 1 and None in names):
+            many = "one output" if reads == 1 else f"{reads} outputs, a tuple of their names"
+            raise TrainletError(f"the output of {self.name!r} is {shown(self.output)}; it reads "
+                                f"{many}")  # fmt: skip
+        if not (isinstance(self.target, str) and self.target):
+            raise TrainletError(f"the target of a loss is {shown(self.target)}; allowed: its name")
 
     @property
     def kind(self) -> Kind:
         return KINDS[self.name]
 
-    def build(self, prediction: Node, target: Node) -> Node:
-        """The loss of a prediction, without its weight."""
-        attrs = {attr: getattr(self, option) for option, attr in self.kind.options.items()}
-        return build(self.name, prediction, target, **attrs)
+    @property
+    def has_target(self) -> bool:
+        """Whether it compares its output with a target."""
+        return self.kind.target is not alone
 
 
 Term = Loss | Penalty | str
 Losses = Term | Sequence[Term]
 """What a user gives as a loss: one term, or several whose sum is minimised."""
-_OPTIONS = {"label_smoothing": 0.0, "temperature": 1.0}
 
 
 @dataclass(frozen=True)
@@ -117,51 +135,79 @@ class Objective:
     penalties: tuple[Penalty, ...] = ()
 
 
-def chosen_output(loss: Loss, outputs: Mapping[str, Any]) -> str:
-    """The name of the output that a loss reads; raises TrainletError for an unknown one."""
+def chosen_outputs(loss: Loss, outputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the outputs that a loss reads; raises TrainletError for an unknown one."""
     if loss.output is None:
-        return LOGITS if LOGITS in outputs else next(iter(outputs))
-    if loss.output not in outputs:
-        known = ", ".join(map(repr, outputs)) + closest(loss.output, outputs)
-        raise TrainletError(f"the loss {loss.name!r} reads the output {shown(loss.output)}; the "
-                            f"network's outputs: {known}")  # fmt: skip
-    return loss.output
+        return (LOGITS if LOGITS in outputs else next(iter(outputs)),)
+    names = loss.output if isinstance(loss.output, tuple) else (loss.output,)
+    for name in names:
+        if name not in outputs:
+            known = ", ".join(map(repr, outputs)) + closest(name, outputs)
+            raise TrainletError(f"the loss {loss.name!r} reads the output {shown(name)}; the "
+                                f"network's outputs: {known}")  # fmt: skip
+    return names
 
 
-def label_classes(target: Node, losses: Sequence[Loss], outputs: Mapping[str, Node]) -> int:
-    """How many classes the labels of a target tell apart; 0 where it is of real numbers."""
-    if target.type.dtype != "int32":
-        return 0
-    read = [
-        outputs[chosen_output(loss, outputs)]
-        for loss in losses
-        if target_leaf_name(loss.target) == target.name
+def _read_by(target: Node, losses: Sequence[Loss]) -> list[Loss]:
+    return [
+        loss for loss in losses if loss.has_target and target_leaf_name(loss.target) == target.name
     ]
-    return min(n.type.shape[1] for n in read or outputs.values())
 
 
-def total_loss(losses: Sequence[Loss], outputs: Mapping[str, Node]) -> Node:
+@dataclass(frozen=True)
+class Labels:
+    """What the labels of a target can be: 0..classes - 1, or the one that is ignored."""
+
+    classes: int
+    ignored: int | None = None
+
+    def refused(self, labels: np.ndarray) -> np.ndarray:
+        """Those that are none."""
+        return labels[((labels < 0) | (labels >= self.classes)) & (labels != self.ignored)]
+
+    def __str__(self) -> str:
+        also = "" if self.ignored is None else f", or {self.ignored}: ignored"
+        return f"0..{self.classes - 1}{also}"
+
+
+def labels_of(target: Node, losses: Sequence[Loss], outputs: Mapping[str, Node]) -> Labels | None:
+    """What the labels of a target can be; None where it is of real numbers."""
+    if target.type.dtype != "int32":
+        return None
+    read = _read_by(target, losses)
+    predictions = [outputs[chosen_outputs(loss, outputs)[0]] for loss in read]
+    ignored = {loss.ignore_index for loss in read}
+    classes = min(n.type.shape[1] for n in predictions or outputs.values())
+    return Labels(classes, ignored.pop() if len(ignored) == 1 else None)
+
+
+def total_loss(losses: Sequence[Loss], outputs: Mapping[str, Node], values: Values) -> Node:
     """The weighted sum of the losses of a network's outputs, by name; the targets are inputs.
 
-    Raises TrainletError where two losses read one target as different types.
+    values: takes up those of the constants that a loss reads
+    Raises TrainletError where two losses read one target as different types, ShapeError for an
+    output that a loss cannot read.
     """
-    names = list(dict.fromkeys(loss.target for loss in losses))
+    names = list(dict.fromkeys(loss.target for loss in losses if loss.has_target))
     targets: dict[str, Node] = {}
     terms: list[Node] = []
     for loss in losses:
-        prediction = outputs[chosen_output(loss, outputs)]
-        wanted = loss.kind.target(prediction.type)
-        if loss.target not in targets:
-            place = {"position": FIRST_TARGET + names.index(loss.target)} if len(names) > 1 else {}
-            name = target_leaf_name(loss.target)
-            targets[loss.target] = leaf("input", name, wanted, **place)
-        target = targets[loss.target]
-        if target.type != wanted:
-            raise TrainletError(
-                f"the losses read the target {loss.target!r} as {target.type} and, for "
-                f"{loss.name!r}, as {wanted}; name them apart: Loss(..., target=...)"
-            )
-        term = loss.build(prediction, target)
+        predictions = [outputs[name] for name in chosen_outputs(loss, outputs)]
+        wanted = loss.kind.target([n.type for n in predictions])
+        target = None
+        if wanted is not None:
+            if loss.target not in targets:
+                position = FIRST_TARGET + names.index(loss.target)
+                place = {"position": position} if len(names) > 1 else {}
+                name = target_leaf_name(loss.target)
+                targets[loss.target] = leaf("input", name, wanted, **place)
+            target = targets[loss.target]
+            if target.type != wanted:
+                raise TrainletError(
+                    f"the losses read the target {loss.target!r} as {target.type} and, for "
+                    f"{loss.name!r}, as {wanted}; name them apart: Loss(..., target=...)"
+                )
+        term = loss.kind.build(loss, predictions, target, values)
         terms.append(term if loss.weight == 1 else build("scale", term, factor=loss.weight))
     total, *rest = terms
     for term in rest:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from trainlet.errors import SchemeError
 from trainlet.ir.graph import Graph
-from trainlet.ir.roles import LOSS, predictions
+from trainlet.ir.roles import LOSS, as_outputs, predictions
 from trainlet.ir.scheme import UpdateScheme
-from trainlet.ops.objective import Loss, Objective, total_loss
+from trainlet.ops.objective import Loss, Objective, chosen_outputs, total_loss
 from trainlet.ops.optimizer import Optimizer
 from trainlet.ops.penalty import Penalty
 from trainlet.ops.quantized.precision import Int8
@@ -30,7 +30,7 @@ from trainlet.passes.penalize import penalize
 from trainlet.passes.prune import prune
 from trainlet.passes.resolve import resolve
 from trainlet.passes.split import split_weights
-from trainlet.passes.training_head import read_by_losses
+from trainlet.passes.training_head import OWN, read_by_losses
 from trainlet.passes.update import Training, attach_updates
 from trainlet.progress import stage
 
@@ -120,9 +120,13 @@ def folded(graph: Graph) -> Graph:
 
 def with_gradients(graph: Graph, losses: Sequence[Loss], precision: Int8 | None) -> Graph:
     """Stage "differentiate"."""
-    outputs = {**graph.outputs, LOSS: total_loss(losses, predictions(graph))}
+    outputs, values = predictions(graph), dict(graph.values)
+    total = total_loss(losses, outputs, values)
+    own = {name for loss in losses if loss.name == OWN for name in chosen_outputs(loss, outputs)}
+    predicted = {name: n for name, n in outputs.items() if name not in own} or outputs
+    outputs = {**as_outputs(predicted), LOSS: total}
     gradient = precision.gradient if precision else "float32"
-    return differentiate(Graph(outputs, graph.values), gradient=gradient)
+    return differentiate(Graph(outputs, values), gradient=gradient)
 
 
 def updated(

@@ -17,7 +17,7 @@ from trainlet.ir.graph import Graph, Node, users
 from trainlet.ir.roles import LOGITS, as_outputs, predictions
 from trainlet.ir.storage import storage, to_device, to_user
 from trainlet.ir.types import TensorType
-from trainlet.ops.objective import Loss, chosen_output
+from trainlet.ops.objective import Loss, chosen_outputs
 from trainlet.ops.op import build, leaf
 from trainlet.ops.quantized.cast import DEQUANTIZE, dequantized
 from trainlet.ops.quantized.linear import LINEAR_I8
@@ -26,6 +26,8 @@ from trainlet.ops.quantized.types import HIGHEST, LOWEST
 from trainlet.ops.shape import RESHAPE
 
 PROBABILITIES = "probabilities"
+OWN = "output"
+"""The loss that is an output of the network."""
 
 
 def training_head(graph: Graph, float32: bool) -> Graph:
@@ -45,14 +47,18 @@ def read_by_losses(graph: Graph, losses: Sequence[Loss]) -> tuple[Graph, tuple[L
     """The graph that returns what the losses read and nothing else, and the losses of its outputs.
 
     The only output of a graph is its `logits`.  Where `training_head` has left a softmax out,
-    cross-entropy reads the logits before it, and a loss of probabilities its result.
+    cross-entropy reads the logits before it, and a loss of probabilities its result.  Where an
+    output is itself a loss, the others stay too: they are what the network predicts.
     Raises TrainletError for an output that the network does not have, or that two losses read as
     logits and as probabilities.
     """
     outputs = predictions(graph)
     read: dict[str, list[Loss]] = {}
     for loss in losses:
-        read.setdefault(chosen_output(loss, outputs), []).append(loss)
+        for name in chosen_outputs(loss, outputs):
+            read.setdefault(name, []).append(loss)
+    if any(loss.name == OWN for loss in losses):
+        read |= {name: [] for name in outputs if name not in read}
     found = {name: _as_read(name, graph, read[name]) for name in outputs if name in read}
     if len(found) == 1:
         found = dict(zip([LOGITS], found.values(), strict=True))
@@ -65,7 +71,7 @@ def _as_read(name: str, graph: Graph, losses: Sequence[Loss]) -> Node:
     logits = predictions(graph)[name]
     probabilities = graph.outputs.get(probabilities_of(name))
     kinds = {loss.kind.of_logits for loss in losses}
-    if probabilities is None or kinds == {True}:
+    if probabilities is None or not kinds or kinds == {True}:
         return logits
     if len(kinds) > 1:
         raise TrainletError(

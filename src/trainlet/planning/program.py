@@ -11,7 +11,7 @@ import numpy as np
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import RATE, forward_part, is_target, predictions
 from trainlet.ir.storage import to_device
-from trainlet.ops.objective import Loss, label_classes
+from trainlet.ops.objective import Labels, Loss, labels_of
 from trainlet.ops.op import OPS
 from trainlet.passes.fuse.rematerialize import rematerialized
 from trainlet.passes.recompute import backward_nodes
@@ -116,9 +116,9 @@ class Program:
         """The only target, or the first."""
         return self.targets[0]
 
-    def classes(self, target: Node) -> int:
-        """The number of classes of an integer target; 0 for a target of real numbers."""
-        return label_classes(target, self.losses, self.outputs)
+    def labels(self, target: Node) -> Labels | None:
+        """What the labels of a target can be; None where it is of real numbers."""
+        return labels_of(target, self.losses, self.outputs)
 
     @cached_property
     def params(self) -> list[Node]:

@@ -15,6 +15,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.npz import read_npz
 from trainlet.ir.roles import target_name
 from trainlet.ir.storage import storage
+from trainlet.ops.objective import Labels
 from trainlet.planning.program import Program
 from trainlet.run.trainer import by_name
 
@@ -92,8 +93,8 @@ def _checked(program: Program, leaf: Node, y: np.ndarray, rows: int, source: str
     if y.ndim == 0 or len(y) != rows:
         raise DataError(f"{source}: {name} has shape {y.shape}; allowed: one entry for each of the "
                         f"{rows} rows of x")  # fmt: skip
-    if program.classes(leaf):
-        return _labels(program.classes(leaf), leaf, y, name, source)
+    if labels := program.labels(leaf):
+        return _labels(labels, leaf, y, name, source)
     return _targets(leaf, y, name, source)
 
 
@@ -109,12 +110,12 @@ def _floats(array: np.ndarray, name: str, source: str) -> np.ndarray:
     return values
 
 
-def _labels(classes: int, leaf: Node, y: np.ndarray, name: str, source: str) -> np.ndarray:
+def _labels(labels: Labels, leaf: Node, y: np.ndarray, name: str, source: str) -> np.ndarray:
     if y.shape[1:] != leaf.type.shape[1:] or y.dtype.kind not in "iu":
         raise DataError(f"{source}: {name} is {y.dtype} of shape {y.shape}; allowed: integer "
                         f"labels, {_dimensions(leaf)}")  # fmt: skip
-    if y.min() < 0 or y.max() >= classes:
-        raise DataError(f"{source}: labels in {y.min()}..{y.max()}; allowed: 0..{classes - 1}")
+    if labels.refused(y).size:
+        raise DataError(f"{source}: labels in {y.min()}..{y.max()}; allowed: {labels}")
     return y.astype(np.int32)
 
 

@@ -13,7 +13,7 @@ from trainlet.errors import DataError
 from trainlet.interrupt import interrupt_afterwards
 from trainlet.ir.graph import Graph
 from trainlet.ir.roles import LOGITS, LOSS, target_leaf_name, target_name
-from trainlet.ops.objective import Loss, chosen_output, total_loss
+from trainlet.ops.objective import Loss, chosen_outputs, total_loss
 from trainlet.ops.op import float32, leaf
 from trainlet.planning.program import Program
 from trainlet.run.dataset import Dataset
@@ -99,15 +99,17 @@ def score(trainer: Trainer, data: Dataset) -> Iterator[BatchProgress]:
         lost += len(seen) * mean_loss(program.losses, outputs, targets)
         done, accuracy = int(seen[-1]) + 1, None
         if of_labels is not None:
-            classes = np.asarray(outputs[chosen_output(of_labels, outputs)]).argmax(1)
+            classes = np.asarray(outputs[chosen_outputs(of_labels, outputs)[0]]).argmax(1)
             right += int((classes == targets[of_labels.target]).sum())
             accuracy = right / (done * (classes.size // len(seen)))
         yield BatchProgress(k + 1, total, lost / done, accuracy, trainer.instructions)
 
 
 def _first_of_labels(program: Program) -> Loss | None:
-    labels = {target_name(n) for n in program.targets if program.classes(n)}
-    return next((loss for loss in program.losses if loss.target in labels), None)
+    labels = {target_name(n) for n in program.targets if program.labels(n)}
+    return next(
+        (loss for loss in program.losses if loss.has_target and loss.target in labels), None
+    )
 
 
 def mean_loss(
@@ -115,10 +117,11 @@ def mean_loss(
 ) -> float:
     """The weighted sum of the losses of some rows."""
     leaves = {name: leaf("input", f"{name} ", float32(*y.shape)) for name, y in outputs.items()}
-    graph = Graph({LOSS: total_loss(losses, leaves)})
+    values: dict[str, np.ndarray] = {}
+    graph = Graph({LOSS: total_loss(losses, leaves, values)})
     fed = {leaves[name].name: y for name, y in outputs.items()}
     fed |= {target_leaf_name(name): np.asarray(y) for name, y in targets.items()}
-    return float(evaluate_graph(graph, fed)[LOSS])
+    return float(evaluate_graph(graph, {**values, **fed})[LOSS])
 
 
 def batch_size(trainer: Trainer) -> int:

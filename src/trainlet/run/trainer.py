@@ -19,6 +19,7 @@ from trainlet.ir.arrays import as_floats, as_indices, as_numbers
 from trainlet.ir.graph import Node
 from trainlet.ir.roles import target_name
 from trainlet.ir.storage import storage, to_device, to_user
+from trainlet.ops.objective import Labels
 from trainlet.passes.penalize import ANCHORS
 from trainlet.passes.split import FROZEN
 from trainlet.planning.blob import Saved
@@ -90,11 +91,13 @@ def input_array(leaf: Node, value: ArrayLike) -> np.ndarray:
 
 
 def target_arrays(
-    leaves: Sequence[Node], classes: Callable[[Node], int], y: Targets | Sequence[ArrayLike]
+    leaves: Sequence[Node],
+    labels: Callable[[Node], Labels | None],
+    y: Targets | Sequence[ArrayLike],
 ) -> dict[str, np.ndarray]:
     """Labels (int32) and float targets as the device keeps them, by the targets' names.
 
-    classes: how many classes the labels of a target tell apart; 0 where it is of real numbers
+    labels: what the labels of a target can be; None where it is of real numbers
     y is one array; of several targets {name: array}, or a tuple in the order in which the losses
     name them.  Raises DataError.
     """
@@ -104,29 +107,29 @@ def target_arrays(
         raise DataError(f"the losses read the targets {[*named]}, found {shown([*given])}")
     several = len(named) > 1
     return {
-        name: target_array(n, classes(n), given[name], f" {name!r}" if several else "")
+        name: target_array(n, labels(n), given[name], f" {name!r}" if several else "")
         for name, n in named.items()
     }
 
 
-def target_array(leaf: Node, classes: int, y: ArrayLike, several: str = "") -> np.ndarray:
+def target_array(leaf: Node, labels: Labels | None, y: ArrayLike, several: str = "") -> np.ndarray:
     """One target as the device keeps it; raises DataError.
 
-    classes: as of `target_arrays`
+    labels: as of `target_arrays`
     several: how messages tell it from other targets
     """
-    array = as_numbers(y, "labels" if classes else "the target")
+    array = as_numbers(y, "labels" if labels else "the target")
     if array.size != leaf.type.size:
         raise DataError(f"the target{several} has {array.size} values; allowed: {leaf.type.size}")
     if _plain(array.shape) != _plain(leaf.type.shape):
         allowed = leaf.type.shape
         raise DataError(f"the target{several} has shape {array.shape}; allowed: {allowed}")
-    if classes:
+    if labels:
         if array.dtype.kind not in "iu":
             raise DataError(f"labels{several} are {array.dtype}; allowed: integers")
-        if array.min() < 0 or array.max() >= classes:
+        if labels.refused(array).size:
             least, most = array.min(), array.max()
-            raise DataError(f"labels{several} in {least}..{most}; allowed: 0..{classes - 1}")
+            raise DataError(f"labels{several} in {least}..{most}; allowed: {labels}")
     else:
         array = as_floats(array, f"the target{several}")
     return array.astype(leaf.type.dtype).reshape(leaf.type.shape)
@@ -175,7 +178,7 @@ class Trainer(Closing):
         """
         rate = self.program.lr if lr is None else finite("the learning rate", lr, DataError)
         inputs, program = model_inputs(self.program, x), self.program
-        targets = target_arrays(program.targets, program.classes, y)
+        targets = target_arrays(program.targets, program.labels, y)
         return self.device.step(inputs, targets, rate)
 
     def state(self) -> dict[str, np.ndarray]:

@@ -138,6 +138,30 @@ def penalty_dw(n: Node, g: Tensor, w: Tensor, *anchor: Tensor) -> Tensor:
     return g + _divisor(n.attrs["factor"], w) * apart
 
 
+def _labels(n: Node, label: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Each row's label and weight; of an ignored label the weight is 0."""
+    ignored = label == n.attrs["ignored"]
+    own = torch.where(ignored, 0, label).long()
+    label, weights = aligned(own, weights)
+    return own, torch.where(ignored, 0.0, weights.gather(1, label))
+
+
+@lowering("nll")
+def nll(n: Node, z: Tensor, label: Tensor, weights: Tensor) -> Tensor:
+    z, label, weights = aligned(z, label, weights)
+    own, weight = _labels(n, label, weights)
+    chosen = z.gather(2, own[..., None])[..., 0]
+    return (_total(-(weight * chosen)) / _total(weight)).reshape(-1)
+
+
+@lowering("nll_dz")
+def nll_dz(n: Node, z: Tensor, label: Tensor, weights: Tensor, *_: Tensor) -> Tensor:
+    z, label, weights = aligned(z, label, weights)
+    own, weight = _labels(n, label, weights)
+    slope = -weight / _total(weight)[..., None]
+    return torch.zeros_like(z).scatter_(2, own[..., None], slope[..., None])
+
+
 @lowering("softmax")
 def softmax(n: Node, x: Tensor) -> Tensor:
     e = exp_f32(x - x.amax(-1, keepdim=True))

@@ -64,8 +64,8 @@ def _target(program: Program, leaf: Node, y: ArrayLike, sizes: tuple[int, ...]) 
         allowed = " or ".join(map(str, dict.fromkeys(sizes)))
         raise DataError(f"the target has shape {array.shape}; allowed: {allowed} rows first, one "
                         "for each experiment")  # fmt: skip
-    classes = program.classes(leaf)
-    return torch.from_numpy(np.stack([target_array(leaf, classes, row) for row in array]))
+    labels = program.labels(leaf)
+    return torch.from_numpy(np.stack([target_array(leaf, labels, row) for row in array]))
 
 
 def learning_rates(lr: ArrayLike, experiments: int) -> Tensor:

@@ -74,6 +74,9 @@ REAL = {
     "gather_i8": _gather,
     "leaky_relu_i8": lambda n: build("leaky_relu", float_leaf(n.inputs[0]), slope=n.attrs["slope"]),
     "linear_i8": _twin,
+    "lookup_i8": lambda n: build(
+        n.attrs["function"], float_leaf(n.inputs[0]), **dict(n.attrs["parameters"])
+    ),
     "max_pool_i8": lambda n: build(
         "max_pool", float_leaf(n.inputs[0]), dilation=(1, 1), **_window(n)
     ),
@@ -85,6 +88,7 @@ REAL = {
     "requantize_i8": _identity,
     "resample_i8": _resample,
     "slice_i8": _same,
+    "sub_i8": lambda n: build("sub", *map(float_leaf, n.inputs)),
 }
 """The same on real values, as float ops on leaves named after the inputs."""
 

@@ -26,15 +26,18 @@ def data(name: str) -> Path:
 
 
 class LiteRT:
-    """LiteRT with its reference kernels, which round as microcontrollers do."""
+    """LiteRT with its reference kernels, which round as microcontrollers do.
 
-    def __init__(self, content: bytes) -> None:
+    kernels: another set, for an operator that has no reference kernel
+    """
+
+    def __init__(self, content: bytes, kernels: str = "BUILTIN_REF") -> None:
         module = pytest.importorskip(
             "ai_edge_litert.interpreter", reason="needs pip install ai-edge-litert"
         )
         self._run = module.Interpreter(
             model_content=content,
-            experimental_op_resolver_type=module.OpResolverType.BUILTIN_REF,
+            experimental_op_resolver_type=module.OpResolverType[kernels],
         )
         self._run.allocate_tensors()
         self.shapes = [(d["shape"], d["dtype"]) for d in self._run.get_input_details()]
@@ -50,6 +53,8 @@ def draw(rng: np.random.Generator, node: Node) -> np.ndarray:
     """Random values of an input's type."""
     if node.type.dtype == "int8":
         return rng.integers(-128, 128, node.type.shape).astype(np.int8)
+    if node.type.dtype == "int32":
+        return rng.integers(0, node.attrs["below"], node.type.shape).astype(np.int32)
     return rng.uniform(-1, 1, node.type.shape).astype(np.float32)
 
 

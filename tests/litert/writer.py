@@ -29,9 +29,10 @@ class Operator:
 
     name: str
     inputs: Sequence[int]
-    output: int
+    output: int | Sequence[int]
     options: str = ""
     fields: dict[str, Any] = field(default_factory=dict)
+    version: int = 2
 
 
 def write(
@@ -48,7 +49,8 @@ def write(
         buffers.append(_table(b, "Buffer", Data=b.CreateNumpyVector(raw) if raw.size else None))
     rows = [_tensor(b, t, k) for k, t in enumerate(tensors)]
     names = sorted({o.name for o in operators})
-    codes = [_code(b, name) for name in names]
+    versions = {o.name: o.version for o in operators}
+    codes = [_code(b, name, versions[name]) for name in names]
     nodes = [_operator(b, o, names, len(tensors)) for o in operators]
     ends = [
         b.CreateNumpyVector(np.array([k % len(tensors) for k in some], np.int32))
@@ -95,16 +97,21 @@ def _tensor(b: flatbuffers.Builder, t: Tensor, k: int) -> int:
     return _table(b, "Tensor", Shape=shape, Type=kind, Buffer=k + 1, Name=name, Quantization=quant)
 
 
-def _code(b: flatbuffers.Builder, name: str) -> int:
+def _code(b: flatbuffers.Builder, name: str, version: int) -> int:
     number = getattr(tflite.BuiltinOperator, name)
     return _table(
-        b, "OperatorCode", DeprecatedBuiltinCode=min(number, 127), Version=2, BuiltinCode=number
+        b,
+        "OperatorCode",
+        DeprecatedBuiltinCode=min(number, 127),
+        Version=version,
+        BuiltinCode=number,
     )
 
 
 def _operator(b: flatbuffers.Builder, o: Operator, names: list[str], count: int) -> int:
     inputs = b.CreateNumpyVector(np.array([-1 if k is None else k for k in o.inputs], np.int32))
-    outputs = b.CreateNumpyVector(np.array([o.output % count], np.int32))
+    made = [o.output] if isinstance(o.output, int) else o.output
+    outputs = b.CreateNumpyVector(np.array([k % count for k in made], np.int32))
     options, kind = None, None
     if o.options:
         options = _table(b, o.options, **o.fields)

@@ -19,6 +19,16 @@ from trainlet.ops.quantized.lookup import all_bytes
 @lowering("add_i8")
 @in_pieces
 def add_i8(n: Node, a: Tensor, b: Tensor) -> Tensor:
+    return _combined(n, a, b, 1)
+
+
+@lowering("sub_i8")
+@in_pieces
+def sub_i8(n: Node, a: Tensor, b: Tensor) -> Tensor:
+    return _combined(n, a, b, -1)
+
+
+def _combined(n: Node, a: Tensor, b: Tensor, sign: int) -> Tensor:
     """The rescaled terms come from tables of 256."""
     sources = n.attrs["sources"]
     *factors, last = add_factors(sources, n.attrs["scale"])
@@ -26,7 +36,7 @@ def add_i8(n: Node, a: Tensor, b: Tensor) -> Tensor:
     for x, (_, zero), factor in zip(fitted(a, b), sources, factors, strict=True):
         wide = (all_bytes().astype(np.int64) - zero) << LEFT_SHIFT
         terms.append(looked_up(fixed_point.rescale(wide, *factor).astype(np.float64), x))
-    return rescaled(terms[0] + terms[1], Factor.scalar(*last, a.device), n)
+    return rescaled(terms[0] + sign * terms[1], Factor.scalar(*last, a.device), n)
 
 
 @lowering("mul_i8")

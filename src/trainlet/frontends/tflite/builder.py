@@ -10,7 +10,7 @@ from trainlet.errors import DataError, FileError, UnsupportedError
 from trainlet.frontends.quantized_layer import Result
 from trainlet.frontends.tflite.file import Model, Operator, Tensor
 from trainlet.ir.bounds import TENSOR_BYTES
-from trainlet.ir.graph import Node
+from trainlet.ir.graph import Node, unused
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import build, leaf
 
@@ -89,10 +89,10 @@ class Builder:
             self._shared[key] = self._leaf("param", f"{self.label}.{role}", array, kind)
         return self._shared[key]
 
-    def made(self, role: str, array: np.ndarray) -> Node:
+    def made(self, role: str, array: np.ndarray, quant: Quant | None = None) -> Node:
         """A constant that stands in no file."""
-        kind = TensorType(array.shape, str(array.dtype))  # type: ignore[arg-type]
-        return self._leaf("const", f"{self.label}.{role}", array, kind)
+        kind = TensorType(array.shape, str(array.dtype), quant)  # type: ignore[arg-type]
+        return self._leaf("const", unused(f"{self.label}.{role}", self.values), array, kind)
 
     def _leaf(self, kind: str, name: str, array: np.ndarray, type: TensorType) -> Node:
         if array.dtype.kind == "f" and not np.isfinite(array).all():

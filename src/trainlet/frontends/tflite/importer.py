@@ -7,10 +7,11 @@ from pathlib import Path
 
 from trainlet.errors import FileError, ShapeError, TrainletError, UnsupportedError
 from trainlet.frontends.tflite.builder import Builder
-from trainlet.frontends.tflite.file import DAMAGE, Model, Operator, parse, read
+from trainlet.frontends.tflite.file import DAMAGE, Model, Operator, Tensor, parse, read
 from trainlet.frontends.tflite.table import TABLE
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import LOGITS
+from trainlet.ir.types import TensorType
 from trainlet.ops.op import leaf
 
 
@@ -53,31 +54,60 @@ def walk(model: Model) -> Builder:
         while name in names:
             name += "_"
         names.add(name)
-        at.nodes[index] = leaf("input", name, at.type(tensor))
+        at.nodes[index] = _input(at, tensor, name)
     for operator in model.operators:
         _import(at, operator)
     return at
 
 
 def _import(at: Builder, operator: Operator) -> None:
+    if _computes_sizes(at, operator):
+        return
     if operator.name not in TABLE:
         raise UnsupportedError(
             f"{operator}, is not supported; supported: {', '.join(sorted(TABLE))}"
         )
-    if len(operator.outputs) != 1:
-        raise FileError(f"{operator}, has {len(operator.outputs)} outputs; allowed: one")
     at.enter(operator)
     try:
-        result: Node = TABLE[operator.name](at, operator)
+        made: Node | list[Node] = TABLE[operator.name](at, operator)
     except ShapeError as error:
         raise FileError(f"{operator}: {error}") from None
     except TrainletError as error:
         raise type(error)(f"{operator}: {error}") from None
-    tensor = at.output()
-    declared = at.type(tensor)
-    if result.type != declared:
-        raise FileError(
-            f"{operator}: its result is {result.type} {result.type.quant}, but the file declares "
-            f"{tensor.name!r} as {declared} {declared.quant}"
+    results = made if isinstance(made, list) else [made]
+    if len(operator.outputs) != len(results):
+        count = f"{len(operator.outputs)} outputs; allowed: {len(results)}"
+        raise FileError(f"{operator}, has {count}")
+    for index, result in zip(operator.outputs, results, strict=True):
+        tensor = at.model.tensor(index)
+        declared = at.type(tensor)
+        if result.type != declared:
+            raise FileError(
+                f"{operator}: its result is {result.type} {result.type.quant}, but the file "
+                f"declares {tensor.name!r} as {declared} {declared.quant}"
+            )
+        at.nodes[index] = result
+
+
+def _input(at: Builder, tensor: Tensor, name: str) -> Node:
+    """An input; of integers they are the indices of a table."""
+    if tensor.dtype != "int32":
+        return leaf("input", name, at.type(tensor))
+    places = {"GATHER": (0, 1), "EMBEDDING_LOOKUP": (1, 0)}
+    rows = [
+        at.model.tensor(operator.inputs[table]).shape[0]
+        for operator in at.model.operators
+        for table, index in [places.get(operator.name, (0, 0))]
+        if operator.name in places and operator.inputs[index] == tensor.index
+    ]
+    if not rows:
+        raise UnsupportedError(
+            f"the input {tensor.name!r} is int32; allowed: float32, int8, and indices of a table"
         )
-    at.nodes[operator.outputs[0]] = result
+    return leaf("input", name, TensorType(tensor.shape, "int32"), below=min(rows))
+
+
+def _computes_sizes(at: Builder, operator: Operator) -> bool:
+    """Whether all that it makes is integers.  They are sizes, as of SHAPE, which nobody needs: the
+    file declares the shape of every result."""
+    return all(at.model.tensor(k).dtype in ("int32", "int64") for k in operator.outputs)

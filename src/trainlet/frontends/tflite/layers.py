@@ -1,4 +1,4 @@
-"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED, int8 and float."""
+"""CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV and FULLY_CONNECTED, int8 and float."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainlet.errors import FileError, UnsupportedError
 from trainlet.frontends.quantized_layer import quantized_layer
 from trainlet.frontends.tflite.builder import MAX_CHANNELS, Builder
 from trainlet.frontends.tflite.file import Operator, Tensor
-from trainlet.frontends.tflite.windows import geometry
+from trainlet.frontends.tflite.windows import geometry, transposed_geometry
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import require
@@ -66,9 +66,23 @@ def linear(at: Builder, operator: Operator) -> Node:
     return _layer(at, "linear", x, w, 0, options.FusedActivationFunction(), {})
 
 
+def transposed(at: Builder, operator: Operator) -> Node:
+    """w [O,KH,KW,C]; the file declares the size of the result."""
+    options = operator.options("TransposeConvOptions")
+    w, x = at.required(1, "weight"), at.input(2)
+    at.named("conv_transpose")
+    shape = at.output().shape
+    require(x.type.rank == len(w.shape) == len(shape) == 4, f"input {x.type}, weight {w.shape}")
+    size = shape[1], shape[2]
+    attrs = {"size": size, "groups": 1, **transposed_geometry(size, w.shape[1:3], options)}
+    activation = options.FusedActivationFunction()
+    return _layer(at, "conv_transpose", x, w, 0, activation, attrs, bias_at=3)
+
+
 def _layer(
-    at: Builder, op: str, x: Node, w: Tensor, axis: int, activation: int, attrs: dict[str, Any]
-) -> Node:
+    at: Builder, op: str, x: Node, w: Tensor, axis: int, activation: int, attrs: dict[str, Any],
+    bias_at: int = 2,
+) -> Node:  # fmt: skip
     """`axis` is the file's axis of output channels."""
     if w.data is None:
         raise UnsupportedError(f"its weight, {w.name!r}, is computed; allowed: a constant")
@@ -77,12 +91,12 @@ def _layer(
     if x.type.dtype == "float32":
         weight = _arranged(op, axis, _real(w, axis))
         inputs = [x, at.parameter(w, "weight", weight, TensorType(weight.shape))]
-        bias = _bias(at, "float32", w.shape[axis])
+        bias = _bias(at, "float32", w.shape[axis], bias_at)
         if bias is not None and bias.data is not None:
             kind = TensorType(bias.data.shape)
             inputs.append(at.parameter(bias, "bias", bias.data, kind))
         return at.activated(at.build(op, *inputs, **attrs), activation)
-    return _integer(at, op, x, w, axis, activation, attrs)
+    return _integer(at, op, x, w, axis, activation, attrs, bias_at)
 
 
 def _arranged(op: str, axis: int, array: np.ndarray) -> np.ndarray:
@@ -115,8 +129,8 @@ def _real(w: Tensor, axis: int) -> np.ndarray:
     return w.data.astype(np.float32) * _scales(w, axis).reshape(shape)
 
 
-def _bias(at: Builder, dtype: str, outputs: int) -> Tensor | None:
-    bias = at.tensor(2)
+def _bias(at: Builder, dtype: str, outputs: int, position: int) -> Tensor | None:
+    bias = at.tensor(position)
     if bias is None:
         return None
     if bias.data is None or bias.dtype != dtype or prod(bias.shape) != outputs:
@@ -128,11 +142,12 @@ def _bias(at: Builder, dtype: str, outputs: int) -> Tensor | None:
 
 
 def _integer(
-    at: Builder, op: str, x: Node, w: Tensor, axis: int, activation: int, attrs: dict[str, Any]
-) -> Node:
+    at: Builder, op: str, x: Node, w: Tensor, axis: int, activation: int, attrs: dict[str, Any],
+    bias_at: int,
+) -> Node:  # fmt: skip
     scales = _scales(w, axis)
     assert w.data is not None
-    array, bias = _arranged(op, axis, w.data), _bias(at, "int32", scales.size)
+    array, bias = _arranged(op, axis, w.data), _bias(at, "int32", scales.size, bias_at)
 
     def bias_leaf(kind: TensorType) -> Node:
         if bias is None or bias.data is None:
@@ -149,4 +164,9 @@ def _integer(
     )  # fmt: skip
 
 
-LAYERS = {"CONV_2D": conv2d, "DEPTHWISE_CONV_2D": depthwise, "FULLY_CONNECTED": linear}
+LAYERS = {
+    "CONV_2D": conv2d,
+    "DEPTHWISE_CONV_2D": depthwise,
+    "FULLY_CONNECTED": linear,
+    "TRANSPOSE_CONV": transposed,
+}

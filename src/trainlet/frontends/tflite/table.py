@@ -10,11 +10,16 @@ from functools import reduce
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from trainlet.errors import FileError, UnsupportedError
 from trainlet.frontends.tflite.builder import Builder
 from trainlet.frontends.tflite.file import MAX_RANK, Operator
+from trainlet.frontends.tflite.functions import ELEMENTS
 from trainlet.frontends.tflite.layers import LAYERS
+from trainlet.frontends.tflite.moves import MOVES
 from trainlet.frontends.tflite.recurrent import sequence_lstm
+from trainlet.frontends.tflite.resizing import RESIZERS
 from trainlet.frontends.tflite.windows import POOLS
 from trainlet.ir.graph import Node
 from trainlet.ops.op import require
@@ -69,6 +74,7 @@ def _softmax(at: Builder, operator: Operator) -> Node:
 
 
 def _pad(at: Builder, operator: Operator) -> Node:
+    """PADV2 says with what; PAD means zeros, which are zero points of int8."""
     x, found = at.input(0), at.constant(1, "padding")
     at.named("pad")
     require(
@@ -76,12 +82,28 @@ def _pad(at: Builder, operator: Operator) -> Node:
         f"padding of shape {found.shape} for {x.type}",
     )
     padding = tuple((int(before), int(after)) for before, after in found)
+    zero = affine(x)[1] if _is_int8(x) else 0
+    value = at.constant(2, "value").reshape(-1)[0] if operator.name == "PADV2" else zero
+    if value != zero:
+        return _bordered(at, x, padding, value)
     if _is_int8(x):
-        return at.build("pad_i8", x, padding=padding, zero_point=affine(x)[1])
+        return at.build("pad_i8", x, padding=padding, zero_point=zero)
     for axis, (before, after) in enumerate(padding):
         if before or after:
             size = before + x.type.shape[axis] + after
             x = at.build("spread", x, axis=axis, start=before, size=size)
+    return x
+
+
+def _bordered(at: Builder, x: Node, padding: tuple[tuple[int, int], ...], value: Any) -> Node:
+    """Constants before and behind x along each axis."""
+    op, dtype = ("concat_i8", np.int8) if _is_int8(x) else ("concat", np.float32)
+    for axis, sides in enumerate(padding):
+        for many, behind in zip(sides, (False, True), strict=True):
+            if many:
+                shape = (*x.type.shape[:axis], many, *x.type.shape[axis + 1 :])
+                border = at.made("border", np.full(shape, value, dtype), x.type.quant)
+                x = at.build(op, *((x, border) if behind else (border, x)), axis=axis)
     return x
 
 
@@ -145,8 +167,11 @@ def _leaky_relu(at: Builder, operator: Operator) -> Node:
 
 
 TABLE: dict[str, Callable[[Builder, Operator], Any]] = {
+    **ELEMENTS,
     **LAYERS,
+    **MOVES,
     **POOLS,
+    **RESIZERS,
     "ADD": lambda at, operator: _binary(at, operator, "add", "AddOptions"),
     "CONCATENATION": _concat,
     "DEQUANTIZE": _dequantize,
@@ -155,12 +180,14 @@ TABLE: dict[str, Callable[[Builder, Operator], Any]] = {
     "MEAN": _mean,
     "MUL": lambda at, operator: _binary(at, operator, "mul", "MulOptions"),
     "PAD": _pad,
+    "PADV2": _pad,
     "QUANTIZE": _quantize,
     "RELU": _relu,
     "RELU6": _relu,
     "RESHAPE": _reshape,
     "SOFTMAX": _softmax,
     "SQUEEZE": _reshape,
+    "SUB": lambda at, operator: _binary(at, operator, "sub", "SubOptions"),
     "TRANSPOSE": _transpose,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": sequence_lstm,
 }

@@ -44,6 +44,15 @@ def geometry(x: Node, kernel: tuple[int, ...], options: Any) -> dict[str, Any]:
     return {"stride": stride, "padding": padding, "dilation": dilation}
 
 
+def transposed_geometry(size: Pair, kernel: tuple[int, ...], options: Any) -> dict[str, Any]:
+    """The same of a transposed convolution with a result of this size: those of the convolution
+    that goes the other way."""
+    stride = _pair(options.StrideH(), options.StrideW(), "stride")
+    taps = _pair(kernel[0], kernel[1], "kernel")
+    padding = _padding(size, taps, stride, (1, 1), options.Padding())
+    return {"stride": stride, "padding": padding, "dilation": (1, 1)}
+
+
 def _pool(at: Builder, operator: Operator, kind: str) -> Node:
     options, x = operator.options("Pool2DOptions"), at.input(0)
     at.named(f"{kind}_pool")

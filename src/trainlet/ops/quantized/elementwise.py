@@ -14,7 +14,7 @@ from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import loop_literals
 from trainlet.ops.elementwise import broadcast_type, reduced
 from trainlet.ops.layout import ELEMENTWISE
-from trainlet.ops.op import OPS, Literal, Op, Sample, Thunk, register, require
+from trainlet.ops.op import OPS, Literal, Op, Sample, Thunk, build, register, require
 from trainlet.ops.quantized.cast import dequantized
 from trainlet.ops.quantized.fixed_point import Affine, clamped, quantize_multiplier, rescale
 from trainlet.ops.quantized.gradient.elementwise import add_gradients
@@ -64,16 +64,24 @@ def _infer_mul(a: TensorType, b: TensorType, **attrs: Any) -> TensorType:
     return _infer(a, b, **attrs)
 
 
-def _eval_add(
-    a: np.ndarray, b: np.ndarray, *, sources: Sources, scale: float, zero_point: int, low: int,
-    high: int,
+def _eval_add(a: np.ndarray, b: np.ndarray, **attrs: Any) -> np.ndarray:
+    return _combined(a, b, 1, **attrs)
+
+
+def _combined(
+    a: np.ndarray, b: np.ndarray, sign: int, *, sources: Sources, scale: float, zero_point: int,
+    low: int, high: int,
 ) -> np.ndarray:  # fmt: skip
     *factors, last = add_factors(sources, scale)
     terms = [
         rescale((x.astype(np.int64) - zero) << LEFT_SHIFT, *factor)
         for x, (_, zero), factor in zip((a, b), sources, factors, strict=True)
     ]
-    return clamped(rescale(terms[0] + terms[1], *last), zero_point, low, high)
+    return clamped(rescale(terms[0] + sign * terms[1], *last), zero_point, low, high)
+
+
+def _eval_sub(a: np.ndarray, b: np.ndarray, **attrs: Any) -> np.ndarray:
+    return _combined(a, b, -1, **attrs)
 
 
 def _eval_mul(
@@ -87,6 +95,15 @@ def _eval_mul(
 def _vjp_add(n: Node, g: Node) -> list[Thunk | None]:
     inside = masked(n, g)
     return [lambda: reduced(inside(), n.inputs[0]), lambda: reduced(inside(), n.inputs[1])]
+
+
+def _vjp_sub(n: Node, g: Node) -> list[Thunk | None]:
+    inside = masked(n, g)
+
+    def second() -> Node:
+        return reduced(build("scale", inside(), factor=-1.0, label=n.name), n.inputs[1])
+
+    return [lambda: reduced(inside(), n.inputs[0]), second]
 
 
 def _vjp_mul(n: Node, g: Node) -> list[Thunk | None]:
@@ -141,6 +158,7 @@ def _samples(scale: float) -> list[Sample]:
 
 for _name, _infer_it, _eval_it, _vjp, _vjp_bfp, _call, _scale in [
     ("add_i8", _infer_add, _eval_add, _vjp_add, add_gradients, _call_add, 0.75),
+    ("sub_i8", _infer_add, _eval_sub, _vjp_sub, None, _call_add, 0.75),
     ("mul_i8", _infer_mul, _eval_mul, _vjp_mul, None, _call_mul, 8.0),
 ]:
     register(

@@ -44,6 +44,7 @@ class Op:
 
     What it computes:
     infer:        types of the inputs, **attrs -> type of the result; raises ShapeError
+    checks_elements: `infer` itself tells which element types the inputs may have
     eval:         arrays, **attrs -> array: the meaning; for integers, exact
     macs:         node -> multiply-accumulates
 
@@ -115,6 +116,7 @@ class Op:
     vjp_bfp: Callable[[Node, Node], Sequence[Thunk | None]] | None = None
     narrow: Callable[[Node, float], Node] | None = None
     applied: str | None = None
+    checks_elements: bool = False
     sums_rows: bool = False
     detaches: bool = False
 
@@ -168,7 +170,7 @@ def build(name: str, *inputs: Node, label: str = "", **attrs: Any) -> Node:
         raise GraphError(f"unknown op {name!r}; known: {', '.join(sorted(OPS))}")
     op, types = OPS[name], [i.type for i in inputs]
     try:
-        if not op.alias:
+        if not (op.alias or op.checks_elements):
             check_elements(op, types)
         result = op.infer(*types, **attrs)
     except ShapeError as error:

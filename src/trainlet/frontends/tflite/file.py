@@ -23,7 +23,13 @@ from trainlet.ir.files import read_file
 MAX_COUNT = 1 << 14
 MAX_RANK = 8
 IDENTIFIER = b"TFL3"
-DTYPES = {"FLOAT32": "float32", "INT8": "int8", "INT32": "int32", "INT64": "int64"}
+DTYPES = {
+    "FLOAT32": "float32",
+    "INT8": "int8",
+    "INT16": "int16",
+    "INT32": "int32",
+    "INT64": "int64",
+}
 DAMAGE = (
     StructError,
     ValueError,

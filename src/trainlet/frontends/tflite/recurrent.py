@@ -8,13 +8,17 @@ from trainlet.errors import UnsupportedError
 from trainlet.frontends.recurrent import Weights, lstm, scan
 from trainlet.frontends.tflite.builder import Builder
 from trainlet.frontends.tflite.file import Operator
+from trainlet.frontends.tflite.integer_lstm import (
+    BIASES,
+    INPUT_WEIGHTS,
+    STATE_WEIGHTS,
+    integer_lstm,
+)
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import require
 from trainlet.ops.repeat.loop import after
 
-INPUT_WEIGHTS, STATE_WEIGHTS, BIASES = (1, 2, 3, 4), (5, 6, 7, 8), (12, 13, 14, 15)
-"""Of the input, forget, cell and output gate."""
 ABSENT = {
     9: "peephole weights", 10: "peephole weights", 11: "peephole weights", 16: "a projection",
     17: "a projection", 20: "layer norms", 21: "layer norms", 22: "layer norms", 23: "layer norms",
@@ -33,9 +37,9 @@ def sequence_lstm(at: Builder, operator: Operator) -> Node:
     if options.FusedActivationFunction() != TANH:
         number = options.FusedActivationFunction()
         raise UnsupportedError(f"activation number {number}; allowed: {TANH}, TANH")
-    if x.type.dtype != "float32":
-        raise UnsupportedError("an LSTM in int8; allowed: float32")
     require(x.type.rank == 3, f"input {x.type}; allowed: three dimensions")
+    if x.type.dtype == "int8":
+        return integer_lstm(at, x, options.CellClip(), bool(options.TimeMajor()))
     weights = Weights(
         _joined(at, INPUT_WEIGHTS, "weight_ih"),
         _joined(at, STATE_WEIGHTS, "weight_hh"),

@@ -60,7 +60,7 @@ class _Writer:
         self.number = {n: k for k, n in enumerate(loop.values)}
 
     def text(self) -> str:
-        parameters = ["float *y"]
+        parameters = [f"{_CTYPES[self.loop.values[self.loop.first_result].type.dtype]} *y"]
         parameters += [f"const {_CTYPES[kind]} *x{k}" for k, kind in enumerate(self.kinds)]
         parameters += ["uint8_t *work"] if self.placed.size else []
         steps = [n for n in self.loop.values[len(self.loop.body.inputs) :] if not OPS[n.op].alias]

@@ -87,6 +87,12 @@ class Loop:
         return found
 
     @property
+    def first_result(self) -> int:
+        """The number of a value that is a result: all have its type of elements."""
+        kind, k = next(iter(self.slots))
+        return self.body.each[k] if kind == EACH else self.body.after[k]
+
+    @property
     def size(self) -> int:
         """Elements of the result."""
         return sum(s.type.size * s.count for s in self.slots.values())

@@ -24,22 +24,27 @@ def _infer(*inputs: TensorType, **attrs) -> TensorType:
         wanted = own.with_shape((loop.count, *own.shape)) if k in loop.sliced else own
         require(found == wanted, f"input {position} is {found}; the loop reads {wanted}")
     require(bool(loop.slots), "a loop without a result")
-    kinds = {slots.type.dtype for slots in loop.slots.values()}
-    require(kinds == {"float32"}, f"results of {', '.join(sorted(kinds))}; allowed: float32")
-    return TensorType((loop.size,))
+    kinds = {slots.type.with_shape(()) for slots in loop.slots.values()}
+    require(len(kinds) == 1, f"results of {', '.join(map(str, kinds))}; allowed: one type")
+    return next(iter(kinds)).with_shape((loop.size,))
 
 
 def _eval(*inputs: np.ndarray, **attrs) -> np.ndarray:
     loop, values = Loop.of(attrs), Loop.of(attrs).values
-    kind = np.result_type(np.float32, *inputs)
-    result = np.zeros(loop.size, kind)
+    real = np.result_type(np.float32, *(i.dtype for i in inputs if i.dtype.kind == "f"))
+
+    def kind(n: Node) -> np.dtype:
+        """Floats may be wider than they are on the device."""
+        return real if n.type.dtype == "float32" else np.dtype(n.type.dtype)
+
+    result = np.zeros(loop.size, kind(loop.values[loop.first_result]))
     slots = {
         key: result[s.start : s.start + s.count * s.type.size].reshape(s.count, *s.type.shape)
         for key, s in loop.slots.items()
     }
     given = {k: inputs[position] for k, position in loop.position.items()}
     states = [
-        given[k] if k in given else np.zeros(loop.body.inputs[k].shape, kind)
+        given[k] if k in given else np.zeros(loop.body.inputs[k].shape, kind(loop.values[k]))
         for k in range(loop.body.states)
     ]
     for k in loop.stacked:
@@ -48,8 +53,7 @@ def _eval(*inputs: np.ndarray, **attrs) -> np.ndarray:
     for at in reversed(turns) if loop.reverse else turns:
         made = [*states, *(given[k][at] for k in loop.sliced), *(given[k] for k in loop.fixed)]
         for n, (op, operands, own) in zip(values[len(made) :], loop.body.steps, strict=True):
-            run = OPS[op].eval(*(made[k] for k in operands), **own)
-            made.append(np.asarray(run, run.dtype if run.dtype == kind else n.type.dtype))
+            made.append(np.asarray(OPS[op].eval(*(made[k] for k in operands), **own), kind(n)))
         states = [made[k] for k in loop.body.after]
         for k in loop.stacked:
             slots[STATES, k][at + loop.after] = states[k]
@@ -69,6 +73,7 @@ register(
     Op(
         "repeat",
         infer=_infer,
+        checks_elements=True,
         eval=_eval,
         vjp=gradients,
         macs=_macs,

@@ -172,16 +172,19 @@ def _place(
     """Addresses; stops where the lower bound is as good as met.
 
     stacked: bytes that packing needs, which lays what may overlap as low as it can.
-    The simple ways come first: a few tries to fit, then backtracking, then many tries.
+    The simple ways come first: a few tries to fit, then backtracking, then many tries.  Where
+    backtracking finds nothing within the most bytes, it is not asked for fewer.
     """
     enough = bound + bound // ENOUGH
     fitting = Fitting(blocks, slack)
     best = fitting.run(enough, FEW_PAIRS, FEW_TRIES)
     if height(best) <= enough:
         return best
-    for limit in sorted({enough, *(low + low // k for low in (bound, stacked) for k in NEAR)}):
-        if stacked <= limit < height(best) and (found := pack(blocks, slack, limit)):
-            return found
+    above = {enough, *(low + low // k for low in (bound, stacked) for k in NEAR)}
+    limits = sorted(limit for limit in above if stacked <= limit < height(best))
+    if limits and (found := pack(blocks, slack, limits[-1])):
+        tighter = (pack(blocks, slack, limit) for limit in limits[:-1])
+        return next(filter(None, tighter), found)
     with_solver = effort == "optimal" and constraint.available()
     if with_solver and (found := constraint_place.place(blocks, slack, enough)):
         return found

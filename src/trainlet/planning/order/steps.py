@@ -88,28 +88,44 @@ class Steps:
         run, levels = 0, []
         alive = sum(v.size for v in self.values if v.maker is None and v.readers)
         for n in order:
-            levels.append(alive + self.during(n, run))
-            alive += self.after(n, run)
+            during, after = self.growth(n, run)
+            levels.append(alive + during)
+            alive += after
             run |= 1 << n
         return levels
 
-    def during(self, n: int, run: int) -> int:
-        """Bytes that step n adds to those alive, where the steps `run` have run before it."""
-        result, rest = self.made[n], ~run & ~(1 << n)
-        if result is None or any(not self.values[v].readers & rest for v in self.in_place[n]):
-            return self.scratch[n]
-        return self.scratch[n] + self.values[result].size
+    def growth(self, n: int, run: int) -> tuple[int, int]:
+        """Bytes that step n adds to those alive while it runs, and when it has run; the steps `run`
+        have run before it."""
+        values, result, rest = self.values, self.made[n], ~(run | 1 << n)
+        during, after = self.scratch[n], 0
+        if result is not None:
+            made = values[result]
+            for v in self.in_place[n]:
+                if not values[v].readers & rest:
+                    break
+            else:
+                during += made.size
+            if made.readers & rest:
+                after = made.size
+        for v in self.read[n]:
+            value = values[v]
+            if not value.readers & rest and (value.maker is None or run >> value.maker & 1):
+                after -= value.size
+        return during, after
 
-    def after(self, n: int, run: int) -> int:
-        """Bytes by which those alive have grown when step n has run."""
-        result, rest = self.made[n], ~run & ~(1 << n)
-        grown = 0
-        if result is not None and self.values[result].readers & rest:
-            grown = self.values[result].size
-        for value in (self.values[v] for v in self.read[n]):
-            made = value.maker is None or run >> value.maker & 1
-            grown -= value.size if made and not value.readers & rest else 0
-        return grown
+    @cached_property
+    def watched(self) -> tuple[int, ...]:
+        """For each step the steps that its growth depends on: those that make and read the values
+        that it makes, reads or takes the storage of."""
+        masks = []
+        for n, made in enumerate(self.made):
+            mask = 0
+            for v in (*self.read[n], *self.in_place[n], *(() if made is None else (made,))):
+                value = self.values[v]
+                mask |= value.readers | (0 if value.maker is None else 1 << value.maker)
+            masks.append(mask)
+        return tuple(masks)
 
     def order(self, steps: Sequence[int]) -> NodeOrder:
         """The order of the graph: after each step all that takes no memory and can run."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -46,7 +46,7 @@ def stretch_of(steps: Steps, order: Sequence[int], start: int, stop: int) -> Str
     """The steps from `start` to `stop` of an order."""
     run, alive = 0, sum(v.size for v in steps.values if v.maker is None and v.readers)
     for n in order[:start]:
-        alive += steps.after(n, run)
+        alive += steps.growth(n, run)[1]
         run |= 1 << n
     return Stretch(tuple(order[start:stop]), start, run, alive)
 
@@ -59,49 +59,62 @@ def search(steps: Steps, part: Stretch, limit: int, states: int) -> Answer:
     bytes are submodular, so no step that follows needs more because it ran.  The search gives up
     after so many sets of steps as `states` says.
     """
-    whole, tie = part.whole, count()
-    ready = [n for n in part.steps if not steps.first[n] & ~part.run]
+    tie, whole = count(), part.whole
+    following = {n: list(members(steps.next[n] & whole)) for n in part.steps}
+    first, moves = steps.first, _Moves(steps, part)
+    ready = [n for n in part.steps if not first[n] & ~part.run]
     reached: list[tuple[int, int, int, int, list[int], Any]] = [
         (0, next(tie), part.run, part.alive, ready, None)
     ]
     closed: set[int] = set()
     while reached and len(closed) < states:
-        peak, _, run, alive, ready, path = heapq.heappop(reached)
-        if not ready:
-            return Answer(_unrolled(path), True)
+        peak, _, run, alive, before, path = heapq.heappop(reached)
         if run in closed:
             continue
+        ready = _ready(before, path, following, first, run)
+        if not ready:
+            return Answer(_unrolled(path), True)
         closed.add(run)
-        for top, left, n in _moves(steps, ready, run, alive, peak):
+        for top, left, n in moves.of(ready, run, alive, peak):
             after = run | 1 << n
             if top < limit and after not in closed:
-                freed = [f for f in members(steps.next[n] & whole) if not steps.first[f] & ~after]
-                heapq.heappush(
-                    reached,
-                    (
-                        max(peak, top),
-                        -next(tie),
-                        after,
-                        left,
-                        [m for m in ready if m != n] + freed,
-                        (path, n),
-                    ),
-                )
+                entry = max(peak, top), -next(tie), after, left, ready, (path, n)
+                heapq.heappush(reached, entry)
     return Answer(None, not reached)
 
 
-def _moves(
-    steps: Steps, ready: list[int], run: int, alive: int, peak: int
-) -> list[tuple[int, int, int]]:
-    """Each step that can run next: bytes alive while it runs, bytes alive after it, and the
-    step."""
-    moves: list[tuple[int, int, int]] = []
-    for n in ready:
-        move = alive + steps.during(n, run), alive + steps.after(n, run), n
-        if move[0] <= peak and move[1] <= alive:
-            return [move]
-        moves.append(move)
-    return moves
+def _ready(
+    before: list[int], path: Any, following: Mapping[int, list[int]], first: Sequence[int], run: int
+) -> list[int]:
+    """What can run after the last step of a path; `before`: what could run before it."""
+    if path is None:
+        return before
+    _, last = path
+    freed = (n for n in following[last] if not first[n] & ~run)
+    return [*(n for n in before if n != last), *freed]
+
+
+class _Moves:
+    """What the steps of a stretch cost; each is computed once for all sets of steps that have run
+    and in which those that matter to it are the same."""
+
+    def __init__(self, steps: Steps, part: Stretch) -> None:
+        self.steps, self.watched = steps, steps.watched
+        self.known: dict[int, dict[int, tuple[int, int]]] = {n: {} for n in part.steps}
+
+    def of(self, ready: list[int], run: int, alive: int, peak: int) -> list[tuple[int, int, int]]:
+        """Each step that can run next: bytes alive while it runs, bytes alive after it, and the
+        step."""
+        moves: list[tuple[int, int, int]] = []
+        for n in ready:
+            known, key = self.known[n], run & self.watched[n]
+            if key not in known:
+                known[key] = self.steps.growth(n, run)
+            during, after = known[key]
+            if alive + during <= peak and after <= 0:
+                return [(alive + during, alive + after, n)]
+            moves.append((alive + during, alive + after, n))
+        return moves
 
 
 def _unrolled(path: Any) -> tuple[int, ...]:

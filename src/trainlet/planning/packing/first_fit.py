@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 from trainlet.planning.packing.blocks import Addresses, Block, Slack, count_pairs, height
-from trainlet.planning.packing.occupied import Interval, Occupied
+from trainlet.planning.packing.occupied import Interval, Occupied, interval
 
 RESTART = 200
 HUGE, LEAST_OF_HUGE = 4_000_000, 4
@@ -69,12 +69,15 @@ def _fitted(order: Sequence[Block], slack: Slack, tightest: bool) -> Addresses:
     fills best, or at the lowest address."""
     at: Addresses = {}
     placed = Occupied()
-    overlapping = {b for pair in slack for b in pair}
+    partners = [*slack, *((b, a) for a, b in slack)]
+    partners_of = {b: [other for a, other in partners if a is b] for b, _ in partners}
     for b in order:
-        others = placed
-        if b in overlapping:
-            others = Occupied(_taken(b, other, at[other], slack) for other in at)
-        at[b] = others.tightest(b) if tightest else others.lowest(b)
+        occupied = placed
+        for other in partners_of.get(b, ()):
+            if other in at:
+                plain = interval(other, at[other])
+                occupied = occupied.replaced(plain, _taken(b, other, at[other], slack))
+        at[b] = occupied.tightest(b) if tightest else occupied.lowest(b)
         placed.add(b, at[b])
     return at
 

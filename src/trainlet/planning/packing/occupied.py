@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 
 from trainlet.planning.packing.blocks import Block
 
 Interval = tuple[int, int, int, int]
 """First byte and end of a placed block, its first and its last moment."""
+
+
+def interval(block: Block, start: int) -> Interval:
+    """What a block occupies that is placed at an address."""
+    return start, start + block.size, *block.span
 
 
 class Occupied:
@@ -20,11 +25,19 @@ class Occupied:
     @staticmethod
     def of(at: Mapping[Block, int]) -> Occupied:
         """What a placement occupies."""
-        return Occupied((start, start + b.size, *b.span) for b, start in at.items())
+        return Occupied(interval(b, start) for b, start in at.items())
+
+    def replaced(self, old: Interval, new: Interval) -> Occupied:
+        """The same with another interval in the place of one of these."""
+        other = Occupied()
+        other.intervals = self.intervals.copy()
+        del other.intervals[bisect_left(other.intervals, old)]
+        insort(other.intervals, new)
+        return other
 
     def add(self, block: Block, start: int) -> None:
         """A block is placed."""
-        insort(self.intervals, (start, start + block.size, *block.span))
+        insort(self.intervals, interval(block, start))
 
     def lowest(self, block: Block) -> int:
         """The lowest address where a block overlaps none that is alive with it."""

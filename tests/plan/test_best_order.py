@@ -19,7 +19,7 @@ from trainlet.planning.order import best_order, constraint
 from trainlet.planning.order.best_order import find_order
 from trainlet.planning.order.cut import bound_of_every_order
 from trainlet.planning.order.schedule import before, schedule
-from trainlet.planning.order.steps import steps_of
+from trainlet.planning.order.steps import Steps, steps_of
 from trainlet.planning.order.stretch import Answer, search, stretch_of
 from trainlet.planning.packing import constraint_place
 from zoo import NETWORKS
@@ -207,3 +207,17 @@ def test_the_report_tells_the_gap():
     made = tl.compile(case.model, case.x, "last", target="host", schedule="optimal")
     assert made.report.every_order_bytes == made.report.arena_bytes == 416
     assert "416 = 1.000 x what every order needs" in str(made.report)
+
+
+def test_the_search_computes_what_a_step_adds_once(monkeypatch):
+    """Many sets of steps are reached; a step's growth is computed only where it can differ."""
+    steps = steps_of(fork(), schedule(fork()))
+    growth, asked = Steps.growth, []
+    monkeypatch.setattr(Steps, "growth", lambda *given: asked.append(given[1:]) or growth(*given))
+    part = stretch_of(steps, range(len(steps.nodes)), 0, len(steps.nodes))
+    asked.clear()
+    search(steps, part, 1 << 30, states=1000)
+    seen = [(n, run & steps.watched[n]) for n, run in asked]
+    assert seen and len(seen) == len(set(seen))
+    for n, run in asked:
+        assert growth(steps, n, run) == growth(steps, n, run & steps.watched[n])

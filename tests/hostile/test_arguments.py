@@ -115,8 +115,8 @@ def test_an_optimizer_of_torch_is_translated():
         (nn.CrossEntropyLoss(label_smoothing=0.1), tl.Loss("cross_entropy", 0.1)),
         (nn.functional.cross_entropy, "cross_entropy"),
         (
-            nn.CrossEntropyLoss(weight=torch.ones(4)),
-            tl.Loss("cross_entropy", class_weights=[1] * 4),
+            nn.CrossEntropyLoss(weight=torch.ones(3)),
+            tl.Loss("cross_entropy", class_weights=[1] * 3),
         ),
         (nn.CrossEntropyLoss(ignore_index=0), tl.Loss("cross_entropy", ignore_index=0)),
         (nn.MSELoss(), "mse"),

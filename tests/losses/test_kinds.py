@@ -246,3 +246,42 @@ def test_class_weights_of_another_number_of_classes() -> None:
     with pytest.raises(tl.TrainletError, match="2 class weights of 4 classes"):
         loss = tl.Loss("cross_entropy", class_weights=(1.0, 2.0))
         tl.compile(model, x, "last", target="host", loss=loss)
+
+
+SOFT = torch.softmax(GOAL, 1)
+WRITTEN: dict[str, tuple[Tensor, Callable[[Tensor, Tensor], Tensor]]] = {
+    "labels": (LABELS, lambda z, y: F.cross_entropy(z, y, label_smoothing=0.1)),
+    "an ignored class": (LABELS, lambda z, y: F.cross_entropy(z, y, ignore_index=3)),
+    "weights": (LABELS, lambda z, y: F.nll_loss(z.log_softmax(1), y, torch.tensor(WEIGHTS))),
+    "soft labels": (SOFT, lambda z, y: F.cross_entropy(z, y, label_smoothing=0.2)),
+    "huber": (GOAL, lambda z, y: F.huber_loss(z, y, delta=0.3) + F.l1_loss(z, y)),
+    "both": (LABELS, lambda z, y: F.cross_entropy(z, y) * 0.5 + z.square().mean()),
+}
+
+
+class Written(nn.Module):
+    def __init__(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.fc, self.loss = nn.Linear(6, 4), loss
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.loss(self.fc(x), y)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_torch_s_losses_in_forward(name: str) -> None:
+    torch.manual_seed(0)
+    y, loss = WRITTEN[name]
+    model, x = Written(loss), torch.randn(3, 6)
+    program = tl.compile(model, (x, y), "full", target="host", loss="output")
+    names = {"fc.weight": 1.0, "fc.bias": 1.0}
+    check_step(program, (x, y), {}, *first_step(model, names, lambda: model(x, y)))
+    if name != "soft labels":  # functions of elements are compared in their own tests
+        check_bits(program, (x, y), {})
+
+
+def test_labels_in_forward_are_checked() -> None:
+    model, x = Written(WRITTEN["labels"][1]), torch.randn(3, 6)
+    program = tl.compile(model, (x, LABELS), "full", target="host", loss="output")
+    with pytest.raises(tl.errors.DataError, match="0..3"), program.build("host") as trainer:
+        trainer.step((x, LABELS + 1), {})

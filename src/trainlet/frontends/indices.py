@@ -1,4 +1,4 @@
-"""Inputs of integers: the indices of embeddings."""
+"""Inputs of integers: the indices of embeddings, and the labels of losses."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from trainlet.frontends.source import operator_name
 
 INDICES = (torch.int64, torch.int32)
 """As which types torch has them."""
+LOSSES = ("cross_entropy_loss", "nll_loss_nd", "nll_loss", "nll_loss2d")
+"""Operators whose second argument may be labels."""
 
 
 def index_limit(placeholder: Fx) -> int:
-    """What the indices in an input must be less than: the fewest rows of an embedding that reads
-    it; 0 where none does."""
+    """What the integers in an input must be less than: the fewest rows of an embedding, or classes
+    of a loss, that reads it; 0 where none does."""
     if placeholder.meta["val"].dtype not in INDICES:
         return 0
     rows, seen = [], set()
@@ -24,6 +26,8 @@ def index_limit(placeholder: Fx) -> int:
         for user in fx.users:
             if operator_name(user) == "embedding" and fx in user.args[1:]:
                 rows.append(user.args[0].meta["val"].shape[0])  # type: ignore[union-attr]
+            elif operator_name(user) in LOSSES and fx in user.args[1:2]:
+                rows.append(user.args[0].meta["val"].shape[1])  # type: ignore[union-attr]
             elif user not in seen:
                 todo.append(user)
     return min(rows, default=0)

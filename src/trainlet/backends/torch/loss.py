@@ -142,22 +142,28 @@ def _labels(n: Node, label: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Each row's label and weight; of an ignored label the weight is 0."""
     ignored = label == n.attrs["ignored"]
     own = torch.where(ignored, 0, label).long()
-    label, weights = aligned(own, weights)
-    return own, torch.where(ignored, 0.0, weights.gather(1, label))
+    own, weights, ignored = _for_each(own, weights, ignored)
+    return own, torch.where(ignored, 0.0, weights.gather(1, own))
+
+
+def _for_each(*tensors: Tensor) -> list[Tensor]:
+    """All with as many experiments as the largest."""
+    experiments = max(map(len, tensors))
+    return [t.expand(experiments, *t.shape[1:]) for t in tensors]
 
 
 @lowering("nll")
 def nll(n: Node, z: Tensor, label: Tensor, weights: Tensor) -> Tensor:
-    z, label, weights = aligned(z, label, weights)
     own, weight = _labels(n, label, weights)
+    z, own, weight = _for_each(z, own, weight)
     chosen = z.gather(2, own[..., None])[..., 0]
     return (_total(-(weight * chosen)) / _total(weight)).reshape(-1)
 
 
 @lowering("nll_dz")
 def nll_dz(n: Node, z: Tensor, label: Tensor, weights: Tensor, *_: Tensor) -> Tensor:
-    z, label, weights = aligned(z, label, weights)
     own, weight = _labels(n, label, weights)
+    z, own, weight = _for_each(z, own, weight)
     slope = -weight / _total(weight)[..., None]
     return torch.zeros_like(z).scatter_(2, own[..., None], slope[..., None])
 

@@ -37,7 +37,9 @@ def check_torch(
 ) -> bool:
     """False where rounding decides on which side of a kink an element lies: nobody is right; and
     where torch has no gradients, since something it needs was overwritten in place."""
-    trained = tl.train(graph, scheme, loss=loss_of(options), stop_after="split").step
+    trained = tl.train(
+        graph, scheme, loss=loss_of(options, lesson.classes), stop_after="split"
+    ).step
     values = float64_values(trained, lesson)
     if any(
         (np.abs(values[n.inputs[0]] - kink) < AT_A_KINK).any()

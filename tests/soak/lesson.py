@@ -15,7 +15,7 @@ from soak.options import Options
 from trainlet.ops.objective import Losses
 
 DECAY = 0.3
-LABELS = ("cross_entropy", "smoothed", "two", "l2", "proximal")
+LABELS = ("cross_entropy", "smoothed", "two", "l2", "proximal", "weights")
 """Losses whose first target is of labels."""
 
 
@@ -27,7 +27,10 @@ def torch_loss(options: Options, z: Tensor, y: Mapping[str, Tensor]) -> Tensor:
     if options.loss == "distillation":
         own, wanted = F.log_softmax(z / 3, 1), F.log_softmax(target / 3, 1)
         return 9 * F.kl_div(own, wanted, reduction="batchmean", log_target=True)
+    if options.loss == "weights":
+        return F.cross_entropy(z, target, _weights(z.shape[1]).to(z.dtype), ignore_index=0)
     plain = {
+        "huber": lambda z, y: F.huber_loss(z, y, delta=0.3),
         "mse": F.mse_loss,
         "bce": F.binary_cross_entropy,
         "bce_with_logits": F.binary_cross_entropy_with_logits,
@@ -36,6 +39,11 @@ def torch_loss(options: Options, z: Tensor, y: Mapping[str, Tensor]) -> Tensor:
         return plain[options.loss](z, target)
     smoothing = 0.1 if options.loss == "smoothed" else 0.0
     return F.cross_entropy(z, target, label_smoothing=smoothing)
+
+
+def _weights(classes: int) -> Tensor:
+    """Of the classes; the first is ignored."""
+    return torch.linspace(0.5, 2, classes)
 
 
 def torch_penalty(options: Options, learns: Sequence[tuple[Tensor, Tensor]]) -> Tensor | float:
@@ -60,6 +68,7 @@ class Lesson:
     model: nn.Module
     inputs: tuple[tuple[Tensor, ...], ...]
     targets: tuple[Mapping[str, Tensor], ...]
+    classes: int
 
     @property
     def examples(self) -> tuple[Tensor, ...]:
@@ -82,20 +91,26 @@ def draw_lesson(
     with torch.no_grad():
         batch, classes = model(*inputs[0]).shape
     if options.loss in LABELS:
+        least = int(options.loss == "weights" and classes > 1)  # a label that is not ignored
         targets = [torch.randint(classes, (batch,), generator=random) for _ in inputs]
+        for target in targets:
+            target[0] = max(int(target[0]), least)
     else:
         targets = [torch.rand((batch, classes), generator=random) for _ in inputs]
     named = [{"target": target} for target in targets]
     if options.loss == "two":
         named = [y | {"goal": torch.rand((batch, classes), generator=random)} for y in named]
-    return Lesson(model, tuple(inputs), tuple(named))
+    return Lesson(model, tuple(inputs), tuple(named), classes)
 
 
-def loss_of(options: Options) -> Losses:
+def loss_of(options: Options, classes: int) -> Losses:
+    weights = tuple(_weights(classes).tolist())
     made: dict[str, Losses] = {
         "smoothed": tl.Loss("cross_entropy", 0.1),
         "two": [tl.Loss("cross_entropy", weight=0.5), tl.Loss("mse", weight=2.0, target="goal")],
         "distillation": tl.Loss("distillation", temperature=3.0),
+        "huber": tl.Loss("huber", delta=0.3),
+        "weights": tl.Loss("cross_entropy", class_weights=weights, ignore_index=0),
         "l2": ["cross_entropy", tl.L2(DECAY)],
         "proximal": ["cross_entropy", tl.Proximal(DECAY)],
     }

@@ -9,7 +9,7 @@ PRESETS = ("full", "bias", "last", "norm")
 SHARES = (1.0, 1.0, 1.0, 0.7, 0.5, 0.25, 0.1)
 LOSSES = (
     "cross_entropy", "cross_entropy", "smoothed", "mse", "bce_with_logits", "two", "distillation",
-    "l2", "proximal",
+    "l2", "proximal", "huber", "weights",
 )  # fmt: skip
 OF_FLOATS = ("l2", "proximal")
 """Penalties take no parameters that are trained as integers."""

@@ -90,7 +90,7 @@ def _compile(
         lesson.examples if isinstance(model, torch.nn.Module) else None,
         scheme,
         target=target,
-        loss=loss_of(options),
+        loss=loss_of(options, lesson.classes),
         optimizer=OPTIMIZERS[options.optimizer][0],
         accumulate=options.accumulate,
         tile=options.tile,

@@ -32,7 +32,7 @@ OF_ELEMENTS: dict[str, Function] = {
     "abs": torch.abs,
     "sqrt": lambda x: torch.sqrt(x * x + 0.1),
     "rsqrt": lambda x: (x * x + 0.1).rsqrt(),
-    "exp": torch.exp,
+    "exp": lambda x: torch.exp(x) + torch.expm1(x),
     "log": lambda x: torch.log(x * x + 0.1) + torch.log2(x * x + 0.1),
     "powers": lambda x: x**2 + x**3 + x**5 + (x * x + 0.1) ** -0.75 + x**4 + 2**x,
     "reciprocal": lambda x: torch.reciprocal(x * x + 0.5) + 1 / (x * x + 0.5),

@@ -35,10 +35,17 @@ class Proposal:
 Kind = Callable[[Random, Value, list[Value]], Proposal]
 ACTIVATIONS = """nn.ReLU() nn.ReLU6() nn.Hardswish() nn.Hardsigmoid() nn.Sigmoid() nn.Tanh()
     nn.SiLU() nn.GELU() nn.GELU(approximate='tanh') nn.ReLU(inplace=True)
-    nn.Hardtanh(0.0,6.0) nn.LeakyReLU(0.1)""".split()
+    nn.Hardtanh(0.0,6.0) nn.LeakyReLU(0.1) nn.ELU() nn.SELU() nn.CELU(0.7) nn.Softplus()
+    nn.Mish() nn.PReLU() nn.Softsign() nn.LogSigmoid() nn.Hardshrink(0.3) nn.Softshrink(0.2)
+    nn.Tanhshrink() nn.Threshold(0.1,-0.2)""".split()
 FUNCTIONS = """F.relu({x}) F.relu6({x}) F.hardswish({x}) F.hardsigmoid({x}) F.silu({x}) F.gelu({x})
     torch.tanh({x}) torch.sigmoid({x}) {x}.clamp(0,6) {x}.clamp(min=0) F.hardtanh({x},-0.5,0.75)
-    {x}.clamp(-0.4,0.9) {x}.clamp_min(0.0) F.leaky_relu({x})""".split()
+    {x}.clamp(-0.4,0.9) {x}.clamp_min(0.0) F.leaky_relu({x}) F.elu({x},0.5) F.softplus({x},2.0)
+    F.mish({x}) torch.sqrt({x}*{x}+1) torch.rsqrt({x}*{x}+0.5) torch.exp(0.3*torch.tanh({x}))
+    torch.log({x}*{x}+0.5) {x}.abs() {x}**2 torch.tanh({x})**3 ({x}.abs()+0.3)**0.7
+    torch.reciprocal({x}*{x}+1) {x}/({x}*{x}+1) torch.maximum({x},{x}*0.5)
+    torch.minimum({x},-0.3*{x}) torch.where({x}>0,{x},0.1*{x}) {x}.masked_fill({x}<-0.5,0.2)
+    torch.sin({x}) torch.cos(2*{x}) torch.erf({x})""".split()
 
 
 def module(part: str) -> Proposal:
@@ -328,7 +335,25 @@ def moved(rng: Random, x: Value, others: list[Value]) -> Proposal:
 def reduced(rng: Random, x: Value, others: list[Value]) -> Proposal:
     axes = sorted(rng.sample(range(1, x.rank), rng.randint(1, x.rank - 1)))
     keep = rng.choice(["", ", keepdim=True"])
-    return Proposal(f"{{x}}.mean({axes if len(axes) > 1 else axes[0]}{keep})")
+    how = rng.choice(["mean", "mean", "sum", "amax", "amin", "var", "std", "logsumexp", "norm"])
+    dims = axes if len(axes) > 1 else axes[0]
+    if how == "norm":
+        return Proposal(f"{{x}}.norm({rng.choice([1, 2, 2])}, {dims}{keep})")
+    return Proposal(f"{{x}}.{how}({dims}{keep})")
+
+
+def normalized(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    axis = rng.randint(1, x.rank - 1)
+    centred = "({x} - {x}.mean(-1, True)) / ({x}.var(-1, correction=0, keepdim=True) + 1e-3).sqrt()"
+    ways = [
+        f"F.normalize({{x}}, dim={axis})",
+        f"{{x}}.log_softmax({axis})",
+        f"F.rms_norm({{x}}, ({x.shape[-1]},))",
+        centred,
+    ]
+    if x.rank > 2:
+        ways += ["F.instance_norm({x})", "F.local_response_norm({x}, 2)"]
+    return Proposal(rng.choice(ways))
 
 
 def softmax(rng: Random, x: Value, others: list[Value]) -> Proposal:
@@ -338,10 +363,9 @@ def softmax(rng: Random, x: Value, others: list[Value]) -> Proposal:
 def strange(rng: Random, x: Value, others: list[Value]) -> Proposal:
     """What may be refused, and must not be something else."""
     return Proposal(rng.choice([
-        "{x}.detach() + {x}", "torch.exp({x} * 0.1)", "{x}.sum(1, keepdim=True) * 0.1",
-        "{x}.abs()", "F.dropout({x}, 0.5)", "F.elu({x})",
-        "torch.where({x} > 0, {x}, 0.1 * {x})", "{x}.amax(1, keepdim=True)", "{x} ** 2",
-        "torch.sqrt({x} * {x} + 1)", "torch.maximum({x}, {x} * 0.5)",
+        "{x}.detach() + {x}", "F.dropout({x}, 0.5)", "{x}.cumsum(1) * 0.3", "F.glu({x}, -1)",
+        "torch.lerp({x}, 2 * {x}, 0.3)", "{x}.median(1)[0]", "{x}.max(1, keepdim=True)[0]",
+        "torch.atan({x})", "{x} * ({x} > {x}.mean()).float()",
     ]))  # fmt: skip
 
 
@@ -366,7 +390,7 @@ def cell(rng: Random, x: Value, others: list[Value]) -> Proposal:
 
 
 COMMON = {arithmetic: 2, activation: 4, joined: 4, part_of: 3, moved: 3, times_parameter: 2,
-          in_place: 1, softmax: 1, reordered: 2}  # fmt: skip
+          in_place: 1, softmax: 1, normalized: 1, reordered: 2}  # fmt: skip
 OF_MAPS = {block: 5, convolution: 4, residual: 4, map_norm: 2, pool: 3, adaptive: 1, gate: 1,
            larger: 2}  # fmt: skip
 OF_TOKENS = {linear: 4, layer_norm: 3, attention: 2, scaled_dot: 2, matrix: 2, twice: 1, reduced: 1,

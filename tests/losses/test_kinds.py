@@ -171,7 +171,7 @@ METRIC: dict[str, tuple[type[Embedding], tl.Loss, object, Callable[..., Tensor]]
         Two,
         tl.Loss("cosine_embedding", output=("0", "1"), margin=0.1),
         SIGN,
-        lambda made: F.cosine_embedding_loss(*made, SIGN, margin=0.1),
+        lambda made: F.cosine_embedding_loss(made[0], made[1], SIGN, margin=0.1),
     ),
 }
 

@@ -119,7 +119,7 @@ def test_a_prepared_graph_keeps_all_outputs() -> None:
     model, x = network(InTuple)
     graph = tl.prepare(model, x)
     assert list(tl.forward(graph, x)) == ["0", "1"]
-    for loss, count in ((tl.Loss("mse", output="1"), 1), (both(InTuple), 2)):
+    for loss, count in ((tl.Loss("mse", output=1), 1), (both(InTuple), 2)):
         assert len(tl.plan(tl.train(graph, "full", loss=loss), "host").outputs) == count
 
 

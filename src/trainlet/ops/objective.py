@@ -38,8 +38,8 @@ class Loss:
                      output itself is the loss, which the model computes of its inputs
     label_smoothing: of cross-entropy
     weight:          what the loss, and so its gradient, is multiplied by in the step's loss
-    output:          the name of the network's output, or a tuple of names for a loss of several;
-                     None for `logits`, or else the first
+    output:          the name of the network's output, an index of a tuple, or a tuple of them for a
+                     loss of several; None for `logits`, or else the first
     target:          the name of the target; losses of one name read one target
     temperature:     of distillation
     class_weights:   of cross-entropy and nll, a number for each class
@@ -54,7 +54,7 @@ class Loss:
     label_smoothing: float = 0.0
     _: KW_ONLY
     weight: float = 1.0
-    output: str | tuple[str, ...] | None = None
+    output: str | int | tuple[str | int, ...] | None = None
     target: str = TARGET
     temperature: float = 1.0
     class_weights: tuple[float, ...] | None = None
@@ -98,8 +98,10 @@ class Loss:
             raise TrainletError(f"{option} goes with the loss {goes} alone")
 
     def _check_names(self) -> None:
-        if isinstance(self.output, list):
-            object.__setattr__(self, "output", tuple(self.output))
+        given: Any = self.output
+        several = isinstance(given, (tuple, list))
+        named = tuple(_name(one) for one in given) if several else _name(given)
+        object.__setattr__(self, "output", named)
         names = self.output if isinstance(self.output, tuple) else (self.output,)
         for name in names:
             if name is not None and not (isinstance(name, str) and name):
@@ -122,6 +124,12 @@ class Loss:
         return self.kind.target is not alone
 
 
+def _name(output: Any) -> Any:
+    """An index as the name that it is."""
+    whole_number = isinstance(output, int) and not isinstance(output, bool)
+    return str(output) if whole_number else output
+
+
 Term = Loss | Penalty | str
 Losses = Term | Sequence[Term]
 """What a user gives as a loss: one term, or several whose sum is minimised."""
@@ -139,7 +147,8 @@ def chosen_outputs(loss: Loss, outputs: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the outputs that a loss reads; raises TrainletError for an unknown one."""
     if loss.output is None:
         return (LOGITS if LOGITS in outputs else next(iter(outputs)),)
-    names = loss.output if isinstance(loss.output, tuple) else (loss.output,)
+    given = loss.output if isinstance(loss.output, tuple) else (loss.output,)
+    names = tuple(map(str, given))
     for name in names:
         if name not in outputs:
             known = ", ".join(map(repr, outputs)) + closest(name, outputs)

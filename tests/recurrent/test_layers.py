@@ -171,3 +171,26 @@ def test_a_loop_over_a_cell(cell):
     x, y = batch(nn.RNN(3, 4), 4, 2)
     for scheme in ("full", "bias"):
         check_step(model, compiled(model, x, scheme), x, y, built=scheme == "full")
+
+
+class Everything(nn.Module):
+    """Outputs, last outputs and last cell states at once, of a stack that is read twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.again = nn.LSTM(3, 4), nn.GRU(4, 4, bidirectional=True)
+        self.fc = nn.Linear(4, 5)
+
+    def forward(self, x):
+        y, (h, c) = self.layer(x)
+        z, last = self.again(y * y, h.expand(2, -1, -1))
+        return self.fc(y.mean(0) + y[2] + h[-1] + c[0] + z[1:4].mean(0)[:, :4] + last.sum(0))
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_all_that_a_layer_returns(rows):
+    torch.manual_seed(0)
+    model = Everything().eval()
+    x, y = batch(model.layer, 5, rows)
+    for scheme in ("full", "last"):
+        check_step(model, compiled(model, x, scheme), x, y, built=True)

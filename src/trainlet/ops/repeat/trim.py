@@ -26,8 +26,8 @@ class Trimmed:
 def trimmed(n: Node, read: Iterable[tuple[int, int]]) -> Trimmed:
     """read: first element and number of elements of each part of the result that is read."""
     loop = Loop.of(n.attrs)
-    parts = {start: (*_result(loop, start), size) for start, size in read}
-    stacked, lone, each = _kept(loop, parts.values())
+    parts = [(start, *_result(loop, start), size) for start, size in read]
+    stacked, lone, each = _kept(loop, [(key, shift, size) for _, key, shift, size in parts])
     values = loop.values
     states = _needed(loop, (*stacked, *lone), [values[loop.body.each[k]] for k in each])
     roots = [values[loop.body.after[k]] for k in states]
@@ -58,7 +58,7 @@ def trimmed(n: Node, read: Iterable[tuple[int, int]]) -> Trimmed:
     key |= {(LAST, k): (LAST, number[k]) for k in lone}
     key |= {(EACH, k): (EACH, place) for place, k in enumerate(each)}
     start = {}
-    for old, ((kind, k), shift, _) in parts.items():
+    for old, (kind, k), shift, _ in parts:
         size = values[k].type.size
         if kind == STATES and k in lone:
             kind, shift = LAST, shift - loop.final * size

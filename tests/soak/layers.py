@@ -377,7 +377,13 @@ def recurrent(rng: Random, x: Value, others: list[Value]) -> Proposal:
     if layer == "RNN":
         options += rng.choice(["", ", nonlinearity='relu'"])
     made = module(f"nn.{layer}({x.shape[-1]}, {rng.randint(1, 6)}{options})")
-    return Proposal(f"{made.text}[0]", made.part)
+    if "batch_first" not in options:
+        return Proposal(f"{made.text}[0]", made.part)
+    state = "[1][0]" if layer == "LSTM" else "[1]"
+    how = rng.choice(["{}[0]"] * 3 + ["{}" + state + ".transpose(0, 1)"] + [
+        "(lambda r: r[0].mean(1, keepdim=True)[:, :, :1] + r" + state + ".transpose(0, 1))({})"
+    ])  # fmt: skip
+    return Proposal(how.format(made.text), made.part)
 
 
 def cell(rng: Random, x: Value, others: list[Value]) -> Proposal:

@@ -42,3 +42,22 @@ def test_trains_between_integers(layer):
     torch.testing.assert_close(torch.tensor(logits), model(x).detach(), rtol=0, atol=0.05)
     assert losses[-1] < losses[0]
     assert losses[0] == pytest.approx(tl.evaluate(program, x.numpy(), y)[0], abs=1e-5)
+
+
+def test_a_batch_that_is_taken_for_time_has_one_size():
+    """torch.export then writes the size of the batch into the attention that follows."""
+
+    class Attends(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.fc = nn.LSTM(9, 4), nn.Linear(12, 5)
+            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.layer(x)[0]
+            return self.fc((y + self.attention(y, y, y, need_weights=False)[0]).flatten(1))
+
+    x, batches = torch.randn(1, 3, 9), list(torch.randn(3, 1, 3, 9))
+    assert tl.compile(
+        Attends().eval(), x, "bias", target="host", precision="int8", calibration=batches
+    )

@@ -138,6 +138,7 @@ def _exported_for_any_batch(
     try:
         shapes = tuple({0: Dim.AUTO} for _ in inputs)
         program = torch.export.export(model, doubled, dynamic_shapes=shapes)
+        program.module()(*inputs)  # torch may have taken the doubled size for a constant
     except Exception:
         return None
     values = [n.meta["val"] for n in program.graph.nodes if n.op == "placeholder"]

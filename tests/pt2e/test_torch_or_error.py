@@ -153,9 +153,9 @@ def test_parameters_of_other_types_are_refused(dtype):
 
 def test_an_operator_that_errs_is_named(monkeypatch):
     """Both in floats and in integers."""
-    add = quantized_importer._INTEGER_OPERATORS["add"]
+    add = quantized_importer.INTEGER_OPERATORS["add"]
     monkeypatch.setitem(
-        quantized_importer._INTEGER_OPERATORS, "add", lambda at, op, a, b: add(at, op, a, a)
+        quantized_importer.INTEGER_OPERATORS, "add", lambda at, op, a, b: add(at, op, a, a)
     )
     model, x = Between(lambda h: h + h.relu()), torch.randn(2, 6)
     refused(model, r"add \(module.*in int8 differs from torch by \d+")

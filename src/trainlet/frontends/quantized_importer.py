@@ -68,11 +68,11 @@ class QuantizedImporter(Importer):
     def build(self, op: str, *inputs: Node, **attrs: Any) -> Node:
         if inputs[0].type.dtype != "int8" or op == "detach":
             return super().build(op, *inputs, **attrs)
-        if op not in _INTEGER_OPERATORS:
+        if op not in INTEGER_OPERATORS:
             raise UnsupportedError(
-                f"{op} is not supported in int8; supported: {', '.join(sorted(_INTEGER_OPERATORS))}"
+                f"{op} is not supported in int8; supported: {', '.join(sorted(INTEGER_OPERATORS))}"
             )
-        return _INTEGER_OPERATORS[op](self, op, *inputs, **attrs)
+        return INTEGER_OPERATORS[op](self, op, *inputs, **attrs)
 
     def node(self, op: str, *inputs: Node, **attrs: Any) -> Node:
         """A node of this very op, not of its int8 form."""
@@ -262,7 +262,7 @@ def _leaky_relu(at: QuantizedImporter, op: str, x: Node, slope: float) -> Node:
     return at.node("leaky_relu_i8", x, slope=slope, source=affine(x), **at.goal().attrs)
 
 
-_INTEGER_OPERATORS: dict[str, Callable[..., Node]] = {
+INTEGER_OPERATORS: dict[str, Callable[..., Node]] = {
     **dict.fromkeys(("conv2d", "conv_transpose", "depthwise", "linear"), _layer),
     **dict.fromkeys(("add", "mul"), _binary),
     **dict.fromkeys(("gather", "permute", "resample", "reshape", "slice"), _move),

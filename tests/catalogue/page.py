@@ -1,0 +1,117 @@
+"""Writes docs/operators.md from the records: `python -m catalogue.page > docs/operators.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import trainlet.ops
+from trainlet.frontends.quantized_importer import INTEGER_OPERATORS
+from trainlet.frontends.tflite.table import TABLE
+from trainlet.ops.objective import LOSSES
+from trainlet.ops.op import OPS, Op, build, leaf
+
+KERNELS = Path(trainlet.ops.__file__).parent / "kernels"
+INTEGER_NAMES = {
+    "sum_to": "mean_i8",
+    "broadcast_to": "concat_i8",
+    "spread": "pad_i8",
+    **dict.fromkeys(("relu", "relu6", "clip"), "requantize_i8"),
+}
+"""Where the int8 form of an operator has another name."""
+
+HEAD = """# Operators
+
+`PYTHONPATH=src:tests python -m catalogue.page` writes this page from the records of the operators
+(`trainlet.ops`) and from the tables of the front ends. A test fails where the page is old.
+
+## The operators of a network
+
+PyTorch's operators become these when a network is imported. An operator of PyTorch that is not in
+the import table is decomposed by PyTorch into others, where PyTorch can. Each operator has a
+forward kernel in float32.
+
+- **Gradient**: whether the backward pass goes through the operator in float32.
+- **int8**: what computes the operator between int8 maps. "integers": an int8 kernel. "table": a
+  lookup table of 256 bytes, for maps of at least 256 elements; smaller maps are computed in
+  float32. "same": the bytes stay as they are. "float32": the map is converted to float32 and
+  back. A clamp is part of the layer before it, where there is one.
+- **Integer gradient**: whether the backward pass of the int8 operator stays in integers. Without
+  it, the gradient of this operator is computed in float32.
+- **Cortex-M, Helium**: forward and backward operators with a kernel for the DSP instructions of
+  Cortex-M4, M7 and M33, or for the vector unit of Cortex-M55. All others use the portable kernel.
+
+| operator | gradient | int8 | integer gradient | Cortex-M | Helium |
+|---|---|---|---|---|---|
+"""
+
+LITE = """
+## TensorFlow Lite
+
+These operators are read from a .tflite file, in float32 and in int8 where they have both: {known}.
+
+## ONNX
+
+There is no ONNX import yet.
+"""
+
+
+def page() -> str:
+    """The text of docs/operators.md."""
+    operators = sorted(forward_operators(), key=lambda op: op.name)
+    rows = "\n".join(f"| {' | '.join(cells(op))} |" for op in operators)
+    return f"{HEAD}{rows}\n{LITE.format(known=', '.join(f'`{n}`' for n in sorted(TABLE)))}"
+
+
+def forward_operators() -> Iterator[Op]:
+    """The operators that an imported float32 network can contain."""
+    for op in OPS.values():
+        floats = all(t.dtype != "int8" for sample in op.samples for t in sample.types)
+        if (op.vjp or op.detaches) and floats and op.name not in LOSSES:
+            yield op
+
+
+def cells(op: Op) -> tuple[str, ...]:
+    form, integer = integer_form(op)
+    names = [op.name, *([integer.name] if integer else [])]
+    return (
+        f"`{op.name}`",
+        "yes" if differentiable(op) else "none",
+        form,
+        "yes" if integer and integer.vjp_bfp else "",
+        *(kernels(folder, names) for folder in ("cortex_m", "helium")),
+    )
+
+
+def differentiable(op: Op) -> bool:
+    """Whether a sample has the gradient of an input."""
+    if op.vjp is None:
+        return False
+    for sample in op.samples:
+        inputs = [leaf("input", f"x{k}", t) for k, t in enumerate(sample.types)]
+        node = build(op.name, *inputs, **sample.attrs)
+        if any(op.vjp(node, leaf("input", "gradient", node.type))):
+            return True
+    return False
+
+
+def integer_form(op: Op) -> tuple[str, Op | None]:
+    """What becomes of an operator between int8 maps, and the record of the int8 kernel."""
+    integer = OPS.get(INTEGER_NAMES.get(op.name, f"{op.name}_i8"))
+    if integer:
+        return "integers", integer
+    if op.name in INTEGER_OPERATORS:
+        return "same", op
+    one_operand = all(len(sample.types) == 1 for sample in op.samples)
+    return ("table" if op.element and one_operand else "float32"), None
+
+
+def kernels(folder: str, names: list[str]) -> str:
+    """Operators with a kernel in a folder: those named, their gradients and updates."""
+    stems = sorted(path.stem for path in (KERNELS / folder).glob("*.c"))
+    own = [s for s in stems if any(s == n or s.startswith(f"{n}_") for n in names)]
+    return ", ".join(f"`{s}`" for s in own)
+
+
+if __name__ == "__main__":
+    print(page(), end="")

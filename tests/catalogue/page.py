@@ -15,7 +15,7 @@ KERNELS = Path(trainlet.ops.__file__).parent / "kernels"
 INTEGER_NAMES = {
     "sum_to": "mean_i8",
     "broadcast_to": "concat_i8",
-    "spread": "pad_i8",
+    "pad_strided": "pad_i8",
     **dict.fromkeys(("relu", "relu6", "clip"), "requantize_i8"),
 }
 """Where the int8 form of an operator has another name."""

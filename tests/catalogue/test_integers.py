@@ -33,7 +33,9 @@ def _mean(n):
 def _pad(n):
     x = float_leaf(n.inputs[0])
     for axis, (before, after) in enumerate(n.attrs["padding"]):
-        x = build("spread", x, axis=axis, start=before, size=before + x.type.shape[axis] + after)
+        x = build(
+            "pad_strided", x, axis=axis, start=before, size=before + x.type.shape[axis] + after
+        )
     return x
 
 

@@ -28,7 +28,7 @@ CONV = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1)}
         ("reshape", [float32(2, 3)], {"shape": (4,)}),
         ("permute", [float32(2, 3)], {"permutation": (0, 0)}),
         ("slice", [float32(2, 3)], {"axis": 1, "start": 2, "stop": 4}),
-        ("spread", [float32(2, 3)], {"axis": 1, "start": 2, "size": 4}),
+        ("pad_strided", [float32(2, 3)], {"axis": 1, "start": 2, "size": 4}),
         ("concat", [float32(2, 3), float32(3, 2)], {"axis": 0}),
         ("cross_entropy", [float32(2, 3), typed("int32", 3)], {}),
         ("mse", [float32(2, 3), float32(3)], {}),

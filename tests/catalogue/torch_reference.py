@@ -89,7 +89,7 @@ def _normalize(x: Tensor, view: tuple[int, int, int, int], eps: float) -> Tensor
     return F.group_norm(first, groups, eps=eps).mT.reshape(x.shape)
 
 
-def _spread(g: Tensor, axis: int, start: int, size: int, step: int = 1) -> Tensor:
+def _pad_strided(g: Tensor, axis: int, start: int, size: int, step: int = 1) -> Tensor:
     shape = list(g.shape)
     shape[axis] = size
     end = start + (g.shape[axis] - 1) * step + 1
@@ -258,7 +258,7 @@ REFERENCE: dict[str, Callable[..., Tensor]] = {
     "silu": F.silu,
     "slice": _slice,
     "softmax": lambda x: F.softmax(x, -1),
-    "spread": _spread,
+    "pad_strided": _pad_strided,
     "sub": torch.sub,
     "sum_to": lambda x, before=0, *, shape, factor=1.0: before + x.sum_to_size(shape) * factor,
     "tanh": torch.tanh,

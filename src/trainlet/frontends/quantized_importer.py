@@ -270,7 +270,7 @@ INTEGER_OPERATORS: dict[str, Callable[..., Node]] = {
     "avg_pool": _avg_pool,
     "max_pool": _max_pool,
     "sum_to": _mean,
-    "spread": _pad,
+    "pad_strided": _pad,
     "concat": _concat,
     "clamp": _clamp,
     "leaky_relu": _leaky_relu,

@@ -178,7 +178,7 @@ def _window(rank: int, axis: int, *bounds: int) -> tuple[slice, ...]:
 def _vjp_slice(n: Node, g: Node) -> list[Thunk | None]:
     size = n.inputs[0].type.shape[n.attrs["axis"]]
     attrs = {"axis": n.attrs["axis"], "start": n.attrs["start"], "step": n.attrs.get("step", 1)}
-    return [lambda: build("spread", g, size=size, label=n.name, **attrs)]
+    return [lambda: build("pad_strided", g, size=size, label=n.name, **attrs)]
 
 
 def _slice_literals(whole: TensorType, part: TensorType, n: Node) -> tuple[Literal, ...]:
@@ -224,7 +224,9 @@ def leading(x: Node, ratio: float) -> Node:
     return build("slice", x, axis=x.type.rank - 1, start=0, stop=stop, label=x.name)
 
 
-def _infer_spread(g: TensorType, axis: int, start: int, size: int, step: int = 1) -> TensorType:
+def _infer_pad_strided(
+    g: TensorType, axis: int, start: int, size: int, step: int = 1
+) -> TensorType:
     shape = list(g.shape)
     last = start + (shape[axis] - 1) * step
     require(0 <= start and last < size, f"{g} from {start} by {step} does not fit {size}")
@@ -232,7 +234,7 @@ def _infer_spread(g: TensorType, axis: int, start: int, size: int, step: int = 1
     return g.with_shape(tuple(shape))
 
 
-def _eval_spread(g: np.ndarray, axis: int, start: int, size: int, step: int = 1) -> np.ndarray:
+def _eval_pad_strided(g: np.ndarray, axis: int, start: int, size: int, step: int = 1) -> np.ndarray:
     shape = list(g.shape)
     shape[axis] = size
     x = np.zeros(shape, g.dtype)
@@ -240,7 +242,7 @@ def _eval_spread(g: np.ndarray, axis: int, start: int, size: int, step: int = 1)
     return x
 
 
-def _vjp_spread(n: Node, g: Node) -> list[Thunk | None]:
+def _vjp_pad_strided(n: Node, g: Node) -> list[Thunk | None]:
     axis, start, step = n.attrs["axis"], n.attrs["start"], n.attrs.get("step", 1)
     stop = start + (n.inputs[0].type.shape[axis] - 1) * step + 1
     return [lambda: build("slice", g, axis=axis, start=start, stop=stop, step=step, label=n.name)]
@@ -248,10 +250,10 @@ def _vjp_spread(n: Node, g: Node) -> list[Thunk | None]:
 
 register(
     Op(
-        "spread",
-        infer=_infer_spread,
-        eval=_eval_spread,
-        vjp=_vjp_spread,
+        "pad_strided",
+        infer=_infer_pad_strided,
+        eval=_eval_pad_strided,
+        vjp=_vjp_pad_strided,
         call=lambda n: _slice_literals(n.type, n.inputs[0].type, n),
         layout=ALONG_AXIS,
         samples=[

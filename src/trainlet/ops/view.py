@@ -27,7 +27,9 @@ def _vjp(n: Node, g: Node) -> list[Thunk | None]:
 
     def padded() -> Node:
         flat = build("reshape", g, shape=(size,))
-        whole = build("spread", flat, axis=0, start=n.attrs["start"], size=x.size, label=n.name)
+        whole = build(
+            "pad_strided", flat, axis=0, start=n.attrs["start"], size=x.size, label=n.name
+        )
         return whole if whole.type == x else build("reshape", whole, shape=x.shape)
 
     return [padded]

@@ -38,8 +38,8 @@ def slice_(n: Node, x: Tensor, *_: Tensor) -> Tensor:
     return x[_window(n, n.type.rank, n.attrs["stop"])]
 
 
-@lowering("spread", "spread_bfp")
-def spread(n: Node, g: Tensor, *_: Tensor) -> Tensor:
+@lowering("pad_strided", "pad_strided_bfp")
+def pad_strided(n: Node, g: Tensor, *_: Tensor) -> Tensor:
     axis = n.attrs["axis"] % n.type.rank
     stop = n.attrs["start"] + (g.shape[axis + 1] - 1) * n.attrs.get("step", 1) + 1
     x = g.new_zeros((g.shape[0], *n.type.shape))

@@ -87,7 +87,7 @@ def _slice_scatter(
         along = keep.reshape([-1 if k == axis else 1 for k in range(x.type.rank)])
         rest = at.build("mul", x, at.const(along, f"{at.label}.kept"))
         attrs = {"axis": axis, "start": chosen.start, "size": size, "step": step}
-        return at.build("add", rest, at.build("spread", part, **attrs))
+        return at.build("add", rest, at.build("pad_strided", part, **attrs))
     joined = part
     if chosen.start > 0:
         before = at.build("slice", x, axis=axis, start=0, stop=chosen.start, step=1)

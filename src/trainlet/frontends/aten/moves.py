@@ -175,7 +175,7 @@ def _im2col(
     for axis, many in enumerate(padding, x.type.rank - 2):
         if many:
             size = x.type.shape[axis] + 2 * many
-            x = at.build("spread", x, axis=axis, start=many, size=size, step=1)
+            x = at.build("pad_strided", x, axis=axis, start=many, size=size, step=1)
     return moved("im2col")(at, x, kernel, dilation, (0, 0), stride)
 
 

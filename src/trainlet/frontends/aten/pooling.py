@@ -78,7 +78,7 @@ def _framed(at: Importer, x: Node, border: Pads) -> Node:
     for axis, before, after in ((x.type.rank - 2, top, bottom), (x.type.rank - 1, left, right)):
         if before or after:
             size = x.type.shape[axis] + before + after
-            x = at.build("spread", x, axis=axis, start=before, size=size, step=1)
+            x = at.build("pad_strided", x, axis=axis, start=before, size=size, step=1)
     return x
 
 

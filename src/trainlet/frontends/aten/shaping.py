@@ -180,7 +180,7 @@ def _bordered(at: Importer, x: Node, axis: int, before: int, after: int, value: 
         return x
     if not value:
         size = x.type.shape[axis] + before + after
-        return at.build("spread", x, axis=axis, start=before, size=size, step=1)
+        return at.build("pad_strided", x, axis=axis, start=before, size=size, step=1)
     for count, first in ((before, True), (after, False)):
         if count:
             shape = (*x.type.shape[:axis], count, *x.type.shape[axis + 1 :])

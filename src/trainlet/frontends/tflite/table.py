@@ -91,7 +91,7 @@ def _pad(at: Builder, operator: Operator) -> Node:
     for axis, (before, after) in enumerate(padding):
         if before or after:
             size = before + x.type.shape[axis] + after
-            x = at.build("spread", x, axis=axis, start=before, size=size)
+            x = at.build("pad_strided", x, axis=axis, start=before, size=size)
     return x
 
 

@@ -11,7 +11,7 @@ from trainlet.ir.graph import Node
 from trainlet.ops.fused.chain import MAP, VECTOR, FusedOp, chained, kinds, literals
 from trainlet.ops.op import OPS
 
-EIGHTS = {"mul": "vmul.f32", "add": "vadd.f32"}
+FPU_BLOCK_OPS = {"mul": "vmul.f32", "add": "vadd.f32"}
 """The operations that a core with an FPU runs on blocks of eight columns, and the instruction of
 each."""
 MOST_VECTORS = 3
@@ -22,10 +22,10 @@ _TEMPLATES = Environment(loader=PackageLoader("trainlet.ops", "fused"), undefine
                          trim_blocks=True, keep_trailing_newline=True)  # fmt: skip
 
 
-def goes_in_eights(links: Sequence[FusedOp]) -> bool:
+def in_fpu_blocks(links: Sequence[FusedOp]) -> bool:
     """Whether the chain is products and sums of one map with vectors that stay in registers."""
     own = kinds(links)
-    meet = all(op in EIGHTS for op, _, _ in links)
+    meet = all(op in FPU_BLOCK_OPS for op, _, _ in links)
     return meet and own.count(MAP) == 1 and own.count(VECTOR) <= MOST_VECTORS
 
 
@@ -46,9 +46,9 @@ def kernel_source(n: Node) -> str:
     functions = {op: OPS[op].function for op, _, _ in links}
     headers = {"kernel.h", "one_copy.h", *(f"{op}.h" for op in functions if not functions[op])}
     meets = []
-    if goes_in_eights(links):
-        headers.add("eights_f32.h")
-        meets = [f'WITH_{k}("{EIGHTS[op]}")' for k, (op, _, _) in enumerate(links)]
+    if in_fpu_blocks(links):
+        headers.add("fpu_block_f32.h")
+        meets = [f'WITH_{k}("{FPU_BLOCK_OPS[op]}")' for k, (op, _, _) in enumerate(links)]
     return _TEMPLATES.get_template("kernel.c.jinja").render(
         headers=sorted(headers),
         functions=[text() for text in functions.values() if text],
@@ -57,7 +57,7 @@ def kernel_source(n: Node) -> str:
         parameters=fill(", ".join(parameters), 84, subsequent_indent=" " * 12),
         map=f"x{own.index(MAP)}",
         vectors=vectors,
-        eights=(vectors * MOST_VECTORS)[:MOST_VECTORS],
+        operands=(vectors * MOST_VECTORS)[:MOST_VECTORS],
         meets=meets,
         steps=steps,
     )

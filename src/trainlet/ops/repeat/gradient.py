@@ -52,7 +52,7 @@ class _Arriving:
 
     def take_view(self, loop: Loop, term: Node) -> bool:
         """Whether the term is that of one result alone."""
-        if term.op != "spread" or term.attrs.get("step", 1) != 1:
+        if term.op != "pad_strided" or term.attrs.get("step", 1) != 1:
             return False
         flat, start = term.inputs[0], term.attrs["start"]
         for (kind, k), slots in loop.slots.items():
@@ -217,17 +217,17 @@ def _turn(values: Sequence[Node], terms: dict[Node, list[Node]]) -> dict[Node, N
 
 def _joined(terms: Sequence[Node]) -> Node:
     """The sum of the terms; of slices that lie side by side, what they make together."""
-    spreads = sorted((t for t in terms if t.op == "spread"), key=lambda t: t.attrs["start"])
-    if len(spreads) == len(terms) > 1:
-        axis, edge = spreads[0].attrs["axis"], 0
-        for t in spreads:
+    padded = sorted((t for t in terms if t.op == "pad_strided"), key=lambda t: t.attrs["start"])
+    if len(padded) == len(terms) > 1:
+        axis, edge = padded[0].attrs["axis"], 0
+        for t in padded:
             beside = t.attrs["axis"] == axis and t.attrs.get("step", 1) == 1
             if not beside or t.attrs["start"] != edge:
                 break
             edge += t.inputs[0].type.shape[axis]
         else:
-            if edge == spreads[0].type.shape[axis]:
-                parts = [t.inputs[0] for t in spreads]
+            if edge == padded[0].type.shape[axis]:
+                parts = [t.inputs[0] for t in padded]
                 return reduce(lambda a, b: build("concat", a, b, axis=axis), parts)
     return reduce(lambda a, b: build("add", a, b), terms)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ops.fused.chain import MAP, RESULT, VECTOR, FusedOp, is_kind, kinds
-from trainlet.ops.fused.kernel import EIGHTS, goes_in_eights
+from trainlet.ops.fused.kernel import FPU_BLOCK_OPS, in_fpu_blocks
 from trainlet.ops.fused.record import MOST_INPUTS
 from trainlet.ops.op import OPS, build
 
@@ -57,8 +57,8 @@ def _bytes_of_maps(n: Node) -> int:
 
 def _one_loop(links: Sequence[FusedOp]) -> bool:
     """Whether one fused loop is at least as fast as separate loops."""
-    eights = all(op in EIGHTS for op, _, _ in links)
-    return goes_in_eights(links) if eights else len(kinds(links)) <= MOST_INPUTS
+    in_blocks = all(op in FPU_BLOCK_OPS for op, _, _ in links)
+    return in_fpu_blocks(links) if in_blocks else len(kinds(links)) <= MOST_INPUTS
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ static ONE_COPY void add_products(int32_t *sums, const uint32_t *g, const uint32
     int32_t b0 = sums[4], b1 = sums[5], b2 = sums[6], b3 = sums[7];
     const uint32_t *rows = w;
     intptr_t stop = (intptr_t)(g + words);
-    Aside end;
+    SpillSlot end;
     PUT_ASIDE(end, stop);
     do {
       uint32_t s, t, u, v;

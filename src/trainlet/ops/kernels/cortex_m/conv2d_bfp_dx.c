@@ -1,5 +1,5 @@
 #include "bfp.h"
-#include "conv2d_bfp_anyhow.h"
+#include "conv2d_bfp_generic.h"
 #include "kernel.h"
 #include "pointwise_bfp.h"
 /* as the reference kernel; 1x1 two products at a time */
@@ -12,6 +12,6 @@ KERNEL ONE_COPY void k_conv2d_bfp_dx(
   if (KH * KW * SH * SW * G == 1 && OH == H && OW == W && C >= 4)
     (void)pointwise_bfp(dx, g, w, r, shifts, N * H * W, O, C, bytes);
   else
-    (void)conv2d_bfp_anyhow(dx, g, w, r, shifts, N, H, W, C, OH, OW, O, KH, KW, SH, SW, PT, PL, DH,
+    (void)conv2d_bfp_generic(dx, g, w, r, shifts, N, H, W, C, OH, OW, O, KH, KW, SH, SW, PT, PL, DH,
                             DW, G, bytes);
 }

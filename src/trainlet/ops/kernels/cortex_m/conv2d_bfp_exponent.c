@@ -1,5 +1,5 @@
 #include "bfp.h"
-#include "conv2d_bfp_anyhow.h"
+#include "conv2d_bfp_generic.h"
 #include "kernel.h"
 #include "pointwise_bfp.h"
 /* as the reference kernel; 1x1 two products at a time */
@@ -13,7 +13,7 @@ KERNEL ONE_COPY void k_conv2d_bfp_exponent(
   if (KH * KW * SH * SW * G == 1 && OH == H && OW == W && C >= 4)
     top = pointwise_bfp(0, g, w, r, shifts, N * H * W, O, C, bytes);
   else
-    top = conv2d_bfp_anyhow(0, g, w, r, shifts, N, H, W, C, OH, OW, O, KH, KW, SH, SW, PT, PL, DH,
+    top = conv2d_bfp_generic(0, g, w, r, shifts, N, H, W, C, OH, OW, O, KH, KW, SH, SW, PT, PL, DH,
                             DW, G, bytes);
   *out = exponent_of_sum(top, *e, r[O], shifts);
 }

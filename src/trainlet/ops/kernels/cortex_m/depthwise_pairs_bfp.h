@@ -120,7 +120,7 @@ typedef struct { int count, lines, pairs, apart, rows, first; } PhaseWindows;
 INLINED void windows_of(int32_t *sums, const uint32_t *map, const uint32_t *taps,
                         const PhaseWindows *q, int rows) {
   intptr_t past = q->apart - 4 * rows, stop = (intptr_t)(taps + 8 * rows * q->pairs);
-  Aside to_next, end;
+  SpillSlot to_next, end;
   PUT_ASIDE(to_next, past);
   PUT_ASIDE(end, stop);
   for (int line = 0; line < q->lines; line++, map += 4) {
@@ -143,7 +143,7 @@ INLINED void windows_of(int32_t *sums, const uint32_t *map, const uint32_t *taps
 #undef ROWS_MEET
 
 /* sums of four channels of two inputs, line by line */
-static ONE_COPY void windows_meet(int32_t *sums, const uint32_t *map, const uint32_t *taps,
+static ONE_COPY void dot_windows(int32_t *sums, const uint32_t *map, const uint32_t *taps,
                                   const PhaseWindows *q) {
   if (q->rows == 3) windows_of(sums, map, taps, q, 3);
   else if (q->rows == 4) windows_of(sums, map, taps, q, 4);
@@ -216,7 +216,7 @@ static ONE_COPY int32_t depthwise_pairs_bfp(
             made = 1;
             for (int line = 0; line < v.count; line += q.lines) {
               q.lines = v.count - line < most_lines ? v.count - line : most_lines;
-              windows_meet(sums, map + h.start / 2 * column + 4 * (v.start + line), words, &q);
+              dot_windows(sums, map + h.start / 2 * column + 4 * (v.start + line), words, &q);
               for (int k = 0; k < q.lines; k++) {
                 const int32_t *sum = sums + 8 * q.count * k;
                 int at = ((n * H + v.first + (line + k) * SH) * W + h.first) * C + c;

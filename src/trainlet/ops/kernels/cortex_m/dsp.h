@@ -93,7 +93,7 @@ static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
 }
 /* an integer of a loop that needs all other registers for its body */
 #ifdef __ARM_FP
-typedef float Aside;
+typedef float SpillSlot;
 #define PUT_ASIDE(place, n) __asm__("vmov %0, %1" : "=t"(place) : "r"(n))
 #define TAKE_BACK(n, place) __asm__ volatile("vmov %0, %1" : "=r"(n) : "t"(place))
 #endif
@@ -166,7 +166,7 @@ static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
 #endif
 
 #ifndef PUT_ASIDE
-typedef intptr_t Aside;
+typedef intptr_t SpillSlot;
 #define PUT_ASIDE(place, n) (place = (n))
 #define TAKE_BACK(n, place) (n = (place))
 #endif

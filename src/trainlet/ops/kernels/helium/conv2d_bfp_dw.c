@@ -2,7 +2,7 @@
 #include "kernel.h"
 #include "mve.h"
 #include "pointwise_dw_mve.h"
-static ONE_COPY void conv2d_bfp_dw_anyhow(CONV2D_BFP_DW_PARAMETERS) {
+static ONE_COPY void conv2d_bfp_dw_generic(CONV2D_BFP_DW_PARAMETERS) {
   conv2d_bfp_dw(CONV2D_BFP_DW_ARGUMENTS);
 }
 
@@ -12,6 +12,6 @@ KERNEL ONE_COPY void k_conv2d_bfp_dw(CONV2D_BFP_DW_PARAMETERS) {
   if (point && fits_pointwise_dw_mve(N * OH * OW, C, O)) {
     pointwise_dw_mve((Gradients){.dw = dw}, g, x, S * power_of_two(*e), N * OH * OW, O, C, Z, bytes);
   } else {
-    conv2d_bfp_dw_anyhow(CONV2D_BFP_DW_ARGUMENTS);
+    conv2d_bfp_dw_generic(CONV2D_BFP_DW_ARGUMENTS);
   }
 }

@@ -2,7 +2,7 @@
 #include "kernel.h"
 #include "mve.h"
 #include "pointwise_dw_mve.h"
-static ONE_COPY void conv2d_bfp_sgd_anyhow(CONV2D_BFP_SGD_PARAMETERS) {
+static ONE_COPY void conv2d_bfp_sgd_generic(CONV2D_BFP_SGD_PARAMETERS) {
   conv2d_bfp_sgd(CONV2D_BFP_SGD_ARGUMENTS);
 }
 
@@ -14,6 +14,6 @@ KERNEL ONE_COPY void k_conv2d_bfp_sgd(CONV2D_BFP_SGD_PARAMETERS) {
     Gradients to = {0, p, inverse, *lr, P, planes};
     pointwise_dw_mve(to, g, x, S * power_of_two(*e), N * OH * OW, O, C, Z, bytes);
   } else {
-    conv2d_bfp_sgd_anyhow(CONV2D_BFP_SGD_ARGUMENTS);
+    conv2d_bfp_sgd_generic(CONV2D_BFP_SGD_ARGUMENTS);
   }
 }

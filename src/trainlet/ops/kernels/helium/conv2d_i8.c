@@ -1,5 +1,5 @@
 #include "conv2d_i8.h"
-#include "inputs_meet_mve.h"
+#include "dot_products_mve.h"
 #include "kernel.h"
 #include "rescale_fours_mve.h"
 /* on the stack: bytes of windows and of their sums, 32 each; pixels of a map */
@@ -99,8 +99,8 @@ static ONE_COPY int32x4_t sums_of_four(int32_t *sums, const int8_t *w, int next,
   int32_t weights[4];
   if (K <= 16) return four_meet(sums, w, next, K, k);
   for (int c = 0; c < 4; c += 2, w += 2 * next)
-    if (K <= 32) two_meet_32(sums + c, w, next, K, k, weights + c);
-    else if (K <= 48) two_meet_48(sums + c, w, next, K, k, weights + c);
+    if (K <= 32) dot_two_pixels_32(sums + c, w, next, K, k, weights + c);
+    else if (K <= 48) dot_two_pixels_48(sums + c, w, next, K, k, weights + c);
     else many_meet(sums + c, w, next, K, k);
   return K <= 48 ? vld1q_s32(weights) : sums_of_rows(w - 4 * next, next, K);
 }

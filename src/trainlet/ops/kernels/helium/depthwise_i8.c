@@ -5,7 +5,7 @@
 /* all on the stack: words of a map, vectors of taps, sums of four channels */
 enum { BAND = 384, MOST_VECTORS = 6, MOST_RESULTS = 32 };
 
-static ONE_COPY void depthwise_i8_anyhow(DEPTHWISE_I8_PARAMETERS) {
+static ONE_COPY void depthwise_i8_generic(DEPTHWISE_I8_PARAMETERS) {
   depthwise_i8_plain(DEPTHWISE_I8_ARGUMENTS);
 }
 
@@ -262,12 +262,12 @@ KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
   Strip strip = strip_of(&layer);
   int vectors = vectors_of(KH, KW, 1, KH), more = flat.vectors - vectors;
   if (DH > 1 || DW > 1 || C < 4 || vectors > MOST_VECTORS)
-    depthwise_i8_anyhow(DEPTHWISE_I8_ARGUMENTS);
+    depthwise_i8_generic(DEPTHWISE_I8_ARGUMENTS);
   else if (flat.words <= BAND && flat.vectors <= MOST_VECTORS && OW <= MOST_RESULTS &&
            more * OW <= 8 + W * SH / 4)
     depthwise_flat(y, x, w, b, q, &layer, flat);
   else if (strip.columns > 0 && strip.rows > 0)
     depthwise_bands(y, x, w, b, q, &layer, strip);
   else
-    depthwise_i8_anyhow(DEPTHWISE_I8_ARGUMENTS);
+    depthwise_i8_generic(DEPTHWISE_I8_ARGUMENTS);
 }

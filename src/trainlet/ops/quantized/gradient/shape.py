@@ -45,7 +45,7 @@ _moves("slice", [
     ("int16", (3, 6), {"axis": 1, "start": 2, "stop": 4}),
     ("int8", (3, 7, 2), {"axis": 1, "start": 1, "stop": 7, "step": 2}),
 ])  # fmt: skip
-_moves("spread", [
+_moves("pad_strided", [
     ("int16", (3, 2), {"axis": 1, "start": 2, "size": 6}),
     ("int8", (3, 3, 2), {"axis": 1, "start": 1, "size": 7, "step": 2}),
 ])  # fmt: skip
@@ -69,7 +69,7 @@ def permute_gradients(n: Node, g: Node) -> list[Thunk | None]:
 def slice_gradients(n: Node, g: Node) -> list[Thunk | None]:
     size = n.inputs[0].type.shape[n.attrs["axis"]]
     attrs = {"axis": n.attrs["axis"], "start": n.attrs["start"], "step": n.attrs.get("step", 1)}
-    return [lambda: build("spread_bfp", g, exponent_of(g), size=size, label=n.name, **attrs)]
+    return [lambda: build("pad_strided_bfp", g, exponent_of(g), size=size, label=n.name, **attrs)]
 
 
 def concat_gradients(n: Node, g: Node) -> list[Thunk | None]:

@@ -1,7 +1,7 @@
 /* Sums of a convolution: pixels of K bytes meet the weights of some channels, `next` bytes apart,
  * which stay in registers as long as they fit; sums[pixels][4]. */
-#ifndef TRAINLET_INPUTS_MEET_MVE_H
-#define TRAINLET_INPUTS_MEET_MVE_H
+#ifndef TRAINLET_DOT_PRODUCTS_MVE_H
+#define TRAINLET_DOT_PRODUCTS_MVE_H
 #include "mve.h"
 enum { KEPT = 3 }; /* vectors of each of two channels */
 
@@ -59,7 +59,7 @@ static ONE_COPY int32x4_t four_meet(int32_t *to, const int8_t *w, int next, int 
   "vmladava.s8 %[s], %q[v], %q[a2]\n\tvmladava.s8 %[t], %q[v], %q[b2]\n\t"
 
 /* two channels of 17 to 32 inputs, or of 33 to 48; puts down the sums of their weights */
-INLINED void two_meet(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
+INLINED void dot_two_pixels(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
                       int vectors, int32_t weights[2]) {
   int8x16_t a0 = vldrbq_s8(w), a1 = some_weights(w + 16, K - 16), a2 = a1, v;
   int8x16_t b0 = vldrbq_s8(w + next), b1 = some_weights(w + next + 16, K - 16), b2 = b1;
@@ -78,13 +78,13 @@ INLINED void two_meet(int32_t *to, const int8_t *w, int next, int K, const Pixel
     if (k->rest > 0) TWO_DOTS("", copy, k->rest);
   }
 }
-static ONE_COPY void two_meet_32(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
+static ONE_COPY void dot_two_pixels_32(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
                                  int32_t weights[2]) {
-  two_meet(to, w, next, K, k, 2, weights);
+  dot_two_pixels(to, w, next, K, k, 2, weights);
 }
-static ONE_COPY void two_meet_48(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
+static ONE_COPY void dot_two_pixels_48(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
                                  int32_t weights[2]) {
-  two_meet(to, w, next, K, k, 3, weights);
+  dot_two_pixels(to, w, next, K, k, 3, weights);
 }
 
 /* Two channels of any number of inputs, and two pixels at a time, the second one `row` bytes behind

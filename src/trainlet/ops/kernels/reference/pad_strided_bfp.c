@@ -1,7 +1,7 @@
 #include "bfp.h"
 #include "kernel.h"
 /* the reverse of slice: runs of g go to their places, zero elsewhere */
-KERNEL void k_spread_bfp(void *restrict y, const void *g, const int32_t *e, int rows, int row,
+KERNEL void k_pad_strided_bfp(void *restrict y, const void *g, const int32_t *e, int rows, int row,
                          int start, int picks, int step, int run, int bytes) {
   int at = 0;
   (void)e;

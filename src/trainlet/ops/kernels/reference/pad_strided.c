@@ -1,6 +1,6 @@
 #include "kernel.h"
 /* the reverse of slice: runs of g go to their places, zero elsewhere */
-KERNEL void k_spread(float *restrict y, const float *g, int rows, int row, int start, int picks,
+KERNEL void k_pad_strided(float *restrict y, const float *g, int rows, int row, int start, int picks,
                      int step, int run) {
   for (int k = 0; k < rows * row; k++) y[k] = 0.0f;
   for (int r = 0; r < rows; r++)

@@ -1,6 +1,6 @@
 /* Eight columns of a map meet vectors, which stay in the registers of the FPU. */
-#ifndef TRAINLET_EIGHTS_F32_H
-#define TRAINLET_EIGHTS_F32_H
+#ifndef TRAINLET_FPU_BLOCK_F32_H
+#define TRAINLET_FPU_BLOCK_F32_H
 #include "vmla.h"
 #ifdef HAS_VMLA
 #define EIGHT_WITH(op, a, b, c, d, e, f, g, h)                                              \
@@ -12,7 +12,7 @@
 #define WITH_2(op) EIGHT_WITH(op, 24, 25, 26, 27, 28, 29, 30, 31)
 /* in a kernel of y, rows and columns, of which it leaves `done` behind; u, v and w: its vectors, of
  * less than three some twice */
-#define EIGHTS(map, u, v, w, meets)                                                         \
+#define FPU_BLOCK(map, u, v, w, meets)                                                      \
   done = columns & -8;                                                                      \
   for (int c = 0; c < done; c += 8) {                                                       \
     const float *x = map + c;                                                               \
@@ -28,6 +28,6 @@
         : SINGLES, "cc", "memory");                                                         \
   }
 #else
-#define EIGHTS(...)
+#define FPU_BLOCK(...)
 #endif
 #endif

@@ -161,20 +161,21 @@ def compile(
     the network is: "int8" of an int8 .tflite file or backbone, else "float32".
     loss: "cross_entropy" (int labels), "mse", "bce", "bce_with_logits", a Loss, or a list whose
     sum the step minimises: losses, and penalties L2 and Proximal on what learns.
-    accumulate: gradients of so many steps are averaged before the parameters change.
+    accumulate: number of steps whose gradients are averaged before the parameters change.
     tile: whether maps too large for the arena exist only a few rows at a time; by default where
     the target's RAM is limited, and where that lowers the arena.  The results are the same bit for
     bit; True is refused where no operation runs on rows.
-    stream: whether the first input comes in rows through a callback, and is never there as a whole;
-    the name of an input: that one does.  Refused where something reads the input as a whole.
-    prefix: begins all names of the C; small letters, digits and single underscores.
+    stream: whether the first input is read in rows through a callback, so that it is never in
+    memory as a whole; or the name of the input to read so.  Refused where an operation reads the
+    input as a whole.
+    prefix: begins all names of the C; lower-case letters, digits and single underscores.
     max_ram: bytes that the program may use, at most the target's RAM (the default).  Where it needs
     more, parts of the forward pass run again in the backward pass instead of being kept; the
     results are the same bit for bit.
-    max_recompute: a step may then have so many times the multiply-accumulates; None never
+    max_recompute: limit on work, as a factor of the step without recomputation; None never
     recomputes.
-    schedule: "greedy" improves the greedy order where it is highest; "optimal" searches on until
-    no order is better, or for so long, also with OR-Tools where they are installed.
+    schedule: "greedy" improves the greedy order where it is highest; "optimal" searches until
+    no order is better or a time limit ends, also with OR-Tools if they are installed.
     rollback: whether a step whose update overflows, and a load whose reader fails or lies, change
     nothing.  Old values need room in the arena, most of it free at that time, and so does a state
     that is loaded.  Without, both say so and the state is lost; a load verifies the blob's checksum

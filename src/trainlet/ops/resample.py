@@ -36,7 +36,7 @@ def _infer(
 
 
 def check_taps(index: TensorType, weight: TensorType, taps: int) -> None:
-    """Raise ShapeError unless each slice has so many taps."""
+    """Raise ShapeError unless each slice has this many taps."""
     require(
         index == typed("int32", index.size) and weight == float32(index.size),
         f"index {index}, weight {weight}; allowed: as many numbers in each",

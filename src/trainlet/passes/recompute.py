@@ -13,7 +13,7 @@ from trainlet.ops.op import OPS
 
 @dataclass(frozen=True)
 class Recomputed:
-    """copies: for each node that is made again, the node that does it; made: for each node of the
+    """copies: for each node that is recomputed, its copy; made: for each node of the
     graph as it was, its like in `graph`, which may be out of reach there."""
 
     graph: Graph

@@ -146,7 +146,7 @@ class Layout:
 
 
 def check_length(blob: bytes, wanted: int) -> None:
-    """Raise StateError unless a blob is so many bytes."""
+    """Raise StateError unless a blob has this length in bytes."""
     if not isinstance(blob, (bytes, bytearray, memoryview)):
         raise StateError(f"a saved state is bytes, found {type(blob).__name__}; nothing changed")
     if len(blob) != wanted:

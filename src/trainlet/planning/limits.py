@@ -115,7 +115,7 @@ def check_fits(program: Program, limits: Limits, others: Alternatives | None = N
 
 
 def _recomputing(program: Program, arena: int | None) -> str:
-    """What recomputation did, or cannot do, for a program whose arena may have so many bytes."""
+    """What recomputation did, or cannot do, where the arena may have `arena` bytes."""
     done = program.recomputation
     if done is None:
         least = least_arena(program.graph, program.plan)

@@ -220,7 +220,7 @@ class Program:
 def saved_for_backward(graph: Graph, recomputation: Recomputation | None = None) -> int:
     """Bytes of arena tensors that do not depend on the loss's gradient but are read by nodes
     that do, or that run again for these.  Inputs count; parameters, constants and the label do
-    not, nor what is made of them alone: that is made again whenever it is read."""
+    not, nor what is made of them alone: that is recomputed whenever it is read."""
     late = set(recomputation.late) if recomputation else set[Node]()
     backward = backward_nodes(graph) | rematerialized(graph) | late
     fed = _fed_nodes(graph)

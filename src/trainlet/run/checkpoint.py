@@ -26,7 +26,7 @@ from trainlet.run.trainer import Trainer
 
 MAGIC = b"trainlet checkpoint 1\n"
 SUFFIX = ".checkpoint"
-SHARE = 50  # checkpoints take at most one part in so many of the time
+SHARE = 50  # checkpoints take at most 1/SHARE of the time
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Checkpoint:
 
 
 class Lesson:
-    """Training from `begun` to the end, with a checkpoint at the start and every so many seconds.
+    """Training from `begun` to the end, with a checkpoint at the start and at intervals.
 
     `done` and the trainer's state belong together whenever an exception leaves `moments`.
     tell: is called with what the user should know.  Raises DataError for less than a batch.

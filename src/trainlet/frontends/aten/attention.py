@@ -63,7 +63,7 @@ def _attention(
 
 
 def _repeated(at: Importer, x: Node, heads: int) -> Node:
-    """Each head of x as often as it takes to have so many heads."""
+    """The heads of x, each repeated until there are as many as asked for."""
     *batch, own, rows, width = x.type.shape
     if own == heads:
         return x

@@ -25,7 +25,8 @@ class Effort:
     """reach:  how many steps before the moment of the peak, and after it, are reordered
     solve:  how a stretch is ordered: its steps, the bytes to get below, the bytes that any
             order needs
-    enough: one part in so many above the bound is as good as the bound
+    enough: an order whose peak is at most 1/enough above the bound is as good as one at the
+            bound
     """
 
     reach: tuple[int, ...]

@@ -23,7 +23,7 @@ class Chain:
     links: tuple[ChainStage, ...]
 
     def values(self, found: Checkpoints) -> frozenset[int]:
-        """The values that the segments make again."""
+        """The values that the segments recompute."""
         chosen: set[int] = set()
         starts = {first for first, _ in found.segments}
         for first, end in found.segments:
@@ -55,13 +55,13 @@ def as_chain(problem: Problem) -> Chain | None:
 
 
 def cheapest_in_chain(chain: Chain, budget: int) -> frozenset[int] | None:
-    """The values to make again for the least work within `budget` bytes; None if none is found."""
+    """The values to recompute with the least work within `budget` bytes; None if none is found."""
     found = cheapest(chain.links, budget)
     return None if found is None else chain.values(found)
 
 
 def smallest_in_chain(problem: Problem, chain: Chain, macs: int) -> frozenset[int]:
-    """The values to make again for the fewest bytes with so many multiply-accumulates."""
+    """The values to recompute for the fewest bytes within a limit on multiply-accumulates."""
     values = problem.values
     links = [
         replace(link, macs=sum(values[j].macs for j in _made(chain.spine, chain.side, k)))

@@ -10,8 +10,11 @@ from trainlet.planning.recompute.problem import Problem
 
 @dataclass(frozen=True)
 class RecomputeChoice:
-    """values: to make again; work: of making them, at least `bound` for any other choice (None:
-    nothing is proven); peak: bytes that the model needs."""
+    """values: to recompute
+    work:   multiply-accumulates of recomputing them
+    bound:  the work that any other choice needs at least; None: nothing is proven
+    peak:   bytes that the model needs
+    """
 
     values: frozenset[int]
     work: int
@@ -38,7 +41,7 @@ def peak_bytes(problem: Problem, chosen: frozenset[int], enough: int | None = No
 
 
 class MemoryModel:
-    """made: the stage in which each value is made again; kept: the values that stay from the
+    """made: the stage in which each value is recomputed; kept: the values that stay from the
     forward pass; last: the last stage that needs each value, or -1."""
 
     def __init__(self, problem: Problem, chosen: frozenset[int]) -> None:

@@ -19,7 +19,7 @@ from trainlet.planning.liveness import Buffers, assign_buffers
 
 @dataclass(frozen=True)
 class ForwardValue:
-    """A tensor of the forward pass that may be kept, or made again.
+    """A tensor of the forward pass that may be kept or recomputed.
 
     nodes:     what makes it from other values, aliases included; empty for an input, and for a
                reader of a streamed input, which is fetched only once
@@ -45,7 +45,7 @@ class BackwardStep:
     """A gradient that reads values.
 
     before:  most bytes, beside values, that are alive since the previous one ran
-    between: bytes, beside values, that are alive when values are made again for it
+    between: bytes, beside values, that are alive when values are recomputed for it
     during:  bytes, beside values, that are alive while it runs
     """
 
@@ -66,7 +66,7 @@ class Problem:
     macs: int
 
     def nodes(self, chosen: frozenset[int]) -> list[Node]:
-        """What is to be copied, for the values to make again."""
+        """The nodes to copy in order to recompute these values."""
         return [n for k in sorted(chosen) for n in self.values[k].nodes]
 
 

@@ -1,4 +1,4 @@
-"""Which values to make again, exactly: a mixed-integer program, solved by OR-Tools' CP-SAT.
+"""Which values to recompute, exactly: a mixed-integer program, solved by OR-Tools' CP-SAT.
 
 The constraints are those of Checkmate (Jain et al., MLSys 2020, section 4): R[t,v], value v is
 made in stage t; S[t,v], it is there when stage t begins; what is made needs its inputs; memory is

@@ -44,7 +44,7 @@ def _shape(n: Node) -> tuple[int, ...]:
 
 
 def rows_type(m: Node, rows: int) -> TensorType:
-    """Of so many rows of a map."""
+    """Type of `rows` rows of the map m."""
     if m.type.rank != 4:
         return m.type.with_shape((rows * row_bytes(m),))
     return m.type.with_shape((m.type.shape[0], rows, *m.type.shape[2:]))

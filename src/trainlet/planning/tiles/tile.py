@@ -63,7 +63,7 @@ TileStep = Slide | Fetch | Band
 
 @dataclass(frozen=True)
 class Loop:
-    """The same steps so many times, each time `advance` bytes further in the whole maps."""
+    """The same steps repeated; each repetition is `advance` bytes further in the whole maps."""
 
     times: int
     body: tuple[TileStep, ...]

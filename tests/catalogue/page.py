@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import trainlet.ops
+from torch_samples.counts import COUNTS
 from trainlet.frontends.quantized_importer import INTEGER_OPERATORS
 from trainlet.frontends.tflite.table import TABLE
 from trainlet.ops.objective import LOSSES
@@ -45,6 +46,20 @@ forward kernel in float32.
 |---|---|---|---|---|---|
 """
 
+SAMPLES = """
+## PyTorch's samples
+
+PyTorch has test inputs for each of its operators (`op_db`). This table counts the float32 samples
+of each operator of which at least one trains. A sample is equal if the result and every gradient
+equal PyTorch's. Other samples are refused with an error that names the operator. No sample differs.
+Samples that PyTorch cannot export or differentiate, and those with an empty result or one that is
+not finite or not float32, are left out. `PYTHONPATH=src:tests python -m torch_samples.count` writes
+the counts; `make test-slow` compares them.
+
+| operator | equal | refused | left out |
+|---|---|---|---|
+"""
+
 LITE = """
 ## TensorFlow Lite
 
@@ -60,7 +75,11 @@ def page() -> str:
     """The text of docs/operators.md."""
     operators = sorted(forward_operators(), key=lambda op: op.name)
     rows = "\n".join(f"| {' | '.join(cells(op))} |" for op in operators)
-    return f"{HEAD}{rows}\n{LITE.format(known=', '.join(f'`{n}`' for n in sorted(TABLE)))}"
+    samples = "\n".join(f"| `{name}` | {' | '.join(map(str, n))} |" for name, n in COUNTS.items())
+    totals = [sum(column) for column in zip(*COUNTS.values(), strict=True)]
+    total = f"| all {len(COUNTS)} | {' | '.join(f'{n:,}' for n in totals)} |"
+    known = ", ".join(f"`{n}`" for n in sorted(TABLE))
+    return f"{HEAD}{rows}\n{SAMPLES}{total}\n{samples}\n{LITE.format(known=known)}"
 
 
 def forward_operators() -> Iterator[Op]:

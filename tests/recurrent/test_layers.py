@@ -7,6 +7,8 @@ from torch import nn
 import trainlet as tl
 from recurrent.networks import Recurrent, batch, check_step, compiled
 from trainlet.errors import UnsupportedError
+from trainlet.run.dataset import Dataset
+from trainlet.run.fit import score
 
 LAYERS = {
     "lstm": lambda **k: nn.LSTM(3, 4, **k),
@@ -194,3 +196,14 @@ def test_all_that_a_layer_returns(rows):
     x, y = batch(model.layer, 5, rows)
     for scheme in ("full", "last"):
         check_step(model, compiled(model, x, scheme), x, y, built=True)
+
+
+def test_a_data_set_is_scored_in_batches_of_the_model_though_time_comes_first_on_the_device():
+    model = network("gru", "batch first")
+    x, y = batch(model.layer, 6, 2)
+    program = compiled(model, x, "last")
+    with program.build("host") as trainer:
+        *_, last = score(trainer, Dataset(x.numpy(), y.numpy()))
+        logits = trainer.predict(x.numpy())
+    assert last.done == last.total == 1
+    assert last.accuracy == (logits.argmax(1) == y.numpy()).mean()

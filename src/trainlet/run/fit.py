@@ -13,6 +13,7 @@ from trainlet.errors import DataError
 from trainlet.interrupt import interrupt_afterwards
 from trainlet.ir.graph import Graph
 from trainlet.ir.roles import LOGITS, LOSS, target_leaf_name, target_name
+from trainlet.ir.storage import storage
 from trainlet.ops.objective import Loss, chosen_outputs, total_loss
 from trainlet.ops.op import float32, leaf
 from trainlet.planning.program import Program
@@ -126,4 +127,4 @@ def mean_loss(
 
 def batch_size(trainer: Trainer) -> int:
     """Examples in one call of predict or step."""
-    return trainer.program.inputs[0].type.shape[0]
+    return storage(trainer.program.inputs[0]).shape[0]

@@ -15,6 +15,7 @@ from trainlet.ir.arguments import whole
 from trainlet.ir.arrays import as_numbers
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import LOSS, RATE, forward_part
+from trainlet.ir.storage import storage
 from trainlet.planning.program import APPLY, Program
 from trainlet.run.device import Targets
 from trainlet.run.simulated import NEW, OracleDevice
@@ -107,7 +108,7 @@ class Simulation:
         check_names(self.program.inputs, given)
         arrays = {name: as_numbers(array, f"input {name!r}") for name, array in given.items()}
         samples = _samples(arrays)
-        batch = self.program.inputs[0].type.shape[0]
+        batch = storage(self.program.inputs[0]).shape[0]
         batches = -(-samples // batch)
         size = next(iter(arrays.values())).shape[0]
         rows = np.minimum(np.arange(batches * batch), samples - 1)

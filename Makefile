@@ -2,6 +2,7 @@
 # make test    the tests                  make check   lint, format, types, floors
 # make wheel   dist/trainlet-*.whl        make clean   caches and build products
 # make test-slow   tests of more than ten seconds each: integer gradients on every device, torchao's
+# make test-samples   every float32 sample that torch has of the operators, against torch
 # make matrix      every odd size, scheme, optimiser, gradient, core and compiler, STRENGTH=3 at a time
 # make soak    random networks, the C against the oracle and torch: MINUTES=10 or NETWORKS=3000
 # make mutants planted faults, each of which a test has to catch; ARGS="--only plan" for some
@@ -18,16 +19,19 @@ JOBS ?= 2
 STRENGTH ?= 3
 DATA ?= ../shared/data
 
-.PHONY: demo test test-slow soak mutants matrix check wheel clean bench-int8 bench-mcu
+.PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
 
 test: $(VENV)/.trainlet-test
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not samples" $(ARGS)
 
 test-slow: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow $(ARGS)
+
+test-samples: $(VENV)/.trainlet-test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m samples $(ARGS)
 
 matrix: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 TRAINLET_MATRIX=$(STRENGTH) $(BIN)/python -m pytest -n $(JOBS) tests/builds $(ARGS)

@@ -3,9 +3,10 @@
     python benchmarks/recurrent.py --data FOLDER
 
 A GRU knows other people's phones and moves to a new person's watch; an LSTM knows other speakers'
-keywords and meets a new speaker.  The accuracies are of the C on this machine, which computes the
-bits of the device; RAM, Flash and instructions are of the emulated Cortex-M7.  For each scheme the
-learning rate is the best of RATES on the validation people.
+keywords and meets a new speaker.  The accuracies are of the C on this machine; the first person is
+learnt on the emulated Cortex-M7 too, with the same result.  RAM, Flash and the instructions of a
+training step are of the emulated Cortex-M7.  For each scheme the learning rate is the best of RATES
+on the validation people.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from trainlet.run.dataset import Dataset
 
 RATES = (0.003, 0.01, 0.03, 0.1)
 SCHEMES = ("last", "bias", "full")
-EPOCHS = 20
+EPOCHS = 25
 
 
 class Recurrent(nn.Module):
-    """A recurrent layer over [N, time, features], and a classifier of its last output."""
+    """A recurrent layer over [N, time, features], and a classifier of the mean of its outputs."""
 
     def __init__(self, layer: nn.RNNBase, classes: int) -> None:
         super().__init__()
@@ -41,7 +42,7 @@ class Recurrent(nn.Module):
         self.head = nn.Linear(layer.hidden_size, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.layer(x)[0][:, -1])
+        return self.head(self.layer(x)[0].mean(1))
 
 
 def gru(data: Path) -> Task:
@@ -76,9 +77,13 @@ def _people(who: np.ndarray) -> list[int]:
 def _trained(layer: nn.RNNBase, x: np.ndarray, y: np.ndarray) -> Recurrent:
     torch.manual_seed(0)
     model = Recurrent(layer, int(y.max()) + 1)
-    noise = lambda x, rng: (x + rng.normal(0, 0.05 * x.std(), x.shape)).astype(np.float32)  # noqa: E731
-    pretrain(model, np.ascontiguousarray(x), y, EPOCHS, noise)  # type: ignore[arg-type]
+    pretrain(model, np.ascontiguousarray(x), y, EPOCHS, _augment)  # type: ignore[arg-type]
     return model
+
+
+def _augment(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    moved = np.roll(x, int(rng.integers(-5, 6)), axis=1)
+    return (moved + rng.normal(0, 0.05 * x.std(), x.shape)).astype(np.float32)
 
 
 def measure(task: Task, scheme: str) -> str:
@@ -92,7 +97,10 @@ def measure(task: Task, scheme: str) -> str:
         lr = max(tried, key=tried.__getitem__)
         tests = [_sequences(e, task.example) for e in task.episodes("test", 1)]
         before = accuracies([Run(e, 0, lr, 0) for e in tests])
-        after = accuracies([Run(e, task.epochs, lr, 0) for e in tests])
+        runs = [Run(e, task.epochs, lr, 0) for e in tests]
+        after = accuracies(runs)
+    with learner(program, False, "unicorn") as emulated:
+        assert emulated(runs[:1]) == after[:1], "the device learns something else than the host"
     with program.build("unicorn") as device:
         x, y = tests[0].learn.x[:1], tests[0].learn.y[:1]
         device.step(x, y, lr)

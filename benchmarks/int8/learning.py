@@ -46,8 +46,11 @@ Accuracies = Callable[[Sequence[Run]], list[float]]
 
 
 @contextmanager
-def learner(program: CompiledProgram, simulated: bool) -> Iterator[Accuracies]:
-    """What makes accuracies of runs; a run that diverges has 0."""
+def learner(
+    program: CompiledProgram, simulated: bool, device: str = "host"
+) -> Iterator[Accuracies]:
+    """What makes accuracies of runs; a run that diverges has 0.  Without simulation they run one
+    after another on a device."""
     if simulated:
         yield lambda runs: [
             accuracy
@@ -55,7 +58,7 @@ def learner(program: CompiledProgram, simulated: bool) -> Iterator[Accuracies]:
             for accuracy in _simulated(program, runs[at : at + AT_ONCE])
         ]
         return
-    with program.build("host") as trainer:
+    with program.build(device) as trainer:
         yield lambda runs: [_accuracy(trainer, run) for run in runs]
 
 

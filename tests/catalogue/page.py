@@ -54,7 +54,7 @@ of each operator of which at least one trains. A sample is equal if the result a
 equal PyTorch's. Other samples are refused with an error that names the operator. No sample differs.
 Samples that PyTorch cannot export or differentiate, and those with an empty result or one that is
 not finite or not float32, are left out. `PYTHONPATH=src:tests python -m torch_samples.count` writes
-the counts; `make test-slow` compares them.
+the counts; `make test-samples` compares them.
 
 | operator | equal | refused | left out |
 |---|---|---|---|

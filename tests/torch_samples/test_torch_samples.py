@@ -55,7 +55,7 @@ def test_some_samples(op: OpInfo) -> None:
     check(op, SHARE)
 
 
-@pytest.mark.slow
+@pytest.mark.samples
 @pytest.mark.parametrize("op", KNOWN, ids=name)
 def test_every_sample(op: OpInfo) -> None:
     """As many are equal and as many refused as `counts.py` says."""

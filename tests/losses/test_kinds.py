@@ -229,7 +229,7 @@ def test_a_user_s_own_loss_is_exported_with_the_model(both: bool) -> None:
     [
         (lambda: tl.Loss("triplet_margin"), "reads 3 outputs, a tuple of their names"),
         (lambda: tl.Loss("mse", output=("a", "b")), "reads one output"),
-        (lambda: tl.Loss("mse", margin=1.0), "margin goes with the loss 'triplet_margin', "),
+        (lambda: tl.Loss("mse", margin=1.0), "margin applies only to the loss 'triplet_margin', "),
         (lambda: tl.Loss("huber", delta=0.0), "delta 0.0 is not in"),
         (lambda: tl.Loss("nll", class_weights=(1.0, -1.0)), "class_weights .* numbers from 0"),
         (lambda: tl.Loss("nll", ignore_index=1.5), "ignore_index=1.5"),  # type: ignore[arg-type]

@@ -104,10 +104,14 @@ def _part(at: Importer, fx: Fx, part: Fx, values: dict[str, Any]) -> Any:
     constant = folded(part, name, at.label, values, frozenset(() if random else (name,)))
     if constant is not None:
         return constant
+    refused = refusal(fx, f" (torch makes it of others, {name!r} among them)")
     if name not in ATEN and part.target is not operator.getitem:
-        raise UnsupportedError(refusal(fx, f" (torch makes it of others, {name!r} among them)"))
+        raise UnsupportedError(refused)
     nodes = {n.name: at.leaf_of(values[n.name], name) for n in part.all_input_nodes}
-    made = call_operator(at, part, nodes)
+    try:
+        made = call_operator(at, part, nodes)
+    except UnsupportedError as error:
+        raise UnsupportedError(refused) from error
     check_dtype(part, part.meta.get("val"), made)
     return made
 

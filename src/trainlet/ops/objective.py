@@ -95,7 +95,7 @@ class Loss:
             return
         if getattr(self, option) != usual:
             goes = ", ".join(repr(k) for k, kind in KINDS.items() if option in kind.options)
-            raise TrainletError(f"{option} goes with the loss {goes} alone")
+            raise TrainletError(f"{option} applies only to the loss {goes}")
 
     def _check_names(self) -> None:
         given: Any = self.output

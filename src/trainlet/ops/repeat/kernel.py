@@ -97,7 +97,7 @@ class _Writer:
             else:
                 where = self.pair(k, 0)
             if k in self.loop.zeros:
-                lines.append(f"memset({where}, 0, {state.nbytes});")
+                lines.append(f"for (int e = 0; e < {state.size}; e++) ({where})[e] = 0;")
             else:
                 lines.append(f"memcpy({where}, x{self.loop.position[k]}, {state.nbytes});")
         return lines

@@ -61,7 +61,8 @@ register(
 )
 
 
-def _log_softmax(x: np.ndarray) -> np.ndarray:
+def log_softmax(x: np.ndarray) -> np.ndarray:
+    """The logarithm of the softmax over the last axis."""
     shifted = x - x.max(-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
@@ -70,7 +71,7 @@ register(
     Op(
         "log_softmax",
         infer=same_type,
-        eval=_log_softmax,
+        eval=log_softmax,
         vjp=lambda n, g: [lambda: build("log_softmax_dx", g, n, label=n.name)],
         call=_rows,
         inplace=(0,),

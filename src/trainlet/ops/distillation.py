@@ -6,7 +6,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.attention import softmax
+from trainlet.ops.attention import log_softmax, softmax
 from trainlet.ops.loss import large, seeded, weighted
 from trainlet.ops.op import (
     ANOTHER_ORDER,
@@ -20,18 +20,13 @@ from trainlet.ops.op import (
 )
 
 
-def _log_softmax(z: np.ndarray) -> np.ndarray:
-    shifted = z - z.max(1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-
-
 def _infer_distillation(z: TensorType, t: TensorType, temperature: float) -> TensorType:
     require(z.rank == 2 and z == t, f"distillation takes two logits [N,classes], found {z}, {t}")
     return float32()
 
 
 def _eval_distillation(z: np.ndarray, t: np.ndarray, temperature: float) -> np.ndarray:
-    own, wanted = (_log_softmax(x / np.float32(temperature)) for x in (z, t))
+    own, wanted = (log_softmax(x / np.float32(temperature)) for x in (z, t))
     divergence = (np.exp(wanted) * (wanted - own)).sum() / len(z)
     return np.asarray(divergence * np.float32(temperature) ** 2, z.dtype)
 

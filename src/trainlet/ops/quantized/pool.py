@@ -19,7 +19,7 @@ from trainlet.ops.quantized.fixed_point import Affine, clamped, quantize_multipl
 from trainlet.ops.quantized.gradient.pool import avg_pool_gradients, max_pool_gradients, window_of
 from trainlet.ops.quantized.gradient.reduce import mean_gradients
 from trainlet.ops.quantized.sampling import draw_int8
-from trainlet.ops.quantized.types import LOWEST, affine, check_source, int8, masked, result
+from trainlet.ops.quantized.types import LOWEST, check_source, int8, masked, result
 from trainlet.ops.row_access import window_rows
 from trainlet.ops.window import Geometry, Pair, areas
 
@@ -230,9 +230,3 @@ register(
         ],
     )
 )
-
-
-def keeps_quantisation(x: Node) -> dict[str, float | int]:
-    """The attributes `scale` and `zero_point` of a result that has those of x."""
-    scale, zero_point = affine(x)
-    return {"scale": scale, "zero_point": zero_point}

@@ -150,10 +150,6 @@ def _layer_type(g: TensorType, r: TensorType, gain: TensorType, e: TensorType) -
     return EXPONENT
 
 
-def _rows_and_width(g: TensorType) -> tuple[int, ...]:
-    return rows(g), g.shape[-1], width(g)
-
-
 def _eval_layer(g: np.ndarray, r: np.ndarray, gain: np.ndarray, e: np.ndarray) -> np.ndarray:
     s = bits_in_all(_top(g.astype(np.int64) * r[:-1]), int(gain))
     return np.asarray(int(e) + int(r[-1]) - 15 + s, np.int32)

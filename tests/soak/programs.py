@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torchao.quantization.pt2e import quantize_pt2e
@@ -20,9 +21,10 @@ MEGABYTE = 1 << 20
 
 # torchao looks for norms of quantisation-aware training in every network, which takes half a minute
 # and finds none in ours.
-quantize_pt2e._fold_conv_bn_qat = lambda module: module  # type: ignore[attr-defined]
+_without_the_search = patch.object(quantize_pt2e, "_fold_conv_bn_qat", lambda module: module)
 
 
+@_without_the_search
 def import_lesson(lesson: Lesson, options: Options) -> Graph | None:
     """The forward graph: of floats, or of integers; None where the compiler makes it alone."""
     if options.precision == "float32":
@@ -56,6 +58,7 @@ def scheme_of(lesson: Lesson, seed: int, options: Options) -> tl.UpdateScheme | 
     return tl.UpdateScheme({n: 1.0 if n in whole else rng.choice(SHARES) for n, _ in chosen})
 
 
+@_without_the_search
 def compile_lesson(
     lesson: Lesson, graph: Graph | None, scheme: tl.UpdateScheme | str, options: Options
 ) -> tl.CompiledProgram:

@@ -24,6 +24,7 @@ FLOOR = {
     "compiled": 4.7,
     "compiler": 5,
     "comparison": 6,
+    "adapt": 6,
     "schemes": 6,
     "privacy": 6,
     "federated": 6,

@@ -1,5 +1,6 @@
 """The public names.  They import torch and all the rest, which takes seconds."""
 
+import trainlet.adapt as adapt
 import trainlet.run.state as state
 import trainlet.schemes as schemes
 from trainlet.comparison import Comparison, check
@@ -38,6 +39,7 @@ __all__ = [
     "Training",
     "TrainletError",
     "UpdateScheme",
+    "adapt",
     "check",
     "compile",
     "evaluate",

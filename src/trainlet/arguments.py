@@ -17,7 +17,7 @@ from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.op import OPS
 from trainlet.ops.optimizer import OPTIMIZERS, SGD, Optimizer, written
 from trainlet.ops.quantized.precision import Int8
-from trainlet.passes.presets import PRESETS as SCHEMES
+from trainlet.passes.presets import SCHEMES
 from trainlet.passes.update import Training
 from trainlet.planning.limits import Limits
 from trainlet.planning.order.best_order import EFFORTS

@@ -13,6 +13,7 @@ from trainlet.backends.c import write_project
 from trainlet.cli.losses import DEFAULT_LOSS, terms_of
 from trainlet.cli.options import (
     Accumulate,
+    Adapt,
     Calibration,
     ExtraBits,
     Flash,
@@ -75,6 +76,7 @@ def compile_command(
     schedule: Schedule = "greedy",
     stream: Stream = False,
     stream_input: StreamInput = None,
+    adapt: Adapt = None,
     stop_after: Annotated[
         str | None,
         typer.Option(
@@ -86,7 +88,7 @@ def compile_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
         calibration, max_ram, max_recompute, gradient, extra_bits, schedule, stream,
-        float_head, rollback, stream_input,
+        float_head, rollback, stream_input, adapt,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(stage_text(asked, stop_after), nl=False)
@@ -117,11 +119,14 @@ def stage_text(asked: Request, stop_after: str) -> str:
     graph = import_network(network, losses=objective_of(terms).losses)
     if stop_after == "load":
         return print_graph(graph)
-    scheme = resolved(asked.update_scheme(), graph, network)
-    graph = tl.prepare(
-        network, precision=asked.arithmetic(), calibration=asked.shown(), scheme=scheme,
-        loss=terms,
-    )  # fmt: skip
+    if asked.adapt is None:
+        scheme = resolved(asked.update_scheme(), graph, network)
+        graph = tl.prepare(
+            network, precision=asked.arithmetic(), calibration=asked.shown(), scheme=scheme,
+            loss=terms,
+        )  # fmt: skip
+    else:
+        scheme, graph = asked.update_scheme(), asked.with_adapters() or graph
     if stop_after == "quantize":
         return print_graph(graph)
     training = tl.train(
@@ -177,6 +182,7 @@ def plan_command(
     schedule: Schedule = "greedy",
     stream: Stream = False,
     stream_input: StreamInput = None,
+    adapt: Adapt = None,
     draw: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="draw memory over time to a .svg or .png file"),
@@ -194,7 +200,7 @@ def plan_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
-        float_head=float_head, rollback=rollback, stream_input=stream_input,
+        float_head=float_head, rollback=rollback, stream_input=stream_input, adapt=adapt,
     )  # fmt: skip
     with stages(f"planning {net}"):
         program = asked.program() if not choices else _or_what_fits(asked)

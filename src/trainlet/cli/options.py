@@ -10,13 +10,15 @@ from typing import Annotated, Any
 import typer
 
 import trainlet as tl
+from trainlet.cli.adapters import ADAPTERS, adapted
 from trainlet.cli.losses import PENALTIES, terms_of
 from trainlet.errors import SchemeError, TrainletError, shown
+from trainlet.ir.graph import Graph
 from trainlet.ir.npz import read_npz
 from trainlet.ops.objective import LOSSES
 from trainlet.ops.optimizer import OPTIMIZERS, Optimizer
 from trainlet.ops.quantized.precision import GRADIENTS
-from trainlet.passes.presets import PRESETS
+from trainlet.passes.presets import SCHEMES
 from trainlet.planning.order.best_order import EFFORTS
 from trainlet.run.trainer import DEVICES
 
@@ -35,7 +37,7 @@ Net = Annotated[
 ]
 Scheme = Annotated[
     str,
-    typer.Option(metavar="FILE|PRESET", help=f"a TOML file, or a preset: {', '.join(PRESETS)}"),
+    typer.Option(metavar="FILE|PRESET", help=f"a TOML file, or a preset: {', '.join(SCHEMES)}"),
 ]
 Target = Annotated[str, typer.Option(help="microcontroller; `trainlet targets` lists all")]
 Ram = Annotated[
@@ -69,6 +71,15 @@ LossTerms = Annotated[
         metavar="NAME[:OPTION=VALUE,..]",
         help=f"{', '.join(LOSSES)}, {', '.join(PENALTIES)}; several are added, each with its "
         "options: mse:output=age,target=age,weight=0.5",
+    ),
+]
+Adapt = Annotated[
+    str | None,
+    typer.Option(
+        "--adapt",
+        metavar="NAME[:OPTION=VALUE,..]",
+        help=f"add adapters to the network: {', '.join(ADAPTERS)}; such as lora:rank=4, with "
+        "--scheme lora",
     ),
 ]
 Accumulate = Annotated[
@@ -121,12 +132,12 @@ On = Annotated[str, typer.Option("--on", callback=_known_device, help=", ".join(
 
 def update_scheme(given: str) -> tl.UpdateScheme | str:
     """The preset's name, or the file's scheme."""
-    if given in PRESETS:
+    if given in SCHEMES:
         return given
     if not os.path.exists(given):  # False too for what can be no path
         raise SchemeError(
             f"unknown scheme {shown(given)}; allowed: the path of a TOML file, or "
-            f"one of {', '.join(PRESETS)}"
+            f"one of {', '.join(SCHEMES)}"
         )
     return tl.UpdateScheme.load(given)
 
@@ -156,6 +167,7 @@ class Request:
     float_head: bool | None = None
     rollback: bool = True
     stream_input: str | None = None
+    adapt: str | None = None
 
     def update_scheme(self) -> tl.UpdateScheme | str:
         return update_scheme(self.scheme)
@@ -188,14 +200,25 @@ class Request:
         """The calibration batches."""
         return None if self.calibration is None else [read_npz(self.calibration, ("x",))["x"]]
 
+    def with_adapters(self) -> Graph | None:
+        """The quantised graph with the adapters that are asked for; None without any."""
+        if self.adapt is None:
+            return None
+        graph = tl.prepare(
+            self.net, precision=self.arithmetic(), calibration=self.shown(),
+            loss=terms_of(self.loss),
+        )  # fmt: skip
+        return adapted(graph, self.adapt)
+
     def program(self) -> tl.CompiledProgram:
+        graph = self.with_adapters()
         return tl.compile(
-            self.net,
+            graph or self.net,
             None,
             self.update_scheme(),
             target=self.target_device(),
             precision=self.arithmetic(),
-            calibration=self.shown(),
+            calibration=None if graph else self.shown(),
             loss=terms_of(self.loss),
             optimizer=self.make_optimizer(),
             accumulate=self.accumulate,

@@ -12,6 +12,7 @@ from trainlet.cli.compile import check_picture
 from trainlet.cli.losses import DEFAULT_LOSS
 from trainlet.cli.options import (
     Accumulate,
+    Adapt,
     Calibration,
     ExtraBits,
     Flash,
@@ -74,6 +75,7 @@ def profile_command(
     schedule: Schedule = "greedy",
     stream: Stream = False,
     stream_input: StreamInput = None,
+    adapt: Adapt = None,
 ) -> None:
     """Count the instructions of a training step by operation, on an emulated microcontroller."""
     check_picture(picture)
@@ -81,7 +83,7 @@ def profile_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
-        float_head=float_head, rollback=rollback, stream_input=stream_input,
+        float_head=float_head, rollback=rollback, stream_input=stream_input, adapt=adapt,
     )  # fmt: skip
     with stages(f"counting {net}"):
         profile = asked.program().profile(on)

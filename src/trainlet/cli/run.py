@@ -12,6 +12,7 @@ from rich.table import Table
 from trainlet.cli.losses import DEFAULT_LOSS
 from trainlet.cli.options import (
     Accumulate,
+    Adapt,
     Calibration,
     ExtraBits,
     Flash,
@@ -77,13 +78,14 @@ def run_command(
     extra_bits: ExtraBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
+    adapt: Adapt = None,
     seed: Annotated[int, typer.Option(min=0, help="seed for the order of the examples")] = 0,
 ) -> None:
     """Train and test on data files, on this machine or an emulated microcontroller."""
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, gradient=gradient, extra_bits=extra_bits,
-        float_head=float_head, rollback=rollback,
+        float_head=float_head, rollback=rollback, adapt=adapt,
     )  # fmt: skip
     check_file(save)
     with stages(f"compiling {net} for {on}"):

@@ -36,7 +36,7 @@ def _vjp(n: Node, g: Node) -> list[Thunk | None]:
     return rules
 
 
-register(
+LINEAR = register(
     Op(
         "linear",
         infer=_infer,

@@ -17,12 +17,13 @@ from trainlet.ops.shape import source_of
 @dataclass(frozen=True)
 class Parameter:
     """What a preset has to know of a parameter: whether it is a bias, belongs to a normalisation,
-    or to the classifier."""
+    or to the classifier; and which part of an adapter it is, if it is one."""
 
     name: str
     bias: bool
     norm: bool
     last: bool
+    adapter: str = ""
 
 
 PRESETS: dict[str, Callable[[Parameter], bool]] = {
@@ -31,17 +32,29 @@ PRESETS: dict[str, Callable[[Parameter], bool]] = {
     "bias": lambda p: p.bias or p.last,
     "norm": lambda p: p.norm or p.last,
 }
+ADAPTER_PRESETS: dict[str, Callable[[Parameter], bool]] = {
+    "lora": lambda p: p.adapter in ("lora_A", "lora_B") or p.last,
+    "lora_fa": lambda p: p.adapter == "lora_B" or p.last,
+}
+"""Of graphs that have adapters (`trainlet.adapt`)."""
+SCHEMES = {**PRESETS, **ADAPTER_PRESETS}
 
 
 def choose(preset: str, parameters: Iterable[Parameter]) -> UpdateScheme:
-    """The scheme of a preset: "full", "last", "bias" (with last) or "norm" (with last).
+    """The scheme of a preset: one of SCHEMES; "bias", "norm" and those of adapters include "last".
 
-    Raises SchemeError for another name.
+    Raises SchemeError for another name, and for one of adapters where the network has none.
     """
-    if not isinstance(preset, str) or preset not in PRESETS:
-        known = ", ".join(PRESETS) + closest(preset, PRESETS)
+    if not isinstance(preset, str) or preset not in SCHEMES:
+        known = ", ".join(SCHEMES) + closest(preset, SCHEMES)
         raise SchemeError(f"unknown preset {shown(preset)}; allowed: {known}")
-    return UpdateScheme({p.name: 1.0 for p in parameters if PRESETS[preset](p)}, preset=preset)
+    chosen = [p for p in parameters if SCHEMES[preset](p)]
+    if preset in ADAPTER_PRESETS and not any(p.adapter for p in chosen):
+        raise SchemeError(
+            f"the preset {preset!r} finds no adapter in the network; add adapters first: --adapt "
+            "lora:rank=8, or trainlet.adapt.lora(graph)"
+        )
+    return UpdateScheme({p.name: 1.0 for p in chosen}, preset=preset)
 
 
 def is_bias(name: str) -> bool:
@@ -58,7 +71,10 @@ def graph_parameters(graph: Graph) -> list[Parameter]:
     readers = users(nodes)
     last = {p for output in graph.outputs.values() for p in _classifier(output)}
     norms = {leaf for n in nodes if not n.is_leaf for leaf in _affine(n, readers)}
-    return [Parameter(n.name, is_bias(n.name), n in norms, n in last) for n in learning(graph)]
+    return [
+        Parameter(n.name, is_bias(n.name), n in norms, n in last, n.attrs.get("adapter", ""))
+        for n in learning(graph)
+    ]
 
 
 def _classifier(output: Node) -> set[Node]:

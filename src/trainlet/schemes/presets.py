@@ -39,6 +39,14 @@ def norm(model: Model) -> UpdateScheme:
     return preset("norm", model)
 
 
+def lora(graph: Graph, *, frozen_a: bool = False) -> UpdateScheme:
+    """The adapters that `trainlet.adapt.lora` added, and the classifier.
+
+    frozen_a: only each adapter's B learns (LoRA-FA, Zhang et al., 2023).
+    """
+    return preset("lora_fa" if frozen_a else "lora", graph)
+
+
 def _parameters(model: Model) -> list[Parameter]:
     if isinstance(model, Graph):
         return graph_parameters(model)

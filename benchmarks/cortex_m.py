@@ -1,8 +1,8 @@
 """Instructions, multiply-accumulates, RAM and Flash of int8 training on emulated Cortex-M.
 
-Every published update scheme of three backbones (published_schemes.py), 1x3x128x128, 10 classes,
-batch 1: one training step and one prediction, counted to the instruction.  Where a trainer does
-not fit 256 KB of RAM and 1 MB of Flash it is counted with more memory, and its row says so.
+Every published update scheme of three backbones (trainlet.accounting.published), 1x3x128x128, 10
+classes, batch 1: one training step and one prediction, counted to the instruction.  Where a trainer
+does not fit 256 KB of RAM and 1 MB of Flash it is counted with more memory, and its row says so.
 
     python benchmarks/cortex_m.py --network mcunet-5fps --scheme 49KB --target cortex-m7 --per-op
     make bench-mcu        all rows, about 10 minutes; writes build/bench-mcu.json
@@ -18,10 +18,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from published_schemes import SCHEMES
 from rich.console import Console
 
 import trainlet as tl
+from trainlet.accounting.published.sparse_schemes import SCHEMES
 from trainlet.errors import TargetError
 from trainlet.pictures.profile import draw_profile
 from trainlet.planning.cpu import CPUS
@@ -113,7 +113,7 @@ def measure(
     precision = tl.Int8(gradient=choices.gradient, extra_bits=choices.extra_bits)
 
     def counted(target: tl.Target) -> Profile:
-        update = SCHEMES[network][scheme].of(graph)
+        update = SCHEMES[network][scheme].update_scheme
         program = tl.compile(graph, None, update, target=target, precision=precision,
                              stream=choices.stream, tile=asked.tile,
                              rollback=asked.rollback)  # fmt: skip

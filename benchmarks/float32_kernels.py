@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from published_schemes import SCHEMES
-
 import trainlet as tl
+from trainlet.accounting.published.sparse_schemes import SCHEMES
 from trainlet.demo.keyword_spotter import SCHEME, load_pretrained
 from trainlet.demo.personalise import exported_spotter
 from trainlet.run.counted import Profile, Row
@@ -36,7 +35,7 @@ def spotter(scheme: tl.UpdateScheme) -> Compile:
 def mcunet(file: Path) -> Compile:
     """Its 49 KB scheme, whose gradients are float32."""
     graph = tl.load(file, classes=10)
-    scheme = SCHEMES["mcunet-5fps"]["49KB"].of(graph)
+    scheme = SCHEMES["mcunet-5fps"]["49KB"].update_scheme
     precision = tl.Int8(gradient="float32")
     return lambda target: tl.compile(graph, None, scheme, target=target, precision=precision)
 

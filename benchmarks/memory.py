@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
-from published_schemes import SCHEMES
-
 import trainlet as tl
+from trainlet.accounting.published.sparse_schemes import SCHEMES
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.ops.optimizer import SGD
@@ -110,7 +109,7 @@ def main() -> None:
     if not file.exists():
         raise SystemExit(f"{file} is absent: say where the published backbones are with --data")
     network = tl.load(file, classes=10)
-    scheme = SCHEMES[given.network][given.scheme].of(network)
+    scheme = SCHEMES[given.network][given.scheme].update_scheme
     print(f"{given.network}, {given.scheme}, int8 with {given.extra_bits} extra bits, bytes\n")
     print("| technique, added to those above | arena | trained | RAM | saved |")
     print("|---|---:|---:|---:|---:|")

@@ -29,7 +29,7 @@ from trainlet.planning.tiles.tiled import plan_in_tiles
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from int8.networks import MCUNET, published_scheme  # noqa: E402
+from int8.networks import MCUNET, SMALLEST  # noqa: E402
 from zoo import NETWORKS  # noqa: E402
 
 PRESETS = ("full", "bias", "norm", "last")
@@ -73,7 +73,7 @@ def graphs() -> Iterator[tuple[str, str, Graph]]:
     if MCUNET.exists():
         graph = tl.load(MCUNET, classes=10)
         precision = tl.Int8(gradient="int16")
-        step = lowered(tl.train(graph, published_scheme(graph), precision=precision))
+        step = lowered(tl.train(graph, SMALLEST, precision=precision))
         yield "mcunet_5fps", "49 KB", step
 
 

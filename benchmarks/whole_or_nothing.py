@@ -16,12 +16,12 @@ from functools import partial
 from pathlib import Path
 
 import trainlet as tl
+from trainlet.accounting.published.sparse_schemes import SCHEMES
 from trainlet.demo.personalise import compile_spotter, exported_spotter
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from published_schemes import SCHEMES
 
 from zoo import NETWORKS
 
@@ -55,7 +55,7 @@ def spotter(precision: str) -> tuple[tl.CompiledProgram, ...]:
 def published(data: Path, name: str, scheme: str) -> tuple[tl.CompiledProgram, ...]:
     """In int8, with memory enough."""
     graph = tl.load(data / "models" / "mcunet_int8" / f"{name}.npz", classes=10)
-    update, precision = SCHEMES[name][scheme].of(graph), tl.Int8(gradient="int16")
+    update, precision = SCHEMES[name][scheme].update_scheme, tl.Int8(gradient="int16")
     return both(
         lambda rollback: tl.compile(
             graph, None, update, target=ROOMY, precision=precision, rollback=rollback

@@ -3,6 +3,8 @@
 import trainlet.adapt as adapt
 import trainlet.run.state as state
 import trainlet.schemes as schemes
+import trainlet.torch  # noqa: F401 - found as tl.torch, but no name of `import *`
+from trainlet.accounting import Accounts, account, published
 from trainlet.comparison import Comparison, check
 from trainlet.compiled import CompiledProgram
 from trainlet.compiler import compile, plan, prepare, train
@@ -24,6 +26,7 @@ from trainlet.run.trainer import Trainer
 __all__ = [
     "L2",
     "SGD",
+    "Accounts",
     "Adam",
     "Comparison",
     "CompiledProgram",
@@ -39,6 +42,7 @@ __all__ = [
     "Training",
     "TrainletError",
     "UpdateScheme",
+    "account",
     "adapt",
     "check",
     "compile",
@@ -47,6 +51,7 @@ __all__ = [
     "load",
     "plan",
     "prepare",
+    "published",
     "schemes",
     "simulate",
     "state",

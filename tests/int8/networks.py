@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import trainlet as tl
+from trainlet.accounting.published.sparse_schemes import SCHEMES
 from zoo import NETWORKS
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 ROOMY = {"ram": 4096 * 1024, "flash": 2048 * 1024}
 MCUNET = DATA / "models" / "mcunet_int8" / "mcunet-5fps.npz"
-# The published 49 KB scheme: biases of the last 20 convolutions, weights by index and ratio.
-BIASES, WEIGHTS = 20, {24: 0.25, 27: 0.5, 30: 0.5}
+SMALLEST = SCHEMES["mcunet-5fps"]["49KB"].update_scheme
 
 
 def roomy(core: str) -> tl.Target:
@@ -30,14 +30,6 @@ def scheme_of(graph: object) -> tl.UpdateScheme:
     weights = [n for n in names if n.endswith("weight")]
     ratios = {n: 1.0 for n in names if n.endswith("bias")}
     return tl.UpdateScheme({**ratios, weights[-1]: 1.0, weights[-2]: 0.5, weights[-3]: 1.0})
-
-
-def published_scheme(graph: object) -> tl.UpdateScheme:
-    """MCUNet-5FPS, 49 KB, with its head."""
-    layers = [n for n in graph.nodes() if n.op in ("conv2d_i8", "depthwise_i8")]  # type: ignore
-    ratios = {f"{n.name}.bias": 1.0 for n in layers[-BIASES:]}
-    ratios |= {f"{layers[k].name}.weight": r for k, r in WEIGHTS.items()}
-    return tl.UpdateScheme({**ratios, "classifier.weight": 1.0, "classifier.bias": 1.0})
 
 
 @cache
@@ -60,7 +52,7 @@ def program(
 ) -> tuple[tl.CompiledProgram, np.ndarray]:
     """A network's trainer, and an input."""
     graph, x = quantised(name)
-    scheme = published_scheme(graph) if name == "mcunet" else scheme_of(graph)
+    scheme = SMALLEST if name == "mcunet" else scheme_of(graph)
     precision = precision or tl.Int8()
     made = tl.compile(graph, None, scheme, target=target, precision=precision, **options)  # type: ignore
     return made, x

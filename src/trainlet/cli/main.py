@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import trainlet as tl
+from trainlet.cli.account import account_command
 from trainlet.cli.check import check_command
 from trainlet.cli.compile import compile_command, plan_command
 from trainlet.cli.demo import demo_command
@@ -21,6 +22,7 @@ app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False)
 app.command("compile")(compile_command)
 app.command("plan")(plan_command)
 app.command("profile")(profile_command)
+app.command("account")(account_command)
 app.command("check")(check_command)
 app.command("run")(run_command)
 app.command("targets")(targets_command)

@@ -33,12 +33,19 @@ def load_mcunet(path: str | Path, classes: int, seed: int = 0) -> Graph:
     try:
         arrays = read_npz(path)
         config = json.loads(arrays["config_json"].tobytes())
-        return _Backbone(arrays).graph(config, classes, seed)
+        return backbone(config, arrays, classes, seed)
     except (DataError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise FileError(
             f"{path}: not an int8 backbone ({type(error).__name__}: {error}); allowed: an .npz "
             "with `config_json` and the arrays that it names"
         ) from error
+
+
+def backbone(
+    config: dict[str, Any], arrays: dict[str, np.ndarray], classes: int, seed: int = 0
+) -> Graph:
+    """The graph of a file's structure and arrays."""
+    return _Backbone(arrays).graph(config, classes, seed)
 
 
 class _Backbone:

@@ -1,0 +1,140 @@
+"""What each update scheme of a network needs: in a compiled trainer, and in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from numpy.typing import ArrayLike
+from rich.table import Table
+from torch.export import ExportedProgram
+from torch.nn import Module
+
+from trainlet.arguments import scheme_of, target_of
+from trainlet.compiler import Scheme, compile, resolved
+from trainlet.errors import SchemeError, shown
+from trainlet.frontends.calibration import example_inputs as float_inputs
+from trainlet.frontends.network import Model, import_network, opened
+from trainlet.frontends.torch import example_inputs as inputs_of
+from trainlet.ir.printable import printable
+from trainlet.ops.quantized.precision import Int8
+from trainlet.passes.presets import PRESETS
+from trainlet.planning.report import Report
+from trainlet.planning.target import Target
+from trainlet.progress import stage
+from trainlet.torch.saved import learning, saved_bytes
+
+ROOM = 1 << 28
+"""Bytes of RAM and of Flash: every scheme is planned as if the target had that much."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What one scheme needs.
+
+    report: of the trainer, planned without recomputation; `report.saved_bytes` is what it keeps for
+    the backward pass
+    torch_bytes: what PyTorch's autograd keeps for the same update of the same batch, without the
+    loss's own; None where the network is no PyTorch model
+    """
+
+    scheme: str
+    report: Report
+    torch_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The schemes of a network, on one target."""
+
+    target: Target
+    rows: tuple[Account, ...]
+
+    def __getitem__(self, scheme: str) -> Account:
+        return {row.scheme: row for row in self.rows}[scheme]
+
+    def table(self) -> Table:
+        """As a table, to print; in bytes."""
+        table = Table(title=f"Bytes on {printable(self.target.name)}", title_justify="left")
+        table.add_column("scheme")
+        for name in ("learns", "kept", "PyTorch keeps", "arena", "RAM", "Flash"):
+            table.add_column(name, justify="right")
+        table.add_column("")
+        for row in self.rows:
+            report = row.report
+            sizes = (
+                report.parameter_bytes, report.saved_bytes, row.torch_bytes, report.arena_bytes,
+                report.ram_bytes, report.flash_bytes,
+            )  # fmt: skip
+            table.add_row(
+                printable(row.scheme), *("-" if n is None else f"{n:,}" for n in sizes),
+                self.verdict(row),
+            )  # fmt: skip
+        return table
+
+    def verdict(self, row: Account) -> str:
+        """Whether the target has so much; '' where it has no limit."""
+        needs = ((row.report.ram_bytes, self.target.ram), (row.report.flash_bytes or 0,
+                                                           self.target.flash))  # fmt: skip
+        limits = [(needed, limit) for needed, limit in needs if limit is not None]
+        if not limits:
+            return ""
+        return "fits" if all(needed <= limit for needed, limit in limits) else "too much"
+
+
+def account(
+    model: Model,
+    example_inputs: Any = None,
+    schemes: Sequence[str] | Mapping[str, Scheme] = tuple(PRESETS),
+    *,
+    target: str | Target = "cortex-m7",
+    precision: str | Int8 | None = None,
+    calibration: Sequence[ArrayLike] | None = None,
+) -> Accounts:
+    """What each update scheme of a network needs, in bytes.
+
+    model, example_inputs, target, precision, calibration: as `compile` takes them
+    schemes: names of presets, or {name to show: scheme}
+
+    Each scheme is compiled with its values kept, not recomputed, whether the target has room or
+    not.  Raises what `compile` raises.
+    """
+    device, network = target_of(target), opened(model)
+    named = _named(schemes)
+    roomy = replace(device, ram=ROOM, flash=ROOM) if device.cpu else device
+    rows = []
+    for name, scheme in named.items():
+        stage(f"scheme {name}")
+        program = compile(
+            network, example_inputs, scheme, target=roomy, precision=precision,
+            calibration=calibration, max_recompute=None, check=not rows,
+        )  # fmt: skip
+        kept = None
+        if isinstance(network, (Module, ExportedProgram)):
+            kept = _torch_bytes(network, example_inputs, scheme)
+        rows.append(Account(name, program.report, kept))
+    return Accounts(device, tuple(rows))
+
+
+def _named(schemes: Any) -> dict[str, Any]:
+    if isinstance(schemes, Mapping):
+        return {str(name): scheme_of(scheme) for name, scheme in schemes.items()}
+    if isinstance(schemes, str) or not isinstance(schemes, Sequence) or not schemes:
+        raise SchemeError(
+            f"schemes={shown(schemes)}; allowed: a list of presets ({', '.join(PRESETS)}), or "
+            "{name: scheme}"
+        )
+    return {str(name): scheme_of(name) for name in schemes}
+
+
+def _torch_bytes(network: Module | ExportedProgram, example: Any, scheme: Any) -> int:
+    """What autograd keeps of one forward pass when the scheme's parameters learn."""
+    graph = import_network(network, example)
+    names = resolved(scheme, graph, network).ratios
+    if isinstance(network, ExportedProgram):
+        inputs, module = inputs_of(network), network.module()
+    else:
+        inputs, module = float_inputs(example), network
+    with learning(module, names):
+        return saved_bytes(module, lambda: module(*inputs))

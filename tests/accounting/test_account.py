@@ -1,0 +1,84 @@
+"""The account of a network: what its programs report, and what autograd saves."""
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+import trainlet as tl
+from trainlet.pictures.accounts import COLOURS, account_axes, parts
+from trainlet.planning.report import KIB
+
+X = torch.zeros(1, 3, 8, 8)
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(),
+        nn.Linear(8 * 36, 4),
+    ).eval()  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def accounts() -> tl.Accounts:
+    return tl.account(network(), X, ("last", "bias"))
+
+
+@pytest.mark.parametrize("scheme", ["last", "bias"])
+def test_the_bytes_are_those_of_the_program(accounts, scheme):
+    def sizes(report):
+        return (
+            report.saved_bytes, report.arena_bytes, report.parameter_bytes, report.ram_bytes,
+            report.flash_bytes,
+        )  # fmt: skip
+
+    report = tl.compile(network(), X, scheme).report
+    assert sizes(accounts[scheme].report) == sizes(report)
+
+
+def test_the_bytes_of_torch(accounts):
+    """Of the last layer its input.  With the biases: the batch norm's input, which a frozen scale
+    does not need, and the ReLU's result, which is the last layer's input."""
+    result = 4 * 8 * 36
+    assert accounts["last"].torch_bytes == result
+    assert accounts["bias"].torch_bytes == 2 * result
+
+
+def test_the_model_is_left_as_it_was():
+    model = network()
+    model[0].weight.requires_grad_(False)
+    tl.account(model, X, ("last",), target="host")
+    learns = {name: p.requires_grad for name, p in model.named_parameters()}
+    assert learns.pop("0.weight") is False
+    assert all(learns.values())
+
+
+def test_schemes_by_name(accounts):
+    named = {"half": {"4.weight": 0.5, "4.bias": 1.0}}
+    half = tl.account(network(), X, named, target="host")["half"]
+    assert half.report.saved_bytes < accounts["last"].report.saved_bytes
+    assert half.torch_bytes == accounts["last"].torch_bytes  # torch has no shares
+
+
+@pytest.mark.parametrize("schemes", ["bias", (), 3])
+def test_schemes_that_are_none(schemes):
+    with pytest.raises(tl.TrainletError, match="a list of presets"):
+        tl.account(network(), X, schemes)
+
+
+def test_the_parts_of_a_bar_are_the_ram(accounts):
+    for row in accounts.rows:
+        assert sum(parts(row).values()) == row.report.ram_bytes
+    axes = Figure().add_subplot()
+    account_axes(axes, accounts)
+    assert len(axes.patches) == len(COLOURS) * len(accounts.rows)
+    drawn = sum(patch.get_width() for patch in axes.patches)
+    assert drawn == pytest.approx(sum(row.report.ram_bytes for row in accounts.rows) / KIB)
+
+
+def test_a_target_that_is_too_small():
+    small = tl.Target("cortex-m4", ram=8 * 1024)
+    found = tl.account(network(), X, ("full",), target=small)
+    assert found["full"].report.ram_bytes > small.ram
+    assert found.verdict(found["full"]) == "too much"

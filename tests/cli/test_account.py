@@ -25,7 +25,7 @@ def test_a_network_with_a_picture(net, run, tmp_path):
     ("words", "said"),
     [
         (("--published", "tiny"), "no published table 'tiny'; allowed: tinytl, sparse-update"),
-        (("net.pt2", "--schemes", "last,lora"), "unknown scheme 'lora'"),
+        (("net.pt2", "--schemes", "last,lst"), "unknown scheme 'lst'"),
         (("net.pt2", "--picture", "modes.bmp"), ".svg"),
     ],
 )

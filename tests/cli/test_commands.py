@@ -213,6 +213,8 @@ def test_several_losses_from_check_to_run(run, refused, tmp_path, monkeypatch):
         assert result.exit_code == 0, result.output
         wanted = {"check": "size.bias", "run": "accuracy", "compile": "output.size"}
         assert wanted[command[0]] in result.stdout
+    unnamed = run("plan", "heads.pt2", "--scheme", "full")
+    assert unnamed.stderr.startswith("warning: the network has the outputs 'kind', 'size'")
     missing = write_data("one.npz")
     said = refused("run", "heads.pt2", "--scheme", "full", "--data", str(missing), *losses)
     assert "y_kind" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -106,6 +107,21 @@ def test_one_output_alone_is_the_logits(output: str | None) -> None:
         return F.mse_loss(age, AGE) if output == "age" else F.cross_entropy(gender, LABELS)
 
     check_step(program, x, y, *first_step(model, names, one))
+
+
+@pytest.mark.parametrize(("kind", "prepared"), [(InDict, False), (InTuple, True)])
+def test_a_loss_that_names_none_of_several_outputs_says_which_it_reads(
+    kind: type[TwoHeads], prepared: bool
+) -> None:
+    model, x = network(kind)
+    first, other = NAMES[kind]
+    said = f"reads the first, '{first}'; say so: Loss\\('mse', output='{first}'\\), or name"
+    given = tl.prepare(model, x) if prepared else model
+    with pytest.warns(UserWarning, match=said):
+        tl.compile(given, x, "last", target="host", loss="mse")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tl.compile(given, x, "last", target="host", loss=tl.Loss("mse", output=other))
 
 
 def test_an_unknown_output_is_refused_with_their_names() -> None:

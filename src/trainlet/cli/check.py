@@ -11,9 +11,10 @@ import trainlet as tl
 from trainlet.cli.losses import DEFAULT_LOSS, terms_of
 from trainlet.cli.options import LossTerms, Net, Scheme, update_scheme
 from trainlet.cli.screen import ERR, OUT, print_whole
+from trainlet.frontends.archive import read_archive
 from trainlet.frontends.losses import objective_of
-from trainlet.ir.npz import read_npz
-from trainlet.run.dataset import target_keys
+from trainlet.frontends.torch import input_names
+from trainlet.run.dataset import file_keys, read_named
 
 
 def check_command(
@@ -21,7 +22,10 @@ def check_command(
     scheme: Scheme = "full",
     data: Annotated[
         Path | None,
-        typer.Option(metavar="NPZ", help="one batch, in arrays x and y (default: random)"),
+        typer.Option(
+            metavar="NPZ",
+            help="one batch, in arrays x and y, or x_NAME and y_NAME (default: random)",
+        ),
     ] = None,
     loss: LossTerms = DEFAULT_LOSS,
 ) -> None:
@@ -29,9 +33,10 @@ def check_command(
     terms = terms_of(loss)
     given: dict[str, Any] = {}
     if data is not None:
-        keys = target_keys(dict.fromkeys(term.target for term in objective_of(terms).losses))
-        arrays = read_npz(data, ("x", *keys.values()))
-        given = {"x": arrays["x"], "y": {name: arrays[key] for name, key in keys.items()}}
+        targets = dict.fromkeys(term.target for term in objective_of(terms).losses)
+        inputs = input_names(read_archive(net))
+        x, y = read_named(data, file_keys("x", inputs), file_keys("y", targets))
+        given = {"x": x, "y": y}
     with ERR.status(f"comparing {net}"):
         found = tl.check(net, None, update_scheme(scheme), loss=terms, **given)
     print_whole(found.table())

@@ -13,13 +13,15 @@ import trainlet as tl
 from trainlet.cli.adapters import ADAPTERS, adapted
 from trainlet.cli.losses import PENALTIES, terms_of
 from trainlet.errors import SchemeError, TrainletError, shown
+from trainlet.frontends.archive import read_archive
+from trainlet.frontends.torch import input_names
 from trainlet.ir.graph import Graph
-from trainlet.ir.npz import read_npz
 from trainlet.ops.objective import LOSSES
 from trainlet.ops.optimizer import OPTIMIZERS, Optimizer
 from trainlet.ops.quantized.precision import GRADIENTS
 from trainlet.passes.presets import SCHEMES
 from trainlet.planning.order.best_order import EFFORTS
+from trainlet.run.dataset import file_keys, read_named
 from trainlet.run.trainer import DEVICES
 
 KB = 1024
@@ -91,7 +93,9 @@ PrecisionName = Annotated[
 ]
 Calibration = Annotated[
     Path | None,
-    typer.Option(metavar="NPZ", help="for int8: typical inputs, in an array x"),
+    typer.Option(
+        metavar="NPZ", help="for int8: typical inputs, in an array x; of several inputs x_NAME each"
+    ),
 ]
 Gradient = Annotated[
     str | None,
@@ -198,7 +202,11 @@ class Request:
 
     def shown(self) -> list | None:
         """The calibration batches."""
-        return None if self.calibration is None else [read_npz(self.calibration, ("x",))["x"]]
+        if self.calibration is None:
+            return None
+        names = input_names(read_archive(self.net)) if self.net.suffix == ".pt2" else ["x"]
+        (inputs,) = read_named(self.calibration, file_keys("x", names))
+        return [tuple(inputs[name] for name in names)]
 
     def with_adapters(self) -> Graph | None:
         """The quantised graph with the adapters that are asked for; None without any."""

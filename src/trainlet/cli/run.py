@@ -44,7 +44,12 @@ from trainlet.run.trainer import Trainer
 def run_command(
     net: Net,
     scheme: Scheme,
-    data: Annotated[Path, typer.Option(metavar="NPZ", help="training examples, in arrays x and y")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="NPZ", help="training examples, in arrays x and y, or x_NAME and y_NAME"
+        ),
+    ],
     target: Target = "cortex-m7",
     test: Annotated[
         Path | None, typer.Option(metavar="NPZ", help="test examples (default: --data)")

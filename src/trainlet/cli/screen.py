@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -42,7 +43,9 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx):  # pyright: ignore
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _warned
+                return super().invoke(ctx)
         except KeyboardInterrupt as stop:
             ERR.print(f"ended by {stop}" if isinstance(stop, Terminated) else "interrupted")
             ctx.exit(exit_code(stop))
@@ -65,6 +68,11 @@ def _said(error: Exception) -> str:
         f"an error in Trainlet itself, {type(error).__name__}: {_lines(str(error))}; "
         "please report it with what `trainlet --debug ...` prints"
     )
+
+
+def _warned(message: Warning | str, *_: Any) -> None:
+    """A warning without the line of Python that gives it."""
+    ERR.print(Text.assemble(("warning: ", "bold yellow"), _lines(str(message))), soft_wrap=True)
 
 
 def _lines(text: str) -> str:

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves_with_path, tree_unflat
 from trainlet.errors import UnsupportedError
 from trainlet.frontends.functional import user_outputs
 from trainlet.ir.roles import LOGITS
-from trainlet.ops.objective import Loss, chosen_outputs
+from trainlet.ops.objective import Loss, chosen_outputs, warn_of_first_output
 
 Element = TypeVar("Element")
 
@@ -56,6 +56,7 @@ def wanted_outputs(program: ExportedProgram, losses: Sequence[Loss] | None) -> d
     found = _alone(found)
     if losses is None:
         return found
+    warn_of_first_output(losses, found)
     read = {name for loss in losses for name in chosen_outputs(loss, found)}
     if any(loss.name == "output" for loss in losses):  # the others are what the model predicts
         return found

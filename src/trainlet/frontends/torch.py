@@ -104,7 +104,7 @@ def imported(program: ExportedProgram, losses: Sequence[Loss] | None = None) -> 
         raise UnsupportedError("the model returns a tensor without elements")
     graph = at.graph(as_outputs(made))
     read = {n.name for n in graph.leaves("input")}
-    for name in _input_names(program):
+    for name in input_names(program):
         if name not in read:
             raise unread(name)  # a later write has replaced every element that it reached
     return Imported(graph, program, values)
@@ -168,7 +168,8 @@ def example_inputs(program: ExportedProgram) -> list[torch.Tensor]:
     ]
 
 
-def _input_names(program: ExportedProgram) -> list[str]:
+def input_names(program: ExportedProgram) -> list[str]:
+    """What forward calls its tensors, in its order."""
     return [
         spec.arg.name
         for spec in program.graph_signature.input_specs
@@ -186,7 +187,7 @@ def unread(name: str) -> UnsupportedError:
 
 def _leaves(program: ExportedProgram, at: Importer, needed: set[Fx]) -> dict[str, Any]:
     placeholders = {n.name: n for n in program.graph.nodes if n.op == "placeholder"}
-    inputs = _input_names(program)
+    inputs = input_names(program)
     tensors = Tensors.of(program)
     values: dict[str, Any] = {}
     parameters: dict[str, Node] = {}

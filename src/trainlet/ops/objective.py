@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any
 
@@ -155,6 +156,21 @@ def chosen_outputs(loss: Loss, outputs: Mapping[str, Any]) -> tuple[str, ...]:
             raise TrainletError(f"the loss {loss.name!r} reads the output {shown(name)}; the "
                                 f"network's outputs: {known}")  # fmt: skip
     return names
+
+
+def warn_of_first_output(losses: Sequence[Loss], outputs: Collection[str]) -> None:
+    """Warn of a loss that names none of several outputs, and so reads the first."""
+    if LOGITS in outputs or len(outputs) == 1:
+        return
+    for loss in losses:
+        if loss.output is None and loss.name != "output":
+            known, first = ", ".join(map(repr, outputs)), next(iter(outputs))
+            warnings.warn(
+                f"the network has the outputs {known}, and the loss {loss.name!r} names none of "
+                f"them: it reads the first, {first!r}; say so: Loss({loss.name!r}, "
+                f"output={first!r}), or name another, or give a loss for each",
+                stacklevel=1,  # of one place: said once, wherever it is found
+            )
 
 
 def _read_by(target: Node, losses: Sequence[Loss]) -> list[Loss]:

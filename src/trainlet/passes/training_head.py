@@ -17,7 +17,7 @@ from trainlet.ir.graph import Graph, Node, users
 from trainlet.ir.roles import LOGITS, as_outputs, predictions
 from trainlet.ir.storage import storage, to_device, to_user
 from trainlet.ir.types import TensorType
-from trainlet.ops.objective import Loss, chosen_outputs
+from trainlet.ops.objective import Loss, chosen_outputs, warn_of_first_output
 from trainlet.ops.op import build, leaf
 from trainlet.ops.quantized.cast import DEQUANTIZE, dequantized
 from trainlet.ops.quantized.linear import LINEAR_I8
@@ -53,6 +53,7 @@ def read_by_losses(graph: Graph, losses: Sequence[Loss]) -> tuple[Graph, tuple[L
     logits and as probabilities.
     """
     outputs = predictions(graph)
+    warn_of_first_output(losses, outputs)
     read: dict[str, list[Loss]] = {}
     for loss in losses:
         for name in chosen_outputs(loss, outputs):

@@ -198,7 +198,7 @@ def parts_of(program: Program, learn: Dataset, measure: Dataset, seed: int) -> d
 
 
 def _data_digest(data: Dataset) -> str:
-    targets = data.y.values() if isinstance(data.y, Mapping) else [data.y]
-    arrays = [np.ascontiguousarray(a) for a in (data.x, *targets)]
+    parts = [p.values() if isinstance(p, Mapping) else [p] for p in (data.x, data.y)]
+    arrays = [np.ascontiguousarray(a) for part in parts for a in part]
     kinds = [f"{a.dtype}{a.shape}".encode() for a in arrays]
     return digest(*kinds, *(a.tobytes() for a in arrays))

@@ -1,4 +1,4 @@
-"""Examples for a program: arrays x and y, checked against what it takes, from an .npz file."""
+"""Examples for a program, of inputs x and targets y: checked against what it takes."""
 
 from __future__ import annotations
 
@@ -23,73 +23,117 @@ from trainlet.run.trainer import by_name
 @dataclass(frozen=True)
 class Dataset:
     """x [n, ...] in the layout of the user's model; y [n] int labels, or float targets [n, ...];
-    of several targets one array each, by name."""
+    of several inputs or targets one array each, by name."""
 
-    x: np.ndarray
+    x: np.ndarray | Mapping[str, np.ndarray]
     y: np.ndarray | Mapping[str, np.ndarray]
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(next(iter(self.x.values())) if isinstance(self.x, Mapping) else self.x)
+
+    def inputs(self, rows: np.ndarray) -> Any:
+        """The inputs of some rows, as `Trainer.step` takes them."""
+        return _rows(self.x, rows)
 
     def targets(self, rows: np.ndarray) -> Any:
         """The targets of some rows, as `Trainer.step` takes them."""
-        if isinstance(self.y, Mapping):
-            return {name: array[rows] for name, array in self.y.items()}
-        return self.y[rows]
+        return _rows(self.y, rows)
+
+
+def _rows(arrays: np.ndarray | Mapping[str, np.ndarray], rows: np.ndarray) -> Any:
+    if isinstance(arrays, Mapping):
+        return {name: array[rows] for name, array in arrays.items()}
+    return arrays[rows]
 
 
 def read_dataset(path: str | Path, program: Program) -> Dataset:
-    """The arrays x and y of an .npz file; of several targets y_<name> each.
+    """The arrays x and y of an .npz file; of several inputs x_<name> each, of several targets
+    y_<name>.
 
     Raises FileError for a file that cannot be read, DataError for what `program` cannot take.
     """
-    keys = target_keys([target_name(n) for n in program.targets])
-    arrays = read_npz(path, ("x", *keys.values()))
-    y = {name: arrays[key] for name, key in keys.items()}
-    return dataset(program, arrays["x"], y, str(path))
+    inputs = file_keys("x", [n.name for n in program.inputs])
+    targets = file_keys("y", [target_name(n) for n in program.targets])
+    x, y = read_named(path, inputs, targets)
+    return dataset(program, x, y, str(path))
 
 
-def target_keys(names: Iterable[str]) -> dict[str, str]:
-    """What the array of each target is called in a file: y where it is one, else y_<name>."""
+def file_keys(array: str, names: Iterable[str]) -> dict[str, str]:
+    """What the array of each input (x) or target (y) is called in a file: x where it is one, else
+    x_<name>."""
     listed = list(names)
-    return {name: f"y_{name}" if len(listed) > 1 else "y" for name in listed}
+    return {name: f"{array}_{name}" if len(listed) > 1 else array for name in listed}
+
+
+def read_named(path: str | Path, *keys: Mapping[str, str]) -> list[dict[str, np.ndarray]]:
+    """The arrays of an .npz file, for each of these {name: what it is called in the file}.
+
+    Raises what `read_npz` raises.
+    """
+    arrays = read_npz(path, [key for named in keys for key in named.values()])
+    return [{name: arrays[key] for name, key in named.items()} for named in keys]
 
 
 def dataset(
     program: Program,
-    x: np.ndarray,
+    x: np.ndarray | Mapping[str, np.ndarray],
     y: np.ndarray | Mapping[str, np.ndarray],
     source: str = "data",
 ) -> Dataset:
-    """Examples that `program` can learn from; `source` names them in errors."""
-    if len(program.inputs) != 1:
-        names = ", ".join(n.name for n in program.inputs)
-        raise DataError(f"the model takes {len(program.inputs)} inputs ({names}); a data file has "
-                        "one, x: call Trainer.step from Python instead")  # fmt: skip
-    wanted = storage(program.inputs[0]).shape[1:]
-    if x.shape[1:] != wanted or not x.ndim or not len(x):
-        shape = ", ".join(map(str, ("n", *wanted)))
-        raise DataError(f"{source}: x has shape {x.shape}; allowed: ({shape}) with n at least 1")
+    """Examples that `program` can learn from; `source` names them in errors.
+
+    Raises DataError for arrays that it cannot take.
+    """
+    inputs = {n.name: n for n in program.inputs}
+    given = by_name(list(inputs), x, "inputs")
+    if set(given) != set(inputs):
+        raise DataError(f"{source}: the inputs are {[*given]}; allowed: {[*inputs]}")
+    keys, batch = file_keys("x", inputs), storage(program.inputs[0]).shape[0]
+    examples = {
+        name: _examples(n, np.asarray(given[name]), batch, keys[name], source)
+        for name, n in inputs.items()
+    }
+    rows = len(next(iter(examples.values())))
+    for name, array in examples.items():
+        if len(array) != rows:
+            raise DataError(f"{source}: {keys[name]} has {len(array)} rows; allowed: {rows}, as "
+                            "the first input has")  # fmt: skip
     leaves = {target_name(n): n for n in program.targets}
-    given = by_name(list(leaves), y, "targets")
-    if set(given) != set(leaves):
-        raise DataError(f"{source}: the targets are {[*given]}; allowed: {[*leaves]}")
+    wanted = by_name(list(leaves), y, "targets")
+    if set(wanted) != set(leaves):
+        raise DataError(f"{source}: the targets are {[*wanted]}; allowed: {[*leaves]}")
+    keys = file_keys("y", leaves)
     checked = {
-        name: _checked(program, n, np.asarray(given[name]), len(x), source)
+        name: _checked(program, n, np.asarray(wanted[name]), rows, keys[name], source)
         for name, n in leaves.items()
     }
-    several = len(checked) != 1
-    kind = program.inputs[0]
-    if kind.type.dtype == "int32":
-        x = as_indices(x, kind.attrs["below"], f"{source}: x")
-    else:
-        x = _floats(x, "x", source)
-    return Dataset(x, checked if several else next(iter(checked.values())))
+    return Dataset(_alone(examples), _alone(checked))
 
 
-def _checked(program: Program, leaf: Node, y: np.ndarray, rows: int, source: str) -> np.ndarray:
+def _alone(arrays: dict[str, np.ndarray]) -> np.ndarray | Mapping[str, np.ndarray]:
+    return next(iter(arrays.values())) if len(arrays) == 1 else arrays
+
+
+def _examples(leaf: Node, x: np.ndarray, batch: int, name: str, source: str) -> np.ndarray:
+    """One input of a data set; raises DataError."""
+    own, *wanted = storage(leaf).shape
+    if own != batch:
+        raise DataError(f"the input {leaf.name!r} has {own} rows in a batch of {batch}, so it is "
+                        "not a part of each example: call Trainer.step from Python, or make it a "
+                        "buffer of the model")  # fmt: skip
+    if x.shape[1:] != tuple(wanted) or not x.ndim or not len(x):
+        shape = ", ".join(map(str, ("n", *wanted)))
+        raise DataError(f"{source}: {name} has shape {x.shape}; allowed: ({shape}) with n at "
+                        "least 1")  # fmt: skip
+    if leaf.type.dtype == "int32":
+        return as_indices(x, leaf.attrs["below"], f"{source}: {name}")
+    return _floats(x, name, source)
+
+
+def _checked(
+    program: Program, leaf: Node, y: np.ndarray, rows: int, name: str, source: str
+) -> np.ndarray:
     """One target of a data set; raises DataError."""
-    name = f"y_{target_name(leaf)}" if len(program.targets) > 1 else "y"
     if y.ndim == 0 or len(y) != rows:
         raise DataError(f"{source}: {name} has shape {y.shape}; allowed: one entry for each of the "
                         f"{rows} rows of x")  # fmt: skip

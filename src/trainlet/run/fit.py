@@ -68,7 +68,7 @@ def fit(
         begun = max(position.done - epoch * per_epoch, 0)
         for rows in order[begun:]:
             with interrupt_afterwards():
-                loss = trainer.step(data.x[rows], data.targets(rows), lr)
+                loss = trainer.step(data.inputs(rows), data.targets(rows), lr)
                 position.done += 1
             yield BatchProgress(position.done, total, loss, None, trainer.instructions)
 
@@ -93,7 +93,7 @@ def score(trainer: Trainer, data: Dataset) -> Iterator[BatchProgress]:
     for k in range(total):
         rows = np.arange(k * batch, (k + 1) * batch)
         seen = rows[rows < len(data)]  # the last batch is filled up with rows seen before
-        made = trainer.predict(data.x[rows % len(data)])
+        made = trainer.predict(data.inputs(rows % len(data)))
         whole = made if isinstance(made, Mapping) else {LOGITS: made}
         outputs = {name: whole[name][: len(seen)] for name in program.outputs}
         targets = by_name([target_name(n) for n in program.targets], data.targets(seen), "targets")

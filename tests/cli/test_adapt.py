@@ -37,7 +37,7 @@ def test_run_trains_the_adapters(run, net):
 @pytest.mark.parametrize(
     ("adapt", "message"),
     [
-        ("dora", "unknown adapter 'dora'; allowed: lora; did you mean 'lora'?"),
+        ("dora", "unknown adapter 'dora'; allowed: lora, tinytl; did you mean 'lora'?"),
         ("lora:rnk=2", "'rnk=2' is no option of lora; allowed: OPTION=VALUE with one of rank"),
         ("lora:rank", "'rank' is no option of lora"),
         ("lora:rank=two", "rank is 'two'; allowed: a whole number"),
@@ -45,6 +45,11 @@ def test_run_trains_the_adapters(run, net):
         ("lora:rank=0", "rank=0; allowed: a whole number, at least 1"),
         ("lora:alpha=nan", "alpha is nan; allowed: a finite number"),
         ("lora:layers=7", "no layer is called '7'"),
+        (
+            "tinytl:rank=7",
+            "'rank=7' is no option of tinytl; allowed: OPTION=VALUE with one of expand",
+        ),
+        ("tinytl", "the graph has no inverted bottleneck"),
     ],
 )
 def test_what_is_refused(refused, net, adapt, message):

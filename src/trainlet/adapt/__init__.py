@@ -2,5 +2,6 @@
 
 from trainlet.adapt.lora import lora
 from trainlet.adapt.merge import merge
+from trainlet.adapt.tinytl import tinytl
 
-__all__ = ["lora", "merge"]
+__all__ = ["lora", "merge", "tinytl"]

@@ -62,7 +62,7 @@ def adaptable(graph: Graph) -> dict[str, Layer]:
     for n, weight in _weighted(graph):
         if n.op in ADAPTED:
             uses.setdefault(weight, []).append(n)
-    found = [Layer(_module(w), w, tuple(nodes), w.name in last) for w, nodes in uses.items()]
+    found = [Layer(module_of(w), w, tuple(nodes), w.name in last) for w, nodes in uses.items()]
     return {layer.name: layer for layer in found}
 
 
@@ -83,7 +83,7 @@ def chosen(graph: Graph, names: Sequence[str]) -> list[Layer]:
 
 
 def _why_not(graph: Graph, name: str, known: Sequence[str]) -> str:
-    others = {_module(weight) for _, weight in _weighted(graph)}
+    others = {module_of(weight) for _, weight in _weighted(graph)}
     if name in others:
         return (
             f"the layer {name!r} is a depthwise or transposed convolution; allowed: linear layers "
@@ -106,7 +106,8 @@ def _weighted(graph: Graph) -> Iterator[tuple[Node, Node]]:
             yield n, weight
 
 
-def _module(weight: Node) -> str:
+def module_of(weight: Node) -> str:
+    """The name of the layer that has a weight."""
     return "" if weight.name == "weight" else weight.name.removesuffix(".weight")
 
 

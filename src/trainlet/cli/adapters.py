@@ -28,6 +28,14 @@ ADAPTERS: Mapping[str, tuple[Callable[..., Graph], Mapping[str, tuple[Reader, st
             "seed": (int, "a whole number"),
         },
     ),
+    "tinytl": (
+        tl.adapt.tinytl,
+        {
+            "expand": (float, "a number"),
+            "kernel": (int, "a whole number"),
+            "seed": (int, "a whole number"),
+        },
+    ),
 }
 """The function of each adapter, and its options: how each is read, and what it may be."""
 

@@ -80,8 +80,8 @@ Adapt = Annotated[
     typer.Option(
         "--adapt",
         metavar="NAME[:OPTION=VALUE,..]",
-        help=f"add adapters to the network: {', '.join(ADAPTERS)}; such as lora:rank=4, with "
-        "--scheme lora",
+        help=f"add adapters to the network: {', '.join(ADAPTERS)}; such as lora:rank=4 with "
+        "--scheme lora, tinytl with --scheme tinytl",
     ),
 ]
 Accumulate = Annotated[

@@ -15,7 +15,7 @@ from trainlet.ops.window import Geometry, Pair
 PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1)}
 ODD = {"stride": (2, 2), "padding": (2, 3, 3, 2), "dilation": (1, 2)}
 
-register(
+DEPTHWISE = register(
     Op(
         "depthwise",
         rows=window_rows,

@@ -35,6 +35,8 @@ PRESETS: dict[str, Callable[[Parameter], bool]] = {
 ADAPTER_PRESETS: dict[str, Callable[[Parameter], bool]] = {
     "lora": lambda p: p.adapter in ("lora_A", "lora_B") or p.last,
     "lora_fa": lambda p: p.adapter == "lora_B" or p.last,
+    "tinytl": lambda p: p.adapter == "lite" or (p.bias and p.adapter != "lite_shift") or p.last,
+    "tinytl_l": lambda p: p.adapter in ("lite", "lite_shift") or p.last,
 }
 """Of graphs that have adapters (`trainlet.adapt`)."""
 SCHEMES = {**PRESETS, **ADAPTER_PRESETS}
@@ -52,7 +54,7 @@ def choose(preset: str, parameters: Iterable[Parameter]) -> UpdateScheme:
     if preset in ADAPTER_PRESETS and not any(p.adapter for p in chosen):
         raise SchemeError(
             f"the preset {preset!r} finds no adapter in the network; add adapters first: --adapt "
-            "lora:rank=8, or trainlet.adapt.lora(graph)"
+            "lora:rank=8 or --adapt tinytl, trainlet.adapt.lora or trainlet.adapt.tinytl"
         )
     return UpdateScheme({p.name: 1.0 for p in chosen}, preset=preset)
 

@@ -1,5 +1,5 @@
 """Who learns: each function takes the model and gives an UpdateScheme."""
 
-from trainlet.schemes.presets import bias, full, last, lora, norm, preset
+from trainlet.schemes.presets import bias, full, last, lora, norm, preset, tinytl
 
-__all__ = ["bias", "full", "last", "lora", "norm", "preset"]
+__all__ = ["bias", "full", "last", "lora", "norm", "preset", "tinytl"]

@@ -47,6 +47,14 @@ def lora(graph: Graph, *, frozen_a: bool = False) -> UpdateScheme:
     return preset("lora_fa" if frozen_a else "lora", graph)
 
 
+def tinytl(graph: Graph, *, biases: bool = True) -> UpdateScheme:
+    """The lite residual modules that `trainlet.adapt.tinytl` added, and the classifier.
+
+    biases: the network's biases too (TinyTL-L+B); without, the modules alone (TinyTL-L).
+    """
+    return preset("tinytl" if biases else "tinytl_l", graph)
+
+
 def _parameters(model: Model) -> list[Parameter]:
     if isinstance(model, Graph):
         return graph_parameters(model)

@@ -100,7 +100,7 @@ def _sample(x: tuple, w: tuple, geometry: dict, quant: dict) -> Sample:
     return layer_sample(*kinds, attrs, w[0], 5e3)
 
 
-register(
+CONV2D_I8 = register(
     Op(
         "conv2d_i8",
         rows=window_rows,

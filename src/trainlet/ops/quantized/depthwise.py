@@ -32,7 +32,7 @@ def _sample(x: tuple, w: tuple, geometry: dict, quant: dict) -> Sample:
     return layer_sample(*kinds, attrs, w[2], 5e3)
 
 
-register(
+DEPTHWISE_I8 = register(
     Op(
         "depthwise_i8",
         rows=window_rows,

@@ -75,7 +75,7 @@ def prepare(
     losses = None if loss is None else objective_of(loss).losses
     graph = import_network(network, example_inputs, check, losses=losses)
     graph = verify(distinct_names(graph))
-    trained = {} if scheme is None else resolved(scheme, graph, network).ratios
+    trained = () if scheme is None else tuple(resolved(scheme, graph, network))
     return Variants(network, graph, example_inputs, calibration, check, losses).forward(
         integer, None, trained
     )
@@ -201,7 +201,7 @@ def compile(
     graphs = Variants(network, graph, example_inputs, calibration, check, objective.losses)
 
     def trained(asked: Asked) -> Training:
-        forward = graphs.forward(asked.precision, asked.batch, asked.scheme.ratios)
+        forward = graphs.forward(asked.precision, asked.batch, tuple(asked.scheme))
         return passes.training(
             forward, asked.scheme, objective, asked.optimizer, asked.accumulate, asked.precision
         )

@@ -20,7 +20,7 @@ HUGE = 2.0**20
 
 def oracle_gradients(graph: Graph, case: Case, scheme: tl.UpdateScheme) -> Arrays:
     """`graph` is the imported network."""
-    trained = tl.train(graph, scheme, stop_after="prune").step
+    trained = tl.train(graph, scheme, stop_after="split").step
     fed = {n.name: to_device(n, trained.values[n.name]) for n in trained.leaves("const", "param")}
     inputs = {n.name: n for n in trained.leaves("input")}
     fed["target"] = case.y.numpy().astype(np.int32)

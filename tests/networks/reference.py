@@ -16,24 +16,29 @@ from trainlet import UpdateScheme
 from zoo import Case
 
 Arrays = dict[str, np.ndarray]
+_TRANSPOSED = (torch.nn.ConvTranspose1d, torch.nn.ConvTranspose2d)
 
 
-def trained_part(model: torch.nn.Module, name: str, ratio: float) -> np.ndarray:
-    """Ones where a parameter of this share learns: the first input channels; of a grouped
-    convolution, whose input channels belong to groups, the first groups; of a vector, the head.
-    """
+def trained_part(model: torch.nn.Module, scheme: UpdateScheme, name: str) -> np.ndarray:
+    """Ones where a parameter learns: in its chosen input channels; in a grouped convolution, whose
+    input channels belong to groups, in its chosen groups."""
     owner, _, _ = name.rpartition(".")
     module, parameter = model.get_submodule(owner), model.get_parameter(name)
-    if ratio == 1:
+    rule = scheme.rule(name)
+    if scheme[name] == 1:
         return np.ones(parameter.shape)
-    part = np.zeros(parameter.shape)
-    groups = getattr(module, "groups", 1)
-    axis = 0 if groups > 1 or parameter.ndim == 1 else 1
+    groups, transposed = getattr(module, "groups", 1), isinstance(module, _TRANSPOSED)
+    axis = 0 if groups > 1 or transposed or parameter.ndim == 1 else 1
     units = groups if groups > 1 and parameter.ndim > 1 else parameter.shape[axis]
-    learn = max(1, int(np.floor(ratio * units + 0.5)))
-    stop = learn * (parameter.shape[axis] // units)
-    part[(slice(None),) * axis + (slice(0, stop),)] = 1
-    return part
+    weight = np.moveaxis(parameter.detach().double().numpy(), axis, 0)
+    learn = max(1, int(np.floor(scheme[name] * units + 0.5)))
+    if rule == "norm":
+        norms = (weight.reshape(units, -1) ** 2).sum(1)
+        rule = np.argsort(-norms, kind="stable")[:learn]
+    chosen = list(range(learn) if isinstance(rule, str) else rule)
+    part = np.zeros(weight.shape)
+    part.reshape(units, -1)[chosen] = 1
+    return np.moveaxis(part, 0, axis)
 
 
 @contextmanager
@@ -72,10 +77,7 @@ def run_sgd(
     model, x = contiguous_gradients(deepcopy(case.model).double()), case.x.double()
     losses: list[float] = []
     first: Arrays = {}
-    parts = {
-        name: torch.from_numpy(trained_part(model, name, ratio))
-        for name, ratio in scheme.ratios.items()
-    }
+    parts = {name: torch.from_numpy(trained_part(model, scheme, name)) for name in scheme}
     with in_float64():
         for _ in range(steps):
             model.zero_grad()

@@ -95,8 +95,7 @@ def doubled(lesson: Lesson, step: int) -> tuple[list, dict[str, torch.Tensor]]:
 
 def parts_of(model: nn.Module, scheme: tl.UpdateScheme) -> dict[str, torch.Tensor]:
     """Ones where a parameter learns."""
-    ratios = scheme.ratios.items()
-    return {name: torch.from_numpy(trained_part(model, name, ratio)) for name, ratio in ratios}
+    return {name: torch.from_numpy(trained_part(model, scheme, name)) for name in scheme}
 
 
 def total(

@@ -15,7 +15,7 @@ from typing import Any
 from trainlet.errors import FileError, ShapeError, StateError, TrainletError
 from trainlet.ir.files import read_file
 from trainlet.ir.graph import Node
-from trainlet.ir.storage import Part, Planes, Storage
+from trainlet.ir.storage import Order, Part, Planes, Storage
 from trainlet.ir.types import Quant, TensorType
 from trainlet.planning.blob import WITHIN, Layout, Saved, describe_leaf
 from trainlet.planning.program import Program
@@ -127,4 +127,7 @@ def _storage(told: dict[str, Any]) -> Storage:
         part = Part(**{**part, "whole": _type(part["whole"])})
     offset, factor = (None if v is None else tuple(v) for v in (offset, told.get("factor")))
     shape, permutation = tuple(told["shape"]), tuple(told["permutation"])
-    return Storage(shape, permutation, factor, offset, planes, part)
+    orders = told.get("orders")
+    if orders is not None:
+        orders = tuple(Order(order["axis"], tuple(order["index"])) for order in orders)
+    return Storage(shape, permutation, factor, offset, planes, part, orders)

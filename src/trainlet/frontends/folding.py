@@ -148,13 +148,14 @@ def _fold(module: GraphModule, layer: Any, norm: Any) -> tuple[tuple[Term, ...],
     moved = -scale * _real(centre, zero)
     told = bool((np.abs(scale) > LEAST_FACTOR).all())
     known = np.where(np.abs(scale) > LEAST_FACTOR, scale, 1.0)
-    weights = (Term(weight.target, tuple(known)), *_terms(_name(gamma), alone=False))
-    by_beta = tuple(scale * _real(b, zero) + moved)
-    by_bias = tuple(moved + _real(shift, zero))
+    factor = tuple(known.tolist())
+    weights = (Term(weight.target, factor), *_terms(_name(gamma), alone=False))
+    by_beta = tuple((scale * _real(b, zero) + moved).tolist())
+    by_bias = tuple((moved + _real(shift, zero)).tolist())
     alone = told or beta is None
     return weights, (
         *_terms(_name(beta), offset=by_beta),
-        *_terms(_name(bias), factor=tuple(known), offset=by_bias, alone=alone),
+        *_terms(_name(bias), factor=factor, offset=by_bias, alone=alone),
     )
 
 

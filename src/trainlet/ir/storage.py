@@ -36,6 +36,26 @@ class Planes:
 
 
 @dataclass(frozen=True)
+class Order:
+    """Slice k along an axis of the leaf is the slice that would have the number index[k]."""
+
+    axis: int
+    index: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if sorted(self.index) != list(range(len(self.index))):
+            raise ValueError("the index of an order names each slice once")
+
+    def apply(self, array: np.ndarray) -> np.ndarray:
+        """The slices of an array in this order."""
+        return array.take(self.index, self.axis)
+
+    def undo(self, array: np.ndarray) -> np.ndarray:
+        """The inverse of `apply`."""
+        return array.take(np.argsort(self.index), self.axis)
+
+
+@dataclass(frozen=True)
 class Part:
     """Of a parameter that lies in two leaves, this one has start..stop along an axis."""
 
@@ -51,9 +71,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Storage:
-    """device = part of reshape(permute(user * factor + offset, permutation), shape of the leaf).
+    """device = part of reshape(permute(user * factor + offset, permutation), shape of the leaf),
+    with its slices in other orders.
 
     factor: one for each slice along the user's first axis
+    orders: of different axes, or None
     """
 
     shape: tuple[int, ...]
@@ -62,6 +84,7 @@ class Storage:
     offset: tuple[float, ...] | None = None
     planes: Planes | None = None
     part: Part | None = None
+    orders: tuple[Order, ...] | None = None
 
     def __repr__(self) -> str:
         """Without what is absent: this is how a graph's text shows it."""
@@ -110,6 +133,8 @@ def to_device(leaf: Node, array: np.ndarray) -> np.ndarray:
     if kept.quant is None or array.dtype.kind == "f":
         array = _merged(array, how, kept)
     permuted = np.transpose(array, how.permutation).reshape(kept.shape)
+    for order in how.orders or ():
+        permuted = order.apply(permuted)
     unit = 1 << how.planes.bits if how.planes else 1
     if kept.quant is not None and permuted.dtype.kind == "f":
         permuted = _quantised(permuted, kept, unit)
@@ -137,6 +162,8 @@ def to_user(leaf: Node, array: np.ndarray, rest: np.ndarray | None = None) -> np
         scale, zero = _per_channel(kept.quant, kept.shape)
         values = (values.reshape(kept.shape) - zero) * scale
         values = values if how.factor or how.offset else values.astype(np.float32)
+    for order in how.orders or ():
+        values = order.undo(values.reshape(kept.shape))
     permuted = values.reshape([how.shape[k] for k in how.permutation])
     user = np.transpose(permuted, np.argsort(how.permutation))
     if how.offset is not None:

@@ -16,10 +16,13 @@ from typing import Any
 from trainlet.errors import FileError, ShapeError
 from trainlet.ir.body import Body
 from trainlet.ir.graph import LEAVES, Graph, Node
-from trainlet.ir.storage import Part, Planes, Storage
+from trainlet.ir.storage import Merged, Order, Part, Planes, Storage
 from trainlet.ir.types import DTYPES, Quant, TensorType
 
-_RECORDS = {record.__name__: record for record in (Body, Part, Planes, Quant, Storage, TensorType)}
+_RECORDS = {
+    record.__name__: record
+    for record in (Body, Merged, Order, Part, Planes, Quant, Storage, TensorType)
+}
 
 _NAME = r'"(?:[^"\\]|\\.)*"'
 _LINE = re.compile(

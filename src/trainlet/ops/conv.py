@@ -5,27 +5,26 @@ x [N,H,W,C], w [O,KH,KW,C/groups], y [N,OH,OW,O].
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
+from trainlet.ops.channels import chosen_channels, size_of
 from trainlet.ops.correlate import correlate, correlate_dw, correlate_dx
 from trainlet.ops.op import (
     ANOTHER_ORDER,
+    Chosen,
     Op,
     Sample,
     Thunk,
     build,
     float32,
-    kept,
     register,
     require,
 )
 from trainlet.ops.row_access import window_dx_rows, window_rows
-from trainlet.ops.shape import leading
 from trainlet.ops.window import Geometry, Pair
 
 
@@ -124,15 +123,14 @@ def _infer_dw(g: TensorType, x: TensorType, *, kernel: Pair, groups: int, **_: A
     return g.with_shape((g.shape[3], *kernel, x.shape[3] // groups))
 
 
-def narrowed(n: Node, ratio: float, leading: Callable[[Node, float], Node]) -> Node:
-    """The weight gradient n of the leading input channels alone; in a grouped convolution, of the
-    leading groups.  `leading` takes the leading channels of a map."""
+def narrowed(n: Node, chosen: Chosen) -> Node:
+    """The weight gradient n of the chosen input channels alone; in a grouped convolution, of the
+    chosen groups."""
     (g, x), groups = n.inputs, n.attrs["groups"]
     if groups == 1:
-        return build(n.op, g, leading(x, ratio), label=n.name, **n.attrs)
-    share = kept(groups, ratio)
-    parts = [leading(t, share / groups) for t in (g, x)]
-    return build(n.op, *parts, label=n.name, **{**n.attrs, "groups": share})
+        return build(n.op, g, chosen_channels(x, chosen), label=n.name, **n.attrs)
+    parts = [chosen_channels(t, chosen, groups) for t in (g, x)]
+    return build(n.op, *parts, label=n.name, **{**n.attrs, "groups": size_of(chosen, groups)})
 
 
 register(
@@ -140,7 +138,7 @@ register(
         "conv2d_dw",
         infer=_infer_dw,
         eval=lambda g, x, **window: correlate_dw(g, x, Geometry(**window)),
-        narrow=lambda n, ratio: narrowed(n, ratio, leading),
+        narrow=narrowed,
         call=lambda n: Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),
         macs=lambda n: Geometry.of(n).macs(n.inputs[0].type, n.type),
         tolerance=ANOTHER_ORDER,

@@ -27,7 +27,6 @@ from trainlet.ops.op import (
     register,
     require,
 )
-from trainlet.ops.shape import leading
 from trainlet.ops.window import Geometry, Pair
 
 
@@ -170,7 +169,7 @@ register(
         "conv_transpose_dw",
         infer=lambda g, x, **attrs: g.with_shape(weight_shape(g, x, **attrs)),
         eval=transposed_dw,
-        narrow=lambda n, ratio: narrowed(n, ratio, leading),
+        narrow=narrowed,
         call=lambda n: Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),
         macs=lambda n: products(n.inputs[1].type, n.type),
         tolerance=ANOTHER_ORDER,

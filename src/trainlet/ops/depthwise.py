@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from trainlet.ir.types import TensorType
+from trainlet.ops.channels import chosen_channels
 from trainlet.ops.conv import convolve, gradients, infer
 from trainlet.ops.correlate import correlate_dw, correlate_dx
 from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, build, float32, register, require
 from trainlet.ops.row_access import window_dx_rows, window_rows
-from trainlet.ops.shape import leading
 from trainlet.ops.window import Geometry, Pair
 
 PLAIN = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1)}
@@ -62,8 +62,8 @@ register(
         "depthwise_dw",
         infer=_infer_dw,
         eval=lambda g, x, **window: correlate_dw(g, x, Geometry(**window)),
-        narrow=lambda n, ratio: build(
-            "depthwise_dw", *(leading(t, ratio) for t in n.inputs), label=n.name, **n.attrs
+        narrow=lambda n, chosen: build(
+            n.op, *(chosen_channels(t, chosen) for t in n.inputs), label=n.name, **n.attrs
         ),
         call=lambda n: Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),
         macs=lambda n: Geometry.of(n).macs(n.inputs[0].type, n.type),

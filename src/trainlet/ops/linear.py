@@ -8,8 +8,8 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
+from trainlet.ops.channels import chosen_channels
 from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
-from trainlet.ops.shape import leading
 
 
 def _rows(t: TensorType) -> int:
@@ -73,8 +73,8 @@ register(
         sums_rows=True,
         infer=lambda g, x: g.with_shape((g.shape[-1], x.shape[-1])),
         eval=lambda g, x: g.reshape(-1, g.shape[-1]).T @ x.reshape(-1, x.shape[-1]),
-        narrow=lambda n, ratio: build(
-            "linear_dw", n.inputs[0], leading(n.inputs[1], ratio), label=n.name
+        narrow=lambda n, chosen: build(
+            n.op, n.inputs[0], chosen_channels(n.inputs[1], chosen), label=n.name
         ),
         call=lambda n: (_rows(n.inputs[0].type), *n.type.shape),
         macs=lambda n: n.type.size * _rows(n.inputs[0].type),

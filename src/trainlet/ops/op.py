@@ -23,6 +23,8 @@ OUR_SERIES = 4
 """Tolerance of exp, log, tanh and erf, for which the kernels have their own implementation."""
 
 Thunk = Callable[[], Node]
+Chosen = float | Node
+"""Some of the channels: a share, which are the leading ones; or a leaf with their indices."""
 Literal = int | float
 
 
@@ -54,8 +56,8 @@ class Op:
     vjp_bfp:      the same in block floating point: (node, mantissas) -> thunks that build
                   mantissas, or float32 for parameters; without it `vjp` serves, on the gradient as
                   float32
-    narrow:       (gradient node, ratio) -> the same gradient for the leading share of the input
-                  channels only, so that less of the activation is saved
+    narrow:       (gradient node, chosen) -> the same gradient for the chosen input channels only,
+                  so that less of the activation is saved
     applied:      of a parameter's gradient, the op that makes it and applies it to the parameter at
                   once, so that it needs no buffer; None where there is none
     sums_rows:    the result is a sum over the rows of its inputs: of inputs stacked along a new
@@ -114,7 +116,7 @@ class Op:
 
     vjp: Callable[[Node, Any], Sequence[Thunk | None]] | None = None
     vjp_bfp: Callable[[Node, Node], Sequence[Thunk | None]] | None = None
-    narrow: Callable[[Node, float], Node] | None = None
+    narrow: Callable[[Node, Chosen], Node] | None = None
     applied: str | None = None
     checks_elements: bool = False
     sums_rows: bool = False

@@ -25,7 +25,6 @@ from trainlet.ops.op import (
     Thunk,
     build,
     float32,
-    kept,
     register,
     require,
     typed,
@@ -215,13 +214,6 @@ register(
         ],
     )
 )
-
-
-def leading(x: Node, ratio: float) -> Node:
-    """The leading `ratio` of the last axis of x: the only part of x that a narrowed weight gradient
-    saves."""
-    stop = kept(x.type.shape[-1], ratio)
-    return build("slice", x, axis=x.type.rank - 1, start=0, stop=stop, label=x.name)
 
 
 def _infer_pad_strided(

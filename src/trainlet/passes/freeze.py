@@ -13,7 +13,7 @@ def freeze(graph: Graph, scheme: UpdateScheme) -> Graph:
     """Parameters that the scheme leaves out become constants."""
 
     def rule(n: Node) -> Node | None:
-        if n.op != "param" or n.name in scheme.ratios:
+        if n.op != "param" or n.name in scheme:
             return None
         return leaf("const", n.name, n.type, **n.attrs)
 

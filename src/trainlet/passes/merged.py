@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,21 +34,25 @@ def settle(graph: Graph, scheme: UpdateScheme) -> Settled:
     """
     renamed: dict[Node, Node] = {}
     folded: dict[str, str] = {}
-    ratios, values = dict(scheme.ratios), dict(graph.values)
+    entries = {name: scheme.entry(name) for name in scheme}
+    values = dict(graph.values)
     for n in graph.leaves("param"):
-        named = [m for m in n.attrs.get("merged", ()) if m.name in scheme.ratios]
+        named = [m for m in n.attrs.get("merged", ()) if m.name in scheme]
         if not named:
             continue
         own = _own(n, named)
-        given = [ratios.pop(m.name) for m in named]
-        ratios[own.name] = scheme.ratios.get(own.name, max(given))
+        given = own if own in named else max(named, key=lambda m: scheme[m.name])
+        entry = entries[given.name]
+        for m in named:
+            del entries[m.name]
+        entries[own.name] = entry
         folded |= {m.name: own.name for m in named if m is not own}
         renamed[n] = leaf("param", own.name, n.type, storage=own.storage)
         values[own.name] = _in_terms_of(renamed[n], n, values.pop(n.name))
     if not renamed:
         return Settled(graph, scheme, {})
     outputs = rewrite(graph, renamed.get).outputs
-    return Settled(Graph(outputs, values), replace(scheme, ratios=ratios), folded)
+    return Settled(Graph(outputs, values), UpdateScheme(entries, scheme.preset), folded)
 
 
 def _own(n: Node, named: Sequence[Merged]) -> Merged:

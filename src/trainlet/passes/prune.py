@@ -1,41 +1,59 @@
-"""Keeps the gradients of the parameters that a scheme names, narrowed to its ratios. All else
-becomes unreachable and is dropped."""
+"""Keeps the gradients of the parameters that a scheme names, narrowed to the channels that learn.
+All else becomes unreachable and is dropped."""
 
 from __future__ import annotations
 
-from trainlet.errors import SchemeError, ShapeError
-from trainlet.ir.graph import Graph, Node
+import numpy as np
+
+from trainlet.errors import SchemeError, ShapeError, shown
+from trainlet.ir.graph import Graph, Node, unused
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.elementwise import ADD
-from trainlet.ops.op import OPS, build
+from trainlet.ops.op import OPS, Chosen, build, leaf, typed
+from trainlet.passes.channels import Selected, select_channels
 
 
 def prune(graph: Graph, scheme: UpdateScheme) -> Graph:
     """Outputs `grad.<name>` of frozen parameters go; others shrink to their channels.
 
-    Raises SchemeError for a parameter without a gradient, or one that cannot learn in part.
+    Raises SchemeError for a parameter without a gradient, for one that cannot learn in part, and
+    for an index that is no channel of a weight.
     """
     outputs = {k: n for k, n in graph.outputs.items() if not k.startswith("grad.")}
-    for name, ratio in scheme.ratios.items():
+    values, selected = dict(graph.values), select_channels(graph, scheme)
+    for name in scheme:
         gradient = graph.outputs.get(f"grad.{name}")
         if gradient is None:
             raise SchemeError(f"no gradient reaches parameter {name!r}; leave it out of the scheme")
-        outputs[f"grad.{name}"] = gradient if ratio == 1 else _narrow(name, gradient, ratio)
-    return Graph(outputs, graph.values)
+        outputs[f"grad.{name}"] = gradient
+        if name in selected:
+            chosen = _chosen(name, selected[name], values)
+            outputs[f"grad.{name}"] = _narrow(name, gradient, chosen, scheme)
+    return Graph(outputs, values)
 
 
-def _narrow(name: str, gradient: Node, ratio: float) -> Node:
+def _chosen(name: str, selected: Selected, values: dict[str, np.ndarray]) -> Chosen:
+    if selected.positions is None:
+        return selected.share
+    index = leaf(
+        "const", unused(f"{name}.channels", values), typed("int32", len(selected.positions))
+    )
+    values[index.name] = np.array(selected.positions, np.int32)
+    return index
+
+
+def _narrow(name: str, gradient: Node, chosen: Chosen, scheme: UpdateScheme) -> Node:
     """A sum of gradients (a parameter that is read twice) is narrowed term by term."""
     if gradient.op == ADD.name:
-        terms = [_narrow(name, i, ratio) for i in gradient.inputs]
+        terms = [_narrow(name, i, chosen, scheme) for i in gradient.inputs]
         return build(ADD.name, *terms, label=gradient.name)
     rule = OPS[gradient.op].narrow
     try:
         if rule is not None:
-            return rule(gradient, ratio)
+            return rule(gradient, chosen)
     except ShapeError:
         pass
     raise SchemeError(
-        f"parameter {name!r} has ratio {ratio:g}, but only weights of convolutions and linear "
-        "layers learn in part; allowed for it: 0 or 1"
+        f"parameter {name!r} has ratio {shown(scheme.entry(name))}, but only weights of "
+        "convolutions and linear layers learn in part; allowed for it: 0 or 1"
     )

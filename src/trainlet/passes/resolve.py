@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from typing import Any
 
-from trainlet.errors import SchemeError
+from trainlet.errors import SchemeError, shown
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import storage
@@ -27,25 +28,26 @@ def resolve(
     params = {n.name: n for n in graph.leaves("param")}
     own = {alias: name for name, n in params.items() for alias in n.attrs.get("aliases", ())}
     reached = {n.name for n in learning(graph)}
-    ratios: dict[str, float] = {}
-    for given, ratio in scheme.ratios.items():
+    entries: dict[str, Any] = {}
+    for given in scheme:
+        entry = scheme.entry(given)
         name = own.get(given, given)
         if name not in reached:
             if scheme.preset and (known is None or given in known):
                 return choose(scheme.preset, graph_parameters(graph))
             raise SchemeError(_why_not(given, graph, params, known))
-        if ratios.setdefault(name, ratio) != ratio:
+        if entries.setdefault(name, entry) != entry:
             raise SchemeError(
                 f"{given!r} and {name!r} are one parameter, and the scheme gives it the ratios "
-                f"{ratio:g} and {ratios[name]:g}; name it once"
+                f"{shown(entry)} and {shown(entries[name])}; name it once"
             )
         shape = storage(params[name]).shape
-        if ratio < 1 and len(shape) < 2:
+        if entry != 1 and len(shape) < 2:
             raise SchemeError(
-                f"parameter {given!r} of shape {shape} has ratio {ratio:g}, a share of input "
+                f"parameter {given!r} of shape {shape} has ratio {shown(entry)}, a share of input "
                 "channels, and has no input channels to learn in part; allowed for it: 0 or 1.0"
             )
-    return UpdateScheme(ratios, scheme.preset)
+    return UpdateScheme(entries, scheme.preset)
 
 
 def _why_not(

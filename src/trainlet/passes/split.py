@@ -7,12 +7,16 @@ from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
-from trainlet.ir.graph import Graph, Node
+import numpy as np
+
+from trainlet.ir.graph import Graph, Node, unused
 from trainlet.ir.roles import forward_part
+from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import Part, storage
 from trainlet.ir.types import Quant, TensorType
-from trainlet.ops.op import leaf
-from trainlet.ops.quantized.shape import joined as joined_parts
+from trainlet.ops.op import leaf, typed
+from trainlet.ops.quantized.interleave import put_together
+from trainlet.passes.channels import Selected, reordered, select_channels
 from trainlet.passes.update import PREFIX
 
 FROZEN = ".frozen"
@@ -20,32 +24,36 @@ FROZEN = ".frozen"
 
 
 class _Halves(NamedTuple):
+    """places: of the joined weight's slices in the order in which the halves have them; None where
+    it is the same"""
+
     learns: Node
     frozen: Node
     axis: int
+    places: Node | None
 
 
-def split_weights(graph: Graph) -> Graph:
+def split_weights(graph: Graph, scheme: UpdateScheme) -> Graph:
     """A weight that learns in part is put together from its two leaves where it is read.
 
     The joined weight lies in the arena only while it is read: once for what predicts, once for the
     backward pass.  The trained leaf keeps the parameter's name, and the shape of its gradient.
     """
     halves: dict[Node, _Halves] = {}
-    values = dict(graph.values)
+    values, selected = dict(graph.values), select_channels(graph, scheme)
     for p in graph.leaves("param"):
         gradient = graph.outputs.get(f"{PREFIX}{p.name}")
         if gradient is None or gradient.type.shape == p.type.shape:
             continue
-        halves[p] = _halves(p, gradient.type.shape)
+        halves[p] = _halves(p, gradient.type.shape, selected[p.name], values)
         values[p.name + FROZEN] = values[p.name]
     if not halves:
         return graph
 
     @cache
     def joined(p: Node, predicts: bool) -> Node:
-        learns, frozen, axis = halves[p]
-        return joined_parts(learns, frozen, axis, p.name)
+        learns, frozen, axis, places = halves[p]
+        return put_together(learns, frozen, places, axis, p)
 
     forward = set(forward_part(graph).nodes())
     new: dict[Node, Node] = {}
@@ -55,12 +63,24 @@ def split_weights(graph: Graph) -> Graph:
     return Graph({name: new[n] for name, n in graph.outputs.items()}, values)
 
 
-def _halves(p: Node, shape: tuple[int, ...]) -> _Halves:
+def _halves(
+    p: Node, shape: tuple[int, ...], selected: Selected, values: dict[str, np.ndarray]
+) -> _Halves:
     axis = next(k for k, (a, b) in enumerate(zip(shape, p.type.shape, strict=True)) if a != b)
     edge, end = shape[axis], p.type.shape[axis]
-    learns, frozen = Part(p.type, axis, 0, edge), Part(p.type, axis, edge, end)
-    return _Halves(_leaf("param", p, p.name, learns), _leaf("const", p, p.name + FROZEN, frozen),
-                   axis)  # fmt: skip
+    stored, places = p, None
+    if selected.positions is not None:
+        order = selected.order(end)
+        stored = reordered(p, order)
+        places = leaf("const", unused(f"{p.name}.order", values), typed("int32", end))
+        values[places.name] = np.argsort(order.index).astype(np.int32)
+    learns, frozen = Part(stored.type, axis, 0, edge), Part(stored.type, axis, edge, end)
+    return _Halves(
+        _leaf("param", stored, p.name, learns),
+        _leaf("const", stored, p.name + FROZEN, frozen),
+        axis,
+        places,
+    )
 
 
 def _leaf(kind: str, p: Node, name: str, part: Part) -> Node:

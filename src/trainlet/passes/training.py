@@ -8,7 +8,7 @@ from dataclasses import replace
 from trainlet.errors import SchemeError
 from trainlet.ir.graph import Graph
 from trainlet.ir.roles import LOSS, as_outputs, predictions
-from trainlet.ir.scheme import UpdateScheme
+from trainlet.ir.scheme import LEADING, UpdateScheme
 from trainlet.ops.objective import Loss, Objective, chosen_outputs, total_loss
 from trainlet.ops.optimizer import Optimizer
 from trainlet.ops.penalty import Penalty
@@ -63,7 +63,7 @@ def training(
         "fold": folded,
         "differentiate": lambda g: with_gradients(g, losses, precision),
         "prune": lambda g: fold_constants(trim_loops(prune(g, chosen))),
-        "split": lambda g: penalize(split_weights(g), objective.penalties),
+        "split": lambda g: penalize(split_weights(g, chosen), objective.penalties),
     }
     for name, run in passes.items():
         stage(name)
@@ -103,8 +103,9 @@ def step_of_scheme(
 
     Raises SchemeError as `prune` does, and what `penalize` raises.
     """
-    pruned = fold_constants(trim_loops(freeze(prune(differentiated, scheme), scheme)))
-    learning = penalize(split_weights(pruned), penalties)
+    leading = UpdateScheme({name: scheme.entry(name) for name in scheme}, channels=LEADING)
+    pruned = fold_constants(trim_loops(freeze(prune(differentiated, leading), leading)))
+    learning = penalize(split_weights(pruned, leading), penalties)
     return fused(updated(learning, optimizer, 1, precision).step)
 
 

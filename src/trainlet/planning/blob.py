@@ -199,4 +199,7 @@ def check_values(leaf: Node, array: np.ndarray) -> None:
 
 def describe_leaf(n: Node) -> dict[str, Any]:
     """What a leaf is, in JSON's terms: all that gives its bytes a meaning."""
-    return {"name": n.name, "kind": n.op, "type": asdict(n.type), "storage": asdict(storage(n))}
+    how = asdict(storage(n))
+    if how["orders"] is None:
+        del how["orders"]
+    return {"name": n.name, "kind": n.op, "type": asdict(n.type), "storage": how}

@@ -145,7 +145,7 @@ class Options:
         if self.batch is not None and self.batch > 1:
             yield Change("batch", 1, "an example of batch 1", "a network exported with batch 1")
         for name, scheme in self.schemes.items():
-            if not own.scheme.ratios.keys() <= scheme.ratios.keys():
+            if not set(own.scheme) <= set(scheme):
                 yield Change("scheme", scheme, f'scheme="{name}"', f"--scheme {name}")
 
     def _singles(self) -> list[tuple[Change, ProgramChoice]]:

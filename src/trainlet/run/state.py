@@ -214,7 +214,7 @@ def _learns(n: Node) -> np.ndarray:
         return np.ones(how.shape, bool)
     part, whole = how.part, how.part.whole.shape
     shape = tuple(part.stop - part.start if k == part.axis else m for k, m in enumerate(whole))
-    plain = Storage(how.shape, how.permutation, part=part)
+    plain = Storage(how.shape, how.permutation, part=part, orders=how.orders)
     leaf = Node("param", (), TensorType(shape), {"storage": plain}, n.name)
     return _real(leaf, np.ones(shape, np.float32)) > 0
 

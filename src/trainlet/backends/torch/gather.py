@@ -6,6 +6,7 @@ from torch import Tensor
 
 from trainlet.backends.torch.blocks import shift_even
 from trainlet.backends.torch.experiments import aligned, over
+from trainlet.backends.torch.shape import concat
 from trainlet.backends.torch.table import lowering
 from trainlet.ir.graph import Node
 
@@ -29,12 +30,19 @@ def _both(x: Tensor, part: Tensor) -> tuple[Tensor, Tensor]:
     return x.expand(size, *x.shape[1:]), part.expand(size, -1)
 
 
-@lowering("gather", "gather_i8")
-def gather(n: Node, x: Tensor, index: Tensor) -> Tensor:
+@lowering("gather", "gather_i8", "gather_bfp")
+def gather(n: Node, x: Tensor, index: Tensor, *_: Tensor) -> Tensor:
     for k, part in zip(n.attrs["axes"], _parts(n, index), strict=True):
         x, part = _both(x, part)
         x = x.gather(k + 1, _placed(part, k + 1, x))
     return x
+
+
+@lowering("interleave", "interleave_i8")
+def interleave(n: Node, a: Tensor, b: Tensor, index: Tensor) -> Tensor:
+    axis = n.attrs["axis"]
+    joined, index = _both(concat(n, a, b), index.long())
+    return joined.gather(axis + 1, _placed(index, axis + 1, joined))
 
 
 @lowering("scatter")

@@ -28,7 +28,6 @@ from trainlet.ops.quantized.cast import weight_scales
 from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
 from trainlet.ops.quantized.gradient.conv import convolution_gradients
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
-from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
 from trainlet.ops.row_access import window_dx_rows, window_rows
 from trainlet.ops.window import Geometry, Pair
@@ -166,7 +165,7 @@ register(
         "conv2d_i8_dw",
         infer=_infer_dw,
         eval=convolve_dw,
-        narrow=lambda n, ratio: narrowed(n, ratio, leading),
+        narrow=narrowed,
         call=lambda n: (
             *Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),
             float(n.attrs["scale"]),

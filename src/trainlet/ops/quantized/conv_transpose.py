@@ -30,7 +30,6 @@ from trainlet.ops.quantized.conv import clamp_literals
 from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale, wrapped
 from trainlet.ops.quantized.gradient.conv_transpose import integer_gradients
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
-from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
 from trainlet.ops.window import Geometry, Pair
 
@@ -142,7 +141,7 @@ register(
         "conv_transpose_i8_dw",
         infer=_infer_dw,
         eval=_dw,
-        narrow=lambda n, ratio: narrowed(n, ratio, leading),
+        narrow=narrowed,
         call=lambda n: (
             *Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),
             float(n.attrs["scale"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainlet.ir.types import TensorType
+from trainlet.ops.channels import chosen_channels
 from trainlet.ops.depthwise import ODD, PLAIN
 from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, build, float32, register, require
 from trainlet.ops.quantized.conv import (
@@ -17,7 +18,6 @@ from trainlet.ops.quantized.conv import (
 )
 from trainlet.ops.quantized.gradient.conv import convolution_gradients
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
-from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, int8, weight
 from trainlet.ops.row_access import window_dx_rows, window_rows
 from trainlet.ops.window import Geometry, Pair
@@ -96,8 +96,8 @@ register(
         "depthwise_i8_dw",
         infer=_infer_dw,
         eval=convolve_dw,
-        narrow=lambda n, ratio: build(
-            "depthwise_i8_dw", *(leading(t, ratio) for t in n.inputs), label=n.name, **n.attrs
+        narrow=lambda n, chosen: build(
+            n.op, *(chosen_channels(t, chosen) for t in n.inputs), label=n.name, **n.attrs
         ),
         call=lambda n: (
             *Geometry.of(n).literals(n.inputs[1].type, n.inputs[0].type),

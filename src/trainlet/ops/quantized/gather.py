@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -109,6 +110,34 @@ register(
                 {0: draw_block(dtype, g), 1: draw, 2: draw_exponent(-9), 3: draw_exponent(-3)},
             )
             for g, attrs, draw in scatter_cases()
+            for dtype in ("int16", "int8")
+        ],
+    )
+)
+
+
+def _infer_mantissas(g: TensorType, index: TensorType, e: TensorType, **attrs: Any) -> TensorType:
+    check_block(g, e)
+    return infer(g, index, **attrs)
+
+
+register(
+    Op(
+        "gather_bfp",
+        infer=_infer_mantissas,
+        eval=lambda g, index, e, **attrs: evaluate(g, index, **attrs),
+        call=lambda n: (*_FLOAT.call(n), width(n.type)),
+        samples=[
+            Sample(
+                (block(dtype, *x), typed("int32", sum(many)), EXPONENT),
+                {"axes": axes, "many": many, "copies": prod(many)},
+                {
+                    0: draw_block(dtype, x),
+                    1: drawn_index(pick(x, axes), many),
+                    2: draw_exponent(-9),
+                },
+            )
+            for x, axes, many in CASES
             for dtype in ("int16", "int8")
         ],
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
+from trainlet.ops.channels import chosen_channels
 from trainlet.ops.correlate import exact_floats
 from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
 from trainlet.ops.quantized.cast import weight_scales
@@ -19,7 +20,6 @@ from trainlet.ops.quantized.conv import clamp_literals
 from trainlet.ops.quantized.fixed_point import Affine, clamped, rescale_once, wrapped
 from trainlet.ops.quantized.gradient.linear import linear_gradients
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
-from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
 
 
@@ -125,8 +125,8 @@ register(
         "linear_i8_dw",
         infer=_infer_dw,
         eval=_eval_dw,
-        narrow=lambda n, ratio: build(
-            "linear_i8_dw", n.inputs[0], leading(n.inputs[1], ratio), label=n.name, **n.attrs
+        narrow=lambda n, chosen: build(
+            n.op, n.inputs[0], chosen_channels(n.inputs[1], chosen), label=n.name, **n.attrs
         ),
         call=lambda n: (
             _rows(n.inputs[0].type),

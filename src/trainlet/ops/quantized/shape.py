@@ -12,7 +12,7 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.layout import PADS_SIDES
-from trainlet.ops.op import OPS, Literal, Op, Sample, Thunk, build, kept, register, require
+from trainlet.ops.op import OPS, Literal, Op, Sample, Thunk, build, register, require
 from trainlet.ops.quantized.gradient.shape import (
     concat_gradients,
     pad_gradients,
@@ -92,19 +92,6 @@ def permuted(x: Node, permutation: tuple[int, ...]) -> Node:
     for part in permutations_in_loops(x.type.shape, permutation):
         x = build(op, x, permutation=part, label=x.name)
     return x
-
-
-def joined(a: Node, b: Node, axis: int, label: str) -> Node:
-    """The concatenation of two tensors of floats or of quantised elements."""
-    op = "concat_i8" if a.type.dtype == "int8" else "concat"
-    return build(op, a, b, axis=axis, label=label)
-
-
-def leading(x: Node, ratio: float) -> Node:
-    """The leading share of the last axis of a gradient or a quantised activation."""
-    stop = kept(x.type.shape[-1], ratio)
-    op = "slice_i8" if x.type.dtype == "int8" else "slice"
-    return build(op, x, axis=x.type.rank - 1, start=0, stop=stop, label=x.name)
 
 
 def _infer_pad(x: TensorType, padding: Padding, zero_point: int) -> TensorType:

@@ -8,15 +8,14 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
+from trainlet.ops.channels import chosen_channels, size_of
 from trainlet.ops.conv import ODD, PLAIN, POINT
 from trainlet.ops.correlate import correlate_dw, correlate_dx
-from trainlet.ops.op import Thunk, build, kept
+from trainlet.ops.op import Chosen, Thunk, build
 from trainlet.ops.quantized.gradient.block import check_block, shift_round
 from trainlet.ops.quantized.gradient.layer import LayerDx, check_layer
-from trainlet.ops.quantized.gradient.shape import leading_block
-from trainlet.ops.quantized.gradient.weight_gradient import LayerDw, layer_gradients, leading_inputs
+from trainlet.ops.quantized.gradient.weight_gradient import LayerDw, layer_gradients, narrow_inputs
 from trainlet.ops.quantized.gradient.weights import weight_gain
-from trainlet.ops.quantized.shape import leading
 from trainlet.ops.row_access import window_dx_rows
 from trainlet.ops.window import Geometry, Pair
 
@@ -76,14 +75,14 @@ def _shape_dw(
     return g.shape[3], *kernel, x.shape[3] // groups
 
 
-def narrow_groups(n: Node, ratio: float) -> Node:
-    """The leading input channels; in a grouped convolution, the leading groups."""
+def narrow_groups(n: Node, chosen: Chosen) -> Node:
+    """The chosen input channels; in a grouped convolution, the chosen groups."""
     (g, x, e), groups = n.inputs, n.attrs["groups"]
     if groups == 1:
-        return leading_inputs(n, ratio)
-    share = kept(groups, ratio)
-    parts = leading_block(g, e, share / groups), leading(x, share / groups)
-    return build(n.op, *parts, e, label=n.name, **{**n.attrs, "groups": share})
+        return narrow_inputs(n, chosen)
+    parts = chosen_channels(g, chosen, groups, e), chosen_channels(x, chosen, groups)
+    attrs = {**n.attrs, "groups": size_of(chosen, groups)}
+    return build(n.op, *parts, e, label=n.name, **attrs)
 
 
 LayerDw(

@@ -6,14 +6,13 @@ from typing import Any
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
+from trainlet.ops.channels import chosen_channels
 from trainlet.ops.depthwise import ODD, PLAIN
-from trainlet.ops.op import build, require
+from trainlet.ops.op import Chosen, build, require
 from trainlet.ops.quantized.gradient.block import check_block
 from trainlet.ops.quantized.gradient.conv import input_sums, weight_sums
 from trainlet.ops.quantized.gradient.layer import LayerDx, check_layer
-from trainlet.ops.quantized.gradient.shape import leading_block
 from trainlet.ops.quantized.gradient.weight_gradient import LayerDw
-from trainlet.ops.quantized.shape import leading
 from trainlet.ops.row_access import window_dx_rows
 from trainlet.ops.window import Geometry, Pair
 
@@ -46,9 +45,9 @@ def _shape_dw(g: TensorType, x: TensorType, *, kernel: Pair, **_: Any) -> tuple[
     return *kernel, g.shape[3]
 
 
-def _narrow(n: Node, ratio: float) -> Node:
+def _narrow(n: Node, chosen: Chosen) -> Node:
     g, x, e = n.inputs
-    parts = leading_block(g, e, ratio), leading(x, ratio)
+    parts = chosen_channels(g, chosen, exponent=e), chosen_channels(x, chosen)
     return build(n.op, *parts, e, label=n.name, **n.attrs)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import trainlet.ops.shape  # noqa: F401  what moves mantissas has a twin there
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.layout import inverse
-from trainlet.ops.op import OPS, Op, Sample, Thunk, build, kept, register
+from trainlet.ops.op import OPS, Op, Sample, Thunk, build, register
 from trainlet.ops.quantized.gradient.block import (
     EXPONENT,
     check_block,
@@ -49,12 +50,6 @@ _moves("pad_strided", [
     ("int16", (3, 2), {"axis": 1, "start": 2, "size": 6}),
     ("int8", (3, 3, 2), {"axis": 1, "start": 1, "size": 7, "step": 2}),
 ])  # fmt: skip
-
-
-def leading_block(g: Node, e: Node, ratio: float) -> Node:
-    """The leading share of the last axis of mantissas."""
-    stop = kept(g.type.shape[-1], ratio)
-    return build("slice_bfp", g, e, axis=g.type.rank - 1, start=0, stop=stop, label=g.name)
 
 
 def _sliced(n: Node, g: Node, axis: int, start: int, stop: int) -> Node:

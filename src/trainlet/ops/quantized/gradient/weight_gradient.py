@@ -11,7 +11,8 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import Op, Sample, Thunk, build, float32, register
+from trainlet.ops.channels import chosen_channels
+from trainlet.ops.op import Chosen, Op, Sample, Thunk, build, float32, register
 from trainlet.ops.quantized.gradient.block import (
     EXPONENT,
     check_block,
@@ -25,7 +26,6 @@ from trainlet.ops.quantized.gradient.reduce import bias_gradient
 from trainlet.ops.quantized.gradient.sampling import block, draw_block, draw_exponent
 from trainlet.ops.quantized.gradient.weights import fixed_scales
 from trainlet.ops.quantized.sampling import draw_int8
-from trainlet.ops.quantized.shape import leading
 from trainlet.ops.quantized.types import check_source, int8
 
 
@@ -53,10 +53,10 @@ def real_sums(total: np.ndarray, e: np.ndarray, scale: float) -> np.ndarray:
     return total.astype(np.int64).astype(np.float32) * (np.float32(scale) * power_of_two(e))
 
 
-def leading_inputs(n: Node, ratio: float) -> Node:
-    """The gradient n of the leading share of the input channels alone."""
+def narrow_inputs(n: Node, chosen: Chosen) -> Node:
+    """The gradient n of the chosen input channels alone."""
     g, x, e = n.inputs
-    return build(n.op, g, leading(x, ratio), e, label=n.name, **n.attrs)
+    return build(n.op, g, chosen_channels(x, chosen), e, label=n.name, **n.attrs)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class LayerDw:
     axis: int
     source: tuple[float, int]
     samples: Sequence[tuple[str, tuple[int, ...], tuple[int, ...], dict]]
-    narrow: Callable[[Node, float], Node] = leading_inputs
+    narrow: Callable[[Node, Chosen], Node] = narrow_inputs
     macs: Callable[[Node], int] | None = None
 
     def infer(

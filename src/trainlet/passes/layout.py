@@ -132,14 +132,21 @@ def _rebuild(n: Node, *inputs: Node) -> Node:
 
 
 def _reshape_leaves(graph: Graph) -> Graph:
-    """A leaf that is read through one reshape only is stored in that shape."""
-    readers = users(graph.nodes())
-    alone = {n for n in readers if n.is_leaf and len(readers[n]) == 1}
+    """A leaf that all its readers read in one other shape is stored in that shape."""
+    while stored := _stored_as_read(graph):
 
-    def rule(n: Node) -> Node | None:
-        if n.op != RESHAPE.name or n.inputs[0] not in alone:
-            return None
-        source = n.inputs[0]
-        return leaf(source.op, source.name, n.type, **{**source.attrs, "storage": storage(source)})
+        def rule(n: Node, stored: dict[Node, Node] = stored) -> Node | None:
+            return stored.get(n.inputs[0]) if n.op == RESHAPE.name else None
 
-    return rewrite(graph, rule)
+        graph = rewrite(graph, rule)
+    return graph
+
+
+def _stored_as_read(graph: Graph) -> dict[Node, Node]:
+    """The leaves that are read in one other shape only, and the same in that shape."""
+    stored: dict[Node, Node] = {}
+    for n, readers in users(graph.nodes()).items():
+        read = {r.type if r.op == RESHAPE.name else None for r in readers}
+        if n.is_leaf and len(read) == 1 and (type := read.pop()) is not None:
+            stored[n] = leaf(n.op, n.name, type, **{**n.attrs, "storage": storage(n)})
+    return stored

@@ -19,6 +19,7 @@ from rich.table import Table
 
 import trainlet as tl
 from trainlet.passes.presets import PRESETS
+from trainlet.torch.saved import learning
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -29,22 +30,12 @@ from zoo.case import Case  # noqa: E402
 
 def autograd_saved(case: Case, scheme: tl.UpdateScheme) -> int:
     """Bytes that autograd saves in one forward pass when the scheme's parameters learn."""
-    for name, parameter in case.model.named_parameters():
-        parameter.requires_grad_(name in scheme.ratios)
-    own = {t.untyped_storage().data_ptr() for t in case.model.state_dict().values()}
-    seen: dict[int, int] = {}
-    alive = []  # a freed storage's address could be seen twice
 
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            seen[storage.data_ptr()] = storage.nbytes()
-            alive.append(tensor)
-        return tensor
+    def loss() -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(case.model(case.x), case.y)
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        torch.nn.functional.cross_entropy(case.model(case.x), case.y)
-    return sum(seen.values())
+    with learning(case.model, scheme.ratios):
+        return tl.torch.saved_bytes(case.model, loss)
 
 
 def rows() -> list[dict]:

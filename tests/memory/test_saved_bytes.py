@@ -5,28 +5,17 @@ import torch
 import torch.nn.functional as F
 
 import trainlet as tl
+from trainlet.torch.saved import learning
 from zoo import NETWORKS, Case
 
 TIMES = 10
 
 
 def kept_by_autograd(case: Case, scheme: tl.UpdateScheme) -> int:
-    """Bytes of the storages that autograd saves, each counted once; parameters and buffers, which
-    are there anyway, are left out."""
-    for name, parameter in case.model.named_parameters():
-        parameter.requires_grad_(name in scheme.ratios)
-    own = {t.untyped_storage().data_ptr() for t in case.model.state_dict().values()}
-    storages: dict[int, torch.UntypedStorage] = {}  # kept alive, so that no address comes twice
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            storages[storage.data_ptr()] = storage
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        F.cross_entropy(case.model(case.x), case.y)
-    return sum(storage.nbytes() for storage in storages.values())
+    """Bytes that autograd saves for the loss; parameters and buffers, which are there anyway, are
+    left out."""
+    with learning(case.model, scheme.ratios):
+        return tl.torch.saved_bytes(case.model, lambda: F.cross_entropy(case.model(case.x), case.y))
 
 
 def kept(case: Case, scheme: tl.UpdateScheme) -> int:

@@ -1,5 +1,6 @@
-"""What Trainlet has for training in PyTorch itself."""
+"""Training in PyTorch itself with fewer bytes kept for the backward pass."""
 
+from trainlet.torch.save_memory import Kept, MemorySaving, restore, save_memory
 from trainlet.torch.saved import saved_bytes
 
-__all__ = ["saved_bytes"]
+__all__ = ["Kept", "MemorySaving", "restore", "save_memory", "saved_bytes"]

@@ -28,7 +28,7 @@ FLOOR = {
     "schemes": 6,
     "privacy": 6,
     "federated": 6,
-    "torch": 6,
+    "torch": 6.1,
     "accounting": 6.2,
     "api": 6.4,
     "__init__": 6.5,  # the public names: the rooms above may use them like anybody else

@@ -82,3 +82,17 @@ def test_a_target_that_is_too_small():
     found = tl.account(network(), X, ("full",), target=small)
     assert found["full"].report.ram_bytes > small.ram
     assert found.verdict(found["full"]) == "too much"
+
+
+def test_adapters_are_added_for_their_presets():
+    model = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 4)).eval()
+    found = tl.account(model, torch.zeros(1, 32), ("lora", "lora_fa", "full"), target="host")
+    lora = tl.adapt.lora(tl.prepare(model, torch.zeros(1, 32)))
+    report = tl.compile(lora, None, "lora", target="host").report
+    assert found["lora"].report.saved_bytes == report.saved_bytes
+    kept = [found[name].report.saved_bytes for name in ("lora_fa", "lora")]
+    assert kept[0] < kept[1]
+    assert found["lora"].torch_bytes is None and found["full"].torch_bytes is not None
+    small = {"lora": lambda graph: tl.adapt.lora(graph, rank=1)}
+    less = tl.account(model, torch.zeros(1, 32), ("lora",), target="host", adapters=small)
+    assert less["lora"].report.parameter_bytes < report.parameter_bytes

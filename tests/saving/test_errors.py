@@ -22,7 +22,8 @@ X = torch.zeros(2, 3, 8, 8)
     [
         ({"0.wieght": 1.0}, {}, "which the model does not have; did you mean '0.weight'"),
         ({"0.bias": 0.5}, {}, "only weights of torch.nn.Conv1d"),
-        ({"1.weight": 0.5}, {}, "allowed for it: 0 or 1"),
+        ({"4.weight": {"channels": [1, 144]}}, {}, "allowed: indices in 0..143"),
+        ({"1.weight": 0.5}, {}, "give it a share of 0 or 1"),
         ("biases", {}, "unknown scheme 'biases'"),
         ("bias", {"precision": "int4"}, "unknown precision 'int4'"),
         ("bias", {"recompute": ["layers.*"]}, "no module is called 'layers.*'"),

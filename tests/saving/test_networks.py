@@ -164,3 +164,32 @@ def test_the_report_tells_what_was_left():
     }
     assert len([m for m in saving.changed if m.kind == "Conv2d"]) == 53
     assert saving.table().row_count == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("features.16.conv.0.0.weight", {"channels": [3, 64, 159]}),
+        ("features.16.conv.1.0.weight", {"share": 0.01, "channels": "norm"}),
+        ("classifier.1.weight", {"share": 0.005, "channels": "norm"}),
+    ],
+)
+def test_chosen_channels(name, given):
+    """Their gradients are PyTorch's; those of all others are zero."""
+    model = network("MobileNetV2").double()
+    weight = dict(model.named_parameters())[name].detach()
+    axis = 0 if weight.shape[1] == 1 else 1
+    norms = weight.movedim(axis, 0).flatten(1).norm(dim=1)
+    channels = given["channels"]
+    if channels == "norm":
+        channels = norms.argsort(descending=True)[: round(len(norms) * given["share"])].tolist()
+    ours = copy.deepcopy(model)
+    tl.torch.save_memory(ours, {name: given})
+    found = gradients(ours)[name]
+    with learning(model, {name}):
+        theirs = gradients(model)[name]
+    torch.testing.assert_close(
+        found.index_select(axis, torch.tensor(channels)),
+        theirs.index_select(axis, torch.tensor(channels)),
+    )
+    assert found.count_nonzero() <= len(channels) * weight.numel() // len(norms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,20 +11,27 @@ from rich.table import Table
 from torch.export import ExportedProgram
 from torch.nn import Module
 
+from trainlet.adapt import lora, tinytl
 from trainlet.arguments import scheme_of, target_of
-from trainlet.compiler import Scheme, compile, resolved
+from trainlet.compiler import Scheme, compile, prepare, resolved
 from trainlet.errors import SchemeError, shown
 from trainlet.frontends.calibration import example_inputs as float_inputs
 from trainlet.frontends.network import Model, import_network, opened
 from trainlet.frontends.torch import example_inputs as inputs_of
+from trainlet.ir.graph import Graph
 from trainlet.ir.printable import printable
 from trainlet.ops.quantized.precision import Int8
-from trainlet.passes.presets import PRESETS
+from trainlet.passes.presets import PRESETS, SCHEMES
 from trainlet.planning.report import Report
 from trainlet.planning.target import Target
 from trainlet.progress import stage
 from trainlet.torch.saved import learning, saved_bytes
 
+Adapter = Callable[[Graph], Graph]
+ADAPTERS: Mapping[str, Adapter] = {
+    "lora": lora, "lora_fa": lora, "tinytl": tinytl, "tinytl_l": tinytl,
+}  # fmt: skip
+"""The adapters that the presets of this name train."""
 ROOM = 1 << 28
 """Bytes of RAM and of Flash: every scheme is planned as if the target had that much."""
 
@@ -36,7 +43,7 @@ class Account:
     report: of the trainer, planned without recomputation; `report.saved_bytes` is what it keeps for
     the backward pass
     torch_bytes: what PyTorch's autograd keeps for the same update of the same batch, without the
-    loss's own; None where the network is no PyTorch model
+    loss's own; None where the network is no PyTorch model, and of adapters
     """
 
     scheme: str
@@ -91,28 +98,33 @@ def account(
     target: str | Target = "cortex-m7",
     precision: str | Int8 | None = None,
     calibration: Sequence[ArrayLike] | None = None,
+    adapters: Mapping[str, Adapter] = ADAPTERS,
 ) -> Accounts:
     """What each update scheme of a network needs, in bytes.
 
     model, example_inputs, target, precision, calibration: as `compile` takes them
     schemes: names of presets, or {name to show: scheme}
+    adapters: {preset: function that adds its adapters to the graph}, such as {"lora":
+    functools.partial(tl.adapt.lora, rank=4)}
 
     Each scheme is compiled with its values kept, not recomputed, whether the target has room or
     not.  Raises what `compile` raises.
     """
     device, network = target_of(target), opened(model)
-    named = _named(schemes)
     roomy = replace(device, ram=ROOM, flash=ROOM) if device.cpu else device
+    how: dict[str, Any] = {"target": roomy, "precision": precision, "max_recompute": None}
     rows = []
-    for name, scheme in named.items():
+    for name, scheme in _named(schemes).items():
         stage(f"scheme {name}")
-        program = compile(
-            network, example_inputs, scheme, target=roomy, precision=precision,
-            calibration=calibration, max_recompute=None, check=not rows,
-        )  # fmt: skip
-        kept = None
-        if isinstance(network, (Module, ExportedProgram)):
-            kept = _torch_bytes(network, example_inputs, scheme)
+        adapter, kept = adapters.get(scheme) if isinstance(scheme, str) else None, None
+        if adapter is not None:
+            graph = prepare(network, example_inputs, precision=precision, calibration=calibration)
+            program = compile(adapter(graph), None, scheme, **how)
+        else:
+            program = compile(network, example_inputs, scheme, calibration=calibration,
+                              check=not rows, **how)  # fmt: skip
+            if isinstance(network, (Module, ExportedProgram)):
+                kept = _torch_bytes(network, example_inputs, scheme)
         rows.append(Account(name, program.report, kept))
     return Accounts(device, tuple(rows))
 
@@ -122,7 +134,7 @@ def _named(schemes: Any) -> dict[str, Any]:
         return {str(name): scheme_of(scheme) for name, scheme in schemes.items()}
     if isinstance(schemes, str) or not isinstance(schemes, Sequence) or not schemes:
         raise SchemeError(
-            f"schemes={shown(schemes)}; allowed: a list of presets ({', '.join(PRESETS)}), or "
+            f"schemes={shown(schemes)}; allowed: a list of presets ({', '.join(SCHEMES)}), or "
             "{name: scheme}"
         )
     return {str(name): scheme_of(name) for name in schemes}
@@ -131,7 +143,7 @@ def _named(schemes: Any) -> dict[str, Any]:
 def _torch_bytes(network: Module | ExportedProgram, example: Any, scheme: Any) -> int:
     """What autograd keeps of one forward pass when the scheme's parameters learn."""
     graph = import_network(network, example)
-    names = resolved(scheme, graph, network).ratios
+    names = set(resolved(scheme, graph, network))
     if isinstance(network, ExportedProgram):
         inputs, module = inputs_of(network), network.module()
     else:

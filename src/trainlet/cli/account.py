@@ -9,12 +9,20 @@ import typer
 
 from trainlet.accounting import PUBLISHED, account, published
 from trainlet.cli.compile import check_picture
-from trainlet.cli.options import Calibration, PrecisionName, Target, update_scheme
+from trainlet.cli.losses import DEFAULT_LOSS
+from trainlet.cli.options import (
+    Calibration,
+    Flash,
+    PrecisionName,
+    Ram,
+    Request,
+    Target,
+    update_scheme,
+)
 from trainlet.cli.screen import OUT, USAGE, print_whole
 from trainlet.cli.stages import stages
 from trainlet.files import replacing
-from trainlet.ir.npz import read_npz
-from trainlet.passes.presets import PRESETS
+from trainlet.passes.presets import PRESETS, SCHEMES
 
 
 def account_command(
@@ -25,10 +33,12 @@ def account_command(
     schemes: Annotated[
         str,
         typer.Option(
-            metavar="A,B,..", help=f"presets ({', '.join(PRESETS)}) and TOML files, with commas"
+            metavar="A,B,..", help=f"presets ({', '.join(SCHEMES)}) and TOML files, with commas"
         ),
     ] = ",".join(PRESETS),
     target: Target = "cortex-m7",
+    ram: Ram = None,
+    flash: Flash = None,
     precision: PrecisionName = None,
     calibration: Calibration = None,
     picture: Annotated[
@@ -52,10 +62,16 @@ def account_command(
     if net is None or table is not None:
         raise USAGE("name a network, or --published and one of " + ", ".join(PUBLISHED))
     check_picture(picture)
-    shown = None if calibration is None else [read_npz(calibration, ("x",))["x"]]
+    asked = Request(
+        net, "", target, ram, flash, "sgd", None, DEFAULT_LOSS, 1, precision=precision,
+        calibration=calibration,
+    )  # fmt: skip
     named = {name: update_scheme(name) for name in schemes.split(",")}
     with stages(f"accounting {net}"):
-        found = account(net, None, named, target=target, precision=precision, calibration=shown)
+        found = account(
+            net, None, named, target=asked.target_device(), precision=precision,
+            calibration=asked.shown(),
+        )  # fmt: skip
         if picture is not None:
             from trainlet.pictures.accounts import draw_accounts  # matplotlib takes long to import
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from torch import nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-from trainlet.ops.op import kept
 from trainlet.torch import modules as saving
 from trainlet.torch.functions.pools import LARGEST_WINDOW
+from trainlet.torch.learning_channels import Learns
 
 Modules = Mapping[type[nn.Module], type[nn.Module]]
 
@@ -20,19 +20,19 @@ class Replacement:
     """The class that a module gets; None: it stays as it is.
 
     keeps: what the module keeps then, in words
-    channels: of a weight that learns in part, the number of input channels (groups) that do
+    channels: of a weight that learns in part, the input channels (groups) that do
     """
 
     kind: type[nn.Module] | None
     keeps: str
-    channels: int | None = None
+    channels: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Asked:
-    """share: of the module's weight that learns; int8: whether values may be kept in 8 bits"""
+    """weight: what learns of the module's; int8: whether values may be kept in 8 bits"""
 
-    share: float
+    weight: Learns
     int8: bool
 
 
@@ -82,13 +82,15 @@ def replacement(module: nn.Module, asked: Asked) -> Replacement | None:
     if kind in EIGHT_BITS:
         return Replacement(EIGHT_BITS[kind], BYTES) if asked.int8 else Replacement(None, QUARTER)
     if kind in CONVOLUTIONS:
-        return _convolution(module, CONVOLUTIONS[kind], asked.share)
+        return _convolution(module, CONVOLUTIONS[kind], asked.weight)
     if kind in TRANSPOSED:
-        return Replacement(None, INPUT) if asked.share else Replacement(TRANSPOSED[kind], "nothing")
+        return (
+            Replacement(None, INPUT) if asked.weight else Replacement(TRANSPOSED[kind], "nothing")
+        )
     if kind in BATCH_NORMS:
         return _batch_norm(module, *BATCH_NORMS[kind], asked)
     if kind is nn.Linear:
-        return _linear(module, asked.share)
+        return _linear(module, asked.weight)
     if kind is nn.MaxPool2d:
         return _max_pool(module)
     if kind is nn.Dropout:
@@ -100,26 +102,23 @@ def replacement(module: nn.Module, asked: Asked) -> Replacement | None:
     return Replacement(None, "what PyTorch keeps: save_memory does not know it")
 
 
-def _convolution(module: nn.Module, kind: type[nn.Module], share: float) -> Replacement:
-    if share == 1:
+def _convolution(module: nn.Module, kind: type[nn.Module], weight: Learns) -> Replacement:
+    if weight is True:
         return Replacement(None, INPUT)
-    return _in_part(module, kind, share, int(module.groups), int(module.in_channels))  # type: ignore[arg-type]
+    return _in_part(kind, weight, int(module.groups), int(module.in_channels))  # type: ignore[arg-type]
 
 
-def _linear(module: nn.Module, share: float) -> Replacement:
-    if share in (0, 1):
-        return Replacement(None, INPUT if share else "nothing, as PyTorch's own does")
-    return _in_part(module, saving.Linear, share, 1, int(module.in_features))  # type: ignore[arg-type]
+def _linear(module: nn.Module, weight: Learns) -> Replacement:
+    if isinstance(weight, bool):
+        return Replacement(None, INPUT if weight else "nothing, as PyTorch's own does")
+    return _in_part(saving.Linear, weight, 1, int(module.in_features))  # type: ignore[arg-type]
 
 
-def _in_part(
-    module: nn.Module, kind: type[nn.Module], share: float, groups: int, inputs: int
-) -> Replacement:
-    if not share:
+def _in_part(kind: type[nn.Module], weight: Learns, groups: int, inputs: int) -> Replacement:
+    if isinstance(weight, bool):
         return Replacement(kind, "nothing")
-    channels = kept(groups if groups > 1 else inputs, share)
-    of_input = channels * inputs // groups if groups > 1 else channels
-    return Replacement(kind, f"{of_input} of {inputs} channels of its input", channels)
+    kept = len(weight) * inputs // groups if groups > 1 else len(weight)
+    return Replacement(kind, f"{kept} of {inputs} channels of its input", weight)
 
 
 def _batch_norm(
@@ -128,7 +127,7 @@ def _batch_norm(
     if module.running_mean is None:
         return Replacement(None, "its input: it has no frozen statistics")
     now = "; it is in training mode now" if module.training else ""
-    if not asked.share:
+    if not asked.weight:
         return Replacement(frozen, f"nothing in eval mode{now}")
     if not asked.int8:
         return Replacement(None, QUARTER)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
+from typing import Any
 
 import torch
 from rich.table import Table
@@ -15,18 +16,18 @@ from torch import nn
 from trainlet.arguments import scheme_of
 from trainlet.errors import SchemeError, shown
 from trainlet.frontends.network import check_model
-from trainlet.ir.arguments import closest, one_of
+from trainlet.ir.arguments import one_of
 from trainlet.ir.printable import printable
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.schemes.presets import preset
 from trainlet.torch.functions.recompute import recomputed
+from trainlet.torch.learning_channels import learning_channels
 from trainlet.torch.modules import KEEP
-from trainlet.torch.replacements import CONVOLUTIONS, Asked, replacement
+from trainlet.torch.replacements import Asked, replacement
 from trainlet.torch.saved import learning
 
 PRECISIONS = ("exact", "int8")
 RECOMPUTED = "its input; it runs again in the backward pass"
-IN_PART = (*CONVOLUTIONS, nn.Linear)
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,13 @@ class MemorySaving:
 
 def save_memory(
     model: nn.Module,
-    scheme: UpdateScheme | Mapping[str, float] | str,
+    scheme: UpdateScheme | Mapping[str, Any] | str,
     precision: str = "exact",
     recompute: Sequence[str] = (),
 ) -> MemorySaving:
     """Change a model in place so that training what the scheme names keeps less.
 
-    scheme: which parameters learn, with which share of their input channels, or a preset's name;
+    scheme: which parameters learn, with which of their input channels, or a preset's name;
     it alone decides: `requires_grad` of every parameter is set.  The gradient of a weight that
     learns in part is as large as the weight, with zeros where nothing learns: use no weight decay.
     precision: "exact" gives PyTorch's gradients; "int8" also keeps the normalised input of norms
@@ -87,16 +88,16 @@ def save_memory(
     if isinstance(chosen, str):
         with learning(model, {name for name, _ in model.named_parameters()}):
             chosen = preset(chosen, model)
-    shares, again = _shares(model, chosen.ratios), _named(model, recompute)
+    learns, again = learning_channels(model, chosen), _named(model, recompute)
     for parameter in model.parameters():
-        parameter.requires_grad_(shares.get(parameter, 0.0) > 0)
+        parameter.requires_grad_(bool(learns.get(parameter)))
     changed, left = [], []
     for name, module in model.named_modules():
         if name in again:
             module.forward = partial(recomputed, module)
             changed.append(Kept(name, type(module).__name__, RECOMPUTED))
         weight = module._parameters.get("weight")
-        asked = Asked(0.0 if weight is None else shares.get(weight, 0.0), precision == "int8")
+        asked = Asked(weight is not None and learns.get(weight, False), precision == "int8")
         found = None if _computed(module) else replacement(module, asked)
         if found is None:
             continue
@@ -137,10 +138,10 @@ def _named(model: nn.Module, patterns: Sequence[str]) -> set[str]:
     return {n for n in found if not any(n.startswith(f"{other}.") for other in found)}
 
 
-def _become(module: nn.Module, kind: type[nn.Module], channels: int | None) -> None:
+def _become(module: nn.Module, kind: type[nn.Module], channels: Sequence[int] | None) -> None:
     device = next((p.device for p in module.parameters()), None)
     module.__class__ = kind
-    keep = None if channels is None else torch.arange(channels, device=device)
+    keep = None if channels is None else torch.tensor(channels, device=device)
     module.register_buffer(KEEP, keep, persistent=False)
 
 
@@ -149,25 +150,3 @@ def _computed(module: nn.Module) -> bool:
     return isinstance(getattr(module, "weight", None), torch.Tensor) and (
         module._parameters.get("weight") is None
     )
-
-
-def _shares(model: nn.Module, ratios: Mapping[str, float]) -> dict[nn.Parameter, float]:
-    """The share of each parameter that learns.  Raises SchemeError where that cannot be."""
-    known = dict(model.named_parameters(remove_duplicate=False))
-    partial = {
-        module._parameters.get("weight") for module in model.modules() if type(module) in IN_PART
-    }
-    shares: dict[nn.Parameter, float] = {}
-    for name, ratio in ratios.items():
-        if name not in known:
-            raise SchemeError(
-                f"the scheme names {printable(name)!r}, which the model does not have"
-                f"{closest(name, known)}; its parameters: {', '.join(list(known)[:8])}, ..."
-            )
-        if ratio < 1 and known[name] not in partial:
-            raise SchemeError(
-                f"parameter {printable(name)!r} has ratio {ratio:g}, but only weights of "
-                "torch.nn.Conv1d, Conv2d, Conv3d and Linear learn in part; allowed for it: 0 or 1"
-            )
-        shares[known[name]] = ratio
-    return shares

@@ -15,6 +15,7 @@ from trainlet.cli.profile import profile_command
 from trainlet.cli.run import run_command
 from trainlet.cli.scheme import scheme_command
 from trainlet.cli.screen import Commands
+from trainlet.cli.search import search_command
 from trainlet.cli.state import state_app
 from trainlet.cli.targets import targets_command
 
@@ -27,6 +28,7 @@ app.command("check")(check_command)
 app.command("run")(run_command)
 app.command("targets")(targets_command)
 app.command("scheme")(scheme_command)
+app.command("search")(search_command)
 app.command("demo")(demo_command)
 app.add_typer(state_app, name="state")
 

@@ -43,13 +43,7 @@ def profile(program: Program, report: Report, device: str | None = None) -> Prof
     gradients the step is the last of a sum, the one that also updates.  Raises TargetError for a
     target that is no microcontroller, or that the emulator does not know.
     """
-    cpu = program.target.cpu
-    if cpu is None:
-        raise TargetError(
-            f"target {program.target.name!r} is not a microcontroller, and only emulated ones "
-            "count instructions; profile for another target (trainlet targets lists them)"
-        )
-    device = device or ("unicorn" if cpu.unicorn else "qemu")
+    device = device or emulator_of(program)
     if device not in MACHINES:
         raise TrainletError(
             f"{device!r} does not count instructions; allowed: {', '.join(MACHINES)}"
@@ -61,6 +55,22 @@ def profile(program: Program, report: Report, device: str | None = None) -> Prof
         assert isinstance(marked.device, CommandDevice)
         cost, *spent = marked.device.marked()
     return _profile(program, report, device, predict, step, whole, cost, spent)
+
+
+def emulator_of(program: Program) -> str:
+    """Unicorn where it knows the core, else QEMU; raises TargetError where nothing counts."""
+    if program.target.cpu is None:
+        raise TargetError(
+            f"target {program.target.name!r} is not a microcontroller, and only emulated ones "
+            "count instructions; choose another target (trainlet targets lists them)"
+        )
+    return "unicorn" if program.target.cpu.unicorn else "qemu"
+
+
+def step_instructions(program: Program) -> int:
+    """Instructions of one step, as `profile` counts them."""
+    with build_trainer(program, emulator_of(program)) as trainer:
+        return _step(trainer)
 
 
 def _marked(program: Program, device: str) -> Trainer:

@@ -1,5 +1,19 @@
-"""Who learns: each function takes the model and gives an UpdateScheme."""
+"""Who learns: presets of update schemes, and schemes that are found by measurement."""
 
-from trainlet.schemes.presets import bias, full, last, lora, norm, preset, tinytl
+from trainlet.schemes.contribution import Contribution, contribution
+from trainlet.schemes.planned_search import Found, search
+from trainlet.schemes.presets import bias, full, last, norm, preset
+from trainlet.schemes.study import Episode
 
-__all__ = ["bias", "full", "last", "lora", "norm", "preset", "tinytl"]
+__all__ = [
+    "Contribution",
+    "Episode",
+    "Found",
+    "bias",
+    "contribution",
+    "full",
+    "last",
+    "norm",
+    "preset",
+    "search",
+]

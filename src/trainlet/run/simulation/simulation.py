@@ -13,13 +13,14 @@ from torch import Tensor
 from trainlet.errors import DataError, ExperimentsDiverged, TrainletError, shown
 from trainlet.ir.arguments import whole
 from trainlet.ir.arrays import as_numbers
-from trainlet.ir.graph import Graph, Node
+from trainlet.ir.graph import Graph
 from trainlet.ir.roles import LOSS, RATE, forward_part
 from trainlet.ir.storage import storage
 from trainlet.planning.program import APPLY, Program
 from trainlet.run.device import Targets
 from trainlet.run.simulated import NEW, OracleDevice
 from trainlet.run.simulation.feed import input_values, learning_rates, target_values
+from trainlet.run.simulation.front import AT_ONCE, Front, boundary, front_graph
 from trainlet.run.simulation.recipe import Recipe
 from trainlet.run.trainer import Inputs, Trainer, by_name, check_names
 
@@ -44,16 +45,17 @@ class Simulation:
                 f"program is {shown(program)}; allowed: the result of trainlet.compile"
             )
         self.program, self.experiments = program, whole("experiments", experiments, 1)
-        self.device = _usable(device)
+        self.device, self._batch = _usable(device), storage(program.inputs[0]).shape[0]
         self._seeds = self._checked_seeds(seeds)
         forward = Graph(forward_part(program.graph).outputs)
         order = program.plan.order
         self._step = Recipe.of(program.graph, order)
         self._predict = Recipe.of(forward, order)
-        boundary = _boundary(forward)
-        self._front = Recipe.of(Graph({str(k): n for k, n in enumerate(boundary)}), order)
-        self._rest = Recipe.of(forward, order, frozenset(boundary))
-        self._boundary = boundary
+        self._boundary = boundary(program)
+        begun = frozenset(self._boundary)
+        self._front = Recipe.of(front_graph(self._boundary), order)
+        self._rest = Recipe.of(forward, order, begun)
+        self._rest_of_step = Recipe.of(program.graph, order, begun)
         apply = program.stages.get(APPLY)
         self._apply = None if apply is None else Recipe.of(apply.graph, apply.plan.order)
         self._one = OracleDevice(program)
@@ -70,7 +72,25 @@ class Simulation:
         }
         self._pending = torch.zeros(self.experiments, dtype=torch.int64)
 
-    def step(self, x: Inputs, y: Targets, lr: ArrayLike | None = None) -> np.ndarray:
+    def front(self, x: Inputs) -> Front:
+        """What the frozen layers make of n samples, x: [n, *sample], computed once.
+
+        `step` and `predict` take `front[rows]` in the place of x, rows [E, batch] and [E, samples],
+        and give the same bits.
+        """
+        given = by_name([n.name for n in self.program.inputs], x, "inputs")
+        arrays = {name: as_numbers(array, f"input {name!r}")[None] for name, array in given.items()}
+        samples, batch = _samples(arrays), self._batch
+        parts = []
+        for at in range(0, samples, AT_ONCE * batch):
+            part = {name: array[:, at : at + AT_ONCE * batch] for name, array in arrays.items()}
+            made = self._front({**self._constants, **self._leaves(part)})
+            many = -(-_samples(part) // batch)
+            parts.append([v.expand(many, *v.shape[1:]).flatten(0, 1) for v in made.values()])
+        columns = (torch.cat(column)[:samples] for column in zip(*parts, strict=True))
+        return Front(dict(zip(self._boundary, columns, strict=True)))
+
+    def step(self, x: Inputs | Front, y: Targets, lr: ArrayLike | None = None) -> np.ndarray:
         """One step of every experiment on its own batch; the losses before it, float32 [E].
 
         x: [E, *input] in the layout of the user's model, y: [E, *target]; a leading axis of 1 is
@@ -81,10 +101,15 @@ class Simulation:
         """
         sizes = 1, self.experiments
         rates = learning_rates(self.program.lr if lr is None else lr, self.experiments)
-        fed = input_values(self.program, x, sizes)
+        begun = isinstance(x, Front)
+        fed = {} if begun else input_values(self.program, x, sizes)
         fed |= {**target_values(self.program, y, sizes), RATE: rates}
         leaves = {name: value.to(self.device) for name, value in fed.items()}
-        results = self._step({**self._constants, **self._values, **leaves}, self._seeds)
+        every = {**self._constants, **self._values, **leaves}
+        if begun:
+            results = self._rest_of_step(every, self._seeds, x.batches(self._batch))
+        else:
+            results = self._step(every, self._seeds)
         losses = results[LOSS].expand(self.experiments).cpu()
         learns = losses.isfinite() & self._finite(results)
         before = dict(self._values)
@@ -97,41 +122,58 @@ class Simulation:
             raise ExperimentsDiverged(torch.nonzero(~learns).flatten().tolist(), losses.numpy())
         return losses.numpy()
 
-    def predict(self, x: Inputs) -> Any:
+    def predict(self, x: Inputs | Front) -> Any:
         """Logits [E, samples, ...] of any number of samples of each experiment; of a model of
         several outputs {name: array}.
 
         x: [E, samples, *sample], or [1, samples, *sample]: the same for all, and then what the
         frozen layers make of them is computed once.
         """
+        if isinstance(x, Front):
+            (size, samples), rows = x.shape, self._rows(x.shape[1])
+            columns = {n: v[:, torch.from_numpy(rows).to(v.device)] for n, v in x.values.items()}
+            return self._ended(Front(columns), size, samples)
         given = by_name([n.name for n in self.program.inputs], x, "inputs")
         check_names(self.program.inputs, given)
         arrays = {name: as_numbers(array, f"input {name!r}") for name, array in given.items()}
-        samples = _samples(arrays)
-        batch = storage(self.program.inputs[0]).shape[0]
-        batches = -(-samples // batch)
-        size = next(iter(arrays.values())).shape[0]
-        rows = np.minimum(np.arange(batches * batch), samples - 1)
+        samples, size = _samples(arrays), next(iter(arrays.values())).shape[0]
+        if size == 1 and self.experiments > 1:
+            front = self.front({name: array[0] for name, array in arrays.items()})
+            return self._ended(front[self._rows(samples)[None]], size, samples)
+        leaves = self._leaves(arrays)
+        return self._shaped(self._predict({**self._constants, **self._values, **leaves}), samples)
+
+    def _ended(self, front: Front, size: int, samples: int) -> Any:
+        """Predictions from whole batches of the boundary's values, [E or 1, rows, ..]."""
+        begun = front.batches(self._batch)
+        if size == 1 and self.experiments > 1:
+            begun = {n: v.repeat(self.experiments, *[1] * (v.ndim - 1)) for n, v in begun.items()}
+        return self._shaped(self._rest({**self._constants, **self._values}, given=begun), samples)
+
+    def _rows(self, samples: int) -> np.ndarray:
+        """Of whole batches: the last is filled up with the last sample."""
+        batches = -(-samples // self._batch)
+        return np.minimum(np.arange(batches * self._batch), samples - 1)
+
+    def _leaves(self, arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+        """The inputs' values [size * batches, *shape] of arrays [size, samples, ..]."""
+        rows = self._rows(_samples(arrays))
         cut = {
-            name: array[:, rows].reshape(size * batches, batch, *array.shape[2:])
+            name: array[:, rows].reshape(-1, self._batch, *array.shape[2:])
             for name, array in arrays.items()
         }
-        allowed = batches, batches * self.experiments
-        fed = input_values(self.program, cut, allowed)
-        leaves = {name: value.to(self.device) for name, value in fed.items()}
-        every = {**self._constants, **self._values, **leaves}
-        if size == 1 and self.experiments > 1:
-            made = self._front(every)
-            boundary = ((n, made[str(k)]) for k, n in enumerate(self._boundary))
-            known = {n: v if len(v) == 1 else _tiled(v, self.experiments) for n, v in boundary}
-            results = self._rest(every, given=known)
-        else:
-            results = self._predict(every)
+        batches = len(rows) // self._batch
+        fed = input_values(self.program, cut, (batches, batches * self.experiments))
+        return {name: value.to(self.device) for name, value in fed.items()}
+
+    def _shaped(self, results: Mapping[str, Tensor], samples: int) -> Any:
+        """Each output [E, samples, ..] of its batches."""
         found: dict[str, np.ndarray] = {}
+        batches = -(-samples // self._batch)
         for (name, n), value in zip(self.program.outputs.items(), results.values(), strict=True):
             shape = n.type.shape
             flat = value.expand(batches * self.experiments, *shape).cpu().numpy()
-            rows = flat.reshape(self.experiments, batches * batch, *shape[1:])
+            rows = flat.reshape(self.experiments, batches * self._batch, *shape[1:])
             found[name] = rows[:, :samples]
         return found if len(found) > 1 else next(iter(found.values()))
 
@@ -254,23 +296,6 @@ def simulate(
     device: where torch computes, "cpu" or "cuda"; seeds: one for each experiment.
     """
     return Simulation(program, experiments, device, seeds)
-
-
-def _boundary(graph: Graph) -> list[Node]:
-    """The nodes that depend on an input but on no parameter, and have a reader that depends on a
-    parameter."""
-    trained: set[Node] = set()
-    for n in graph.nodes():
-        if n.op in ("param", "state") or any(i in trained for i in n.inputs):
-            trained.add(n)
-    read = {i for n in trained for i in n.inputs if i not in trained and i.op != "const"}
-    read |= {n for n in graph.outputs.values() if n not in trained}
-    return [n for n in graph.nodes() if n in read]
-
-
-def _tiled(value: Tensor, experiments: int) -> Tensor:
-    """[batches, ...] for every experiment."""
-    return value.repeat(experiments, *[1] * (value.ndim - 1))
 
 
 def _samples(arrays: Mapping[str, np.ndarray]) -> int:

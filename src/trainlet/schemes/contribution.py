@@ -1,0 +1,193 @@
+"""Contribution analysis: what each part of a network gains when it alone learns with the head
+(Lin et al., 2022, section 2.3)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trainlet.arguments import optimizer_of, precision_of
+from trainlet.compiler import prepare
+from trainlet.errors import TrainletError, shown
+from trainlet.frontends.network import Model
+from trainlet.frontends.quantized import integer_precision
+from trainlet.ir.arguments import finite, whole
+from trainlet.ir.scheme import LEADING
+from trainlet.ops.objective import Losses
+from trainlet.ops.optimizer import Optimizer
+from trainlet.ops.quantized.precision import Int8
+from trainlet.schemes.knapsack import Additive
+from trainlet.schemes.layers import SHARES, Choice, Layers, layers_of
+from trainlet.schemes.measure import checked
+from trainlet.schemes.measurements import Measurements
+from trainlet.schemes.study import Study, runs_of
+
+RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much more of the validation examples are right: the mean over the runs, and the standard
+    deviation of the runs' differences."""
+
+    mean: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What was measured, and the gains that follow.
+
+    A run's accuracy is that of the learning rate whose mean over the runs is best.
+    """
+
+    measurements: Measurements
+
+    @property
+    def layers(self) -> Layers:
+        return self.measurements.layers
+
+    def measure(self) -> Contribution:
+        """Measure what is missing; returns itself."""
+        self.measurements.make(choices(self.layers))
+        return self
+
+    def accuracy(self, choice: Choice) -> np.ndarray:
+        """Of each run at the best rate."""
+        return at_best(self.measurements.known[choice])
+
+    def rate(self, choice: Choice) -> float:
+        """The learning rate whose mean over the runs is best."""
+        best = int(self.measurements.known[choice].mean(1).argmax())
+        return self.measurements.study.rates[best]
+
+    @cached_property
+    def biases(self) -> dict[int, Gain]:
+        """Of the biases of the last k layers over the head alone, for every k."""
+        return {k: self._gain(Choice(k), Choice()) for k in self.layers.numbers_of_biases}
+
+    @cached_property
+    def weights(self) -> dict[tuple[int, float], Gain]:
+        """Of a share of a layer's weight over the biases of the layers from it to the last, for
+        every (number of the layer, share)."""
+        return {
+            (k, share): self._gain(Choice.of(reached, [(k, share)]), Choice(reached))
+            for k, share, reached in _weights(self.layers)
+        }
+
+    @cached_property
+    def gains(self) -> Additive:
+        """The means, as a search adds them up."""
+        biases = {k: gain.mean for k, gain in self.biases.items()}
+        return Additive(biases, {part: gain.mean for part, gain in self.weights.items()})
+
+    def _gain(self, choice: Choice, base: Choice) -> Gain:
+        difference = self.accuracy(choice) - self.accuracy(base)
+        return Gain(float(difference.mean()), float(difference.std()))
+
+
+def at_best(accuracies: np.ndarray) -> np.ndarray:
+    """[runs] of [rates, runs]: those of the rate with the best mean."""
+    return accuracies[accuracies.mean(1).argmax()]
+
+
+def choices(layers: Layers) -> list[Choice]:
+    """All that contribution analysis measures, the head alone first."""
+    biases = [Choice(k) for k in layers.numbers_of_biases]
+    weights = [Choice.of(reached, [(k, share)]) for k, share, reached in _weights(layers)]
+    reached = [Choice(reached) for _, _, reached in _weights(layers)]
+    return list(dict.fromkeys([*biases, *reached, *weights]))
+
+
+def _weights(layers: Layers) -> list[tuple[int, float, int]]:
+    """(number of the layer, share, layers from it to the last) of every weight and share."""
+    last_first = reversed(range(len(layers.body)))
+    return [(k, r, layers.reaching(k)) for k in last_first for r in layers.body[k].shares]
+
+
+def begin(
+    model: Model,
+    data: Any,
+    example_inputs: Any = None,
+    *,
+    precision: str | Int8 | None = None,
+    calibration: Sequence[ArrayLike] | None = None,
+    loss: Losses = "cross_entropy",
+    optimizer: Optimizer | None = None,
+    rates: Sequence[float] = RATES,
+    epochs: int = 5,
+    seeds: int = 3,
+    shares: Sequence[float] = SHARES,
+    channels: str = LEADING,
+    file: str | Path | None = None,
+    jobs: int | None = 1,
+    device: str = "cpu",
+) -> Contribution:
+    """A contribution analysis of which nothing is measured beyond what its file holds; arguments
+    and errors are those of `contribution`."""
+    rates = tuple(finite("rates", rate) for rate in rates)
+    if not rates or min(rates) <= 0:
+        raise TrainletError(f"rates={shown(rates)}; allowed: learning rates above 0")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jobs = (cores or 1) if jobs is None else whole("jobs", jobs, 1)
+    graph = prepare(model, example_inputs, precision=precision, calibration=calibration, loss=loss)
+    integer = integer_precision(precision_of(precision), graph)
+    layers = layers_of(graph, tuple(shares), loss, integer, channels)
+    x, y, runs = runs_of(data, whole("seeds", seeds, 1))
+    study = Study(
+        graph, x, y, runs, rates, whole("epochs", epochs, 1), loss,
+        optimizer_of(optimizer), integer, device,
+    )  # fmt: skip
+    study = checked(study, Choice().scheme(layers))
+    kept = None if file is None else Path(file)
+    return Contribution(Measurements(study, layers, kept, jobs))
+
+
+def contribution(
+    model: Model,
+    data: Any,
+    example_inputs: Any = None,
+    *,
+    precision: str | Int8 | None = None,
+    calibration: Sequence[ArrayLike] | None = None,
+    loss: Losses = "cross_entropy",
+    optimizer: Optimizer | None = None,
+    rates: Sequence[float] = RATES,
+    epochs: int = 5,
+    seeds: int = 3,
+    shares: Sequence[float] = SHARES,
+    channels: str = LEADING,
+    file: str | Path | None = None,
+    jobs: int | None = 1,
+    device: str = "cpu",
+) -> Contribution:
+    """Measure the gain of the biases of the last k layers, for every k, and of shares of each
+    layer's weight together with the biases that its gradient passes.
+
+    Each part learns separately from the pretrained parameters, in the simulation, whose integers
+    are the device's bits; all runs and rates of a measurement at once.
+
+    data: arrays (x, y), of which each seed holds back a quarter of every class to validate on; or a
+    list of `Episode`, each with its own examples to learn from and to validate on.
+    rates: learning rates that every measurement tries; epochs: passes over the data; seeds: of the
+    order of the examples and, for arrays, of the quarter that is held back.
+    shares: of the input channels of a weight; channels: "leading" for the first ones, "norm" for
+    those with the largest weights.
+    file: keeps each measurement as soon as it is made; the same call continues from there.
+    jobs: processes that measure; None: one for each core.  device: where torch computes.
+    The other arguments and the errors are those of `compile`; DataError for data that cannot be
+    used, FileError for a file of another network, data or settings.
+    """
+    found = begin(
+        model, data, example_inputs, precision=precision, calibration=calibration, loss=loss,
+        optimizer=optimizer, rates=rates, epochs=epochs, seeds=seeds, shares=shares,
+        channels=channels, file=file, jobs=jobs, device=device,
+    )  # fmt: skip
+    return found.measure()

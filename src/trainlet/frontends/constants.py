@@ -28,6 +28,7 @@ PURE = frozenset(
     "unbind unsqueeze view where zeros zeros_like _unsafe_view _local_scalar_dense type_as "
     "__and__ __or__ __xor__ bitwise_xor logical_xor isinf isnan isfinite log1p expm1 tan cumprod "
     "true_divide fmod "
+    "bartlett_window blackman_window hamming_window hann_window kaiser_window "
     "atan2 sigmoid softmax outer mm matmul bmm unfold norm linalg_vector_norm alias".split()
 )
 """Operators that read nothing but their arguments: no file, no random number."""

@@ -13,6 +13,7 @@ from torch.fx.node import map_arg
 from trainlet.errors import DataError, ShapeError, TrainletError, UnsupportedError
 from trainlet.frontends.advice import advice, is_layer
 from trainlet.frontends.aten import ATEN
+from trainlet.frontends.aten.spectra import Complex, complex_operator
 from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.decomposition import decomposition
 from trainlet.frontends.importer import Importer
@@ -47,14 +48,17 @@ def call_operator(at: Importer, fx: Fx, nodes: Mapping[str, Any]) -> Any:
     name = operator_name(fx)
     if not isinstance(fx.target, torch._ops.OpOverload):
         raise UnsupportedError(refusal(fx))
-    if name not in ATEN:
+    of_complex = any(isinstance(value, Complex) for value in nodes.values())
+    if name not in ATEN and not of_complex:
         return _decomposed(at, fx, nodes)
     try:
+        if of_complex:
+            return complex_operator(at, name, _arguments(fx.target, args, kwargs))
         return ATEN[name](at, *_arguments(fx.target, args, kwargs))
     except (UnsupportedError, DataError) as error:
         raise type(error)(f"{name} {where(fx)}: {error}") from None
     except Exception as error:
-        if isinstance(error, TrainletError) and not isinstance(error, ShapeError):
+        if of_complex or (isinstance(error, TrainletError) and not isinstance(error, ShapeError)):
             raise
         return _unforeseen(at, fx, nodes, error)
 
@@ -118,7 +122,9 @@ def _part(at: Importer, fx: Fx, part: Fx, values: dict[str, Any]) -> Any:
 
 def check_dtype(fx: Fx, like: Any, made: Any = None) -> None:
     """Raise UnsupportedError if what the trainer must compute is neither float32 nor a condition,
-    which is a float32 tensor of zeros and ones, nor the indices `made`, reshaped."""
+    which is a float32 tensor of zeros and ones, nor the indices `made`, reshaped, nor complex."""
+    if isinstance(made, Complex) and isinstance(like, torch.Tensor) and like.is_complex():
+        return
     indices = isinstance(made, Node) and made.type.dtype == "int32"
     if not isinstance(like, torch.Tensor) or (like.dtype == torch.float32 and not indices):
         return

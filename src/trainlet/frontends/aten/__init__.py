@@ -15,6 +15,7 @@ from trainlet.frontends.aten import (
     reductions,
     resizing,
     shaping,
+    spectra,
 )
 from trainlet.frontends.aten.table import ATEN
 
@@ -34,4 +35,5 @@ __all__ = [
     "reductions",
     "resizing",
     "shaping",
+    "spectra",
 ]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from catalogue.cases import CASES, evaluate
-from trainlet.ir.graph import Graph
+from trainlet.ir.graph import Graph, topological
 from trainlet.ir.types import Quant, TensorType
+from trainlet.ops.conv import POINT
 from trainlet.ops.objective import Loss, total_loss
 from trainlet.ops.op import OPS, build, leaf
 from trainlet.ops.quantized.cast import dequantized
@@ -16,7 +17,8 @@ from trainlet.ops.window import Geometry
 from trainlet.passes.differentiate import differentiate
 from trainlet.passes.freeze import fold_constants
 
-SCALED = ("conv2d_i8", "conv_transpose_i8", "depthwise_i8", "linear_i8")
+PAIRS = ("conv2d_pair_i8", "linear_pair_i8")
+SCALED = ("conv2d_i8", "conv_transpose_i8", "depthwise_i8", "linear_i8", *PAIRS)
 
 
 def _window(n):
@@ -49,6 +51,13 @@ def _twin(n):
     return build(n.op.removesuffix("_i8"), *map(float_leaf, n.inputs[:3]), **attrs)
 
 
+def _pair(n):
+    x, w, b, _, h, v = map(float_leaf, n.inputs)
+    attrs = {} if n.op == "linear_pair_i8" else POINT
+    layer = n.op.removesuffix("_pair_i8")
+    return build("add", build(layer, x, w, b, **attrs), build(layer, h, v, **attrs))
+
+
 def _gather(n):
     return build("gather", float_leaf(n.inputs[0]), n.inputs[1], **n.attrs)
 
@@ -70,12 +79,14 @@ REAL = {
     ),
     "concat_i8": _same,
     "conv2d_i8": _twin,
+    "conv2d_pair_i8": _pair,
     "conv_transpose_i8": _twin,
     "depthwise_i8": _twin,
     "dequantize": _identity,
     "gather_i8": _gather,
     "leaky_relu_i8": lambda n: build("leaky_relu", float_leaf(n.inputs[0]), slope=n.attrs["slope"]),
     "linear_i8": _twin,
+    "linear_pair_i8": _pair,
     "lookup_i8": lambda n: build(
         n.attrs["function"], float_leaf(n.inputs[0]), **dict(n.attrs["parameters"])
     ),
@@ -103,10 +114,10 @@ def real(n, k, array, x_scale):
     """The real value of input k."""
     if array.dtype == np.float32:
         return array.astype(np.float64)
-    if n.op in SCALED and k > 0:
-        quant = n.inputs[1].type.quant
+    if n.op in SCALED and k in (1, 2, 5):  # weight, bias, weight beside it
+        quant = n.inputs[5 if k == 5 else 1].type.quant
         along = [1] * array.ndim
-        along[quant.axis if k == 1 else 0] = -1
+        along[0 if k == 2 else quant.axis] = -1
         return array * (np.array(quant.scale) * (x_scale if k == 2 else 1)).reshape(along)
     scale, zero = affine(n.inputs[k])
     return (array.astype(np.float64) - zero) * scale
@@ -127,9 +138,7 @@ def chain(root, seed):
 
 
 def leaf_of(node, name):
-    while not node.is_leaf:
-        node = next((i for i in node.inputs if i.name == name), node.inputs[0])
-    return node
+    return next(n for n in topological([node]) if n.name == name)
 
 
 ROUNDING = [case for case in CASES if case.op.vjp and case.rounds]

@@ -141,16 +141,30 @@ def linear(rng: Random) -> Given:
     return layered(rng, "linear_i8", x, weight(outputs, inputs), outputs)
 
 
+def pair(rng: Random, op: str) -> Given:
+    """A second input and weight beside those of a layer."""
+    rows, inputs, beside, outputs = (int(rng.integers(1, top)) for top in (5, 40, 12, 8))
+    maps, point = ((1, rows, 2), (1, 1)) if op == "conv2d_pair_i8" else ((rows,), ())
+    w = weight(outputs, *point, inputs)
+    x, h = (int8(*maps, n, zero_point=zero(rng)) for n in (inputs, beside))
+    assert h.quant is not None and w.quant is not None
+    v = TensorType((outputs, *point, beside), "int8", w.quant)
+    where = (h.quant.scale[0], h.quant.zero_point[0])
+    one, arrays = layered(rng, op, x, w, outputs, more=(h, v), beside=where)
+    return one, [*arrays, some_bytes(rng, h.shape), some_bytes(rng, v.shape)]
+
+
 def zero(rng: Random) -> int:
     return int(rng.choice([-128, 127, 0, int(rng.integers(-128, 128))]))
 
 
 def layered(
-    rng: Random, op: str, x: TensorType, w: TensorType, channels: int, **attrs: Any
-) -> Given:
+    rng: Random, op: str, x: TensorType, w: TensorType, channels: int,
+    more: Sequence[TensorType] = (), **attrs: Any,
+) -> Given:  # fmt: skip
     assert x.quant is not None
     source = (x.quant.scale[0], x.quant.zero_point[0])
-    kinds = (x, w, typed("int32", channels), typed("int32", 2, channels))
+    kinds = (x, w, typed("int32", channels), typed("int32", 2, channels), *more)
     b, q = layer(rng, channels)
     made = node(op, *kinds, source=source, **clamp(rng), **attrs)
     return made, [some_bytes(rng, x.shape), some_bytes(rng, w.shape), b, q]
@@ -216,8 +230,10 @@ RANDOM: dict[str, Callable[[Random], Given]] = {
     "clamp_mask_i8": clamp_mask,
     "concat_i8": concat,
     "conv2d_i8": convolution,
+    "conv2d_pair_i8": lambda rng: pair(rng, "conv2d_pair_i8"),
     "depthwise_i8": depthwise,
     "linear_i8": linear,
+    "linear_pair_i8": lambda rng: pair(rng, "linear_pair_i8"),
     "lookup_i8": lookup,
     "mul_i8": two_operands("mul_i8"),
     "requantize_i8": requantize,

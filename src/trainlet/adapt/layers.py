@@ -14,10 +14,12 @@ from trainlet.ops.conv import CONV2D
 from trainlet.ops.linear import LINEAR
 from trainlet.ops.norm import BATCH_NORM
 from trainlet.ops.op import OPS
+from trainlet.ops.quantized.conv import CONV2D_I8
+from trainlet.ops.quantized.linear import LINEAR_I8
 from trainlet.ops.shape import source_of
 from trainlet.passes.presets import graph_parameters
 
-ADAPTED = (LINEAR.name, CONV2D.name)
+ADAPTED = (LINEAR.name, CONV2D.name, LINEAR_I8.name, CONV2D_I8.name)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,16 @@ class Layer:
     @property
     def groups(self) -> int:
         return self.uses[0].attrs.get("groups", 1)
+
+    @property
+    def integer(self) -> bool:
+        return self.weight.type.quant is not None
+
+    @property
+    def keeps_h(self) -> bool:
+        """Whether a product of low rank is two layers, one after the other, of which the second
+        reads few channels; else it is one weight, computed first."""
+        return self.groups == 1 and self.kernel[0] == 1
 
     @property
     def kernel(self) -> tuple[int, int]:

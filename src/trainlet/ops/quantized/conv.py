@@ -70,10 +70,13 @@ def convolve_dw(
     return correlate_dw(g, real, Geometry(**window)) * np.float32(scale)
 
 
-def gradients(n: Node, g: Node) -> list[Thunk | None]:
-    """The gradient rule of a quantised convolution, depthwise or not, in float32."""
+def gradients(n: Node, g: Node, inside: Thunk | None = None) -> list[Thunk | None]:
+    """The gradient rule of a quantised convolution, depthwise or not, in float32.
+
+    inside: makes the gradient before the clamp, where that is known
+    """
     x, w, b, _ = n.inputs
-    inside, (scale, zero), window = masked(n, g), n.attrs["source"], Geometry.of(n)
+    inside, (scale, zero), window = inside or masked(n, g), n.attrs["source"], Geometry.of(n)
     dx = {"size": x.type.shape[1:3], **window.attrs}
     dw = {"kernel": window.kernel, **window.attrs, "scale": scale, "zero": zero}
     return [

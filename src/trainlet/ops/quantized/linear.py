@@ -27,10 +27,11 @@ def _rows(t: TensorType) -> int:
     return prod(t.shape[:-1])
 
 
-def _infer(
+def infer(
     x: TensorType, w: TensorType, b: TensorType, q: TensorType, *, source: Affine, scale: float,
     zero_point: int, low: int, high: int,
 ) -> TensorType:  # fmt: skip
+    """The type of the result of a quantised linear layer."""
     require(
         w.rank == 2 and x.rank >= 1 and x.shape[-1] == w.shape[1],
         f"input {x} and weight {w}: the last dimension of the input must be the weight's second",
@@ -49,9 +50,11 @@ def _eval(
     return clamped(rescale_once(sums, q[0], q[1]), zero_point, low, high)
 
 
-def _vjp(n: Node, g: Node) -> list[Thunk | None]:
+def gradients(n: Node, g: Node, inside: Thunk | None = None) -> list[Thunk | None]:
+    """The gradient rule in float32; `inside` makes the gradient before the clamp, where that is
+    known."""
     x, w, b, _ = n.inputs
-    inside, (scale, zero) = masked(n, g), n.attrs["source"]
+    inside, (scale, zero) = inside or masked(n, g), n.attrs["source"]
     return [
         lambda: build("linear_i8_dx", inside(), w, weight_scales(n), label=n.name),
         lambda: build("linear_i8_dw", inside(), x, scale=scale, zero=zero, label=n.name),
@@ -70,9 +73,9 @@ def _sample(x: tuple, w: tuple, scale: float, low: int) -> Sample:
 LINEAR_I8 = register(
     Op(
         "linear_i8",
-        infer=_infer,
+        infer=infer,
         eval=_eval,
-        vjp=_vjp,
+        vjp=gradients,
         vjp_bfp=linear_gradients,
         call=lambda n: (_rows(n.type), *n.inputs[1].type.shape, *clamp_literals(n)),
         macs=lambda n: n.type.size * n.inputs[1].type.shape[1],

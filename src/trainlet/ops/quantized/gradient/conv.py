@@ -20,14 +20,16 @@ from trainlet.ops.row_access import window_dx_rows
 from trainlet.ops.window import Geometry, Pair
 
 
-def convolution_gradients(n: Node, g: Node) -> list[Thunk | None]:
-    """The integer gradient rule of a quantised convolution, depthwise or not."""
+def convolution_gradients(n: Node, g: Node, inside: Thunk | None = None) -> list[Thunk | None]:
+    """The integer gradient rule of a quantised convolution, depthwise or not; `inside` as of
+    `layer_gradients`."""
     (x, w), window = n.inputs[:2], Geometry.of(n)
     view = w.type.shape if w.type.rank == 4 else (1, *w.type.shape)
     return layer_gradients(
         n.op.removesuffix("_i8"), n, g,
         lambda: weight_gain(n, view, window.stride, window.dilation, window.groups or 1),
         {"size": x.type.shape[1:3], **window.attrs}, {"kernel": window.kernel, **window.attrs},
+        inside,
     )  # fmt: skip
 
 

@@ -14,10 +14,13 @@ from trainlet.ops.quantized.gradient.weight_gradient import LayerDw, layer_gradi
 from trainlet.ops.quantized.gradient.weights import weight_gain
 
 
-def linear_gradients(n: Node, g: Node) -> list[Thunk | None]:
+def linear_gradients(n: Node, g: Node, inside: Thunk | None = None) -> list[Thunk | None]:
+    """The integer gradient rule of a quantised linear layer; `inside` as of `layer_gradients`."""
     outputs, inputs = n.inputs[1].type.shape
     view = (outputs, 1, 1, inputs)
-    return layer_gradients("linear", n, g, lambda: weight_gain(n, view, (1, 1), (1, 1)), {}, {})
+    return layer_gradients(
+        "linear", n, g, lambda: weight_gain(n, view, (1, 1), (1, 1)), {}, {}, inside
+    )
 
 
 def _infer_dx(g: TensorType, w: TensorType, r: TensorType, *exponents: TensorType) -> TensorType:

@@ -31,11 +31,14 @@ from trainlet.ops.quantized.types import check_source, int8
 
 def layer_gradients(
     name: str, n: Node, g: Node, gain: Thunk, dx_attrs: Mapping[str, Any],
-    dw_attrs: Mapping[str, Any],
+    dw_attrs: Mapping[str, Any], inside: Thunk | None = None,
 ) -> list[Thunk | None]:  # fmt: skip
-    """The rule of a layer (x, w, b, q) of the family `name`; `gain` makes its weight's gain."""
+    """The rule of a layer (x, w, b, q) of the family `name`.
+
+    gain: makes its weight's gain; inside: makes the gradient before the clamp, where that is known
+    """
     x, w, b, _ = n.inputs
-    inside, (scale, zero) = masked_block(n, g), n.attrs["source"]
+    inside, (scale, zero) = inside or masked_block(n, g), n.attrs["source"]
 
     def dx() -> Node:
         return layer_dx(name, inside(), w, fixed_scales(n), gain(), **dx_attrs, label=n.name)

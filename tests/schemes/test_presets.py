@@ -43,3 +43,17 @@ def test_a_ratio_of_zero_is_frozen():
     assert list(scheme) == ["9.bias"] and scheme["9.weight"] == 0 and len(scheme) == 1
     with pytest.raises(SchemeError, match="trains no parameter"):
         tl.compile(model(), torch.zeros(1, 2, 6, 6), {"9.weight": 0}, target="host")
+
+
+@pytest.mark.parametrize(("k", "first"), [(1, 9), (2, 7), (3, 3), (4, 0)])
+def test_the_last_layers_of_a_module_and_of_its_graph(k, first):
+    own, example = model(), torch.zeros(1, 2, 6, 6)
+    expected = {name for name in NAMED["full"] if int(name.partition(".")[0]) >= first}
+    assert set(tl.schemes.last_layers(own, k)) == expected
+    assert set(tl.schemes.last_layers(tl.prepare(own, example, check=False), k)) == expected
+
+
+@pytest.mark.parametrize("k", [0, 5, 1.5, True])
+def test_more_layers_than_there_are(k):
+    with pytest.raises(SchemeError, match=f"k={k}; allowed: .*at most 4"):
+        tl.schemes.last_layers(model(), k)

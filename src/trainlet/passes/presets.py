@@ -17,13 +17,15 @@ from trainlet.ops.shape import source_of
 @dataclass(frozen=True)
 class Parameter:
     """What a preset has to know of a parameter: whether it is a bias, belongs to a normalisation,
-    or to the classifier; and which part of an adapter it is, if it is one."""
+    or to the classifier; which part of an adapter it is, if it is one; and whether it is the weight
+    of a linear layer or convolution."""
 
     name: str
     bias: bool
     norm: bool
     last: bool
     adapter: str = ""
+    weight: bool = False
 
 
 PRESETS: dict[str, Callable[[Parameter], bool]] = {
@@ -73,16 +75,23 @@ def graph_parameters(graph: Graph) -> list[Parameter]:
     readers = users(nodes)
     last = {p for output in graph.outputs.values() for p in _classifier(output)}
     norms = {leaf for n in nodes if not n.is_leaf for leaf in _affine(n, readers)}
+    weights = {source_of(n.inputs[1]) for n in nodes if _is_layer(n)}
     return [
-        Parameter(n.name, is_bias(n.name), n in norms, n in last, n.attrs.get("adapter", ""))
+        Parameter(
+            n.name, is_bias(n.name), n in norms, n in last, n.attrs.get("adapter", ""), n in weights
+        )
         for n in learning(graph)
     ]
+
+
+def _is_layer(n: Node) -> bool:
+    return not n.is_leaf and OPS[n.op].channel_axis is not None
 
 
 def _classifier(output: Node) -> set[Node]:
     """The parameters of the last layer that an output depends on."""
     nodes = topological([output])
-    owned = [_owned(n) for n in nodes if not n.is_leaf and OPS[n.op].channel_axis is not None]
+    owned = [_owned(n) for n in nodes if _is_layer(n)]
     return next((parameters for parameters in reversed(owned) if parameters), set())
 
 

@@ -2,7 +2,16 @@
 
 from trainlet.schemes.contribution import Contribution, contribution
 from trainlet.schemes.planned_search import Found, search
-from trainlet.schemes.presets import bias, full, last, norm, preset
+from trainlet.schemes.presets import (
+    bias,
+    full,
+    last,
+    last_layers,
+    lora,
+    norm,
+    preset,
+    tinytl,
+)
 from trainlet.schemes.study import Episode
 
 __all__ = [
@@ -13,7 +22,10 @@ __all__ = [
     "contribution",
     "full",
     "last",
+    "last_layers",
+    "lora",
     "norm",
     "preset",
     "search",
+    "tinytl",
 ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch.nn.modules.batchnorm import _NormBase
 
+from trainlet.errors import SchemeError
 from trainlet.frontends.network import check_model
+from trainlet.ir.arguments import whole
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.passes.presets import Parameter, choose, graph_parameters, is_bias
@@ -39,6 +41,18 @@ def norm(model: Model) -> UpdateScheme:
     return preset("norm", model)
 
 
+def last_layers(model: Model, k: int) -> UpdateScheme:
+    """All parameters from the weight of the k-th last layer on: of a module in the order in which
+    it holds them, of a graph in that of its computation.  Layers are linear or convolutions.
+
+    Raises SchemeError for fewer than k layers.
+    """
+    parameters = _parameters(model)
+    layers = [at for at, p in enumerate(parameters) if p.weight]
+    whole("k", k, 1, len(layers), SchemeError)
+    return UpdateScheme({p.name: 1.0 for p in parameters[layers[-k] :]})
+
+
 def lora(graph: Graph, *, frozen_a: bool = False) -> UpdateScheme:
     """The adapters that `trainlet.adapt.lora` added, and the classifier.
 
@@ -69,7 +83,13 @@ def _parameters(model: Model) -> list[Parameter]:
     layers = [m for _, m, _ in owners if not isinstance(m, _NORMS) and hasattr(m, "weight")]
     head = layers[-1] if layers else None
     return [
-        Parameter(name, is_bias(name), isinstance(m, _NORMS), m is head)
+        Parameter(
+            name,
+            is_bias(name),
+            isinstance(m, _NORMS),
+            m is head,
+            weight=not isinstance(m, _NORMS) and p is getattr(m, "weight", None),
+        )
         for name, m, p in owners
         if p.requires_grad
     ]

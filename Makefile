@@ -7,6 +7,7 @@
 # make soak    random networks, the C against the oracle and torch: MINUTES=10 or NETWORKS=3000
 # make mutants planted faults, each of which a test has to catch; ARGS="--only plan" for some
 # make bench-int8   accuracy of int8 training on real data, 40 minutes; DATA=... the data folder
+# make bench-schemes   accuracy against RAM of update schemes, searched ones included, 40 minutes
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
 # An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.
@@ -19,7 +20,7 @@ JOBS ?= 2
 STRENGTH ?= 3
 DATA ?= ../shared/data
 
-.PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu
+.PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu bench-schemes
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
@@ -56,6 +57,12 @@ bench-int8: $(VENV)/.trainlet-test
 	@test -d '$(DATA)' || { echo "no data folder $(DATA); say where: make bench-int8 DATA=FOLDER" \
 	    "(docs/int8-accuracy.md lists its files)" >&2; exit 1; }
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/int8_accuracy.py --data '$(DATA)' $(ARGS)
+
+bench-schemes: $(VENV)/.trainlet-test
+	@test -d '$(DATA)' || { echo "no data folder $(DATA); say where: make bench-schemes DATA=FOLDER" \
+	    "(docs/schemes.md lists its files)" >&2; exit 1; }
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scheme_accuracy.py --data '$(DATA)' $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scheme_search.py
 
 bench-mcu: $(VENV)/.trainlet-test
 	@test -d '$(DATA)/models/mcunet_int8' || { echo "no backbones in $(DATA)/models/mcunet_int8; say" \

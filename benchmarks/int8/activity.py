@@ -15,8 +15,8 @@ from .task import Episode, Task, draw, folded, last_layers, pretrain
 VALIDATION_PEOPLE, TEST_PEOPLE, EACH = 4, 6, 8
 
 
-def activity(data: Path) -> Task:
-    """8 windows of each activity to learn from; the test is on other recordings."""
+def activity(data: Path, each: int = EACH) -> Task:
+    """So many windows of each activity to learn from; the test is on other recordings."""
     file = np.load(data / "har_phone_watch_windows.npz", allow_pickle=False)
     x = file["window"].astype(np.float32) * file["scale"] / 5
     x = np.ascontiguousarray(x.transpose(0, 2, 1))[..., None]  # [n, 6 axes, 64 moments, 1]
@@ -35,7 +35,7 @@ def activity(data: Path) -> Task:
         own = np.flatnonzero((who == person) & watch)
         recordings = rng.permutation(np.unique(execution[own]))
         learning = np.isin(execution[own], recordings[: len(recordings) // 2])
-        learn, _ = draw(own[learning], label, EACH, rng)
+        learn, _ = draw(own[learning], label, each, rng)
         rest = own[~learning]
         return Episode(Dataset(x[learn], label[learn]), Dataset(x[rest], label[rest]))
 

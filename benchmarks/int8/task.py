@@ -61,7 +61,7 @@ def folded(model: nn.Sequential) -> nn.Sequential:
             layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
         else:
             layers.append(layer)
-    return nn.Sequential(*layers)
+    return nn.Sequential(*layers).requires_grad_()  # torch freezes the bias of a fused layer
 
 
 def last_layers(model: nn.Sequential, biases: int, weights: list[int]) -> dict[str, float]:

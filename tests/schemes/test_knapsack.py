@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from trainlet.schemes.evolution import evolve
 from trainlet.schemes.knapsack import Additive, Knapsack, knapsack
 from trainlet.schemes.layers import Choice
 
@@ -55,3 +56,23 @@ def test_a_missing_number_of_biases_is_that_of_the_next_lower():
     part = Additive({0: 0.0, 2: 5.0}, {(1, 1.0): 2.0})
     assert [part.of(Choice(k)) for k in range(4)] == [0, 0, 5, 5]
     assert part.of(Choice.of(1, [(1, 1.0)])) == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_evolution_stays_within_the_budget_and_below_the_knapsack(seed):
+    """Of 12 layers, where it does not always find the best."""
+    gains, costs = problem(seed, layers=12)
+    for budget in (150, 300, 600):
+        found = evolve(12, gains, costs, budget, population=20, generations=20, seed=seed)
+        best = knapsack(12, gains, costs, budget)
+        assert found is not None and best is not None
+        assert costs.of(found) <= budget
+        assert all(k >= 12 - found.biases for k, _ in found.shares)
+        assert 0 < gains.of(found) <= gains.of(best) + 1e-9
+
+
+def test_evolution_finds_the_best_of_a_small_problem():
+    gains, costs = problem(1)
+    found, best = (f(4, gains, costs, 250) for f in (evolve, knapsack))
+    assert found is not None and gains.of(found) == pytest.approx(gains.of(best))
+    assert evolve(4, gains, costs, 39) is None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,7 @@ def search(
     ram: int | None = None,
     flash: int | None = None,
     instructions: int | None = None,
+    gains: Additive | None = None,
     confirm: int = CONFIRMED,
 ) -> Found:
     """The scheme with the largest gain whose compiled program fits.
@@ -90,13 +91,14 @@ def search(
     measured: what `contribution` returns.
     target: a preset's name or a Target, whose RAM and Flash are limits; ram, flash: smaller ones,
     in bytes; instructions: of a training step, counted on the emulated core.
+    gains: of the parts, None for the measured ones; those of a criterion of `criteria` otherwise.
     confirm: so many of the best schemes that fit learn for real, and the best of them is chosen:
     gains of parts are noisy, and do not quite add up.
 
     Raises TargetError where not even the classifier alone fits; it says what that needs.
     """
     decider = _decider(measured, target, ram, flash, instructions)
-    return _search(measured, measured.gains, decider, whole("confirm", confirm, 1))
+    return _search(measured, gains or measured.gains, decider, whole("confirm", confirm, 1))
 
 
 def check_budget(
@@ -129,14 +131,8 @@ def _decider(
 
 def _search(measured: Contribution, gains: Additive, decider: _Decider, confirm: int) -> Found:
     cost = decider.cost
-    listed = candidates(measured.layers, gains, cost)
-    fitting: list[Choice] = []
-    for number, choice in enumerate(listed):
-        stage("search", number, len(listed))
-        if decider.fits(choice):
-            fitting.append(choice)
-        if len(fitting) == confirm:
-            break
+    listed = candidates(cost.layers, gains, cost)
+    fitting = list(islice(_fitting(listed, decider), confirm))
     if not fitting:
         raise decider.nothing()
     measured.measurements.make(fitting)
@@ -147,6 +143,26 @@ def _search(measured: Contribution, gains: Additive, decider: _Decider, confirm:
         float(accuracy.std()), measured.rate(best), *cost.planned(best),
         decider.counted.get(best), decider.plans, len(listed), cost.program(best),
     )  # fmt: skip
+
+
+def first_that_fits(cost: CompiledCost, gains: Additive, limits: Budget) -> Choice:
+    """The scheme of the largest sum of gains within the limits, without a measurement.
+
+    Raises TargetError where not even the classifier alone fits.
+    """
+    decider = _Decider(cost, limits)
+    found = next(_fitting(candidates(cost.layers, gains, cost), decider), None)
+    if found is None:
+        raise decider.nothing()
+    return found
+
+
+def _fitting(listed: Sequence[Choice], decider: _Decider) -> Iterator[Choice]:
+    """Those that fit, in their order."""
+    for number, choice in enumerate(listed):
+        stage("search", number, len(listed))
+        if decider.fits(choice):
+            yield choice
 
 
 def candidates(layers: Layers, gains: Additive, cost: CompiledCost) -> list[Choice]:

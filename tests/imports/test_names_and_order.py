@@ -136,20 +136,21 @@ def test_memory_that_is_shared_in_part_is_refused():
 class Volumes(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.encoder = nn.Sequential(nn.Conv3d(1, 4, 2))
+        self.encoder = nn.Sequential(nn.ConvTranspose3d(1, 4, 2))
         self.fc = nn.Linear(4, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.encoder(x).flatten(1))
+        return self.fc(self.encoder(x).mean((2, 3, 4)))
 
 
 def test_an_unknown_layer_is_named_as_the_user_wrote_it():
     said = (
-        r"nn\.Conv3d 'encoder\.0' at .*test_names_and_order\.py:\d+ needs the operator 'conv3d'.*"
+        r"nn\.ConvTranspose3d 'encoder\.0' at .*test_names_and_order\.py:\d+ needs the operator "
+        r"'conv_transpose3d'.*"
     )
     with pytest.raises(UnsupportedError, match=said) as caught:
         tl.compile(Volumes(), torch.zeros(1, 1, 2, 2, 2), "last")
-    assert "nn.Conv1d" in str(caught.value) and len(str(caught.value)) < 400
+    assert "nn.Conv3d" in str(caught.value) and len(str(caught.value)) < 400
 
 
 def test_a_plain_loss_is_of_the_first_of_several_results():

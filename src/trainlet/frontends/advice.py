@@ -6,7 +6,7 @@ _RANDOM = "a trainer has no random numbers; leave it out, or pass the numbers as
 
 _INSTEAD = {
     "embedding_bag one_hot": "nn.Embedding is known; a mean over it is an embedding bag",
-    "conv3d conv_transpose3d": "nn.Conv1d, nn.Conv2d and their transposes are known",
+    "conv_transpose3d": "nn.ConvTranspose1d, nn.ConvTranspose2d and nn.Conv3d are known",
 }
 _TABLE = {name: text for names, text in _INSTEAD.items() for name in names.split()}
 

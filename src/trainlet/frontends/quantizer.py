@@ -35,7 +35,7 @@ OBSERVERS = {
     "minmax": (MinMaxObserver, PerChannelMinMaxObserver),
     "mse": (MseObserver, PerChannelMseObserver),
 }
-CONVOLUTIONS = frozenset(("conv1d", "conv2d"))
+CONVOLUTIONS = frozenset(("conv1d", "conv2d", "conv3d"))
 TRANSPOSED = frozenset(("conv_transpose1d", "conv_transpose2d"))
 LAYERS = CONVOLUTIONS | TRANSPOSED | {"linear"}
 PAD_RANK = 4
@@ -126,14 +126,15 @@ class Int8Quantizer(Quantizer):
         before, after = _spots(n.args[0]), _spots(n)
         if set(after) == {1}:
             self.rescaled(n)
-        elif before and all(a % b == 0 for a, b in zip(before, after, strict=True)):
+        elif len(before) in (1, 2) and all(a % b == 0 for a, b in zip(before, after, strict=True)):
             self.move(n)
 
     def mean(self, n: Node) -> None:
         """Over all positions of a map or of a sequence."""
         x, dims, *_ = _arguments(n, None)
         rank = len(_spots(x)) + 2
-        if dims and _spots(x) and {d % rank for d in dims} == set(range(2, rank)):
+        whole = dims and {d % rank for d in dims} == set(range(2, rank))
+        if whole and len(_spots(x)) in (1, 2):
             self.rescaled(n)
 
     def maximum(self, n: Node) -> None:
@@ -254,8 +255,11 @@ _RULES: dict[str, Callable[[Int8Quantizer, Node], None]] = {
     **dict.fromkeys(LAYERS, Int8Quantizer.layer),
     **dict.fromkeys(("add", "mul"), Int8Quantizer.binary),
     **dict.fromkeys(("avg_pool1d", "avg_pool2d"), Int8Quantizer.average),
-    **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d"), Int8Quantizer.adaptive_average),
-    **dict.fromkeys(("max_pool1d", "max_pool2d"), Int8Quantizer.maximum),
+    **dict.fromkeys(
+        ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"),
+        Int8Quantizer.adaptive_average,
+    ),
+    **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d"), Int8Quantizer.maximum),
     **dict.fromkeys(("pad", "constant_pad_nd"), Int8Quantizer.pad),
     **dict.fromkeys(("cat", "concat"), Int8Quantizer.concat),
     "mean": Int8Quantizer.mean,

@@ -16,6 +16,7 @@ from trainlet.frontends.aten import (
     resizing,
     shaping,
     spectra,
+    volumes,
 )
 from trainlet.frontends.aten.table import ATEN
 
@@ -36,4 +37,5 @@ __all__ = [
     "resizing",
     "shaping",
     "spectra",
+    "volumes",
 ]

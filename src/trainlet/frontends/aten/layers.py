@@ -94,7 +94,10 @@ def _convolution(
     groups: int,
 ) -> Node:
     if w.type.rank not in (3, 4):
-        raise UnsupportedError(f"a convolution over {w.type.rank - 2} dimensions; allowed: 1, 2")
+        raise UnsupportedError(
+            f"a convolution over {w.type.rank - 2} dimensions by the operator 'convolution'; "
+            "allowed: 1, 2; nn.Conv3d is known"
+        )
     if transposed:
         return _conv_transpose(at, x, w, b, stride, padding, output_padding, groups, dilation)
     return _conv(at, x, w, b, stride, padding, dilation, groups)

@@ -32,7 +32,7 @@ def _entered(build: Builder, name: str) -> None:
     aten(f"{name}2d")(lambda at, x, *args: _batched(build, x, 4, at, *args))
 
 
-def _max_pool(
+def max_pool(
     at: Importer,
     x: Node,
     kernel: Sequence[int],
@@ -48,7 +48,7 @@ def _max_pool(
     return at.channels_last("max_pool", x, kernel=size, stride=step, padding=border, dilation=reach)
 
 
-def _avg_pool(
+def avg_pool(
     at: Importer,
     x: Node,
     kernel: Sequence[int],
@@ -98,26 +98,26 @@ def _rounded_up(x: Node, size: Pair, step: Pair, border: Pads, reach: Pair = (1,
     return border[0], border[1], ends[0], ends[1]
 
 
-_entered(_max_pool, "max_pool")
-_entered(_avg_pool, "avg_pool")
+_entered(max_pool, "max_pool")
+_entered(avg_pool, "avg_pool")
 
 
-def _adaptive_avg_pool(at: Importer, x: Node, out: Sequence[int]) -> Node:
+def adaptive_avg_pool(at: Importer, x: Node, out: Sequence[int]) -> Node:
     size = x.type.shape[2:]
     goal = pair(out) if x.type.rank == 4 else pair(out)[:1]
     if set(goal) == {1}:
         return mean(at, x, list(range(2, x.type.rank)), True)
     if all(n % m == 0 for n, m in zip(size, goal, strict=True)):
         window = [n // m for n, m in zip(size, goal, strict=True)]
-        return _avg_pool(at, x, window, window, (0,), False, True)
+        return avg_pool(at, x, window, window, (0,), False, True)
     return at.channels_last("adaptive_avg_pool", x, out=spatial(x, goal))
 
 
-_entered(_adaptive_avg_pool, "adaptive_avg_pool")
-aten("_adaptive_avg_pool2d")(lambda at, x, out: _batched(_adaptive_avg_pool, x, 4, at, out))
+_entered(adaptive_avg_pool, "adaptive_avg_pool")
+aten("_adaptive_avg_pool2d")(lambda at, x, out: _batched(adaptive_avg_pool, x, 4, at, out))
 
 
-def _adaptive_max_pool(at: Importer, x: Node, out: Sequence[int]) -> Node:
+def adaptive_max_pool(at: Importer, x: Node, out: Sequence[int]) -> Node:
     """Where windows differ in size, the last slice of the smaller ones is taken once more."""
     size = x.type.shape[2:]
     goal = pair(out)[: len(size)]
@@ -133,30 +133,8 @@ def _adaptive_max_pool(at: Importer, x: Node, out: Sequence[int]) -> Node:
         )
     if uneven:
         x = gather(at, x, tuple(k + 2 for k in uneven), slices)
-    return _max_pool(at, x, window, window, (0,), (1,), False)
+    return max_pool(at, x, window, window, (0,), (1,), False)
 
 
 for _name, _rank in (("adaptive_max_pool1d", 3), ("adaptive_max_pool2d", 4)):
-    aten(_name)(lambda at, x, out, r=_rank: [_batched(_adaptive_max_pool, x, r, at, out)])
-
-
-@aten("avg_pool3d")
-def _avg_pool3d(
-    at: Importer,
-    x: Node,
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    ceil_mode: bool,
-    count_include_pad: bool,
-    divisor_override: int | None = None,
-) -> Node:
-    """A pool along depth alone, as local response normalisation needs it."""
-    windows = [[*v] * (3 if len(v) == 1 else 1) for v in (kernel, stride or kernel, padding)]
-    if [v[1:] for v in windows] != [[1, 1], [1, 1], [0, 0]]:
-        raise UnsupportedError(f"windows {kernel} of three dimensions; allowed: along the first")
-    *batch, depth, height, width = x.type.shape
-    flat = at.reshape(x, (*batch, depth, height * width))
-    size, step, border = [v[:2] for v in windows]
-    y = _avg_pool(at, flat, size, step, border, ceil_mode, count_include_pad, divisor_override)
-    return at.reshape(y, (*batch, y.type.shape[-2], height, width))
+    aten(_name)(lambda at, x, out, r=_rank: [_batched(adaptive_max_pool, x, r, at, out)])

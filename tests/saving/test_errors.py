@@ -116,3 +116,24 @@ def test_tied_weights_learn_by_either_name():
     tl.torch.save_memory(network, {"b.weight": 0.5})
     assert network.a.weight.requires_grad
     assert all(module._learning_channels.tolist() == [0, 1] for module in (network.a, network.b))
+
+
+def test_without_gradients_it_is_pytorchs_own():
+    """Inference runs as before: also under autocast, and in place where the module does."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 2, 1)).eval()
+    tl.torch.save_memory(network, {"2.bias": 1.0})
+    with torch.no_grad(), torch.autocast("cpu"):
+        assert network(X).dtype == torch.bfloat16
+    before = torch.full((1, 3), -1.0)
+    network[1](before)
+    assert torch.equal(before, torch.zeros(1, 3))
+    assert tl.torch.saved_bytes(network, lambda: network(X)) == 0
+
+
+def test_the_size_of_a_transposed_convolution_can_be_named():
+    stock = nn.ConvTranspose2d(2, 3, 3, stride=2)
+    network = nn.Sequential(nn.Conv2d(2, 2, 1), nn.ConvTranspose2d(2, 3, 3, stride=2))
+    network[1].load_state_dict(stock.state_dict())
+    tl.torch.save_memory(network, {"1.bias": 1.0})
+    x = torch.randn(1, 2, 4, 4)
+    assert torch.equal(network[1](x, output_size=[10, 10]), stock(x, output_size=[10, 10]))

@@ -27,8 +27,9 @@ class _Normalized(Function):
         flat = x.reshape(rows, -1)
         inverse = torch.rsqrt(flat.var(1, unbiased=False, keepdim=True) + eps)
         normal = (flat - flat.mean(1, keepdim=True)) * inverse
-        kept, step = _kept(normal, 1) if int8 else (normal, None)
-        ctx.save_for_backward(kept, step, inverse, weight)
+        if any(ctx.needs_input_grad[:2]):
+            kept, step = _kept(normal, 1) if int8 else (normal, None)
+            ctx.save_for_backward(kept, step, inverse, weight)
         ctx.shape, ctx.biases = x.shape, None if bias is None else bias.shape
         y = normal.view(x.shape)
         y = y if weight is None else y * weight
@@ -37,10 +38,13 @@ class _Normalized(Function):
     @staticmethod
     @once
     def backward(ctx: Context, grad: Tensor) -> tuple:
-        kept, step, inverse, weight = ctx.saved_tensors
         needs = ctx.needs_input_grad
+        db = grad.sum_to_size(ctx.biases) if needs[2] else None
+        if not any(needs[:2]):
+            return None, None, db, None, None, None
+        kept, step, inverse, weight = ctx.saved_tensors
         normal = kept if step is None else kept.to(grad.dtype) * step
-        dx = dw = db = None
+        dx = dw = None
         if needs[0]:
             scaled = (grad if weight is None else grad * weight).reshape(normal.shape)
             along = (scaled * normal).mean(1, keepdim=True)
@@ -48,8 +52,6 @@ class _Normalized(Function):
             dx = dx.view(ctx.shape)
         if needs[1] and weight is not None:
             dw = (grad * normal.view(ctx.shape)).sum_to_size(weight.shape)
-        if needs[2]:
-            db = grad.sum_to_size(ctx.biases)
         return dx, dw, db, None, None, None
 
 

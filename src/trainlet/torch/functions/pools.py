@@ -52,6 +52,8 @@ class _MaxPool(Function):
         y, flat = F.max_pool2d(
             x, kernel, stride, padding, dilation, ceil_mode=ceil, return_indices=True
         )
+        if not ctx.needs_input_grad[0]:
+            return y
         top, left = _corners(flat, stride, padding)
         row, column = flat // x.shape[-1] - top, flat % x.shape[-1] - left
         position = row // dilation[0] * kernel[1] + column // dilation[1]

@@ -15,11 +15,12 @@ class _Clamped(Function):
 
     @staticmethod
     def forward(ctx: Context, x: Tensor, low: float, high: float | None) -> Tensor:
-        blocked = x <= low
-        if high is not None:
-            blocked |= x >= high
-        ctx.save_for_backward(pack(blocked))
-        ctx.shape = x.shape
+        if ctx.needs_input_grad[0]:
+            blocked = x <= low
+            if high is not None:
+                blocked |= x >= high
+            ctx.save_for_backward(pack(blocked))
+            ctx.shape = x.shape
         return F.relu(x) if high is None and low == 0 else x.clamp(low, high)
 
     @staticmethod
@@ -32,8 +33,9 @@ class _Clamped(Function):
 class _Leaky(Function):
     @staticmethod
     def forward(ctx: Context, x: Tensor, slope: float) -> Tensor:
-        ctx.save_for_backward(pack(x > 0))
-        ctx.shape, ctx.slope = x.shape, slope
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(pack(x > 0))
+            ctx.shape, ctx.slope = x.shape, slope
         return F.leaky_relu(x, slope)
 
     @staticmethod

@@ -47,11 +47,11 @@ TANH = Smooth(torch.tanh, lambda grad, x: _ATEN.tanh_backward(grad, torch.tanh(x
 class _Smooth(Function):
     @staticmethod
     def forward(ctx: Context, x: Tensor, kind: Smooth) -> Tensor:
-        derivative = kind.backward(torch.ones_like(x), x)
-        step = (kind.most - kind.least) / STEPS
-        levels = ((derivative - kind.least) / step).round_().clamp_(0, STEPS)
-        ctx.save_for_backward(levels.to(torch.uint8))
-        ctx.kind, ctx.step = kind, step
+        if ctx.needs_input_grad[0]:
+            derivative = kind.backward(torch.ones_like(x), x)
+            ctx.step, ctx.kind = (kind.most - kind.least) / STEPS, kind
+            levels = derivative.sub_(kind.least).div_(ctx.step).round_().clamp_(0, STEPS)
+            ctx.save_for_backward(levels.to(torch.uint8))
         return kind.forward(x)
 
     @staticmethod

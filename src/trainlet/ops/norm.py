@@ -15,6 +15,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.layout import ALONG_AXIS
 from trainlet.ops.op import ANOTHER_ORDER, Literal, Op, Sample, build, float32, register, require
+from trainlet.ops.ties import last_axis
 
 View = tuple[int, int, int, int]
 
@@ -62,6 +63,7 @@ _SAMPLES = [Sample((float32(3, 8),), _LAYER), Sample((float32(2, 2, 3, 8),), _GR
 register(
     Op(
         "normalize",
+        ties=lambda n: last_axis(n) if n.attrs["view"][2] == 1 else (),
         infer=_infer,
         eval=_eval,
         vjp=_vjp,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import zip_longest
@@ -15,6 +15,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.types import DType, TensorType
 from trainlet.ops.layout import Layout
 from trainlet.ops.row_access import RowAccess
+from trainlet.ops.ties import Tie
 
 ANOTHER_ORDER = 8
 """Tolerance of sums, whose order differs: NumPy adds pairwise, BLAS in blocks, a kernel from first
@@ -95,6 +96,9 @@ class Op:
     layout:       how a permutation of its inputs becomes one of its result; None where it does not
     channel_axis: of a layer (x, weight, bias, ..), the axis of its weight along which the output
                   channels lie; None where the op is no layer
+    ties:         node -> axes of its inputs and its result whose slices it keeps apart, so that
+                  their order may change in all of them at once; by default all axes of an
+                  element-wise op, none of other ops
     affine:       of a normalisation, (node, readers of each node) -> the tensors that scale and
                   shift what it normalised; None for other ops
 
@@ -146,6 +150,7 @@ class Op:
 
     layout: Layout | None = None
     channel_axis: int | None = None
+    ties: Callable[[Node], Iterable[Tie]] | None = None
     affine: Callable[[Node, Mapping[Node, Sequence[Node]]], Sequence[Node]] | None = None
 
     kinks: Callable[[Mapping[str, Any]], Sequence[float]] = lambda attrs: ()

@@ -27,6 +27,7 @@ from trainlet.ops.op import (
     typed,
 )
 from trainlet.ops.row_access import window_rows
+from trainlet.ops.ties import last_axis
 from trainlet.ops.window import Geometry, Pair, Size, areas, scattered, windows
 
 
@@ -84,6 +85,7 @@ _MAX_SAMPLES = [
 register(
     Op(
         "max_pool",
+        ties=last_axis,
         rows=window_rows,
         infer=_infer,
         eval=lambda x, **window: patches(x, Geometry(**window), -np.inf).max(0),
@@ -187,6 +189,7 @@ _AVG_COUNTED = {
 register(
     Op(
         "avg_pool",
+        ties=last_axis,
         rows=window_rows,
         infer=lambda x, count_padding, **window: _infer(x, **window),
         eval=_eval_avg,
@@ -248,6 +251,7 @@ def _eval_adaptive_dx(g: np.ndarray, size: Pair) -> np.ndarray:
 register(
     Op(
         "adaptive_avg_pool",
+        ties=last_axis,
         infer=lambda x, out: x.with_shape((x.shape[0], *out, x.shape[3])),
         eval=_eval_adaptive,
         vjp=lambda n, g: [

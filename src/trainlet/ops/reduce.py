@@ -12,8 +12,18 @@ from trainlet.ir.types import TensorType
 from trainlet.ops.broadcast import loop_literals, repeats_to
 from trainlet.ops.elementwise import repeated_axes, sum_to_shape
 from trainlet.ops.layout import TO_SHAPE
-from trainlet.ops.op import ANOTHER_ORDER, Op, Sample, Thunk, build, float32, register, require
+from trainlet.ops.op import (
+    ANOTHER_ORDER,
+    Op,
+    Sample,
+    Thunk,
+    build,
+    float32,
+    register,
+    require,
+)
 from trainlet.ops.row_access import channel_sum_rows
+from trainlet.ops.ties import elementwise
 
 
 def _infer_sum(
@@ -64,6 +74,7 @@ register(
         ),
         pointers=2,
         layout=TO_SHAPE,
+        ties=elementwise,
         tolerance=ANOTHER_ORDER,
         samples=[
             Sample((float32(3, 4),), {"shape": (4,)}),
@@ -85,6 +96,7 @@ register(
     Op(
         "broadcast_to",
         infer=_infer_broadcast,
+        ties=elementwise,
         eval=lambda x, shape, factor=1.0: np.broadcast_to(x * np.float32(factor), shape),
         vjp=lambda n, g: [
             lambda: build(
@@ -132,6 +144,7 @@ register(
         vjp=_vjp_max,
         call=lambda n: (n.type.size, *loop_literals(n.inputs[0].type.shape, n.type.shape)),
         layout=TO_SHAPE,
+        ties=elementwise,
         samples=[
             Sample((float32(3, 4),), {"shape": (4,)}),
             Sample((float32(2, 3, 5, 4),), {"shape": (2, 1, 1, 4)}),

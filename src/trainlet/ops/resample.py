@@ -25,6 +25,7 @@ from trainlet.ops.op import (
     require,
     typed,
 )
+from trainlet.ops.ties import except_along
 
 
 def _infer(
@@ -100,6 +101,7 @@ register(
         call=lambda n: _literals(n.inputs[0].type, n.type, n),
         macs=lambda n: n.type.size * n.attrs["taps"],
         layout=ALONG_AXIS,
+        ties=lambda n: except_along([n.attrs["axis"]], n),
         tolerance=ANOTHER_ORDER,
         samples=[
             Sample(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 
 import numpy as np
@@ -30,6 +31,7 @@ from trainlet.ops.op import (
     typed,
 )
 from trainlet.ops.row_access import channel_rows
+from trainlet.ops.ties import RESULT, Tie, elementwise, permuted, reshaped
 
 Shape = tuple[int, ...]
 
@@ -39,6 +41,12 @@ def _infer_reshape(x: TensorType, shape: tuple[int, ...]) -> TensorType:
     return x.with_shape(shape)
 
 
+def _apart(n: Node) -> Iterable[Tie]:
+    """`ties` of an op that joins or leaves out slices along an axis."""
+    axis = n.attrs["axis"] % n.type.rank
+    return (tie for tie in elementwise(n) if tie[0] != (RESULT, axis))
+
+
 def _vjp_reshape(n: Node, g: Node) -> list[Thunk | None]:
     return [lambda: build("reshape", g, shape=n.inputs[0].type.shape)]
 
@@ -46,6 +54,7 @@ def _vjp_reshape(n: Node, g: Node) -> list[Thunk | None]:
 RESHAPE = register(
     Op(
         "reshape",
+        ties=reshaped,
         infer=_infer_reshape,
         eval=lambda x, shape: x.reshape(shape),
         vjp=_vjp_reshape,
@@ -125,6 +134,7 @@ def permutations_in_loops(shape: Shape, permutation: Permutation) -> list[Permut
 register(
     Op(
         "permute",
+        ties=permuted,
         infer=_infer_permute,
         eval=lambda x, permutation: np.transpose(x, permutation),
         vjp=lambda n, g: [
@@ -199,6 +209,7 @@ def _window_of_slice(n: Node) -> int | None:
 register(
     Op(
         "slice",
+        ties=_apart,
         window=_window_of_slice,
         rows=channel_rows,
         infer=_infer_slice,
@@ -243,6 +254,7 @@ def _vjp_pad_strided(n: Node, g: Node) -> list[Thunk | None]:
 register(
     Op(
         "pad_strided",
+        ties=_apart,
         infer=_infer_pad_strided,
         eval=_eval_pad_strided,
         vjp=_vjp_pad_strided,
@@ -282,6 +294,7 @@ def _call_concat(n: Node) -> tuple[Literal, ...]:
 register(
     Op(
         "concat",
+        ties=_apart,
         rows=channel_rows,
         infer=_infer_concat,
         eval=lambda a, b, axis: np.concatenate([a, b], axis),

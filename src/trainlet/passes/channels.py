@@ -95,7 +95,11 @@ def reordered(p: Node, order: Order) -> Node:
     if quant is not None and quant.axis == order.axis:
         scales = tuple(quant.scale[k] for k in order.index)
         quant = Quant(scales, tuple(quant.zero_point[k] for k in order.index), quant.axis)
-    stored = replace(how, orders=(*(how.orders or ()), order))
+    others = tuple(o for o in how.orders or () if o.axis != order.axis)
+    for before in how.orders or ():
+        if before.axis == order.axis:
+            order = Order(order.axis, tuple(before.index[k] for k in order.index))
+    stored = replace(how, orders=(*others, order))
     return leaf(p.op, p.name, replace(p.type, quant=quant), **{**p.attrs, "storage": stored})
 
 

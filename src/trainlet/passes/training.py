@@ -27,6 +27,7 @@ from trainlet.passes.leaf_names import distinct_names
 from trainlet.passes.loops import read_in_place, trim_loops
 from trainlet.passes.merged import settle
 from trainlet.passes.penalize import penalize
+from trainlet.passes.permute import lead_channels
 from trainlet.passes.prune import prune
 from trainlet.passes.resolve import resolve
 from trainlet.passes.split import split_weights
@@ -34,7 +35,9 @@ from trainlet.passes.training_head import OWN, read_by_losses
 from trainlet.passes.update import Training, attach_updates
 from trainlet.progress import stage
 
-STAGES = ("freeze", "layout", "fold", "differentiate", "prune", "split", "update", "fuse")
+STAGES = (
+    "freeze", "layout", "fold", "channels", "differentiate", "prune", "split", "update", "fuse",
+)  # fmt: skip
 
 
 def training(
@@ -61,6 +64,7 @@ def training(
         "freeze": lambda g: freeze(g, chosen),
         "layout": in_layout,
         "fold": folded,
+        "channels": lambda g: lead_channels(g, chosen),
         "differentiate": lambda g: with_gradients(g, losses, precision),
         "prune": lambda g: fold_constants(trim_loops(prune(g, chosen))),
         "split": lambda g: penalize(split_weights(g, chosen), objective.penalties),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from trainlet.ir.graph import Node
@@ -11,6 +13,7 @@ from trainlet.ops.quantized.cast import dequantized
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import HIGHEST, LOWEST, int8, result
 from trainlet.ops.row_access import RowAccess
+from trainlet.ops.ties import elementwise
 
 ENTRIES = 256
 Parameters = tuple[tuple[str, float], ...]
@@ -67,6 +70,7 @@ def _draw_table(rng: np.random.Generator) -> np.ndarray:
 register(
     Op(
         "lookup_i8",
+        ties=partial(elementwise, positions=(0,)),
         rows=lambda n: RowAccess(),
         infer=_infer,
         eval=lambda x, table, **_: table[x.view(np.uint8)],

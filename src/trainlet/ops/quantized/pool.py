@@ -21,6 +21,7 @@ from trainlet.ops.quantized.gradient.reduce import mean_gradients
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import LOWEST, check_source, int8, masked, result
 from trainlet.ops.row_access import window_rows
+from trainlet.ops.ties import last_axis
 from trainlet.ops.window import Geometry, Pair, areas
 
 
@@ -112,6 +113,7 @@ for _name, _meaning, _vjp, _vjp_bfp in [
     register(
         Op(
             f"{_name}_pool_i8",
+            ties=last_axis,
             rows=window_rows,
             infer=_infer,
             eval=_meaning,
@@ -217,6 +219,7 @@ register(
         vjp_bfp=mean_gradients,
         call=_call_mean,
         layout=ALONG_AXES,
+        ties=lambda n: () if n.inputs[0].type.rank - 1 in n.attrs["axes"] else last_axis(n),
         samples=[
             Sample(
                 (int8(*x, scale=0.5, zero_point=6),),

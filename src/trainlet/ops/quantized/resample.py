@@ -14,6 +14,7 @@ from trainlet.ops.op import Op, Sample, Thunk, build, float32, register, require
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import affine, int8
 from trainlet.ops.resample import check_taps, drawn_taps
+from trainlet.ops.ties import last_axis
 
 UNIT = 1 << 10
 """Of the weights."""
@@ -79,6 +80,7 @@ def _sample(x: tuple[int, int, int, int], size: tuple[int, int]) -> Sample:
 register(
     Op(
         "resample_i8",
+        ties=last_axis,
         infer=_infer,
         eval=_evaluate,
         vjp=_vjp,

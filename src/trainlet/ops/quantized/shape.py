@@ -22,6 +22,7 @@ from trainlet.ops.quantized.gradient.shape import (
 from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import affine, int8
 from trainlet.ops.shape import permutations_in_loops
+from trainlet.ops.ties import except_along
 
 Rule = Callable[[Node, Node], list[Thunk | None]]
 Padding = tuple[tuple[int, int], ...]
@@ -60,6 +61,7 @@ def _moves_bytes(name: str, inputs: int, vjp_bfp: Rule, shapes: list[tuple[tuple
             call=twin.call,
             rows=twin.rows,
             layout=twin.layout,
+            ties=twin.ties,
             samples=[
                 Sample(
                     tuple(int8(*s) for s in given),
@@ -116,6 +118,10 @@ def _vjp_pad(n: Node, g: Node) -> list[Thunk | None]:
     return [inside]
 
 
+def _padded(n: Node) -> list[int]:
+    return [axis for axis, sides in enumerate(n.attrs["padding"]) if sides != (0, 0)]
+
+
 def _call_pad(n: Node) -> tuple[Literal, ...]:
     """Four sizes of the input, four of the result, four borders before, the value."""
     missing = 4 - n.type.rank
@@ -141,6 +147,7 @@ register(
         vjp_bfp=pad_gradients,
         call=_call_pad,
         layout=PADS_SIDES,
+        ties=lambda n: except_along(_padded(n), n),
         samples=[
             Sample(
                 (int8(2, 3, 4, 2, zero_point=-7),),

@@ -23,8 +23,11 @@ def made(program: Program) -> str:
 
 
 def _share(n: Node) -> str:
-    """A parameter as the scheme names it: with the share that learns, where that is not all."""
-    part = storage(n).part
-    if part is None:
-        return n.name
-    return f"{n.name} = {(part.stop - part.start) / part.whole.shape[part.axis]:.3g}"
+    """A parameter as the scheme names it: with the share that learns, where that is not all, and
+    whether the saved state has its channels in another order than the model."""
+    how = storage(n)
+    moved = " (channels in the order of the saved state's description)" if how.orders else ""
+    if how.part is None:
+        return f"{n.name}{moved}"
+    share = (how.part.stop - how.part.start) / how.part.whole.shape[how.part.axis]
+    return f"{n.name} = {share:.3g}{moved}"

@@ -18,7 +18,10 @@ from trainlet.passes.differentiate import differentiate
 from trainlet.passes.freeze import fold_constants
 
 PAIRS = ("conv2d_pair_i8", "linear_pair_i8")
-SCALED = ("conv2d_i8", "conv_transpose_i8", "depthwise_i8", "linear_i8", *PAIRS)
+SCALED = (
+    *("conv2d_i8", "conv_transpose_i8", "depthwise_i8", "linear_i8", "linear_i8_f32"),
+    *PAIRS,
+)
 
 
 def _window(n):
@@ -46,9 +49,10 @@ def _identity(n):
 
 
 def _twin(n):
-    attrs = {} if n.op == "linear_i8" else Geometry.of(n).attrs
+    name, _, _ = n.op.partition("_i8")
+    attrs = {} if name == "linear" else Geometry.of(n).attrs
     attrs |= {"size": n.attrs["size"]} if "size" in n.attrs else {}
-    return build(n.op.removesuffix("_i8"), *map(float_leaf, n.inputs[:3]), **attrs)
+    return build(name, *map(float_leaf, n.inputs[:3]), **attrs)
 
 
 def _pair(n):
@@ -86,6 +90,7 @@ REAL = {
     "gather_i8": _gather,
     "leaky_relu_i8": lambda n: build("leaky_relu", float_leaf(n.inputs[0]), slope=n.attrs["slope"]),
     "linear_i8": _twin,
+    "linear_i8_f32": _twin,
     "linear_pair_i8": _pair,
     "lookup_i8": lambda n: build(
         n.attrs["function"], float_leaf(n.inputs[0]), **dict(n.attrs["parameters"])

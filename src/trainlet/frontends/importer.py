@@ -11,6 +11,7 @@ import torch
 
 from trainlet.errors import DataError, UnsupportedError
 from trainlet.frontends.constants import Constant
+from trainlet.frontends.recurrent import Cell, Weights, scan
 from trainlet.ir.graph import Graph, Node, unused
 from trainlet.ir.types import DType, TensorType
 from trainlet.ops.layout import inverse
@@ -106,6 +107,12 @@ class Importer:
     def reshape(self, x: Node, shape: Sequence[int]) -> Node:
         shape = tuple(shape)
         return x if shape == x.type.shape else self.build("reshape", x, shape=shape)
+
+    def scan(
+        self, cell: Cell, x: Node, initial: Sequence[Node | None], w: Weights, reverse: bool
+    ) -> Node:
+        """A recurrent layer's loop over x [T, N, inputs]."""
+        return scan(cell, x, initial, w, reverse, self.label)
 
     def channels_last(self, op: str, x: Node, *weights: Node, **attrs: object) -> Node:
         """Apply an op of [N,H,W,C] maps to a map [N,C,H,W], or to a sequence [N,C,L] with H = 1."""

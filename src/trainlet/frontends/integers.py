@@ -54,6 +54,8 @@ MOVES = frozenset((
 ))  # fmt: skip
 """The result holds elements of the input (or zeros): the scale is the same."""
 
+RECURRENT = frozenset(("lstm", "gru", "rnn_tanh"))
+"""Layers whose outputs lie between -1 and 1."""
 FUNCTIONS = frozenset(
     "celu elu hardshrink log_sigmoid mish prelu selu softplus softshrink threshold".split()
 )
@@ -206,10 +208,20 @@ class Conversion:
             if isinstance(given[0], Pending):
                 return replace(given[0], bounds=bounds)
             return Pending({"x": given[0].node}, bounds=bounds)
+        if operator(fx) in RECURRENT:
+            return self.recurrent(fx)
         nodes = {i.name: self.integer(self.values[i]) for i in fx.all_input_nodes}
         if operator(fx) in MOVES:
             return Integers(call_operator(self.at, fx, nodes))
         return Pending(nodes, fx)
+
+    def recurrent(self, fx: Fx) -> tuple[Any, ...]:
+        """Outputs and last outputs; the scale of both is known."""
+        nodes = {i.name: self.integer(self.values[i]) for i in fx.all_input_nodes}
+        states = [fx.args[1]] if isinstance(fx.args[1], Fx) else fx.args[1]
+        nodes |= {s.name: self.at.leaf_of(self.values[s]) for s in states}  # type: ignore[union-attr]
+        y, h, *rest = call_operator(self.at, fx, nodes)
+        return Integers(y), Integers(h), *rest
 
     def quantized(self, source: Any, args: tuple) -> Node:
         """The integers of a quantize, of whatever they are made."""

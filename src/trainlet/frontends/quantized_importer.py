@@ -15,10 +15,12 @@ import numpy as np
 from trainlet.errors import DataError, UnsupportedError
 from trainlet.frontends.importer import Importer
 from trainlet.frontends.quantized_layer import Result, quantized_layer, rescaling
+from trainlet.frontends.quantized_recurrent import integer_scan
+from trainlet.frontends.recurrent import Cell, Weights
 from trainlet.frontends.terms import Names, Term
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Merged, Storage, user_axis
-from trainlet.ir.types import TensorType
+from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import OPS, build, leaf
 from trainlet.ops.quantized.cast import dequantized
 from trainlet.ops.quantized.types import HIGHEST, LOWEST, affine
@@ -77,6 +79,30 @@ class QuantizedImporter(Importer):
     def node(self, op: str, *inputs: Node, **attrs: Any) -> Node:
         """A node of this very op, not of its int8 form."""
         return build(op, *inputs, label=self.label, **attrs)
+
+    def scan(
+        self, cell: Cell, x: Node, initial: Sequence[Node | None], w: Weights, reverse: bool
+    ) -> Node:
+        if x.type.dtype != "int8":
+            return super().scan(cell, x, initial, w, reverse)
+        assert not any(initial), f"{self.label}: states that are not zeros, in integers"
+        return integer_scan(cell, x, w, self.product, reverse, self.label)
+
+    def product(self, source: float, w: Node, b: Node | None) -> tuple[Node, Node, Node]:
+        """The integers of a weight and of a bias, and the weight's scales; `source` is the scale of
+        what the weight multiplies."""
+        given = self.weights[w.name]
+        offset = self.offsets[b.name] if b else np.zeros(len(given.scale))
+        scale = _wide_enough(given.scale, source, offset)
+        units, zeros = np.float64(source) * scale, (0,) * len(scale)
+        weight = TensorType(w.type.shape, "int8", Quant(tuple(scale.tolist()), zeros, 0))
+        bias = TensorType(scale.shape, "int32", Quant(tuple(units.tolist()), zeros, 0))
+        kind, name = ("param", b.name) if b else ("const", f"{w.name}.offset")
+        return (
+            self.integers("param", w.name, _rounded(given.real, scale[:, None], LEVELS), weight),
+            self.integers(kind, name, _rounded(offset, units, BIAS_LIMIT), bias),
+            self.const(scale, f"{w.name}.scales"),
+        )
 
     def real(self, x: Node) -> Node:
         """The float32 values of integers; all readers get the same node."""

@@ -21,14 +21,24 @@ from torchao.quantization.pt2e import (
     PerChannelMinMaxObserver,
 )
 from torchao.quantization.pt2e.quantizer import (
+    FixedQParamsQuantizationSpec,
     QuantizationAnnotation,
     QuantizationSpec,
     Quantizer,
     SharedQuantizationSpec,
 )
 
-from trainlet.frontends.integers import ANNOTATION, CLAMPS, FUNCTIONS, MOVES, only_user, operator
+from trainlet.frontends.integers import (
+    ANNOTATION,
+    CLAMPS,
+    FUNCTIONS,
+    MOVES,
+    RECURRENT,
+    only_user,
+    operator,
+)
 from trainlet.frontends.observers import MseObserver, PerChannelMseObserver
+from trainlet.frontends.quantized_recurrent import STATE
 from trainlet.ops.quantized.leaky_relu import has_integer_slope
 
 OBSERVERS = {
@@ -43,7 +53,8 @@ PAD_RANK = 4
 
 
 class Int8Quantizer(Quantizer):
-    """Annotates a graph of ATen operators; `integer` collects the nodes whose result is int8.
+    """Annotates a graph of ATen operators; `integer` collects the nodes whose result is int8, and
+    `bounded` those whose elements are outputs of recurrent layers.
 
     method: how ranges are found, "minmax" or "mse"; in training they follow moving averages
     float_head: the last layer with a weight before each output is left alone, unless another layer
@@ -53,6 +64,7 @@ class Int8Quantizer(Quantizer):
     def __init__(self, method: str = "minmax", qat: bool = False, float_head: bool = True) -> None:
         self.float_head = float_head
         self.integer: set[Node] = set()
+        self.bounded: set[Node] = set()
         self.first: dict[str, tuple[Node, Node]] = {}
         tensor, channel = OBSERVERS[method]
         if qat:
@@ -185,6 +197,30 @@ class Int8Quantizer(Quantizer):
             specs = {parts[0]: self.activation, **dict.fromkeys(parts[1:], shared)}
             self.mark(n, specs, n, shared)
 
+    def recurrent(self, n: Node) -> None:
+        """From states of zeros, where nobody reads the last cell state; its outputs lie between -1
+        and 1."""
+        arguments: Any = n.args
+        x, states, parameters, biases, layers, *_, both, _ = arguments
+        first = states if isinstance(states, (list, tuple)) else [states]
+        parts = layers * (2 if both else 1) * (4 if biases else 2)  # others have projections
+        plain = isinstance(parameters, (list, tuple)) and len(parameters) == parts
+        outputs: list[Any] = [r for r in n.users if r.users]
+        if (
+            not plain
+            or any(operator(s) != "zeros" for s in first)
+            or any(p.op != "get_attr" or _reads(p) > 1 for p in parameters)
+            or any(r.args[1] > 1 for r in outputs)
+        ):
+            return
+        weights = [p for p in parameters if p.meta["val"].ndim == 2]
+        self.mark(n, {x: self.activation, **dict.fromkeys(weights, self.weights[0])}, n)
+        n.meta[ANNOTATION].output_qspec = None
+        self.integer.discard(n)
+        self.bounded.update(outputs)
+        for r in outputs:
+            self.mark(r, {}, r, _STATE)
+
     def integers(self, *nodes: Any) -> bool:
         """Whether each of the nodes is a tensor of integers."""
         return all(n in self.integer for n in nodes)
@@ -200,11 +236,27 @@ class Int8Quantizer(Quantizer):
 
     def mark(self, n: Node, inputs: dict[Any, Any], last: Node, output: Any = None) -> None:
         """`n` reads integers; `last`, which is n or fused to it, gives them."""
+        bounded, shares = self.bounded & inputs.keys(), isinstance(output, SharedQuantizationSpec)
+        if len(bounded) == len(inputs) or not shares:
+            inputs |= {x: _STATE for x in bounded if inputs[x] is self.activation}
+            self.bounded |= {last} if shares else set()
         first = n.meta[ANNOTATION] = QuantizationAnnotation(inputs, _annotated=True)
         result = first if last is n else QuantizationAnnotation(_annotated=True)
         last.meta[ANNOTATION] = result
         result.output_qspec = output or self.activation
         self.integer.add(last)
+
+
+_STATE = FixedQParamsQuantizationSpec(
+    torch.int8, STATE.scale, STATE.zero_point, STATE.low, STATE.high, torch.per_tensor_affine
+)
+"""Of a recurrent layer's output."""
+
+
+def _reads(parameter: Node) -> int:
+    """How many operators read a parameter, by this node or another."""
+    same = (n for n in parameter.graph.nodes if (n.op, n.target) == ("get_attr", parameter.target))
+    return sum(len(n.users) for n in same)
 
 
 def _outputs(model: GraphModule) -> list[Node]:
@@ -253,6 +305,7 @@ _RULES: dict[str, Callable[[Int8Quantizer, Node], None]] = {
     **dict.fromkeys(CLAMPS, Int8Quantizer.clamp),
     **dict.fromkeys(MOVES, Int8Quantizer.move),
     **dict.fromkeys(LAYERS, Int8Quantizer.layer),
+    **dict.fromkeys(RECURRENT, Int8Quantizer.recurrent),
     **dict.fromkeys(("add", "mul"), Int8Quantizer.binary),
     **dict.fromkeys(("avg_pool1d", "avg_pool2d"), Int8Quantizer.average),
     **dict.fromkeys(

@@ -16,11 +16,12 @@ a column for each unit of each gate, in PyTorch's order of the gates"""
 
 class Cell(NamedTuple):
     """step: what a time step computes; gates: how many columns of products a unit has; states:
-    how many states it carries."""
+    how many states it carries; reads: the states that a step reads beside their products."""
 
     step: Step
     gates: int
     states: int
+    reads: tuple[int, ...] = ()
 
 
 def _gates(x: Node, count: int) -> list[Node]:
@@ -41,7 +42,7 @@ def lstm(clip: float = 0.0) -> Cell:
             c = build("clip", c, low=-clip, high=clip, inclusive=True)
         return [build("mul", build("sigmoid", o), build("tanh", c)), c]
 
-    return Cell(step, 4, 2)
+    return Cell(step, 4, 2, (1,))
 
 
 def _gru_step(x: Node, h: Node, states: Sequence[Node]) -> list[Node]:
@@ -57,7 +58,7 @@ def _plain_step(function: str) -> Step:
 
 
 LSTM = lstm()
-GRU = Cell(_gru_step, 3, 1)
+GRU = Cell(_gru_step, 3, 1, (0,))
 TANH, RELU = Cell(_plain_step("tanh"), 1, 1), Cell(_plain_step("relu"), 1, 1)
 
 

@@ -43,9 +43,14 @@ class TensorType:
         return prod(self.shape)
 
     @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return np.dtype(self.dtype).itemsize
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the dense tensor."""
-        return self.size * np.dtype(self.dtype).itemsize
+        return self.size * self.itemsize
 
     @property
     def rank(self) -> int:

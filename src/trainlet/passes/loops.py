@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from trainlet.ir.body import Body
 from trainlet.ir.graph import Graph, Node, rewrite, users
-from trainlet.ops.op import OPS, build
+from trainlet.ops.op import OPS
+from trainlet.ops.repeat.loop import part
 from trainlet.ops.repeat.trim import trimmed
 
 
@@ -18,12 +19,13 @@ def read_in_place(graph: Graph) -> Graph:
     def rule(n: Node) -> Node | None:
         if n.is_leaf or OPS[n.op].alias or OPS[n.op].window(n) is None:
             return None
-        source, start = n, 0
+        source, nbytes = n, 0
         while not source.is_leaf and (first := OPS[source.op].window(source)) is not None:
-            source, start = source.inputs[0], start + first
+            source = source.inputs[0]
+            nbytes += first * source.type.itemsize
         if not is_loop(source):
             return None
-        return build("view", source, start=start, shape=n.type.shape, label=n.name)
+        return part(source, nbytes // source.type.itemsize, n.type, n.name)
 
     return rewrite(graph, rule)
 
@@ -49,10 +51,11 @@ def _trimmed_once(graph: Graph) -> Graph:
     for n in nodes:
         new[n] = n.with_inputs(new[i] for i in n.inputs)
         if is_loop(n) and n not in asked and all(OPS[r.op].alias for r in readers[n]):
-            read = [(OPS[r.op].window(r) or 0, r.type.size) for r in readers[n]]
+            unit = n.type.itemsize
+            read = [(OPS[r.op].window(r) or 0, r.type.nbytes // unit) for r in readers[n]]
             found = trimmed(new[n], read)
             new[n], starts[n] = found.node, found.start
         elif n.inputs and n.inputs[0] in starts:
             start = starts[n.inputs[0]][OPS[n.op].window(n) or 0]
-            new[n] = build("view", new[n.inputs[0]], start=start, shape=n.type.shape, label=n.name)
+            new[n] = part(new[n.inputs[0]], start, n.type, n.name)
     return Graph({name: new[n] for name, n in graph.outputs.items()}, graph.values)

@@ -36,7 +36,7 @@ def first_byte(n: Node) -> int:
         position = 0 if op.alias else op.mutates
         if position is None:
             return start
-        start += (op.window(n) or 0) * (n.type.nbytes // n.type.size)
+        start += (op.window(n) or 0) * n.inputs[position].type.itemsize
         n = n.inputs[position]
     return start
 

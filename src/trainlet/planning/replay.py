@@ -158,7 +158,7 @@ class Replay:
         source = n.inputs[0]
         if self.stored(n).op in PERSISTENT:
             return
-        start = (OPS[n.op].window(n) or 0) * np.dtype(n.type.dtype).itemsize
+        start = (OPS[n.op].window(n) or 0) * source.type.itemsize
         if self.plan.offset.get(n) != self.plan.offset[source] + start:
             raise PlanError(f"{n!r} is not where {source!r} is, whose storage it shares")
         self.token[n] = self.token[source]

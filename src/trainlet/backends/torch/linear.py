@@ -10,7 +10,7 @@ from trainlet.backends.torch.exact import float_for, layer_bound
 from trainlet.backends.torch.experiments import aligned, inner_products, products, repeated
 from trainlet.backends.torch.fixed_point import Factor, clamped, rescale_once
 from trainlet.backends.torch.layer import gradient_float, input_gradients, real_sums
-from trainlet.backends.torch.sums import added, rows
+from trainlet.backends.torch.sums import added, ordered_products, rows
 from trainlet.backends.torch.table import lowering
 from trainlet.backends.torch.windows import real_input
 from trainlet.ir.graph import Node
@@ -34,16 +34,26 @@ def linear_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
     return y.reshape(-1, *n.type.shape)
 
 
+@lowering("linear_i8_f32")
+def linear_i8_f32(n: Node, x: Tensor, w: Tensor, b: Tensor, s: Tensor) -> Tensor:
+    scale, zero = n.attrs["source"]
+    exact = float_for(layer_bound(w, zero, w.shape[2], (2,)))
+    total = products(rows(real_input(x, zero, exact)), _transposed(w, exact)).to(torch.int32)
+    total, bias, scales = aligned(total, b[:, None], s[:, None])
+    return ((total + bias).float() * (scale * scales)).reshape(-1, *n.type.shape)
+
+
 @lowering("linear_i8_dx")
 def linear_i8_dx(n: Node, g: Tensor, w: Tensor, s: Tensor) -> Tensor:
-    made = products(rows(g) * s[:, None], _float(w, torch.float32))
+    g, s = aligned(rows(g), s[:, None])
+    made = ordered_products(g * s, _float(w, torch.float32))
     return made.reshape(-1, *n.type.shape)
 
 
 @lowering("linear_i8_dw")
 def linear_i8_dw(n: Node, g: Tensor, x: Tensor) -> Tensor:
     real = real_input(x, n.attrs["zero"], torch.float32)
-    return inner_products(rows(g), rows(real)) * n.attrs["scale"]
+    return ordered_products(rows(g).transpose(1, 2), rows(real)) * n.attrs["scale"]
 
 
 def _input_sums(n: Node, g: Tensor, w: Tensor) -> Tensor:

@@ -8,13 +8,21 @@ from torch import Tensor
 from trainlet.backends.torch.experiments import aligned
 from trainlet.backends.torch.table import find_lowering, lowering
 from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
 from trainlet.ops.repeat.loop import LAST, STATES, Loop
+
+DTYPES = {
+    "float32": torch.float32, "int32": torch.int32, "int16": torch.int16, "int8": torch.int8,
+    "uint8": torch.uint8,
+}  # fmt: skip
 
 
 @lowering("view")
 def view(n: Node, x: Tensor) -> Tensor:
-    start = n.attrs["start"]
-    flat = x.reshape(x.shape[0], -1)[:, start : start + n.type.size]
+    start, size = n.attrs["start"], n.type.nbytes // n.inputs[0].type.itemsize
+    flat = x.reshape(x.shape[0], -1)[:, start : start + size]
+    if "kind" in n.attrs:
+        flat = flat.clone().view(DTYPES[n.type.dtype])
     return flat.reshape(x.shape[0], *n.type.shape)
 
 
@@ -23,7 +31,7 @@ def repeat(n: Node, *inputs: Tensor) -> Tensor:
     """Each turn computes its body's operations one after another."""
     loop = Loop.of(n.attrs)
     given = {k: inputs[position] for k, position in loop.position.items()}
-    zeros = {k: inputs[0].new_zeros(1, *loop.body.inputs[k].shape) for k in loop.zeros}
+    zeros = {k: _zeros(loop.body.inputs[k], inputs[0]) for k in loop.zeros}
     states = [given[k] if k in given else zeros[k] for k in range(loop.body.states)]
     rows: dict[tuple[str, int], list[Tensor]] = {key: [] for key in loop.slots}
     for k in loop.stacked:
@@ -39,10 +47,25 @@ def repeat(n: Node, *inputs: Tensor) -> Tensor:
                 own.append(states[k] if kind == STATES else made[loop.body.each[k]])
     for k in loop.last:
         rows[LAST, k].append(states[k])
-    flat = aligned(*(
-        row.reshape(row.shape[0], -1)
-        for (kind, _), own in rows.items()
-        for row in (own[::-1] if loop.reverse and kind != LAST else own)
-    ))  # fmt: skip
+    parts, end = [], 0
+    for (kind, k), own in rows.items():
+        slots = loop.slots[kind, k]
+        parts.append(own[0].new_zeros(1, slots.start - end, dtype=DTYPES[loop.result.dtype]))
+        ordered = own[::-1] if loop.reverse and kind != LAST else own
+        parts += [_elements(row, slots.type, loop.result) for row in ordered]
+        end = slots.start + slots.size
+    flat = aligned(*parts)
     size = max(row.shape[0] for row in flat)
     return torch.cat([row.expand(size, -1) for row in flat], 1)
+
+
+def _zeros(kind: TensorType, like: Tensor) -> Tensor:
+    return torch.zeros(1, *kind.shape, dtype=DTYPES[kind.dtype], device=like.device)
+
+
+def _elements(row: Tensor, own: TensorType, result: TensorType) -> Tensor:
+    """A slot as elements of the result."""
+    flat = row.reshape(row.shape[0], -1)
+    if own.dtype != result.dtype:
+        flat = flat.to(DTYPES[own.dtype]).contiguous().view(DTYPES[result.dtype])
+    return flat

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from trainlet.backends.torch.experiments import aligned, products
+
 LONGEST = 2048
 """A longer sum is added in whatever order is fast."""
 
@@ -21,6 +23,17 @@ def added(start: Tensor, terms: Tensor) -> Tensor:
     total = start.expand(terms.shape[1:]).clone()
     for term in terms.unbind(0):
         total += term
+    return total
+
+
+def ordered_products(x: Tensor, w: Tensor) -> Tensor:
+    """x [E, rows, K] times w [E, K, O]: [E, rows, O], added from the first k to the last."""
+    x, w = aligned(x, w)
+    if x.shape[2] > LONGEST:
+        return products(x, w)
+    total = x[:, :, :1] * w[:, :1]
+    for k in range(1, x.shape[2]):
+        total = total + x[:, :, k : k + 1] * w[:, k : k + 1]
     return total
 
 

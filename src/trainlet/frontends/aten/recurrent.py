@@ -8,7 +8,7 @@ from functools import reduce
 from trainlet.errors import UnsupportedError
 from trainlet.frontends.aten.table import aten
 from trainlet.frontends.importer import Importer
-from trainlet.frontends.recurrent import GRU, LSTM, RELU, TANH, Cell, Weights, product, scan
+from trainlet.frontends.recurrent import GRU, LSTM, RELU, TANH, Cell, Weights, product
 from trainlet.ir.graph import Node
 from trainlet.ops.repeat.loop import after, last
 
@@ -46,7 +46,7 @@ def _layers(
         for direction in range(directions):
             k = layer * directions + direction
             initial = [_initial(at, h, k) for h in hx]
-            loop = scan(cell, x, initial, groups[k], direction == 1, at.label)
+            loop = at.scan(cell, x, initial, groups[k], direction == 1)
             outputs.append(after(loop, 0))
             for s in range(cell.states):
                 state = last(loop, s)

@@ -126,6 +126,7 @@ def _eval_dw(g: np.ndarray, x: np.ndarray, scale: float, zero: int) -> np.ndarra
 register(
     Op(
         "linear_i8_dw",
+        sums_rows=True,
         infer=_infer_dw,
         eval=_eval_dw,
         narrow=lambda n, chosen: build(

@@ -62,6 +62,7 @@ def _moves_bytes(name: str, inputs: int, vjp_bfp: Rule, shapes: list[tuple[tuple
             rows=twin.rows,
             layout=twin.layout,
             ties=twin.ties,
+            window=twin.window,
             samples=[
                 Sample(
                     tuple(int8(*s) for s in given),

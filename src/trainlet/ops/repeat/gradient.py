@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache, reduce
 
 from trainlet.ir.graph import Node, topological
-from trainlet.ops.op import OPS, Thunk, build, leaf
+from trainlet.ops.op import OPS, Thunk, build, float32, leaf, require
 from trainlet.ops.repeat.body import body_of
 from trainlet.ops.repeat.loop import EACH, LAST, STATES, Loop, after, before, each, last
 
@@ -56,9 +56,9 @@ class _Arriving:
             return False
         flat, start = term.inputs[0], term.attrs["start"]
         for (kind, k), slots in loop.slots.items():
-            size = slots.type.size
-            first, count = (start - slots.start) // size, flat.type.size // size
-            if not 0 <= start - slots.start < slots.count * size:
+            first = (start - slots.start) // slots.step
+            count = flat.type.size // slots.type.size
+            if not 0 <= start - slots.start < slots.size:
                 continue
             if kind == STATES and (first, count) == (loop.after, loop.count):
                 _add(self.after, k, _stack(flat, slots.type.shape, loop.count))
@@ -73,6 +73,7 @@ class _Arriving:
 
     def take_whole(self, loop: Loop, g: Node) -> None:
         """A gradient of the whole result, cut into those of its parts."""
+        require(loop.result.dtype != "uint8", "a gradient of bytes; allowed: of a result's parts")
 
         def cut(start: int, size: int) -> Node:
             return build("slice", g, axis=0, start=start, stop=start + size)
@@ -128,7 +129,9 @@ class _Backward:
     def of(n: Node, arriving: _Arriving) -> _Backward:
         loop, values = Loop.of(n.attrs), Loop.of(n.attrs).values
         states = values[: loop.body.states]
-        carried = [leaf("input", f"gradient{k}", s.type) for k, s in enumerate(states)]
+        carried = [
+            leaf("input", f"gradient{k}", float32(*s.type.shape)) for k, s in enumerate(states)
+        ]
         afters = {k: leaf("input", f"after{k}", s.type) for k, s in enumerate(states)}
         given = {values[k]: n.inputs[loop.position[k]] for k in loop.sliced}
         stacks = {s: before(n, k) for k, s in enumerate(states) if k in loop.stacked}
@@ -136,7 +139,8 @@ class _Backward:
         terms: dict[Node, list[Node]] = {}
 
         def arrives(number: int, whole: Node) -> None:
-            slice = leaf("input", f"arriving{len(stacks)}", values[number].type)
+            own = float32(*values[number].type.shape)
+            slice = leaf("input", f"arriving{len(stacks)}", own)
             stacks[slice] = whole
             terms.setdefault(values[number], []).append(slice)
 

@@ -8,7 +8,7 @@ from textwrap import fill
 from trainlet.ir.graph import Node
 from trainlet.ops.literal import literal
 from trainlet.ops.op import OPS
-from trainlet.ops.repeat.loop import LAST, STATES, Loop
+from trainlet.ops.repeat.loop import LAST, STATES, Loop, Slots
 from trainlet.ops.repeat.placement import NEXT, WORK, Home, aligned, place
 
 _CTYPES = {"float32": "float", "int32": "int32_t", "int16": "int16_t", "int8": "int8_t",
@@ -60,7 +60,7 @@ class _Writer:
         self.number = {n: k for k, n in enumerate(loop.values)}
 
     def text(self) -> str:
-        parameters = [f"{_CTYPES[self.loop.values[self.loop.first_result].type.dtype]} *y"]
+        parameters = [f"{_CTYPES[self.loop.result.dtype]} *y"]
         parameters += [f"const {_CTYPES[kind]} *x{k}" for k, kind in enumerate(self.kinds)]
         parameters += ["uint8_t *work"] if self.placed.size else []
         steps = [n for n in self.loop.values[len(self.loop.body.inputs) :] if not OPS[n.op].alias]
@@ -72,7 +72,7 @@ class _Writer:
             fill(f"KERNEL void {_NAME}({', '.join(parameters)}) {{", 96, subsequent_indent="    "),
         ]
         body = [line for n in steps for line in self.call(n)]
-        body += [self.copy(self.target(home), n) for n, home in self.placed.copies]
+        body += [self.copy(self.target(home, n.type.dtype), n) for n, home in self.placed.copies]
         return "\n".join(
             [
                 *head,
@@ -92,8 +92,7 @@ class _Writer:
         for k in range(self.loop.body.states):
             state = self.loop.values[k].type
             if k in self.loop.stacked:
-                slots = self.loop.slots[STATES, k]
-                where = _sum("y", slots.start + self.loop.initial * state.size)
+                where = self.slot(self.loop.slots[STATES, k], self.loop.initial)
             else:
                 where = self.pair(k, 0)
             if k in self.loop.zeros:
@@ -106,13 +105,12 @@ class _Writer:
         """The last value of each state that is a result by itself."""
         lines = []
         for k in self.loop.last:
-            slots, state = self.loop.slots[LAST, k], self.loop.values[k].type
             if k in self.loop.stacked:
-                first = self.loop.slots[STATES, k].start + self.loop.final * state.size
-                source = _sum("y", first)
+                source = self.slot(self.loop.slots[STATES, k], self.loop.final)
             else:
                 source = self.pair(k, self.loop.count % 2)
-            lines.append(f"memcpy({_sum('y', slots.start)}, {source}, {state.nbytes});")
+            target, nbytes = self.slot(self.loop.slots[LAST, k], 0), self.loop.values[k].type.nbytes
+            lines.append(f"memcpy({target}, {source}, {nbytes});")
         return lines
 
     def pair(self, k: int, which: int | str) -> str:
@@ -129,6 +127,25 @@ class _Writer:
             return f"work + {start}{more}"
         return f"({_CTYPES[kind]} *)(void *)(work + {start}{more})"
 
+    def slot(self, slots: Slots, which: int) -> str:
+        """One of the slots of the result."""
+        return self.among_bytes(_sum("y", slots.start + which * slots.step), slots)
+
+    def among_bytes(self, where: str, slots: Slots) -> str:
+        """A place in the result as a pointer to elements."""
+        kind = slots.type.dtype
+        if self.loop.result.dtype == kind:
+            return where
+        return f"({_CTYPES[kind]} *)(void *)({where})"
+
+    def turns_slot(self, slots: Slots, first: int, shift: int = 0) -> str:
+        """The slot of this turn, of which that of slice 0 is the `first`; elements behind its
+        beginning."""
+        mixed = self.loop.result.dtype != slots.type.dtype
+        start = slots.start + first * slots.step + (0 if mixed else shift)
+        where = self.among_bytes(self.sliced("y", start, slots.step), slots)
+        return where + (f" + {shift}" if mixed and shift else "")
+
     def sliced(self, pointer: str, start: int, size: int) -> str:
         """Slot by slot from the first turn's on."""
         if self.loop.reverse:
@@ -142,10 +159,8 @@ class _Writer:
             return self.work(k, dtype) + (f" + {shift}" if shift else "")
         if kind == NEXT:
             return self.pair(k, "(~turn & 1)") + (f" + {shift}" if shift else "")
-        slots = self.loop.slots[kind, k]
         first = self.loop.after if kind == STATES else 0
-        start = slots.start + first * slots.type.size + shift
-        return self.sliced("y", start, slots.type.size)
+        return self.turns_slot(self.loop.slots[kind, k], first, shift)
 
     def pointer(self, n: Node) -> str:
         """Where a value lies."""
@@ -160,8 +175,7 @@ class _Writer:
             return f"x{self.loop.position[k]}"
         if k not in self.loop.stacked:
             return self.pair(k, "(turn & 1)")
-        slots = self.loop.slots[STATES, k]
-        return self.sliced("y", slots.start + self.loop.before * size, size)
+        return self.turns_slot(self.loop.slots[STATES, k], self.loop.before)
 
     def call(self, n: Node) -> list[str]:
         """The operation's call; what is laid side by side may be there already."""

@@ -3,7 +3,8 @@
 The result is one flat tensor.  Of a stacked state it has a slot for each turn and one for the
 initial value, so that the states before each turn and those after it are two views of the same
 slots; of a stacked value it has a slot for each turn.  Slot k is that of slice k of the stacked
-inputs, also where the loop runs from the last slice to the first.
+inputs, also where the loop runs from the last slice to the first.  Results of several element types
+lie in one tensor of bytes.
 """
 
 from __future__ import annotations
@@ -15,20 +16,31 @@ from typing import Any
 
 from trainlet.ir.body import Body
 from trainlet.ir.graph import Node
-from trainlet.ir.types import TensorType
+from trainlet.ir.types import DType, TensorType
 from trainlet.ops.op import build
 from trainlet.ops.repeat.body import values_of
 
 STATES, LAST, EACH = "states", "last", "each"
 
 
+ALIGN = 8
+"""Where the slots of a type begin among bytes."""
+
+
 @dataclass(frozen=True)
 class Slots:
-    """Slots of one type in the result: the first element, and how many slots."""
+    """Slots of one type in the result: the first element of the result, how many slots, and the
+    elements of the result that one takes."""
 
     type: TensorType
     start: int
     count: int
+    step: int
+
+    @property
+    def size(self) -> int:
+        """Elements of the result that all slots take."""
+        return self.count * self.step
 
 
 @dataclass(frozen=True)
@@ -80,22 +92,20 @@ class Loop:
         wanted = [(STATES, k, self.values[k], self.count + 1) for k in self.stacked]
         wanted += [(LAST, k, self.values[k], 1) for k in self.last]
         wanted += [(EACH, k, self.values[n], self.count) for k, n in enumerate(self.body.each)]
-        found, start = {}, 0
+        mixed, found, start = len({value.type.dtype for _, _, value, _ in wanted}) > 1, {}, 0
         for kind, k, value, count in wanted:
-            found[kind, k] = Slots(value.type, start, count)
-            start += value.type.size * count
+            step = value.type.nbytes if mixed else value.type.size
+            start += -start % ALIGN if mixed else 0
+            found[kind, k] = Slots(value.type, start, count, step)
+            start += step * count
         return found
 
     @property
-    def first_result(self) -> int:
-        """The number of a value that is a result: all have its type of elements."""
-        kind, k = next(iter(self.slots))
-        return self.body.each[k] if kind == EACH else self.body.after[k]
-
-    @property
-    def size(self) -> int:
-        """Elements of the result."""
-        return sum(s.type.size * s.count for s in self.slots.values())
+    def result(self) -> TensorType:
+        """The type of the result: what its parts are quantised by stands in the views of them."""
+        kinds: set[DType] = {slots.type.dtype for slots in self.slots.values()}
+        size = max(slots.start + slots.size for slots in self.slots.values())
+        return TensorType((size,), kinds.pop() if len(kinds) == 1 else "uint8")
 
     @property
     def before(self) -> int:
@@ -121,8 +131,14 @@ class Loop:
 def _slots(n: Node, key: tuple[str, int], first: int, count: int | None) -> Node:
     slots = Loop.of(n.attrs).slots[key]
     shape = slots.type.shape if count is None else (count, *slots.type.shape)
-    start = slots.start + first * slots.type.size
-    return build("view", n, start=start, shape=shape, label=n.name)
+    return part(n, slots.start + first * slots.step, slots.type.with_shape(shape))
+
+
+def part(n: Node, start: int, kind: TensorType, label: str = "") -> Node:
+    """What begins at an element of a loop's result, of this type."""
+    own = kind.with_shape(())
+    attrs = {} if own == n.type.with_shape(()) else {"kind": own}
+    return build("view", n, start=start, shape=kind.shape, label=label or n.name, **attrs)
 
 
 def before(n: Node, state: int) -> Node:

@@ -10,7 +10,7 @@ from trainlet.ops import activation, elementwise, linear, reduce, shape, view  #
 from trainlet.ops.op import ANOTHER_ORDER, OPS, Op, register, require
 from trainlet.ops.repeat.gradient import gradients
 from trainlet.ops.repeat.kernel import called, kernel_name, kernel_source, operations, work_bytes
-from trainlet.ops.repeat.loop import EACH, LAST, STATES, Loop
+from trainlet.ops.repeat.loop import EACH, LAST, STATES, Loop, Slots
 from trainlet.ops.repeat.placement import in_place
 from trainlet.ops.repeat.samples import SAMPLES
 
@@ -24,9 +24,7 @@ def _infer(*inputs: TensorType, **attrs) -> TensorType:
         wanted = own.with_shape((loop.count, *own.shape)) if k in loop.sliced else own
         require(found == wanted, f"input {position} is {found}; the loop reads {wanted}")
     require(bool(loop.slots), "a loop without a result")
-    kinds = {slots.type.with_shape(()) for slots in loop.slots.values()}
-    require(len(kinds) == 1, f"results of {', '.join(map(str, kinds))}; allowed: one type")
-    return next(iter(kinds)).with_shape((loop.size,))
+    return loop.result
 
 
 def _eval(*inputs: np.ndarray, **attrs) -> np.ndarray:
@@ -37,11 +35,9 @@ def _eval(*inputs: np.ndarray, **attrs) -> np.ndarray:
         """Floats may be wider than they are on the device."""
         return real if n.type.dtype == "float32" else np.dtype(n.type.dtype)
 
-    result = np.zeros(loop.size, kind(loop.values[loop.first_result]))
-    slots = {
-        key: result[s.start : s.start + s.count * s.type.size].reshape(s.count, *s.type.shape)
-        for key, s in loop.slots.items()
-    }
+    whole = loop.result
+    result = np.zeros(whole.size, real if whole.dtype == "float32" else whole.dtype)
+    slots = {key: _part(result, s) for key, s in loop.slots.items()}
     given = {k: inputs[position] for k, position in loop.position.items()}
     states = [
         given[k] if k in given else np.zeros(loop.body.inputs[k].shape, kind(loop.values[k]))
@@ -62,6 +58,14 @@ def _eval(*inputs: np.ndarray, **attrs) -> np.ndarray:
     for k in loop.last:
         slots[LAST, k][0] = states[k]
     return result
+
+
+def _part(result: np.ndarray, slots: Slots) -> np.ndarray:
+    """Slot by slot, in the elements' own type."""
+    flat = result[slots.start : slots.start + slots.size]
+    if slots.type.dtype != "float32" or result.dtype == np.uint8:
+        flat = flat.view(slots.type.dtype)
+    return flat.reshape(slots.count, *slots.type.shape)
 
 
 def _macs(n: Node) -> int:

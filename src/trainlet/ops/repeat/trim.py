@@ -57,14 +57,14 @@ def trimmed(n: Node, read: Iterable[tuple[int, int]]) -> Trimmed:
     key = {(STATES, k): (STATES, number[k]) for k in stacked}
     key |= {(LAST, k): (LAST, number[k]) for k in lone}
     key |= {(EACH, k): (EACH, place) for place, k in enumerate(each)}
-    start = {}
+    start, before, now = {}, loop.result.itemsize, own.result.itemsize
     for old, (kind, k), shift, _ in parts:
-        size = values[k].type.size
+        nbytes = shift * before
         if kind == STATES and k in lone:
-            kind, shift = LAST, shift - loop.final * size
+            kind, nbytes = LAST, nbytes - loop.final * values[k].type.nbytes
         elif kind == LAST and k in stacked:
-            kind, shift = STATES, own.final * size
-        start[old] = own.slots[key[kind, k]].start + shift
+            kind, nbytes = STATES, own.final * values[k].type.nbytes
+        start[old] = own.slots[key[kind, k]].start + nbytes // now
     return Trimmed(build(n.op, *inputs, label=n.name, **attrs), start)
 
 
@@ -83,7 +83,7 @@ def _kept(
         if kind == EACH:
             each.add(k)
             continue
-        size = loop.values[k].type.size
+        size = loop.slots[kind, k].step
         final = kind == LAST or (
             shift >= loop.final * size and shift + count <= (loop.final + 1) * size
         )

@@ -76,7 +76,8 @@ def _ours(optimizer: Any) -> str:
     ours = next((o for make in OPTIMIZERS.values() if type(o := make()).__name__ == kind), None)
     if ours is None:
         return ""
-    given = ", ".join(f"{option.name}={group[option.name]!r}" for option in fields(ours))
+    own = [option.name for option in fields(ours) if option.name in group]
+    given = ", ".join(f"{name}={group[name]!r}" for name in own)
     return f"; use trainlet.{kind}({given})"
 
 

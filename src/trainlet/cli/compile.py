@@ -12,10 +12,12 @@ from trainlet.backends import project
 from trainlet.backends.c import write_project
 from trainlet.cli.losses import DEFAULT_LOSS, terms_of
 from trainlet.cli.options import (
+    NO_FACTORS,
     Accumulate,
     Adapt,
     Calibration,
     ExtraBits,
+    Factors,
     Flash,
     FloatHead,
     Gradient,
@@ -62,6 +64,7 @@ def compile_command(
     flash: Flash = None,
     optimizer: OptimizerName = "sgd",
     lr: Lr = None,
+    factor: Factors = NO_FACTORS,
     loss: LossTerms = DEFAULT_LOSS,
     accumulate: Accumulate = 1,
     prefix: Prefix = "trainer",
@@ -88,7 +91,7 @@ def compile_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
         calibration, max_ram, max_recompute, gradient, extra_bits, schedule, stream,
-        float_head, rollback, stream_input, adapt,
+        float_head, rollback, stream_input, adapt, factor,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(stage_text(asked, stop_after), nl=False)
@@ -169,6 +172,7 @@ def plan_command(
     flash: Flash = None,
     optimizer: OptimizerName = "sgd",
     lr: Lr = None,
+    factor: Factors = NO_FACTORS,
     loss: LossTerms = DEFAULT_LOSS,
     accumulate: Accumulate = 1,
     precision: PrecisionName = None,
@@ -201,6 +205,7 @@ def plan_command(
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
         float_head=float_head, rollback=rollback, stream_input=stream_input, adapt=adapt,
+        factor=factor,
     )  # fmt: skip
     with stages(f"planning {net}"):
         program = asked.program() if not choices else _or_what_fits(asked)

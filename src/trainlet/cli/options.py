@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,16 @@ from trainlet.run.dataset import file_keys, read_named
 from trainlet.run.trainer import DEVICES
 
 KB = 1024
+
+
+def _group(text: str) -> tuple[str, float]:
+    pattern, _, factor = text.rpartition("=")
+    try:
+        return pattern, float(factor)
+    except ValueError:
+        raise TrainletError(
+            f"--factor {text}; allowed: PATTERN=FACTOR, such as 'classifier.*=10'"
+        ) from None
 
 
 def _known_device(name: str) -> str:
@@ -66,6 +77,16 @@ OptimizerName = Annotated[
     typer.Option("--optimizer", help=", ".join(OPTIMIZERS) + "; momentum is SGD with momentum 0.9"),
 ]
 Lr = Annotated[float | None, typer.Option(help=f"learning rate (default: {_RATES})")]
+Factors = Annotated[
+    list[str],
+    typer.Option(
+        "--factor",
+        metavar="PATTERN=FACTOR",
+        help="multiplies the learning rate of the parameters that the pattern matches: "
+        "'classifier.*=10'; may be repeated, the first match counts",
+    ),
+]
+NO_FACTORS: list[str] = []
 LossTerms = Annotated[
     list[str],
     typer.Option(
@@ -172,6 +193,7 @@ class Request:
     rollback: bool = True
     stream_input: str | None = None
     adapt: str | None = None
+    factor: Sequence[str] = ()
 
     def update_scheme(self) -> tl.UpdateScheme | str:
         return update_scheme(self.scheme)
@@ -185,7 +207,8 @@ class Request:
         if self.optimizer not in OPTIMIZERS:
             known = ", ".join(OPTIMIZERS)
             raise TrainletError(f"unknown optimizer {self.optimizer!r}; allowed: {known}")
-        return OPTIMIZERS[self.optimizer](**({} if self.lr is None else {"lr": self.lr}))
+        rate = {} if self.lr is None else {"lr": self.lr}
+        return OPTIMIZERS[self.optimizer](**rate, groups=dict(map(_group, self.factor)))
 
     def arithmetic(self) -> str | tl.Int8 | None:
         """What `compile` takes as its precision."""

@@ -11,10 +11,12 @@ import typer
 from trainlet.cli.compile import check_picture
 from trainlet.cli.losses import DEFAULT_LOSS
 from trainlet.cli.options import (
+    NO_FACTORS,
     Accumulate,
     Adapt,
     Calibration,
     ExtraBits,
+    Factors,
     Flash,
     FloatHead,
     Gradient,
@@ -62,6 +64,7 @@ def profile_command(
     flash: Flash = None,
     optimizer: OptimizerName = "sgd",
     lr: Lr = None,
+    factor: Factors = NO_FACTORS,
     loss: LossTerms = DEFAULT_LOSS,
     accumulate: Accumulate = 1,
     precision: PrecisionName = None,
@@ -84,6 +87,7 @@ def profile_command(
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
         float_head=float_head, rollback=rollback, stream_input=stream_input, adapt=adapt,
+        factor=factor,
     )  # fmt: skip
     with stages(f"counting {net}"):
         profile = asked.program().profile(on)

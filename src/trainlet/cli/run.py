@@ -11,10 +11,12 @@ from rich.table import Table
 
 from trainlet.cli.losses import DEFAULT_LOSS
 from trainlet.cli.options import (
+    NO_FACTORS,
     Accumulate,
     Adapt,
     Calibration,
     ExtraBits,
+    Factors,
     Flash,
     FloatHead,
     Gradient,
@@ -57,6 +59,7 @@ def run_command(
     on: On = "host",
     epochs: Annotated[int, typer.Option(min=0, help="passes over the data; 0 only measures")] = 1,
     lr: Lr = None,
+    factor: Factors = NO_FACTORS,
     load: Annotated[
         Path | None, typer.Option(metavar="FILE", help="start from a saved state")
     ] = None,
@@ -91,6 +94,7 @@ def run_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, gradient=gradient, extra_bits=extra_bits,
         float_head=float_head, rollback=rollback, adapt=adapt,
+        factor=factor,
     )  # fmt: skip
     check_file(save)
     with stages(f"compiling {net} for {on}"):

@@ -1,6 +1,8 @@
 """Optimisers: how a gradient changes a parameter, as update nodes.
 
 Each follows PyTorch's formula of the same name; the learning rate is an argument of the step.
+`groups` multiplies it for some parameters: {pattern of names: factor}, such as
+{"classifier.*": 10}.  Of several patterns that match a name, the first one counts.
 """
 
 from __future__ import annotations
@@ -26,12 +28,26 @@ SMALLEST = float(np.finfo(np.float32).tiny)
 
 @dataclass
 class Updates:
-    """The update nodes of one step as they are built, and the leaves' initial values."""
+    """The update nodes of one step as they are built, and the leaves' initial values.
+
+    factors: of the learning rate, by the parameter's name; 1 where it has none
+    """
 
     lr: Node = field(default_factory=lambda: leaf("input", "lr", float32()))
+    factors: Mapping[str, float] = field(default_factory=dict)
     precision: Int8 = field(default_factory=Int8)
     outputs: dict[str, Node] = field(default_factory=dict)
     values: dict[str, np.ndarray] = field(default_factory=dict)
+    _rates: dict[float, Node] = field(default_factory=dict)
+
+    def rate(self, p: Node) -> Node:
+        """The learning rate of a parameter; those with one factor share a node."""
+        factor = self.factors.get(p.name, 1.0)
+        if factor == 1:
+            return self.lr
+        if factor not in self._rates:
+            self._rates[factor] = build("scale", self.lr, factor=factor, label="lr")
+        return self._rates[factor]
 
     def state(self, name: str, value: np.ndarray, within: Bounds | None = None) -> Node:
         """A new leaf of the optimiser's state; within: bounds of the values that it can have."""
@@ -54,13 +70,13 @@ class Updates:
     def descend(self, p: Node, direction: Node) -> None:
         """p -= lr * direction, in the units in which the parameter is kept."""
         if p.type.dtype == "float32":
-            self.set(p, build("sgd", p, direction, self.lr))
+            self.set(p, build("sgd", p, direction, self.rate(p)))
             return
         if "step" not in self.values:
             counter = self.state("step", np.zeros((), np.int32))
             self.set(counter, build("count", counter))
         step = self.outputs["new.step"].inputs[0]
-        update, inverse = integer_update(p, direction, self.lr, step, self.precision)
+        update, inverse = integer_update(p, direction, self.rate(p), step, self.precision)
         self.values |= inverse
         self.set(p, update)
 
@@ -108,15 +124,32 @@ def _check_eps(value: float) -> None:
         )
 
 
+def _check_groups(groups: Any) -> None:
+    if not isinstance(groups, Mapping):
+        raise TrainletError(f"groups={shown(groups)}; allowed: {{pattern of names: factor of the "
+                            'learning rate}, such as {"classifier.*": 10}')  # fmt: skip
+    for pattern, factor in groups.items():
+        if not isinstance(pattern, str):
+            raise TrainletError(f"groups has the pattern {shown(pattern)}; allowed: text")
+        name = f"the factor of {shown(pattern)}"
+        if not _number(name, factor) >= 0:
+            raise TrainletError(f"{name} is {shown(factor)}; allowed: a number of at least 0")
+
+
+_GROUPS: Any = field(default_factory=dict, hash=False)
+
+
 @dataclass(frozen=True)
 class SGD:
     """p -= lr * g; with momentum, m = momentum * m + g and p -= lr * m."""
 
     lr: float = 0.01
     momentum: float = 0.0
+    groups: Mapping[str, float] = _GROUPS
 
     def __post_init__(self) -> None:
         _check_rate(self.lr)
+        _check_groups(self.groups)
         _check_share("momentum", self.momentum)
 
     def update(self, gradients: Mapping[Node, Node], updates: Updates) -> None:
@@ -133,9 +166,11 @@ class Adam:
     lr: float = 0.001
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
+    groups: Mapping[str, float] = _GROUPS
 
     def __post_init__(self) -> None:
         _check_rate(self.lr)
+        _check_groups(self.groups)
         if not isinstance(self.betas, (tuple, list)) or len(self.betas) != 2:
             raise TrainletError(f"betas are {shown(self.betas)}; allowed: two numbers in [0, 1)")
         for k, beta in enumerate(self.betas, 1):
@@ -151,7 +186,7 @@ class Adam:
             m = updates.moment(p, g, "moment1", "adam_m", beta=self.betas[0])
             v = updates.moment(p, g, "moment2", "adam_v", (0.0, None), beta=self.betas[1])
             if p.type.dtype == "float32":
-                updates.set(p, build("adam", p, m, v, *powers, updates.lr, eps=self.eps))
+                updates.set(p, build("adam", p, m, v, *powers, updates.rate(p), eps=self.eps))
             else:
                 updates.descend(p, build("adam_direction", m, v, *powers, eps=self.eps))
 
@@ -163,9 +198,11 @@ class RMSprop:
     lr: float = 0.01
     alpha: float = 0.99
     eps: float = 1e-8
+    groups: Mapping[str, float] = _GROUPS
 
     def __post_init__(self) -> None:
         _check_rate(self.lr)
+        _check_groups(self.groups)
         _check_share("alpha", self.alpha)
         _check_eps(self.eps)
 
@@ -190,7 +227,7 @@ def written(optimizer: SGD | Adam | RMSprop) -> str:
     given = {
         f.name: getattr(optimizer, f.name)
         for f in fields(optimizer)
-        if f.name == "lr" or getattr(optimizer, f.name) != f.default
+        if f.name == "lr" or getattr(optimizer, f.name) not in (f.default, {})
     }
     arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
     return f"{type(optimizer).__name__}({arguments})"

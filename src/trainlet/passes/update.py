@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 import numpy as np
 
+from trainlet.errors import SchemeError, shown
+from trainlet.ir.arguments import closest
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.objective import Loss
 from trainlet.ops.op import build, leaf
@@ -76,6 +79,25 @@ def _applied(
     optimizer: Optimizer,
     precision: Int8 | None,
 ) -> Graph:
-    updates = Updates(precision=precision or Int8())
+    factors = group_factors(getattr(optimizer, "groups", {}), gradients)
+    updates = Updates(precision=precision or Int8(), factors=factors)
     optimizer.update(gradients, updates)
     return Graph({**outputs, **updates.outputs}, {**graph.values, **updates.values})
+
+
+def group_factors(groups: Mapping[str, float], parameters: Iterable[Node]) -> dict[str, float]:
+    """The factor of the learning rate of each parameter that a pattern matches, by name.
+
+    Raises SchemeError for a pattern that matches no trained parameter.
+    """
+    factors: dict[str, float] = {}
+    names = {p.name: (p.name, *p.attrs.get("aliases", ())) for p in parameters}
+    for pattern, factor in groups.items():
+        matched = [p for p, own in names.items() if any(fnmatchcase(n, pattern) for n in own)]
+        if not matched:
+            raise SchemeError(
+                f"groups: no trained parameter matches {shown(pattern)}"
+                f"{closest(pattern, names)}; trained: {', '.join(list(names)[:10])}"
+            )
+        factors = {**dict.fromkeys(matched, float(factor)), **factors}
+    return factors

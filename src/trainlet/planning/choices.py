@@ -138,8 +138,10 @@ class Options:
 
     def _other_lessons(self) -> Iterator[Change]:
         own = self.own
-        if own.optimizer != SGD(own.optimizer.lr):
-            yield Change("optimizer", SGD(), "optimizer=tl.SGD()", "--optimizer sgd")
+        groups = getattr(own.optimizer, "groups", {})
+        if own.optimizer != SGD(own.optimizer.lr, groups=groups):
+            python = f"optimizer=tl.SGD({f'groups={dict(groups)!r}' if groups else ''})"
+            yield Change("optimizer", SGD(groups=groups), python, "--optimizer sgd")
         if own.accumulate > 1:
             yield Change("accumulate", 1, "accumulate=1", "--accumulate 1")
         if self.batch is not None and self.batch > 1:

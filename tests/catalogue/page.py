@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import trainlet.ops
+from onnx_samples.counts import COUNTS as ONNX_COUNTS
 from torch_samples.counts import COUNTS
+from trainlet.frontends.onnx.importer import TABLE as ONNX
 from trainlet.frontends.quantized_importer import INTEGER_OPERATORS
 from trainlet.frontends.tflite.table import TABLE
 from trainlet.ops.objective import LOSSES
@@ -68,7 +70,17 @@ These operators are read from a .tflite file, in float32 and in int8 where they 
 
 ## ONNX
 
-There is no ONNX import yet.
+These operators are read from an .onnx file, in float32: {onnx}.
+
+This table counts the ONNX package's own backend tests: the models of files, and the tests of each
+operator of which at least one is equal. A test is equal if the results equal those that are stored
+with it. Others are refused with an error that names the operator or the input. No test differs.
+Where a layer's weight is an input of the model, it is made a constant.
+`PYTHONPATH=src:tests python -m onnx_samples.count` writes the counts; `pytest tests/onnx_samples`
+compares them.
+
+| tests | equal | refused |
+|---|---|---|
 """
 
 
@@ -80,7 +92,10 @@ def page() -> str:
     totals = [sum(column) for column in zip(*COUNTS.values(), strict=True)]
     total = f"| all {len(COUNTS)} | {' | '.join(f'{n:,}' for n in totals)} |"
     known = ", ".join(f"`{n}`" for n in sorted(TABLE))
-    return f"{HEAD}{rows}\n{SAMPLES}{total}\n{samples}\n{LITE.format(known=known)}"
+    files = ", ".join(f"`{n}`" for n in sorted(ONNX))
+    tests = "\n".join(f"| {name} | {a:,} | {b:,} |" for name, (a, b) in ONNX_COUNTS.items())
+    lite = LITE.format(known=known, onnx=files)
+    return f"{HEAD}{rows}\n{SAMPLES}{total}\n{samples}\n{lite}{tests}\n"
 
 
 def forward_operators() -> Iterator[Op]:

@@ -72,6 +72,7 @@ def change_checked(rng: random.Random, good: bytes) -> bytes:
 MUTATIONS: dict[str, tuple[Callable[[random.Random, bytes], bytes], ...]] = {
     "pt2": (change_bytes, change_member, change_json, change_json),
     "tflite": (change_bytes,),
+    "onnx": (change_bytes,),
     "npz": (change_bytes, change_member),
     "toml": (change_bytes, change_lines),
     "state": (change_bytes, change_checked),

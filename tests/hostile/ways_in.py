@@ -29,6 +29,7 @@ def _state(path: Path) -> None:
 READERS: dict[str, Callable[[Path], object]] = {
     "pt2": tl.load,
     "tflite": tl.load,
+    "onnx": tl.load,
     "npz": lambda path: read_dataset(path, program()),
     "backbone.npz": lambda path: tl.load(path, classes=2),
     "toml": lambda path: compiled(scheme=tl.UpdateScheme.load(path)),
@@ -38,8 +39,8 @@ READERS: dict[str, Callable[[Path], object]] = {
 
 
 def write_good(folder: Path) -> dict[str, Path]:
-    """A good file of each kind but backbones, which are large, and .tflite files, which torch does
-    not write."""
+    """A good file of each kind but backbones, which are large, and .tflite and .onnx files,
+    which torch does not write alone."""
     paths = {kind: folder / f"good.{kind}" for kind in ("npz", "toml", "state")}
     np.savez(paths["npz"], x=np.repeat(example(), 3, 0), y=np.arange(3) % CLASSES)
     paths["toml"].write_text(tl.UpdateScheme({"fc.bias": 1, "conv.weight": 0.5}).to_toml())

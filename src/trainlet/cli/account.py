@@ -28,7 +28,7 @@ from trainlet.passes.presets import PRESETS, SCHEMES
 def account_command(
     net: Annotated[
         Path | None,
-        typer.Argument(metavar="NET", help="network: .pt2 file from torch.export.save, or .tflite"),
+        typer.Argument(metavar="NET", help="network: .pt2 of torch.export.save, .onnx or .tflite"),
     ] = None,
     schemes: Annotated[
         str,

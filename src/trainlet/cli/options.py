@@ -46,7 +46,7 @@ def _known_device(name: str) -> str:
 
 Net = Annotated[
     Path,
-    typer.Argument(metavar="NET", help="network: .pt2 file from torch.export.save, or .tflite"),
+    typer.Argument(metavar="NET", help="network: .pt2 of torch.export.save, .onnx or .tflite"),
 ]
 Scheme = Annotated[
     str,

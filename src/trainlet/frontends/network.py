@@ -15,6 +15,7 @@ from trainlet.frontends.archive import read_archive
 from trainlet.frontends.calibration import example_inputs as float_inputs
 from trainlet.frontends.gradcheck import check_gradients
 from trainlet.frontends.mcunet import load_mcunet
+from trainlet.frontends.onnx import import_onnx
 from trainlet.frontends.quantized import Network
 from trainlet.frontends.selfcheck import check_import
 from trainlet.frontends.sizes import check_graph, check_module, check_program
@@ -27,7 +28,7 @@ from trainlet.ops.verify import verify
 from trainlet.progress import stage
 
 Model = Network | str | Path
-MOST_CLASSES = 1 << 16
+MOST_BATCH = MOST_CLASSES = 1 << 16
 
 
 def import_module(
@@ -68,21 +69,26 @@ def import_exported(
     return found.graph
 
 
-def load(path: str | Path, classes: int | None = None, *, check: bool = True) -> Graph:
+def load(
+    path: str | Path, classes: int | None = None, *, batch: int | None = None, check: bool = True
+) -> Graph:
     """The forward graph of a network in a file.
 
     .pt2:    as torch.export.save writes it
+    .onnx:   float32, opsets 6 to 25
     .tflite: int8 or float32
     .npz:    an int8 backbone of Lin et al., 2022, with a new head of `classes` outputs
 
-    check: compare the graph of a .pt2 file with what torch computes
+    batch: the size of a first dimension that an .onnx file leaves open; None for 1
+    check: compare the graph of a .pt2 file with what torch computes, and that of an .onnx file with
+    what onnxruntime computes
 
     Raises FileError for a file that cannot be trusted or read, UnsupportedError for a network
     that cannot be compiled.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise FileError(
-            f"{shown(path)} is not a path; allowed: the path of a .pt2, .tflite or .npz file"
+            f"{shown(path)} is not a path; allowed: the path of a .pt2, .onnx, .tflite or .npz file"
         )
     path = Path(path)
     if path.suffix == ".npz":
@@ -91,10 +97,15 @@ def load(path: str | Path, classes: int | None = None, *, check: bool = True) ->
         return load_mcunet(path, whole("classes", classes, 1, MOST_CLASSES, FileError))
     if classes is not None:
         raise FileError(f"{path}: `classes` applies only to an .npz backbone; leave it out")
+    if path.suffix == ".onnx":
+        size = None if batch is None else whole("batch", batch, 1, MOST_BATCH, FileError)
+        return import_onnx(path, size, check)
+    if batch is not None:
+        raise FileError(f"{path}: `batch` applies only to an .onnx file; leave it out")
     if path.suffix == ".tflite":
         return import_tflite(path)
     if path.suffix != ".pt2":
-        allowed = ".pt2, .tflite, .npz"
+        allowed = ".pt2, .onnx, .tflite, .npz"
         raise FileError(f"{path}: unknown kind of file {path.suffix!r}; allowed: {allowed}")
     return import_exported(read_archive(path), check)
 

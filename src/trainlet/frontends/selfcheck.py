@@ -21,19 +21,22 @@ from torch.fx.node import map_arg
 from torch.utils._pytree import tree_unflatten
 
 from trainlet.errors import UnsupportedError
-from trainlet.frontends.importer import HIDDEN
+from trainlet.frontends.agreement import (
+    ABSOLUTE,
+    RELATIVE,
+    agreed,
+    computed,
+    missing_nodes,
+    work,
+)
 from trainlet.frontends.outputs import outputs_of
 from trainlet.frontends.source import operator_name, where
 from trainlet.frontends.torch import Imported
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import predictions
 from trainlet.ir.storage import to_device
-from trainlet.ops.op import OPS
 from trainlet.passes.loops import is_loop
 
-RELATIVE, ABSOLUTE = 1e-4, 1e-5
-"""Of the largest value of a result, and of the largest of its inputs: float32, whatever the order
-of sums."""
 WORK = 4e7
 """Multiply-accumulates and elements that the oracle may compute in one check.  An operator that
 needs more than a fourth of what is left is taken from torch."""
@@ -155,14 +158,14 @@ class Comparison:
             for fx in self.values:
                 values[fx] = self.torch_value(fx, inputs, values)
                 for node, like in self.pairs(fx, values[fx]):
-                    missing, given = _missing(node, known), like.numpy()
+                    missing, given = missing_nodes(node, known), like.numpy()
                     unread = any(n.is_leaf for n in missing)  # the output reads no such leaf
-                    cost = sum(map(_work, missing))
+                    cost = sum(map(work, missing))
                     if unread or cost > left / 4 or operator_name(fx) in _UNDEFINED:
                         known.setdefault(node, given)
                         continue
                     left -= cost
-                    made = {node: known[node]} if node in known else _computed(missing, known)
+                    made = {node: known[node]} if node in known else computed(missing, known)
                     read = {i: known[i] for n in missing for i in n.inputs if i in known}
                     loop = any(map(is_loop, missing))
                     known[node] = _agreed(fx, made.pop(node), given, list(read.values()), loop)
@@ -189,35 +192,6 @@ class Comparison:
                 )
 
 
-def _work(n: Node) -> int:
-    return n.type.size if n.is_leaf else OPS[n.op].macs(n) + n.type.size
-
-
-def _missing(node: Node, known: dict[Node, np.ndarray]) -> list[Node]:
-    """What must be computed for a node, inputs first."""
-    order: dict[Node, None] = {}
-    stack = [(node, False)]
-    while stack:
-        n, ready = stack.pop()
-        if n in known or n in order:
-            continue
-        if ready:
-            order[n] = None
-        else:
-            stack.append((n, True))
-            stack.extend((i, False) for i in n.inputs)
-    return list(order)
-
-
-def _computed(nodes: Sequence[Node], known: dict[Node, np.ndarray]) -> dict[Node, np.ndarray]:
-    made: dict[Node, np.ndarray] = {}
-    for n in nodes:
-        given = (made[i] if i in made else known[i] for i in n.inputs)
-        with np.errstate(all="ignore"):
-            made[n] = np.asarray(OPS[n.op].eval(*given, **n.attrs), n.type.dtype)
-    return made
-
-
 def _agreed(
     fx: Fx, ours: np.ndarray, given: np.ndarray, inputs: Sequence[np.ndarray], loop: bool
 ) -> np.ndarray:
@@ -229,27 +203,7 @@ def _agreed(
     if ours.dtype == np.int8:
         _check_steps(fx, ours, given, loop)
         return given
-    with np.errstate(invalid="ignore", over="ignore"):
-        difference = np.abs(ours - given)
-    worst = float(difference.max(initial=0))
-    if worst <= ABSOLUTE:  # never so with NaN
-        return given
-    finite = np.isfinite(given)
-    same = finite | ~np.isfinite(ours) | (np.isneginf(given) & (ours <= HIDDEN / 2))
-    if not same.all():
-        raise UnsupportedError(
-            f"{operator_name(fx)} {where(fx)} gives {int((~same).sum())} values that are infinite "
-            "or NaN in torch; change the model so that they are finite"
-        )
-    worst = float(difference[finite].max(initial=0))
-    scale, reach = _largest(given), max([1.0, *map(_largest, inputs)])
-    if not worst <= RELATIVE * scale + ABSOLUTE * reach:
-        raise UnsupportedError(
-            f"{operator_name(fx)} {where(fx)}: what Trainlet computes differs from torch by up to "
-            f"{worst:.3g} (the largest value is {scale:.3g}); this is an error in Trainlet: please "
-            "report the model, and write this operator another way"
-        )
-    return np.where(finite, given, ours)
+    return agreed(f"{operator_name(fx)} {where(fx)}", "torch", ours, given, inputs)
 
 
 def _check_steps(fx: Fx, ours: np.ndarray, given: np.ndarray, loop: bool) -> None:
@@ -268,12 +222,6 @@ def _check_steps(fx: Fx, ours: np.ndarray, given: np.ndarray, loop: bool) -> Non
             f"torch by {worst} steps; this is an error in Trainlet: please report the model, and "
             "write this operator another way"
         )
-
-
-def _largest(x: np.ndarray) -> float:
-    """The largest number; what stands for infinity is none."""
-    usual = np.abs(x[np.abs(x) < -HIDDEN / 2])
-    return float(usual.max(initial=0))
 
 
 def _own_result(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from trainlet.errors import UnsupportedError
 from trainlet.frontends.aten.elementwise import scaled
 from trainlet.frontends.aten.table import aten
-from trainlet.frontends.aten.windows import pads, spatial
+from trainlet.frontends.aten.windows import Pads, Pair, pads, spatial
 from trainlet.frontends.importer import Importer, number
 from trainlet.ir.graph import Node
 
@@ -26,9 +26,20 @@ def _conv(
     if x.type.rank == w.type.rank - 1:  # without a batch
         y = _conv(at, at.reshape(x, (1, *x.type.shape)), w, b, stride, padding, dilation, groups)
         return at.reshape(y, y.type.shape[1:])
+    size, step, reach = (spatial(x, v) for v in (w.type.shape[2:], stride, dilation))
+    return convolved(at, x, w, b, step, pads(x, padding, size, reach), reach, groups)
+
+
+def convolved(
+    at: Importer, x: Node, w: Node, b: Node | None, step: Pair, border: Pads, reach: Pair,
+    groups: int,
+) -> Node:  # fmt: skip
+    """A convolution of [N,C,H,W] with [O,C/groups,KH,KW], or of sequences without H and KH.
+
+    border: (top, left, bottom, right)
+    """
     outputs, inputs, *kernel = w.type.shape
-    size, step, reach = (spatial(x, v) for v in (kernel, stride, dilation))
-    border = pads(x, padding, size, reach)
+    size = spatial(x, kernel)
     attrs = {"stride": step, "padding": border, "dilation": reach}
     spots = range(2, w.type.rank)
     bias = () if b is None else (b,)
@@ -55,8 +66,7 @@ def _conv_transpose(
     if x.type.rank == w.type.rank - 1:  # without a batch
         y = _conv_transpose(at, at.reshape(x, (1, *x.type.shape)), w, b, *given)
         return at.reshape(y, y.type.shape[1:])
-    inputs, outputs, *kernel = w.type.shape
-    size, step, reach = (spatial(x, v) for v in (kernel, stride, dilation))
+    size, step, reach = (spatial(x, v) for v in (w.type.shape[2:], stride, dilation))
     border, more = spatial(x, padding, missing=0), spatial(x, output_padding, missing=0)
     if any(m >= s for m, s in zip(more, step, strict=True)):
         raise UnsupportedError(
@@ -64,19 +74,32 @@ def _conv_transpose(
             "the stride"
         )
     before = x.type.shape[2:] if x.type.rank == 4 else (1, x.type.shape[2])
-    after = tuple(
+    height, width = (
         (n - 1) * s - 2 * p + d * (k - 1) + m + 1
         for n, s, p, d, k, m in zip(before, step, border, reach, size, more, strict=True)
     )
+    return transposed(at, x, w, b, step, (*border, *border), reach, groups, (height, width))
+
+
+def transposed(
+    at: Importer, x: Node, w: Node, b: Node | None, step: Pair, border: Pads, reach: Pair,
+    groups: int, after: Pair,
+) -> Node:  # fmt: skip
+    """A transposed convolution of [N,C,H,W] with [C,O/groups,KH,KW] to maps of the size `after`, or
+    of sequences without H and KH.
+
+    border: (top, left, bottom, right), of the convolution that goes the other way
+    """
+    inputs, outputs, *kernel = w.type.shape
     spots = range(2, w.type.rank)
     if groups == 1:
         weight = at.permute(w, 1, *spots, 0)
     else:
         split = at.reshape(w, (groups, inputs // groups, outputs, *kernel))
         weight = at.permute(split, 0, 2, *(k + 1 for k in spots), 1)
-    weight = at.reshape(weight, (groups * outputs, *size, inputs // groups))
+    weight = at.reshape(weight, (groups * outputs, *spatial(x, kernel), inputs // groups))
     bias = () if b is None else (b,)
-    attrs = {"stride": step, "padding": (*border, *border), "dilation": reach, "groups": groups}
+    attrs = {"stride": step, "padding": border, "dilation": reach, "groups": groups}
     return at.channels_last("conv_transpose", x, weight, *bias, size=after, **attrs)
 
 

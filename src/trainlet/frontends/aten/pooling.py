@@ -11,11 +11,9 @@ from trainlet.errors import UnsupportedError
 from trainlet.frontends.aten.moves import gather
 from trainlet.frontends.aten.reductions import mean
 from trainlet.frontends.aten.table import Builder, aten
-from trainlet.frontends.aten.windows import Pads, pads, spatial
+from trainlet.frontends.aten.windows import Pads, Pair, pads, spatial
 from trainlet.frontends.importer import Importer, pair
 from trainlet.ir.graph import Node
-
-Pair = tuple[int, int]
 
 
 def _batched(build: Builder, x: Node, rank: int, at: Importer, *args: Any) -> Node:
@@ -44,7 +42,7 @@ def max_pool(
     size, step, reach = (spatial(x, v) for v in (kernel, stride or kernel, dilation))
     border = pads(x, padding)
     if ceil_mode:
-        border = _rounded_up(x, size, step, border, reach)
+        border = rounded_up(x, size, step, border, reach)
     return at.channels_last("max_pool", x, kernel=size, stride=step, padding=border, dilation=reach)
 
 
@@ -61,18 +59,24 @@ def avg_pool(
     if divisor_override is not None:
         raise UnsupportedError(f"divisor_override={divisor_override}; allowed: None")
     size, step = (spatial(x, v) for v in (kernel, stride or kernel))
-    border = pads(x, padding)
-    whole = _rounded_up(x, size, step, border) if ceil_mode else border
-    if whole != border and count_include_pad:
+    return averaged(at, x, size, step, pads(x, padding), ceil_mode, count_include_pad)
+
+
+def averaged(
+    at: Importer, x: Node, size: Pair, step: Pair, border: Pads, ceil_mode: bool, counted: bool
+) -> Node:
+    """An average pool; counted: whether the border's zeros count."""
+    whole = rounded_up(x, size, step, border) if ceil_mode else border
+    if whole != border and counted:
         # the padding that is asked for counts, what rounding up adds does not
-        x = _framed(at, x, border)
+        x = framed(at, x, border)
         whole = (0, 0, whole[2] - border[2], whole[3] - border[3])
-        count_include_pad = False
+        counted = False
     attrs = {"kernel": size, "stride": step, "padding": whole}
-    return at.channels_last("avg_pool", x, **attrs, count_padding=count_include_pad)
+    return at.channels_last("avg_pool", x, **attrs, count_padding=counted)
 
 
-def _framed(at: Importer, x: Node, border: Pads) -> Node:
+def framed(at: Importer, x: Node, border: Pads) -> Node:
     """x with zeros around its map or sequence."""
     top, left, bottom, right = border
     for axis, before, after in ((x.type.rank - 2, top, bottom), (x.type.rank - 1, left, right)):
@@ -82,7 +86,7 @@ def _framed(at: Importer, x: Node, border: Pads) -> Node:
     return x
 
 
-def _rounded_up(x: Node, size: Pair, step: Pair, border: Pads, reach: Pair = (1, 1)) -> Pads:
+def rounded_up(x: Node, size: Pair, step: Pair, border: Pads, reach: Pair = (1, 1)) -> Pads:
     """The border with which rounding down makes as many windows as rounding up: a last window that
     is not whole is there if it begins before the border behind the map."""
     shape = x.type.shape[2:] if x.type.rank == 4 else (1, x.type.shape[2])

@@ -33,12 +33,18 @@ def _resized(name: str) -> Builder:
         if x.type.dtype == "int8":
             return _of_integers(at, x, weights)
         for axis, own in zip(axes, weights, strict=True):
-            if not np.array_equal(own, np.eye(*own.shape)):
-                index, weight, taps = _taps(own)
-                x = at.build("resample", x, *_leaves(at, index, weight), axis=axis, taps=taps)
+            x = resampled(at, x, axis, own)
         return x
 
     return build
+
+
+def resampled(at: Importer, x: Node, axis: int, weights: np.ndarray) -> Node:
+    """x along an axis; weights [after, before]: what a slice of the result takes of each of x."""
+    if np.array_equal(weights, np.eye(x.type.shape[axis])):
+        return x
+    index, weight, taps = _taps(weights)
+    return at.build("resample", x, *_leaves(at, index, weight), axis=axis, taps=taps)
 
 
 def _is_list(value: Any) -> bool:

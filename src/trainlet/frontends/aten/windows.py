@@ -8,6 +8,7 @@ from trainlet.errors import UnsupportedError
 from trainlet.frontends.importer import pair
 from trainlet.ir.graph import Node
 
+Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]
 
 

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 import trainlet as tl
+from trainlet.backends.record import parse_record, print_record, record_of
 from trainlet.errors import SchemeError
 from trainlet.frontends.pt2e import quantize_module
+from trainlet.ir.storage import storage
 from trainlet.run.simulated import OracleDevice
 from trainlet.run.trainer import Trainer
 
@@ -54,6 +56,15 @@ NETWORKS = {
         nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8, affine=False), nn.ReLU(), nn.Flatten(),
         nn.Linear(288, 4),
     ),
+    "transposed": lambda: (
+        nn.Conv2d(1, 8, 3, 2), nn.ReLU(), nn.ConvTranspose2d(8, 6, 3, 2, bias=False),
+        nn.BatchNorm2d(6), nn.ConvTranspose2d(6, 5, 2), nn.BatchNorm2d(5), nn.ReLU(),
+        nn.Flatten(), nn.Linear(320, 4),
+    ),
+    "volume": lambda: (
+        nn.Unflatten(1, (1, 1)), nn.Conv3d(1, 8, (1, 3, 3), bias=False), nn.BatchNorm3d(8),
+        nn.ReLU(), nn.Flatten(), nn.Linear(288, 4),
+    ),
     "norm-last": lambda: (nn.Flatten(), nn.Linear(64, 4), nn.BatchNorm1d(4)),
     "shared-norm": lambda: (SharedNorm(),),
 }  # fmt: skip
@@ -66,7 +77,7 @@ def network(name: str) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
         torch.manual_seed(0)
         model = nn.Sequential(*NETWORKS[name]())
         for m in model.modules():
-            if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
                 nn.init.uniform_(m.running_mean, -1, 1)  # type: ignore[arg-type]
                 nn.init.uniform_(m.running_var, 0.5, 2)  # type: ignore[arg-type]
                 if m.affine:
@@ -172,3 +183,12 @@ def test_the_report_says_what_went_where():
 def test_unknown_names_are_the_networks():
     with pytest.raises(SchemeError, match=r"'1\.biss'.*1\.bias"):
         compiled("bias-and-norm", {"1.biss": 1})
+
+
+def test_a_record_tells_the_axis_of_what_was_folded():
+    """Without it the state that the C saved would be read in wrong terms."""
+    record = record_of(compiled("transposed", "full"))
+    read = parse_record(print_record(record))
+    (weight,) = (n for n in read.layout.leaves if n.name == "2.weight")
+    assert storage(weight).channels == 1
+    assert print_record(read) == print_record(record)

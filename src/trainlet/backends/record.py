@@ -130,4 +130,7 @@ def _storage(told: dict[str, Any]) -> Storage:
     orders = told.get("orders")
     if orders is not None:
         orders = tuple(Order(order["axis"], tuple(order["index"])) for order in orders)
-    return Storage(shape, permutation, factor, offset, planes, part, orders)
+    channels = told.get("channels")
+    if channels is not None and channels not in range(len(shape)):
+        raise ValueError(f"channels {channels!r}")
+    return Storage(shape, permutation, factor, offset, planes, part, orders, channels)

@@ -23,6 +23,7 @@ from trainlet.frontends.torch import export_module
 from trainlet.ops.objective import Loss
 
 LAYERS = frozenset(("conv1d", "conv2d", "conv3d", "linear"))
+TRANSPOSED = frozenset(("conv_transpose1d", "conv_transpose2d"))
 _PARTS = frozenset(("chunk", "split", "split_with_sizes", "unbind"))
 _DROPOUT = {
     "dropout": (1, 2), "feature_dropout": (1, 2), "scaled_dot_product_attention": (4,),

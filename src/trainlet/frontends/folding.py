@@ -17,7 +17,7 @@ from torch.fx import GraphModule
 from torch.fx import Node as Fx
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-from trainlet.frontends.captured import LAYERS, bias_names, has_statistics
+from trainlet.frontends.captured import LAYERS, TRANSPOSED, bias_names, has_statistics
 from trainlet.frontends.integers import operator
 from trainlet.frontends.terms import Names, Term
 
@@ -106,7 +106,9 @@ def _read_twice(module: GraphModule) -> set[str]:
 
 
 def _foldable(layer: Any, norm: Any, shared: set[str], trained: Collection[str]) -> bool:
-    if operator(layer) not in LAYERS or len(layer.users) > 1 or not has_statistics(norm):
+    if operator(layer) not in LAYERS | TRANSPOSED or len(layer.users) > 1:
+        return False
+    if not has_statistics(norm) or _has_groups(layer):
         return False
     if operator(layer) == "linear" and layer.meta["val"].ndim != 2:
         return False  # the norm's channels are then no outputs of the layer
@@ -120,6 +122,12 @@ def _foldable(layer: Any, norm: Any, shared: set[str], trained: Collection[str])
     return gamma not in trained or weight.target in trained
 
 
+def _has_groups(layer: Any) -> bool:
+    """Of a transposed convolution, whose weight then has no axis of output channels."""
+    outputs = layer.args[1].meta["val"].shape[1]
+    return operator(layer) in TRANSPOSED and outputs != layer.meta["val"].shape[1]
+
+
 def _fold(module: GraphModule, layer: Any, norm: Any) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
     """Fold one norm; what the terms of the layer's new weight and bias are."""
     weight, bias = layer.args[1], _bias(layer)
@@ -130,8 +138,11 @@ def _fold(module: GraphModule, layer: Any, norm: Any) -> tuple[tuple[Term, ...],
         for n in (weight, bias, mean, variance, gamma, beta)
     ]
     w, b, centre, spread, g, shift = tensors
-    fuse = fuse_linear_bn_weights if operator(layer) == "linear" else fuse_conv_bn_weights
-    new = fuse(w, b, centre, spread, eps, g, shift)
+    if operator(layer) == "linear":
+        new = fuse_linear_bn_weights(w, b, centre, spread, eps, g, shift)
+    else:
+        transposed = operator(layer) in TRANSPOSED
+        new = fuse_conv_bn_weights(w, b, centre, spread, eps, g, shift, transposed)
     path, _, _ = str(weight.target).rpartition(".")
     called = bias.target if bias else f"{path}.folded_bias".lstrip(".")
     _set(module, weight.target, new[0])
@@ -149,7 +160,8 @@ def _fold(module: GraphModule, layer: Any, norm: Any) -> tuple[tuple[Term, ...],
     told = bool((np.abs(scale) > LEAST_FACTOR).all())
     known = np.where(np.abs(scale) > LEAST_FACTOR, scale, 1.0)
     factor = tuple(known.tolist())
-    weights = (Term(weight.target, factor), *_terms(_name(gamma), alone=False))
+    axis = 1 if operator(layer) in TRANSPOSED else None
+    weights = (Term(weight.target, factor, channels=axis), *_terms(_name(gamma), alone=False))
     by_beta = tuple((scale * _real(b, zero) + moved).tolist())
     by_bias = tuple((moved + _real(shift, zero)).tolist())
     alone = told or beta is None

@@ -28,6 +28,7 @@ from torchao.quantization.pt2e.quantizer import (
     SharedQuantizationSpec,
 )
 
+from trainlet.frontends.captured import TRANSPOSED
 from trainlet.frontends.integers import (
     ANNOTATION,
     CLAMPS,
@@ -46,7 +47,6 @@ OBSERVERS = {
     "mse": (MseObserver, PerChannelMseObserver),
 }
 CONVOLUTIONS = frozenset(("conv1d", "conv2d", "conv3d"))
-TRANSPOSED = frozenset(("conv_transpose1d", "conv_transpose2d"))
 LAYERS = CONVOLUTIONS | TRANSPOSED | {"linear"}
 PAD_RANK = 4
 """Dimensions that the integer pad walks."""

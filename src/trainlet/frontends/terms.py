@@ -12,19 +12,21 @@ from trainlet.ir.storage import Storage
 class Term:
     """A parameter of the user's: folded = term * factor + offset, a number for each output channel.
 
+    channels: the axis of these; None is the first
     alone: whether the folded one may stand for this one; else it learns through another term
     """
 
     name: str
     factor: tuple[float, ...] | None = None
     offset: tuple[float, ...] | None = None
+    channels: int | None = None
     alone: bool = True
 
     def stored(self, folded: Storage) -> Storage | None:
         """How a leaf is made of this term, given how it is made of the folded parameter."""
         if not self.alone:
             return None
-        return replace(folded, factor=self.factor, offset=self.offset)
+        return replace(folded, factor=self.factor, offset=self.offset, channels=self.channels)
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class Storage:
     """device = part of reshape(permute(user * factor + offset, permutation), shape of the leaf),
     with its slices in other orders.
 
-    factor: one for each slice along the user's first axis
+    factor, offset: one for each slice along the user's first axis, or along `channels`
     orders: of different axes, or None
     """
 
@@ -85,6 +85,7 @@ class Storage:
     planes: Planes | None = None
     part: Part | None = None
     orders: tuple[Order, ...] | None = None
+    channels: int | None = None
 
     def __repr__(self) -> str:
         """Without what is absent: this is how a graph's text shows it."""
@@ -167,25 +168,27 @@ def to_user(leaf: Node, array: np.ndarray, rest: np.ndarray | None = None) -> np
     permuted = values.reshape([how.shape[k] for k in how.permutation])
     user = np.transpose(permuted, np.argsort(how.permutation))
     if how.offset is not None:
-        user = user - _along_first(how.offset, user, kept)
+        user = user - _along_channels(how.offset, how, kept)
     if how.factor is not None:
-        user = user / _along_first(how.factor, user, kept)
+        user = user / _along_channels(how.factor, how, kept)
     return np.array(user, None if kept.quant is None else np.float32, order="C")
 
 
 def _merged(array: np.ndarray, how: Storage, kept: TensorType) -> np.ndarray:
     """The user's array with what else is part of the leaf."""
     if how.factor is not None:
-        array = array * _along_first(how.factor, array, kept)
+        array = array * _along_channels(how.factor, how, kept)
     if how.offset is not None:
-        array = array + _along_first(how.offset, array, kept)
+        array = array + _along_channels(how.offset, how, kept)
     return array
 
 
-def _along_first(numbers: tuple[float, ...], array: np.ndarray, kept: TensorType) -> np.ndarray:
+def _along_channels(numbers: tuple[float, ...], how: Storage, kept: TensorType) -> np.ndarray:
     """Shaped to broadcast; in float64 where the result is rounded to integers."""
     exact = np.float32 if kept.quant is None else np.float64
-    return np.asarray(numbers, exact).reshape(-1, *[1] * (array.ndim - 1))
+    axis = how.channels or 0
+    along = [-1 if k == axis else 1 for k in range(len(how.shape))]
+    return np.asarray(numbers, exact).reshape(along)
 
 
 def _kept(leaf: Node) -> TensorType:

@@ -32,7 +32,7 @@ ROOMY = {"ram": 16 << 20, "flash": 16 << 20}
 PRECISIONS = {"float32": "float32", "int8": tl.Int8(gradient="int16")}
 PASSES = (
     "trainlet.passes.training.fuse_lookup_tables",
-    "trainlet.passes.training.rematerialize_wide",
+    "trainlet.passes.training.rematerialize",
     "trainlet.planning.target.fuse_chains",
 )
 

@@ -82,6 +82,23 @@ def test_with_a_frozen_only_h_is_kept():
     assert share.saved_bytes <= 4 * h + 2 * at_all  # the loss keeps logits and target
 
 
+def test_h_can_be_made_again_instead_of_kept():
+    model = torch.nn.Sequential(*[torch.nn.Linear(64, 64) for _ in range(4)]).eval()
+    x, layers, h = torch.randn(8, 64), ["0", "1", "2", "3"], 8 * 4 * 4
+    plain = tl.prepare(model, x)
+    only = {f"{k}.{own}": 1.0 for k in layers for own in ("lora_A", "lora_B")}
+    graphs = [tl.adapt.lora(plain, 4, layers=layers, recompute=way) for way in (False, True)]
+    kept, again = (tl.plan(tl.train(graph, only, loss="mse"), "host") for graph in graphs)
+    assert kept.saved_bytes - again.saved_bytes == 4 * h
+    assert again.macs_backward - kept.macs_backward == 4 * 8 * 4 * 64
+    with kept.build() as one, again.build() as other:
+        for _ in range(3):
+            y = np.ones((8, 64), np.float32)
+            assert one.step(x.numpy(), y) == other.step(x.numpy(), y)
+        for name, value in one.state().items():
+            np.testing.assert_array_equal(other.state()[name], value)
+
+
 def test_the_values_depend_on_the_seed_and_the_name_alone():
     model, x = tokens()
     graph = tl.prepare(model, x)
@@ -154,6 +171,7 @@ def test_a_float_trainer_on_the_emulated_m7_computes_the_hosts_bits():
         ({"layers": "2"}, "layers='2'; allowed: None, or a list"),
         ({"layers": []}, "layers=\\[\\]; allowed"),
         ({"rank_stabilized": 1}, "rank_stabilized=1; allowed: True, False"),
+        ({"recompute": "no"}, "recompute='no'"),
         ({"seed": -1}, "seed=-1"),
     ],
 )

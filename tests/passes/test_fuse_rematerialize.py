@@ -15,7 +15,7 @@ from trainlet.passes.recompute import backward_nodes
 from trainlet.planning.place import plan_graph
 from zoo import NETWORKS
 
-PASS = "trainlet.passes.training.rematerialize_wide"
+PASS = "trainlet.passes.training.rematerialize"
 
 
 def read_in_both(graph: Graph) -> list[Node]:
@@ -28,7 +28,7 @@ def read_in_both(graph: Graph) -> list[Node]:
 @pytest.mark.parametrize(("name", "less"), [("se_hardswish", 0), ("cct2", 98304)])
 def test_the_same_bits_in_less_memory(name, less, monkeypatch):
     """At the fullest moment; that of the former is elsewhere in the network."""
-    plain, kept = (step(name, monkeypatch, without) for without in ("rematerialize_wide", None))
+    plain, kept = (step(name, monkeypatch, without) for without in ("rematerialize", None))
     assert read_in_both(plain) and not read_in_both(kept)
     x = quantised(name)[1]
     assert results(kept, x) == results(plain, x)

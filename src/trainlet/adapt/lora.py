@@ -22,6 +22,7 @@ from trainlet.ir.arguments import finite, flag, whole
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import build, float32, leaf
 from trainlet.ops.verify import verify
+from trainlet.passes.fuse.rematerialize import ASKS
 
 A, B = "lora_A", "lora_B"
 MOST_RANK = 1 << 16
@@ -34,6 +35,7 @@ def lora(
     layers: Sequence[str] | None = None,
     *,
     rank_stabilized: bool = False,
+    recompute: bool = False,
     seed: int = 0,
 ) -> Graph:
     """The graph with an adapter of low rank at each of some layers; train it with the scheme
@@ -48,6 +50,8 @@ def lora(
     layers: names or patterns such as "encoder.*"; None is all linear layers and convolutions but
     the classifier, where the adapter has fewer numbers than the weight
     rank_stabilized: multiply by alpha / sqrt(rank) instead (rsLoRA)
+    recompute: the backward pass computes h = A x again instead of keeping it; x is then kept, which
+    "lora" does anyway
     seed: of the values that A begins with, uniform in +-1 / sqrt(A's columns); B begins with zeros
 
     Raises SchemeError for a layer that is unknown or cannot have such an adapter.
@@ -57,9 +61,10 @@ def lora(
     if factor <= 0:
         raise SchemeError(f"alpha is {shown(alpha)}; allowed: a number above 0")
     factor /= rank**0.5 if flag("rank_stabilized", rank_stabilized) else rank
+    flag("recompute", recompute)
     whole("seed", seed, 0, 2**32 - 1, SchemeError)
     found = _at(graph_of(graph), rank, layers)
-    adapters = [_adapter(graph, layer, rank, factor) for layer in found]
+    adapters = [_adapter(graph, layer, rank, factor, recompute) for layer in found]
     values = dict(graph.values)
     for adapter in adapters:
         values |= _begins(adapter, seed)
@@ -140,7 +145,7 @@ def _most_rank(layer: Layer) -> int:
     return min(layer.shape[0] // layer.groups, layer.shape[1] * layer.groups)
 
 
-def _adapter(graph: Graph, layer: Layer, rank: int, factor: float) -> Adapter:
+def _adapter(graph: Graph, layer: Layer, rank: int, factor: float, again: bool) -> Adapter:
     shapes, names = _shapes(layer, rank), [layer.parameter(own) for own in (A, B)]
     for name in names:
         if name in graph.values:
@@ -155,7 +160,8 @@ def _adapter(graph: Graph, layer: Layer, rank: int, factor: float) -> Adapter:
             )
         types = lora_int8.types(layer.uses[0], shapes)
         stored = [{"storage": lora_int8.stored(shape)} for shape in shapes]
-    a = leaf("param", names[0], types[0], adapter=A, **stored[0])
+    asks = {ASKS: True} if again else {}
+    a = leaf("param", names[0], types[0], adapter=A, **stored[0], **asks)
     b = leaf("param", names[1], types[1], adapter=B, adapts=layer.weight.name, factor=factor,
              **stored[1])  # fmt: skip
     return Adapter(layer, a, b, factor)

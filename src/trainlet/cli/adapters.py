@@ -25,6 +25,7 @@ ADAPTERS: Mapping[str, tuple[Callable[..., Graph], Mapping[str, tuple[Reader, st
             "alpha": (float, "a number"),
             "layers": (lambda text: text.split("+"), "names joined by +"),
             "rank_stabilized": (_flag, "true or false"),
+            "recompute": (_flag, "true or false"),
             "seed": (int, "a whole number"),
         },
     ),

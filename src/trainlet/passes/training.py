@@ -19,7 +19,7 @@ from trainlet.passes.fold import fold_batch_norm
 from trainlet.passes.fractional_bits import add_fractional_bits
 from trainlet.passes.freeze import fold_constants, freeze
 from trainlet.passes.fuse.lookup_tables import fuse_lookup_tables
-from trainlet.passes.fuse.rematerialize import rematerialize_wide
+from trainlet.passes.fuse.rematerialize import rematerialize
 from trainlet.passes.fuse.updates import fuse_updates
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
@@ -144,4 +144,4 @@ def updated(
 
 def fused(step: Graph) -> Graph:
     """Stage "fuse"."""
-    return rematerialize_wide(fuse_lookup_tables(fuse_updates(step)))
+    return rematerialize(fuse_lookup_tables(fuse_updates(step)))

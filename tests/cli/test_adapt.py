@@ -60,3 +60,14 @@ def test_what_is_refused(refused, net, adapt, message):
 def test_the_scheme_of_adapters_needs_some(refused, net):
     said = " ".join(refused("compile", net, "--scheme", "lora").split())
     assert "the preset 'lora' finds no adapter in the network; add adapters first: --adapt" in said
+
+
+def test_adapters_of_an_int8_network(run, net):
+    shown = write_data("shown.npz")
+    options = ("--precision", "int8", "--calibration", shown, "--gradient", "int8")
+    adapt = ("--adapt", "lora:rank=2,layers=0", "--scheme", "lora_fa")
+    text = run("compile", net, *options, *adapt, "--stop-after", "quantize").stdout
+    assert "linear_pair_i8(" in text
+    result = run("compile", net, *options, *adapt)
+    assert result.exit_code == 0, result.output
+    assert "k_linear_pair_i8" in Path("out/trainer.c").read_text()

@@ -1,6 +1,6 @@
 """Exact against evolutionary search within the budgets of the 15 published sparse schemes.
 
-    python benchmarks/scheme_search.py [--gains random FILE] [--planned --data FOLDER]
+    python benchmarks/scheme_search.py [--gains FILE] [--planned] [--networks NAME]
 
 Gains add up, and so does memory by the paper's rule.  A budget is what a published scheme takes by
 that rule.  Gains are drawn, or those of a file: {network: {"biases": {k: gain}, "weights":
@@ -40,7 +40,7 @@ def main() -> None:
     known = {path.stem: json.loads(path.read_text()) for path in args.gains}
     more = " planned RAM | planned search | s |" if args.planned else ""
     print(f"| network | budget | gains | published | exact | s | evolution | s |{more}")
-    for network, schemes in SCHEMES.items():
+    for network, schemes in ((name, SCHEMES[name]) for name in args.networks):
         graph = int8_graph(next(iter(schemes.values())).network)
         layers = layers_of(graph, precision=PRECISION)
         costs = paper_memory(graph, layers)
@@ -136,6 +136,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gains", nargs="*", type=Path, default=[], help="files of gains")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how often gains are drawn")
+    parser.add_argument("--networks", nargs="+", choices=SCHEMES, default=list(SCHEMES))
     parser.add_argument("--planned", action="store_true", help="search by compiled trainers too")
     return parser.parse_args()
 

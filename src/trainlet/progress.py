@@ -27,3 +27,10 @@ def stage(name: str, done: int = 0, total: int = 0) -> None:
     listener = _LISTENER.get()
     if listener is not None:
         listener(name, done, total)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Nobody hears the stages of the block: they are steps of a larger one."""
+    with listening(lambda name, done, total: None):
+        yield

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+import torch
+from torch import nn
 
 import trainlet as tl
 from schemes.small import EXAMPLE, QUICK, examples, network
@@ -12,6 +14,7 @@ from trainlet.errors import TargetError
 from trainlet.planning.limits import needed
 from trainlet.schemes import planned_search as module
 from trainlet.schemes.compiled_cost import CompiledCost
+from trainlet.schemes.contribution import begin
 from trainlet.schemes.layers import Choice
 
 
@@ -75,3 +78,21 @@ def test_an_estimate_needs_no_plan(measured):
     cost = CompiledCost(measured.measurements.study, measured.layers, tl.Target.preset("cortex-m7"))
     smaller, larger = cost.estimate(Choice(1)), cost.estimate(Choice.of(2, [(0, 1.0)]))
     assert smaller < larger and not cost._programs
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_scheme_of_a_network_with_batch_norm_is_one_of_the_model(precision):
+    """Its names are the model's, also where quantisation folded the norms into the layers."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(2, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3)]
+    head = [nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]
+    model, (x, y) = nn.Sequential(*layers, *head).eval(), examples()
+    how = {"precision": precision} | ({"calibration": [x]} if precision == "int8" else {})
+    begun = begin(model, (x, y), EXAMPLE, **how)
+    assert [layer.weight for layer in begun.layers.body] == ["0.weight", "3.weight"]
+    assert begun.layers.numbers_of_biases == [0, 1, 2]
+    target = tl.Target.preset("cortex-m7")
+    cost = CompiledCost(begun.measurements.study, begun.layers, target)
+    choice = Choice.of(2, [(0, 1.0), (1, 0.5)])
+    program = tl.compile(model, EXAMPLE, choice.scheme(begun.layers), target=target, **how)
+    assert needed(program)[0] == cost.planned(choice)[0]

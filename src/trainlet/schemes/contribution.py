@@ -78,8 +78,8 @@ class Contribution:
         """Of a share of a layer's weight over the biases of the layers from it to the last, for
         every (number of the layer, share)."""
         return {
-            (k, share): self._gain(Choice.of(reached, [(k, share)]), Choice(reached))
-            for k, share, reached in _weights(self.layers)
+            (k, share): self._gain(Choice.of(reached, [(k, share)]), Choice(biases))
+            for k, share, reached, biases in _weights(self.layers)
         }
 
     @cached_property
@@ -101,15 +101,19 @@ def at_best(accuracies: np.ndarray) -> np.ndarray:
 def choices(layers: Layers) -> list[Choice]:
     """All that contribution analysis measures, the head alone first."""
     biases = [Choice(k) for k in layers.numbers_of_biases]
-    weights = [Choice.of(reached, [(k, share)]) for k, share, reached in _weights(layers)]
-    reached = [Choice(reached) for _, _, reached in _weights(layers)]
-    return list(dict.fromkeys([*biases, *reached, *weights]))
+    weights = [Choice.of(reached, [(k, share)]) for k, share, reached, _ in _weights(layers)]
+    return [*biases, *weights]
 
 
-def _weights(layers: Layers) -> list[tuple[int, float, int]]:
-    """(number of the layer, share, layers from it to the last) of every weight and share."""
-    last_first = reversed(range(len(layers.body)))
-    return [(k, r, layers.reaching(k)) for k in last_first for r in layers.body[k].shares]
+def _weights(layers: Layers) -> list[tuple[int, float, int, int]]:
+    """Of every weight and share: the number of the layer, the share, how many layers there are
+    from it to the last, and the smallest number of layers that have the same biases."""
+    found = []
+    for k in reversed(range(len(layers.body))):
+        reached = layers.reaching(k)
+        biases = max(n for n in layers.numbers_of_biases if n <= reached)
+        found += [(k, share, reached, biases) for share in layers.body[k].shares]
+    return found
 
 
 def begin(

@@ -11,6 +11,7 @@ from trainlet.errors import DataError, ExperimentsDiverged
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import storage
 from trainlet.planning.program import Program
+from trainlet.progress import unheard
 from trainlet.run.dataset import dataset
 from trainlet.run.simulation.front import Front
 from trainlet.run.simulation.simulation import Simulation
@@ -22,10 +23,12 @@ PREDICTED = 32
 
 def program_of(study: Study, scheme: UpdateScheme) -> Program:
     """The program whose bits the simulation computes; a plan changes none of them."""
-    training = train(
-        study.graph, scheme, loss=study.loss, optimizer=study.optimizer, precision=study.precision
-    )
-    return plan(training, "host")
+    with unheard():
+        training = train(
+            study.graph, scheme, loss=study.loss, optimizer=study.optimizer,
+            precision=study.precision,
+        )  # fmt: skip
+        return plan(training, "host")
 
 
 def checked(study: Study, scheme: UpdateScheme) -> Study:

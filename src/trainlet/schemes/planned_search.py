@@ -19,7 +19,7 @@ from trainlet.errors import TargetError
 from trainlet.ir.arguments import whole
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.planning.target import Target
-from trainlet.progress import stage
+from trainlet.progress import stage, unheard
 from trainlet.schemes.compiled_cost import CompiledCost
 from trainlet.schemes.contribution import Contribution
 from trainlet.schemes.knapsack import Additive, Knapsack, Part
@@ -113,8 +113,9 @@ def check_budget(
     The arguments are those of `search`.
     """
     decider = _decider(measured, target, ram, flash, instructions)
-    if not decider.fits(Choice()):
-        raise decider.nothing()
+    with unheard():
+        if not decider.fits(Choice()):
+            raise decider.nothing()
 
 
 def _decider(
@@ -161,7 +162,9 @@ def _fitting(listed: Sequence[Choice], decider: _Decider) -> Iterator[Choice]:
     """Those that fit, in their order."""
     for number, choice in enumerate(listed):
         stage("search", number, len(listed))
-        if decider.fits(choice):
+        with unheard():
+            fits = decider.fits(choice)
+        if fits:
             yield choice
 
 

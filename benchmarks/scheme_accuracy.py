@@ -63,7 +63,7 @@ def study(task: Task, precision: tl.Int8 | None, path: Path, args: argparse.Name
         file=path.with_suffix(".measured.jsonl"), jobs=args.jobs,
     )  # fmt: skip
     measured = time.monotonic() - begun
-    cost = CompiledCost(found.measurements.study, found.layers, ROOMY)
+    cost = found.cost(ROOMY)
     found.measurements.make(list(_given(found).values()))
     rows = {name: _row(found, cost, choice) for name, choice in _given(found).items()}
     full = rows["full"]["ram"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from trainlet.ir.scheme import LEADING
 from trainlet.ops.objective import Losses
 from trainlet.ops.optimizer import Optimizer
 from trainlet.ops.quantized.precision import Int8
+from trainlet.planning.target import Target
+from trainlet.schemes.compiled_cost import CompiledCost
 from trainlet.schemes.knapsack import Additive
 from trainlet.schemes.layers import SHARES, Choice, Layers, layers_of
 from trainlet.schemes.measure import checked
@@ -49,6 +51,13 @@ class Contribution:
     """
 
     measurements: Measurements
+    _costs: dict[Target, CompiledCost] = field(default_factory=dict, repr=False, compare=False)
+
+    def cost(self, target: Target) -> CompiledCost:
+        """What schemes need on a target; estimates and plans are made once for all searches."""
+        if target not in self._costs:
+            self._costs[target] = CompiledCost(self.measurements.study, self.layers, target)
+        return self._costs[target]
 
     @property
     def layers(self) -> Layers:

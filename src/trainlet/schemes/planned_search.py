@@ -126,8 +126,7 @@ def _decider(
         _least("ram", place.ram, ram), _least("flash", place.flash, flash),
         None if instructions is None else whole("instructions", instructions, 1),
     )  # fmt: skip
-    cost = CompiledCost(measured.measurements.study, measured.layers, place)
-    return _Decider(cost, limits)
+    return _Decider(measured.cost(place), limits)
 
 
 def _search(measured: Contribution, gains: Additive, decider: _Decider, confirm: int) -> Found:

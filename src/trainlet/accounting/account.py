@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from numpy.typing import ArrayLike
 from rich.table import Table
@@ -148,5 +149,6 @@ def _torch_bytes(network: Module | ExportedProgram, example: Any, scheme: Any) -
         inputs, module = inputs_of(network), network.module()
     else:
         inputs, module = float_inputs(example), network
-    with learning(module, names):
+    with learning(module, names), catch_warnings():
+        simplefilter("ignore", FutureWarning)  # torch's, of its own exported modules
         return saved_bytes(module, lambda: module(*inputs))

@@ -25,6 +25,7 @@ def draw_accounts(accounts: Accounts, path: str | Path) -> None:
     what PyTorch keeps for the same update as a number."""
     figure = Figure(figsize=(9, 1.5 + 0.5 * len(accounts.rows)), layout="constrained")
     account_axes(figure.add_subplot(), accounts)
+    figure.legend(loc="outside lower center", ncols=len(COLOURS), fontsize=8, frameon=False)
     figure.savefig(path, dpi=150)
 
 
@@ -37,16 +38,15 @@ def account_axes(axes: Axes, accounts: Accounts) -> None:
         axes.barh(names, width, left=start, color=colour, label=part)
         start = [a + b for a, b in zip(start, width, strict=True)]
     for k, row in enumerate(accounts.rows):
-        torch = "" if row.torch_bytes is None else f", PyTorch keeps {row.torch_bytes / KIB:,.0f}"
+        torch = "" if row.torch_bytes is None else f", PyTorch keeps {row.torch_bytes / KIB:,.1f}"
         axes.annotate(f"{start[k]:,.1f}{torch}", (start[k], k), (3, 0),
                       textcoords="offset points", va="center", fontsize=7)  # fmt: skip
     if accounts.target.ram is not None:
         axes.axvline(accounts.target.ram / KIB, color="black", lw=0.8, ls="--")
     axes.invert_yaxis()
-    axes.margins(x=0.25)
+    axes.margins(x=0.35)
     axes.set_xlabel("KB of RAM (dashed: the target's)")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=7, loc="lower right")
 
 
 def parts(row: Account) -> dict[str, int]:

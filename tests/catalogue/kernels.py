@@ -98,7 +98,6 @@ class Buffer:
         self._bytes = np.frombuffer(_ffi.buffer(self.memory), np.uint8)
         self._bytes[:] = fill
         self._bytes[self._inside] = np.frombuffer(self.before, np.uint8)
-        self.shape, self.dtype = array.shape, array.dtype
 
     @property
     def _inside(self) -> slice:
@@ -107,8 +106,10 @@ class Buffer:
     def pointer(self, ctype: str) -> Any:
         return _ffi.cast(f"{ctype} *", self.memory + self.shift + self.guard)
 
-    def array(self) -> np.ndarray:
-        return self._bytes[self._inside].copy().view(self.dtype).reshape(self.shape)
+    def array(self, kind: TensorType) -> np.ndarray:
+        """What lies at the beginning, as a tensor of this type."""
+        inside = self._bytes[self._inside][: kind.nbytes]
+        return inside.copy().view(kind.dtype).reshape(kind.shape)
 
     def check(self, what: str, unchanged: bool) -> None:
         """Raise AssertionError if bytes beside the tensor, or the tensor itself, changed."""
@@ -121,13 +122,6 @@ class Buffer:
 def garbage(kind: TensorType) -> np.ndarray:
     """NaNs for floats: whoever adds to them is found out."""
     return np.full(kind.nbytes, 0xFF, np.uint8).view(kind.dtype).reshape(kind.shape)
-
-
-def in_place(node: Node) -> list[int]:
-    """The inputs whose storage the result may take here: those of its type."""
-    own, result = in_place_candidates(node), node.type
-    types = {k: node.inputs[k].type for k in own}
-    return [k for k in own if (types[k].dtype, types[k].size) == (result.dtype, result.size)]
 
 
 class Library:
@@ -173,15 +167,16 @@ class Library:
         for k, buffer in enumerate(buffers):
             buffer.check(f"input {k}", unchanged=buffer is not result and not (keeps and k == 1))
         if keeps:
-            assert buffers[1].array().tobytes() == buffers[0].before, "the old value is not kept"
-        return result.array()
+            old = buffers[1].array(node.inputs[1].type)
+            assert old.tobytes() == buffers[0].before, "the old value is not kept"
+        return result.array(node.type)
 
 
 def run_everything(library: Library) -> None:
     """Every kernel on every sample, its result in memory of its own and in each input's."""
     for case in KERNEL_CASES:
         node = case.node()
-        for over in (None, *in_place(node)):
+        for over in (None, *in_place_candidates(node)):
             library.run(node, case.draw(), over)
 
 

@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-from catalogue.kernels import in_place
 from emulator.project import HAS_GCC, HAS_QEMU
 from kernels.board import Board
 from kernels.elements import RANDOM as ELEMENTS
 from kernels.emulated import Emulated
 from kernels.floats import RANDOM, bits, of_layer, rounded_twice
 from kernels.shadows import folder, given, shadowing
-from trainlet.ops.op import OPS
+from trainlet.ops.op import OPS, in_place_candidates
 from trainlet.planning.target import PRESETS, Target
 
 SHADOWS = [f.stem for f in shadowing(Target.preset("cortex-m7").kernels) if f.stem in RANDOM]
@@ -40,7 +39,7 @@ def test_only_cores_with_an_fpu_shadow_them():
 def test_the_result_may_take_an_input_s_place(tmp_path, reference):
     core = Emulated("cortex-m7", "gcc", tmp_path)
     for op in ELEMENTS:
-        cases = [(*case, over) for case in given(op) for over in in_place(case[0])]
+        cases = [(*case, over) for case in given(op) for over in in_place_candidates(case[0])]
         assert bool(cases) == bool(OPS[op].inplace), op
         found = [core.run(*case) for case in cases]
         agree(op, [case[:2] for case in cases], found, reference)

@@ -16,6 +16,7 @@ from trainlet.ops.quantized.types import int8
 from trainlet.ops.row_access import RowAccess
 
 MOST_INPUTS = 8
+"""Of one chain."""
 
 
 def _infer(*inputs: TensorType, links: Sequence[FusedOp]) -> TensorType:
@@ -43,6 +44,14 @@ def _rows(n: Node) -> RowAccess | None:
     return None if VECTOR in own else RowAccess(maps=tuple(range(len(own))))
 
 
+def _in_place(n: Node) -> list[int]:
+    """Each element of a map is read before the result's is written; a vector is read again for
+    each row."""
+    own = kinds(n.attrs["links"])
+    return [k for k, (kind, i) in enumerate(zip(own, n.inputs, strict=True))
+            if kind == MAP or i.type.size == n.type.size]  # fmt: skip
+
+
 _INT8 = {"scale": 0.046875, "zero_point": -7}
 
 
@@ -62,7 +71,7 @@ register(
         infer=_infer,
         eval=_eval,
         call=_call,
-        inplace=tuple(range(MOST_INPUTS)),
+        inplace_of=_in_place,
         samples=[
             _sample((2, 3, 19), ("mul", "mv", {}), ("add", "xv", {})),
             _sample((1, 5, 8), ("mul", "vm", {}), ("mul", "xv", {}), ("add", "vx", {})),

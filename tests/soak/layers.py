@@ -77,6 +77,8 @@ def convolution_text(rng: Random, channels: int, size: tuple[int, ...], same: bo
         stride, padding = (rng.choice([1, 1, 2]),) * dims, tuple(k // 2 for k in kernel)
     if rng.random() < 0.15:
         options += f", dilation={rng.choice([2, 3])}"
+    if rng.random() < 0.1:
+        options += f", padding_mode={rng.choice(['reflect', 'replicate', 'circular'])!r}"
     return (
         f"nn.Conv{dims}d({channels}, {outputs}, {one(kernel)}, {one(stride)}, {one(padding)}"
         f"{options})"
@@ -395,8 +397,43 @@ def cell(rng: Random, x: Value, others: list[Value]) -> Proposal:
     return Proposal(rng.choice(["self.{m}({x})", "self.{m}({x}, self.{m}({x}))"]), part)
 
 
+def spectrum(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """Frames, and Fourier transforms of constant size."""
+    axis, size = rng.randint(1, x.rank - 1), rng.randint(2, 9)
+    transform = rng.choice([f"rfft({{x}}, dim={axis})", f"fft({{x}}, {size}, dim={axis})",
+                            f"rfft({{x}}, {size}, norm='ortho')"])  # fmt: skip
+    framed = f"torch.stft({{x}}, {size}, {max(1, size // 2)}, return_complex=True)"
+    z = framed if x.rank == 2 and rng.random() < 0.5 else f"torch.fft.{transform}"
+    return Proposal(rng.choice([
+        f"{z}.abs()", f"{z}.real", f"torch.view_as_real({z}).flatten(-2)",
+        f"(0.5 * {z}).abs() ** 2",
+        f"{{x}}.unfold({axis}, {min(size, x.shape[axis])}, 2)",
+    ]))  # fmt: skip
+
+
+def contracted(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """A sum of products, with a parameter or with itself."""
+    width, outputs = x.shape[-1], rng.randint(1, 6)
+    if x.rank == 3 and rng.random() < 0.5:
+        return Proposal(
+            f"torch.einsum({rng.choice(['bij,bkj->bik', 'bij,bik->bkj'])!r}, {{x}}, {{x}})"
+        )
+    part = f"self.{{m}} = nn.Parameter(0.5 * torch.randn({width}, {outputs}))"
+    return Proposal("torch.einsum('b...i,io->b...o', {x}, self.{m})", part)
+
+
+def computed_weight(rng: Random, x: Value, others: list[Value]) -> Proposal:
+    """A layer whose weight is a function of its parameters."""
+    last = rng.random() < 0.5 or x.rank == 2
+    layer = f"nn.Linear({x.shape[-1]}, {rng.randint(1, 6)})"
+    layer = layer if last else convolution_text(rng, x.shape[1], x.shape[2:])
+    how = rng.choice(["weight_norm", "weight_norm", "spectral_norm"])
+    return module(f"nn.utils.parametrizations.{how}({layer})")
+
+
 COMMON = {arithmetic: 2, activation: 4, joined: 4, part_of: 3, moved: 3, times_parameter: 2,
-          in_place: 1, softmax: 1, normalized: 1, reordered: 2}  # fmt: skip
+          in_place: 1, softmax: 1, normalized: 1, reordered: 2,
+          spectrum: 1, contracted: 1, computed_weight: 1}  # fmt: skip
 OF_MAPS = {block: 5, convolution: 4, residual: 4, map_norm: 2, pool: 3, adaptive: 1, gate: 1,
            larger: 2}  # fmt: skip
 OF_TOKENS = {linear: 4, layer_norm: 3, attention: 2, scaled_dot: 2, matrix: 2, twice: 1, reduced: 1,

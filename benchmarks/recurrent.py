@@ -1,6 +1,6 @@
 """Recurrent networks learn a new person on a Cortex-M7.
 
-    python benchmarks/recurrent.py --data FOLDER
+    python benchmarks/recurrent.py --data FOLDER [--int8] [--task gru] [--task lstm]
 
 A GRU knows other people's phones and moves to a new person's watch; an LSTM knows other speakers'
 keywords and meets a new speaker.  The accuracies are of the C on this machine; the first person is
@@ -86,11 +86,13 @@ def _augment(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return (moved + rng.normal(0, 0.05 * x.std(), x.shape)).astype(np.float32)
 
 
-def measure(task: Task, scheme: str) -> str:
+def measure(task: Task, scheme: str, int8: bool) -> str:
     """A row of the table."""
+    integers = {"precision": "int8", "calibration": [_sequence(task.calibration)]}
     program = tl.compile(
-        task.model, torch.zeros(task.example), scheme, target="cortex-m7", optimizer=tl.SGD(0.01)
-    )
+        task.model, torch.zeros(task.example), scheme, target="cortex-m7", optimizer=tl.SGD(0.01),
+        **(integers if int8 else {}),
+    )  # fmt: skip
     with learner(program, False) as accuracies:
         first = [_sequences(e, task.example) for e in task.episodes("validation", 0)]
         tried = {r: mean(accuracies([Run(e, task.epochs, r, 0) for e in first])) for r in RATES}
@@ -117,25 +119,35 @@ def _sequences(episode: Episode, example: tuple[int, ...]) -> Episode:
     """The maps of the convolutional networks as [n, time, features]."""
 
     def moved(data: Dataset) -> Dataset:
-        x = data.x.reshape(len(data.x), *data.x.shape[1:])
-        x = x[:, 0] if x.shape[1] == 1 else x[..., 0].transpose(0, 2, 1)
+        x = _sequence(data.x)
         assert x.shape[1:] == example[1:]
-        return Dataset(np.ascontiguousarray(x), data.y)
+        return Dataset(x, data.y)
 
     return Episode(moved(episode.learn), moved(episode.test))
+
+
+def _sequence(x: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(x[:, 0] if x.shape[1] == 1 else x[..., 0].transpose(0, 2, 1))
+
+
+TASKS = {"gru": gru, "lstm": lstm}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the folder of the data sets")
-    data = parser.parse_args().data
+    parser.add_argument("--int8", action="store_true", help="in int8, not in float32")
+    parser.add_argument(
+        "--task", choices=TASKS, action="append", help="one of the two; both if not given"
+    )
+    options = parser.parse_args()
     torch.set_num_threads(1)
     print("| network, task | scheme | rate | before % | after % | RAM | Flash | instructions |")
     print("|---|---|---|---|---|---|---|---|")
-    for make in (gru, lstm):
-        task = make(data)
+    for name in options.task or TASKS:
+        task = TASKS[name](options.data)
         for scheme in SCHEMES:
-            print(measure(task, scheme), flush=True)
+            print(measure(task, scheme, options.int8), flush=True)
 
 
 if __name__ == "__main__":

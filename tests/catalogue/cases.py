@@ -29,7 +29,9 @@ class Case:
     @property
     def rounds(self) -> bool:
         """Whether integers make it a function of steps; test_integers.py has its gradients."""
-        return "int8" in {t.dtype for t in (*self.sample.types, self.node().type)}
+        return not {"int8", "int16"}.isdisjoint(
+            t.dtype for t in (*self.sample.types, self.node().type)
+        )
 
     def rng(self) -> np.random.Generator:
         """The same for every run of this case."""

@@ -101,7 +101,8 @@ def page() -> str:
 def forward_operators() -> Iterator[Op]:
     """The operators that an imported float32 network can contain."""
     for op in OPS.values():
-        floats = all(t.dtype != "int8" for sample in op.samples for t in sample.types)
+        given = {t.dtype for sample in op.samples for t in sample.types}
+        floats = given.isdisjoint({"int8", "int16"})
         if (op.vjp or op.detaches) and floats and op.name not in LOSSES:
             yield op
 

@@ -146,7 +146,15 @@ def leaf_of(node, name):
     return next(n for n in topological([node]) if n.name == name)
 
 
-ROUNDING = [case for case in CASES if case.op.vjp and case.rounds]
+ROUNDING = [
+    case
+    for case in CASES
+    if case.op.vjp
+    and case.rounds
+    and not case.op.name.endswith(("_i16", "_i16_i8"))
+    and case.op.name != "less_zero_point"
+]
+"""What an LSTM of integers is made of has its own test, beside LiteRT's bits."""
 
 
 def test_every_integer_op_has_a_real_one():

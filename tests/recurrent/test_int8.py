@@ -12,10 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import trainlet as tl
-from trainlet.ir.graph import Graph
-from trainlet.ir.storage import to_device
-from trainlet.run.evaluate import evaluate_graph
-from trainlet.run.trainer import input_arrays
+from recurrent.straight_through import Rounded, gradients
 
 INPUTS, UNITS, STEPS, CLASSES = 6, 8, 12, 5
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -113,20 +110,6 @@ def test_the_same_bits_in_the_simulation_on_the_host_and_on_a_cortex_m7(cell, op
         assert host.step(x.numpy(), y, 0.1) == pytest.approx(first[0], abs=1e-6)
 
 
-class Rounded(torch.autograd.Function):
-    """To int8 of a scale, clamped; the gradient passes where nothing is clamped."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: float) -> Tensor:
-        q = torch.where(x < 0, torch.ceil(x / scale - 0.5), torch.floor(x / scale + 0.5))
-        ctx.save_for_backward((q > -128) & (q < 127))
-        return q.clamp(-128, 127) * scale
-
-    @staticmethod
-    def backward(ctx: Any, *g: Tensor) -> Any:
-        return g[0] * ctx.saved_tensors[0], None
-
-
 def straight_through(cell: str, w: dict[str, Tensor], x: Tensor) -> Tensor:
     """The mean of the outputs h of a layer whose h is rounded, from real weights and inputs."""
     count = {"lstm": 4, "gru": 3, "rnn": 1}[cell]
@@ -149,24 +132,12 @@ def straight_through(cell: str, w: dict[str, Tensor], x: Tensor) -> Tensor:
     return torch.stack(outputs, 1).mean(1)
 
 
-def gradients(program_graph: Graph, x: Tensor, y: np.ndarray) -> dict[str, np.ndarray]:
-    """By parameter, in real units, without a plan."""
-    scheme = {n.name: 1.0 for n in program_graph.leaves("param")}
-    precision = tl.Int8(gradient="float32")
-    graph = tl.train(program_graph, scheme, precision=precision, stop_after="prune").step
-    values = {n.name: to_device(n, graph.values[n.name]) for n in graph.leaves("param", "const")}
-    source = next(n for n in graph.leaves("input") if n.name != "target")
-    values |= input_arrays([source], {source.name: x.numpy()}) | {"target": y}
-    results = evaluate_graph(graph, values)
-    return {k.removeprefix("grad."): v for k, v in results.items() if k.startswith("grad.")}
-
-
 @EACH
 def test_gradients_are_straight_through_the_rounding_of_the_state(cell):
     made, (x, y) = model(cell, "mean"), example()
     batches = list(torch.randn(16, 4, STEPS, INPUTS, generator=torch.Generator().manual_seed(2)))
     graph = tl.prepare(made, x, precision=tl.Int8(float_head=True), calibration=batches)
-    found = gradients(graph, x, y)
+    found = gradients(graph, x.numpy(), y)
     real: dict[str, Tensor] = {}
     for n in graph.leaves("param"):
         array, quant = graph.values[n.name].astype(np.float64), n.type.quant

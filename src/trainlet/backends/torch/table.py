@@ -13,11 +13,7 @@ Lowering = Callable[..., Tensor]
 """(node, values of its inputs [experiments, *shape]) -> its value; no input is overwritten."""
 
 LOWERINGS: dict[str, Lowering] = {}
-_INTEGER_LSTM = "it is a part of an LSTM of integers, which does not learn"
 WITHOUT = {
-    **dict.fromkeys(
-        "linear_i16 sigmoid_i16 tanh_i16 mul_i16 add_i16 mul_i16_i8".split(), _INTEGER_LSTM
-    ),
     "softmax_i8": "it predicts: a trainer reads the logits before it",
 }
 """The operators of plans that are not in the table, and why."""

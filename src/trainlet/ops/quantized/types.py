@@ -65,13 +65,16 @@ def check_weights(w: TensorType, b: TensorType, q: TensorType, channels: int, ta
     require(taps < 1 << 16, f"a sum of {taps} products of bytes may leave 32 bits")
 
 
-def masked(n: Node, g: Node) -> Callable[[], Node]:
-    """The gradient of n before its clamp, built once, by whoever needs it first."""
+def masked(n: Node, g: Node, low: int | None = None, high: int | None = None) -> Callable[[], Node]:
+    """The gradient of n before its clamp, built once, by whoever needs it first; the bounds are the
+    node's own, if none are given."""
+
+    first = n.attrs["low"] if low is None else low
+    last = n.attrs["high"] if high is None else high
 
     @cache
     def inside() -> Node:
-        low, high = n.attrs["low"], n.attrs["high"]
-        mask = build("clamp_mask_i8", n, low=low, high=high, label=n.name)
+        mask = build("clamp_mask_i8", n, low=first, high=last, label=n.name)
         return build("mask_dx", g, mask, slope=1.0, label=n.name)
 
     return inside

@@ -59,7 +59,7 @@ def _selected(
     rule = scheme.rule(p.name)
     if not isinstance(rule, tuple):
         many = kept(count, scheme.ratios[p.name])
-        rule = _largest(channel_norms(p, value, axis, count), many) if rule == NORM else range(many)
+        rule = largest(channel_norms(p, value, axis, count), many) if rule == NORM else range(many)
     elif rule[-1] >= count:
         raise SchemeError(
             f"parameter {p.name!r} has channels {shown(rule)}, and has {count} input channels or "
@@ -106,13 +106,18 @@ def reordered(p: Node, order: Order) -> Node:
 def channel_norms(p: Node, value: np.ndarray, axis: int, count: int) -> np.ndarray:
     """The L2 norm of the weights of each input channel or group, in the user's order and in real
     numbers.  value: of the weight, as the graph has it"""
-    how, real = storage(p), to_user(p, to_device(p, value))
-    plain = Storage(how.shape, how.permutation)
-    weight = to_device(leaf("param", p.name, TensorType(p.type.shape), storage=plain), real)
-    channels = np.moveaxis(weight.astype(np.float64), axis, 0).reshape(count, -1)
+    weight = real_weight(p, value).astype(np.float64)
+    channels = np.moveaxis(weight, axis, 0).reshape(count, -1)
     return np.sqrt((channels**2).sum(1))
 
 
-def _largest(scores: np.ndarray, many: int) -> tuple[int, ...]:
+def real_weight(p: Node, value: np.ndarray) -> np.ndarray:
+    """The user's real numbers in the layout of the leaf, its channels in the user's order."""
+    how, real = storage(p), to_user(p, to_device(p, value))
+    plain = Storage(how.shape, how.permutation)
+    return to_device(leaf("param", p.name, TensorType(p.type.shape), storage=plain), real)
+
+
+def largest(scores: np.ndarray, many: int) -> tuple[int, ...]:
     """The positions of the largest scores; of equal ones the first."""
-    return tuple(np.argsort(-scores, kind="stable")[:many].tolist())
+    return tuple(sorted(np.argsort(-scores, kind="stable")[:many].tolist()))

@@ -1,6 +1,7 @@
 """Who learns: presets of update schemes, and schemes that are found by measurement."""
 
 from trainlet.schemes.contribution import Contribution, contribution
+from trainlet.schemes.fisher import fisher_channels
 from trainlet.schemes.planned_search import Found, search
 from trainlet.schemes.presets import (
     bias,
@@ -20,6 +21,7 @@ __all__ = [
     "Found",
     "bias",
     "contribution",
+    "fisher_channels",
     "full",
     "last",
     "last_layers",

@@ -1,0 +1,114 @@
+"""The channels of a weight that matter most for the loss of given data: shares become indices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from trainlet.arguments import scheme_of
+from trainlet.compiler import prepare
+from trainlet.errors import DataError, SchemeError, shown
+from trainlet.frontends.losses import objective_of
+from trainlet.frontends.network import Model
+from trainlet.ir.graph import Graph, users
+from trainlet.ir.roles import is_target
+from trainlet.ir.scheme import UpdateScheme
+from trainlet.ir.storage import storage, to_device
+from trainlet.ops.objective import Losses
+from trainlet.ops.op import kept
+from trainlet.passes.channels import input_channels, largest, real_weight
+from trainlet.passes.resolve import resolve
+from trainlet.passes.training import differentiate_once
+from trainlet.planning.liveness import Liveness
+from trainlet.planning.order.schedule import quick_order
+from trainlet.run.simulation.recipe import Recipe
+from trainlet.run.trainer import input_array
+
+AT_ONCE = 16
+"""Examples of which the gradients are held at once."""
+
+
+def fisher_channels(
+    model: Model, x: ArrayLike, y: ArrayLike, scheme: Any, *, loss: Losses = "cross_entropy"
+) -> UpdateScheme:
+    """The scheme with indices of channels in the place of shares below 1.
+
+    x [n, *sample], y [n, ..]: examples, each of which is a batch of its own.  model: a module, or
+    the graph of `prepare` with batch 1.  The score of a channel is the Fisher information of a
+    factor on it (Theis et al., 2018; TinyTrain, 2024): 1 / 2n times the sum over the examples of
+    (sum over the channel's weights of w * dL/dw)^2.  It needs one backward pass an example.
+
+    Raises SchemeError where the scheme has no share below 1, DataError for examples that do not
+    fit.
+    """
+    xs, ys = np.asarray(x), np.asarray(y)
+    if not len(xs) or len(xs) != len(ys):
+        raise DataError(f"x has shape {xs.shape} and y {ys.shape}; allowed: as many labels as "
+                        "examples, at least one")  # fmt: skip
+    one = torch.as_tensor(xs[:1])
+    graph = model if isinstance(model, Graph) else prepare(model, one, check=False)
+    given = scheme_of(scheme)
+    if isinstance(given, str):
+        raise SchemeError(f"the scheme is {shown(given)}; allowed: one with a share below 1")
+    chosen = resolve(given, graph)
+    shares = {name: share for name, share in chosen.ratios.items() if share < 1}
+    if not shares:
+        raise SchemeError(f"the scheme is {shown(given)}; allowed: one with a share below 1")
+    found = {name: {"channels": best} for name, best in _best(graph, xs, ys, shares, loss).items()}
+    return UpdateScheme({name: found.get(name, chosen.entry(name)) for name in chosen})
+
+
+def _best(
+    graph: Graph, x: np.ndarray, y: np.ndarray, shares: dict[str, float], loss: Losses
+) -> dict[str, tuple[int, ...]]:
+    every = UpdateScheme(dict.fromkeys(shares, 1.0))
+    whole = differentiate_once(graph, every, objective_of(loss).losses)
+    readers, params = users(whole.nodes()), {p.name: p for p in whole.leaves("param")}
+    missing = [name for name in shares if f"grad.{name}" not in whole.outputs]
+    if missing:
+        raise SchemeError(f"no gradient reaches parameter {missing[0]!r}; leave it out")
+    scores: dict[str, np.ndarray] = {}
+    for gradients in _gradients(whole, list(shares), x, y):
+        for name, gradient in gradients.items():
+            p = params[name]
+            axis, count = input_channels(p, readers[p])
+            weight = real_weight(p, whole.values[name]).astype(np.float64)
+            terms = np.moveaxis(gradient * weight, axis + 1, 1).reshape(len(gradient), count, -1)
+            scores[name] = scores.get(name, 0) + (terms.sum(2) ** 2).sum(0) / (2 * len(x))
+    return {name: largest(own, kept(len(own), shares[name])) for name, own in scores.items()}
+
+
+def _gradients(
+    graph: Graph, names: list[str], x: np.ndarray, y: np.ndarray
+) -> Iterator[dict[str, np.ndarray]]:
+    """The gradients [E, *shape] of the weights in the device's layout, for a few examples at a
+    time."""
+    outputs = {name: graph.outputs[f"grad.{name}"] for name in names}
+    needed = Graph(outputs, graph.values)
+    recipe = Recipe.of(needed, quick_order(needed, Liveness(needed)))
+    fixed = {
+        n.name: _tensor(to_device(n, graph.values[n.name])[None])
+        for n in needed.leaves("param", "const", "seed")
+    }
+    leaves = needed.leaves("input")
+    inputs = [n for n in leaves if not is_target(n)]
+    if len(inputs) != 1 or storage(inputs[0]).shape[0] != 1:
+        raise DataError(f"the inputs are {shown(inputs)}; allowed: one input, of batch 1")
+    for at in range(0, len(x), AT_ONCE):
+        fed = {inputs[0].name: [to_device(inputs[0], input_array(inputs[0], one[None])) for one in
+                                x[at : at + AT_ONCE]]}  # fmt: skip
+        for n in leaves:
+            if is_target(n):
+                own = y[at : at + AT_ONCE]
+                fed[n.name] = [np.asarray(one, n.type.dtype).reshape(n.type.shape) for one in own]
+        values = {name: _tensor(np.stack(arrays)) for name, arrays in fed.items()}
+        found = recipe({**fixed, **values})
+        yield {name: value.double().numpy() for name, value in found.items()}
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.array(array, order="C"))

@@ -19,17 +19,22 @@ Arrays = dict[str, np.ndarray]
 _TRANSPOSED = (torch.nn.ConvTranspose1d, torch.nn.ConvTranspose2d)
 
 
+def input_channels(model: torch.nn.Module, name: str) -> tuple[int, int]:
+    """The axis along which a parameter's input channels or groups lie, and how many there are."""
+    owner, _, _ = name.rpartition(".")
+    module, parameter = model.get_submodule(owner), model.get_parameter(name)
+    groups, transposed = getattr(module, "groups", 1), isinstance(module, _TRANSPOSED)
+    axis = 0 if groups > 1 or transposed or parameter.ndim == 1 else 1
+    return axis, groups if groups > 1 and parameter.ndim > 1 else parameter.shape[axis]
+
+
 def trained_part(model: torch.nn.Module, scheme: UpdateScheme, name: str) -> np.ndarray:
     """Ones where a parameter learns: in its chosen input channels; in a grouped convolution, whose
     input channels belong to groups, in its chosen groups."""
-    owner, _, _ = name.rpartition(".")
-    module, parameter = model.get_submodule(owner), model.get_parameter(name)
-    rule = scheme.rule(name)
+    parameter, rule = model.get_parameter(name), scheme.rule(name)
     if scheme[name] == 1:
         return np.ones(parameter.shape)
-    groups, transposed = getattr(module, "groups", 1), isinstance(module, _TRANSPOSED)
-    axis = 0 if groups > 1 or transposed or parameter.ndim == 1 else 1
-    units = groups if groups > 1 and parameter.ndim > 1 else parameter.shape[axis]
+    axis, units = input_channels(model, name)
     weight = np.moveaxis(parameter.detach().double().numpy(), axis, 0)
     learn = max(1, int(np.floor(scheme[name] * units + 0.5)))
     if rule == "norm":

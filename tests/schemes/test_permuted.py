@@ -9,6 +9,7 @@ import trainlet as tl
 from networks.gradients import oracle_gradients
 from networks.reference import run_sgd, trained_part, worst
 from passes.stages import ops
+from schemes.test_channels import case as small_case
 from trainlet.ir.graph import Graph
 from trainlet.passes import training
 from zoo import NETWORKS, Case
@@ -106,3 +107,26 @@ def test_permuted_and_gathered_learn_the_same(name: str, precision: str, monkeyp
         part = trained_part(case.model, scheme, key) > 0
         scale = np.abs(gathered[key] - before)[part].max()
         np.testing.assert_allclose(state[key], gathered[key], rtol=1e-5, atol=1e-3 * scale)
+
+
+@pytest.mark.parametrize("name", ["permuted", "gathered"])
+def test_the_device_has_the_bits_of_the_host(name: str):
+    """In int8, on an emulated Cortex-M7, beside the leading channels."""
+    network = small_case(1)
+    made = []
+    for rule in ("norm", "leading"):
+        names = ["depthwise.weight"] if name == "permuted" else ["up.weight", "grouped.weight"]
+        scheme = tl.UpdateScheme({**dict.fromkeys(names, 0.5), "fc.bias": 1}, channels=rule)
+        program = tl.compile(
+            network.model, network.x, scheme, precision="int8", calibration=[network.x]
+        )
+        assert bool(gathers(program.graph)) == (name == "gathered" and rule == "norm")
+        with program.build("host") as host, program.build("unicorn") as device:
+            for trainer in (host, device):
+                trainer.step(network.x, network.y, lr=0.1)
+            instructions = device.instructions
+            assert host.save() == device.save()
+            made.append((instructions, program.report.flash_bytes))
+    (own, flash), (leading, least) = made
+    if name == "permuted":
+        assert flash == least and abs(own / leading - 1) < 0.002

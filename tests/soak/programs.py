@@ -11,6 +11,7 @@ import torch
 from torchao.quantization.pt2e import quantize_pt2e
 
 import trainlet as tl
+from networks.reference import input_channels
 from soak.lesson import OPTIMIZERS, Lesson, loss_of
 from soak.options import SHARES, Options
 from trainlet.frontends.pt2e import quantize_module
@@ -55,7 +56,17 @@ def scheme_of(lesson: Lesson, seed: int, options: Options) -> tl.UpdateScheme | 
     params = sorted((name, p.ndim) for name, p in lesson.model.named_parameters())
     chosen = rng.sample(params, rng.randint(1, len(params))) if params else []
     whole = {name for name, rank in chosen if rank < 2 and rng.random() < 0.97}
-    return tl.UpdateScheme({n: 1.0 if n in whole else rng.choice(SHARES) for n, _ in chosen})
+    shares = {n: 1.0 if n in whole else rng.choice(SHARES) for n, _ in chosen}
+    return tl.UpdateScheme({n: _entry(lesson, n, share, rng) for n, share in shares.items()})
+
+
+def _entry(lesson: Lesson, name: str, share: float, rng: Random) -> Any:
+    """A share of the leading channels or of the largest, or as many channels at random."""
+    rule = rng.choice(("leading", "norm", "given"))
+    if share == 1 or rule != "given":
+        return {"share": share, "channels": "norm" if rule == "norm" else "leading"}
+    _, units = input_channels(lesson.model, name)
+    return {"channels": rng.sample(range(units), max(1, int(share * units)))}
 
 
 @_without_the_search

@@ -104,10 +104,12 @@ def step_of_scheme(
     penalties: Sequence[Penalty] = (),
 ) -> Graph:
     """The training step of one scheme, of what `differentiate_once` returns; it is not verified.
+    Shares are of the leading channels, whose memory is that of others wherever these can lead.
 
     Raises SchemeError as `prune` does, and what `penalize` raises.
     """
-    leading = UpdateScheme({name: scheme.entry(name) for name in scheme}, channels=LEADING)
+    entries = {name: scheme.ratios.get(name, scheme.entry(name)) for name in scheme}
+    leading = UpdateScheme(entries, channels=LEADING)
     pruned = fold_constants(trim_loops(freeze(prune(differentiated, leading), leading)))
     learning = penalize(split_weights(pruned, leading), penalties)
     return fused(updated(learning, optimizer, 1, precision).step)

@@ -12,7 +12,7 @@ from torch.fx.node import map_arg
 
 from trainlet.errors import DataError, ShapeError, TrainletError, UnsupportedError
 from trainlet.frontends.advice import advice, is_layer
-from trainlet.frontends.aten import ATEN
+from trainlet.frontends.aten import ATEN, OF_CONDITIONS
 from trainlet.frontends.aten.spectra import Complex, complex_operator
 from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.decomposition import decomposition
@@ -25,14 +25,6 @@ IGNORED = frozenset(
     "generator".split()
 )
 """Arguments that say nothing about the meaning on this device."""
-OF_CONDITIONS = frozenset(
-    "lt le gt ge eq ne logical_not logical_and logical_or logical_xor bitwise_not bitwise_and "
-    "bitwise_or bitwise_xor __and__ __or__ __xor__ mul isnan isinf isfinite isposinf isneginf any "
-    "all where alias clone contiguous detach view reshape _unsafe_view flatten unflatten permute "
-    "transpose t mT unsqueeze squeeze expand slice select narrow cat stack unbind split "
-    "chunk".split()
-)
-"""Operators that mean the same of booleans as of zeros and ones."""
 
 
 def call_operator(at: Importer, fx: Fx, nodes: Mapping[str, Any]) -> Any:

@@ -18,10 +18,11 @@ from trainlet.frontends.aten import (
     spectra,
     volumes,
 )
-from trainlet.frontends.aten.table import ATEN
+from trainlet.frontends.aten.table import ATEN, OF_CONDITIONS
 
 __all__ = [
     "ATEN",
+    "OF_CONDITIONS",
     "attention",
     "conditions",
     "elementwise",

@@ -38,51 +38,51 @@ def _is_condition(x: Node) -> bool:
     return x.op in ("lt", "le", "equal")
 
 
-aten("lt")(lambda at, a, b: _compared(at, "lt", a, b))
-aten("le")(lambda at, a, b: _compared(at, "le", a, b))
-aten("gt")(lambda at, a, b: _compared(at, "lt", b, a))
-aten("ge")(lambda at, a, b: _compared(at, "le", b, a))
-aten("eq")(lambda at, a, b: _compared(at, "equal", a, b))
-aten("ne")(lambda at, a, b: _not(at, _compared(at, "equal", a, b)))
-aten("logical_not", "bitwise_not")(_not)
-aten("isnan")(lambda at, x: _not(at, _compared(at, "equal", x, x)))
+aten("lt", conditions=True)(lambda at, a, b: _compared(at, "lt", a, b))
+aten("le", conditions=True)(lambda at, a, b: _compared(at, "le", a, b))
+aten("gt", conditions=True)(lambda at, a, b: _compared(at, "lt", b, a))
+aten("ge", conditions=True)(lambda at, a, b: _compared(at, "le", b, a))
+aten("eq", conditions=True)(lambda at, a, b: _compared(at, "equal", a, b))
+aten("ne", conditions=True)(lambda at, a, b: _not(at, _compared(at, "equal", a, b)))
+aten("logical_not", "bitwise_not", conditions=True)(_not)
+aten("isnan", conditions=True)(lambda at, x: _not(at, _compared(at, "equal", x, x)))
 
 
-@aten("isfinite")
+@aten("isfinite", conditions=True)
 def _finite(at: Importer, x: Node) -> Node:
     """Of what is not, x - x is not zero."""
     return _not(at, at.build("sub", x, x))
 
 
-@aten("isinf")
+@aten("isinf", conditions=True)
 def _infinite(at: Importer, x: Node) -> Node:
     return at.build("sub", _compared(at, "equal", x, x), _finite(at, x))
 
 
-aten("isposinf")(lambda at, x: _compared(at, "equal", x, inf))
-aten("isneginf")(lambda at, x: _compared(at, "equal", x, -inf))
+aten("isposinf", conditions=True)(lambda at, x: _compared(at, "equal", x, inf))
+aten("isneginf", conditions=True)(lambda at, x: _compared(at, "equal", x, -inf))
 
 
-aten("any")(lambda at, x, *rest: amax(at, _truth(at, x), *rest))
-aten("all")(lambda at, x, *rest: amin(at, _truth(at, x), *rest))
+aten("any", conditions=True)(lambda at, x, *rest: amax(at, _truth(at, x), *rest))
+aten("all", conditions=True)(lambda at, x, *rest: amin(at, _truth(at, x), *rest))
 
 
-@aten("logical_and", "bitwise_and", "__and__")
+@aten("logical_and", "bitwise_and", "__and__", conditions=True)
 def _and(at: Importer, a: Node, b: Node) -> Node:
     return at.build("mul", _truth(at, a), _truth(at, b))
 
 
-@aten("logical_or", "bitwise_or", "__or__")
+@aten("logical_or", "bitwise_or", "__or__", conditions=True)
 def _or(at: Importer, a: Node, b: Node) -> Node:
     return at.build("maximum", _truth(at, a), _truth(at, b))
 
 
-@aten("logical_xor", "bitwise_xor", "__xor__")
+@aten("logical_xor", "bitwise_xor", "__xor__", conditions=True)
 def _xor(at: Importer, a: Node, b: Node) -> Node:
     return _not(at, at.build("equal", _truth(at, a), _truth(at, b)))
 
 
-@aten("where")
+@aten("where", conditions=True)
 def _where(at: Importer, condition: Node, a: Operand, b: Operand) -> Node:
     known = at.tensors.get(condition)
     if known is not None:

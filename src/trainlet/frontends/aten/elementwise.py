@@ -90,13 +90,14 @@ def chosen(at: Importer, condition: Node, a: Node, b: Node) -> Node:
                     at.build("where_false", condition, b))  # fmt: skip
 
 
-@aten("alias", "contiguous", "lift_fresh_copy", "clone", "to", "_to_copy", "type_as")
+@aten("alias", "contiguous", "clone", moves=True)
+@aten("lift_fresh_copy", "to", "_to_copy", "type_as")
 def _identity(at: Importer, x: Node, *_: object) -> Node:
     """Casts that do something are refused by the dtype of their result."""
     return x
 
 
-@aten("detach")
+@aten("detach", moves=True)
 def _detach(at: Importer, x: Node) -> Node:
     return at.build("detach", x)
 
@@ -139,7 +140,7 @@ def _rsub(at: Importer, x: Node, other: Node | float, alpha: float = 1) -> Node:
     return _sub(at, other, x, alpha)
 
 
-@aten("mul")
+@aten("mul", conditions=True)
 def _mul(at: Importer, a: Node | float, b: Node | float) -> Node:
     if isinstance(a, Node) and isinstance(b, Node):
         return at.build("mul", a, b)

@@ -14,14 +14,14 @@ from trainlet.frontends.importer import Importer, number
 from trainlet.ir.graph import Node
 
 
-@aten("flatten")
+@aten("flatten", moves=True)
 def _flatten(at: Importer, x: Node, start: int, end: int) -> Node:
     shape = x.type.shape or (1,)
     start, end = start % len(shape), end % len(shape)
     return at.reshape(x, (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
-@aten("view", "reshape", "_unsafe_view")
+@aten("view", "reshape", "_unsafe_view", moves=True)
 def _reshape(at: Importer, x: Node, shape: Sequence[int]) -> Node:
     known = prod(n for n in shape if n != -1)
     return at.reshape(x, [x.type.size // known if n == -1 else n for n in shape])
@@ -32,7 +32,7 @@ def _reshape_as(at: Importer, x: Node, like: Node) -> Node:
     return at.reshape(x, like.type.shape)
 
 
-@aten("unflatten")
+@aten("unflatten", moves=True)
 def _unflatten(at: Importer, x: Node, axis: int, sizes: Sequence[int]) -> Node:
     axis %= x.type.rank
     known = prod(n for n in sizes if n != -1)
@@ -40,35 +40,35 @@ def _unflatten(at: Importer, x: Node, axis: int, sizes: Sequence[int]) -> Node:
     return at.reshape(x, (*x.type.shape[:axis], *parts, *x.type.shape[axis + 1 :]))
 
 
-@aten("permute")
+@aten("permute", moves=True)
 def _permute(at: Importer, x: Node, dims: Sequence[int]) -> Node:
     return at.permute(x, *(d % x.type.rank for d in dims))
 
 
-@aten("transpose")
+@aten("transpose", moves=True)
 def transpose(at: Importer, x: Node, a: int, b: int) -> Node:
     order = list(range(x.type.rank))
     order[a], order[b] = order[b], order[a]
     return at.permute(x, *order)
 
 
-@aten("mT")
+@aten("mT", moves=True)
 def _matrix_transpose(at: Importer, x: Node) -> Node:
     return transpose(at, x, -2, -1)
 
 
-@aten("t", "numpy_T")
+@aten("t", "numpy_T", moves=True)
 def _t(at: Importer, x: Node) -> Node:
     return at.permute(x, *reversed(range(x.type.rank)))
 
 
-@aten("unsqueeze")
+@aten("unsqueeze", moves=True)
 def _unsqueeze(at: Importer, x: Node, axis: int) -> Node:
     axis %= x.type.rank + 1
     return at.reshape(x, (*x.type.shape[:axis], 1, *x.type.shape[axis:]))
 
 
-@aten("squeeze")
+@aten("squeeze", moves=True)
 def _squeeze(at: Importer, x: Node, dims: int | Sequence[int] | None = None) -> Node:
     rank = x.type.rank
     chosen = range(rank) if dims is None else [dims] if isinstance(dims, int) else dims
@@ -76,7 +76,7 @@ def _squeeze(at: Importer, x: Node, dims: int | Sequence[int] | None = None) -> 
     return at.reshape(x, [n for k, n in enumerate(x.type.shape) if not (k in axes and n == 1)])
 
 
-@aten("expand")
+@aten("expand", moves=True)
 def _expand(at: Importer, x: Node, sizes: Sequence[int]) -> Node:
     lead = len(sizes) - x.type.rank
     shape = tuple(x.type.shape[k - lead] if n == -1 else n for k, n in enumerate(sizes))
@@ -89,7 +89,7 @@ def _part(at: Importer, x: Node, axis: int, start: int, stop: int, step: int = 1
     return at.build("slice", x, axis=axis, start=start, stop=stop, step=step)
 
 
-@aten("slice")
+@aten("slice", moves=True)
 def _slice(
     at: Importer,
     x: Node,
@@ -103,14 +103,14 @@ def _slice(
     return _part(at, x, axis, first, last, step)
 
 
-@aten("select")
+@aten("select", moves=True)
 def _select(at: Importer, x: Node, axis: int, index: int) -> Node:
     axis %= x.type.rank
     index %= x.type.shape[axis]
     return _squeeze(at, _part(at, x, axis, index, index + 1), axis)
 
 
-@aten("narrow")
+@aten("narrow", moves=True)
 def _narrow(at: Importer, x: Node, axis: int, start: int, length: int) -> Node:
     axis %= x.type.rank
     return _part(at, x, axis, start, start + length)
@@ -121,13 +121,13 @@ def _cut(at: Importer, x: Node, sizes: Sequence[int], axis: int) -> list[Node]:
     return [_part(at, x, axis, a, b) for a, b in pairwise(edges)]
 
 
-@aten("chunk")
+@aten("chunk", moves=True)
 def _chunk(at: Importer, x: Node, chunks: int, axis: int) -> list[Node]:
     axis %= x.type.rank
     return _split(at, x, -(-x.type.shape[axis] // chunks), axis)
 
 
-@aten("split", "split_with_sizes")
+@aten("split", "split_with_sizes", moves=True)
 def _split(at: Importer, x: Node, size: int | Sequence[int], axis: int) -> list[Node]:
     axis %= x.type.rank
     total = x.type.shape[axis]
@@ -136,12 +136,12 @@ def _split(at: Importer, x: Node, size: int | Sequence[int], axis: int) -> list[
     return _cut(at, x, size, axis)
 
 
-@aten("unbind")
+@aten("unbind", moves=True)
 def _unbind(at: Importer, x: Node, axis: int) -> list[Node]:
     return [_select(at, x, axis, k) for k in range(x.type.shape[axis])]
 
 
-@aten("cat", "concat", "concatenate")
+@aten("cat", "concat", "concatenate", conditions=True)
 def _cat(at: Importer, parts: Sequence[Node | None], axis: int) -> Node:
     """Parts without elements are None: they add nothing."""
     first, *others = [p for p in parts if p is not None]
@@ -152,7 +152,7 @@ def _cat(at: Importer, parts: Sequence[Node | None], axis: int) -> Node:
     return joined
 
 
-@aten("stack")
+@aten("stack", conditions=True)
 def _stack(at: Importer, parts: Sequence[Node], axis: int) -> Node:
     return _cat(at, [_unsqueeze(at, p, axis) for p in parts], axis % (parts[0].type.rank + 1))
 

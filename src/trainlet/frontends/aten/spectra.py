@@ -13,7 +13,7 @@ import numpy as np
 
 from trainlet.errors import UnsupportedError
 from trainlet.frontends.aten.elementwise import scaled
-from trainlet.frontends.aten.table import ATEN, aten
+from trainlet.frontends.aten.table import ATEN, MOVES, aten
 from trainlet.frontends.importer import Importer
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
@@ -33,11 +33,8 @@ class Complex:
 
 OF_COMPLEX: dict[str, Callable[..., Any]] = {}
 """Operators that may read a complex tensor and combine its parts."""
-LINEAR = frozenset(
-    "alias clone contiguous detach view reshape _unsafe_view flatten unflatten permute transpose t "
-    "mT unsqueeze squeeze expand slice select narrow split chunk unbind sum mean neg".split()
-)
-"""Operators that treat each part alone."""
+LINEAR = frozenset(("sum", "mean", "neg"))
+"""Operators that treat each part alone, as all moves do."""
 
 
 def of_complex(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -53,7 +50,7 @@ def complex_operator(at: Importer, name: str, args: list[Any]) -> Any:
 
     Raises UnsupportedError for one that may not.
     """
-    if name in LINEAR:
+    if name in MOVES or name in LINEAR:
         first, *rest = args
         real, imag = (ATEN[name](at, part, *rest) for part in (first.real, first.imag))
         if isinstance(real, list) and isinstance(imag, list):

@@ -1,5 +1,8 @@
 """What `save_memory` refuses, and what it leaves as it is."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -61,15 +64,15 @@ def test_a_batch_norm_in_training_mode_is_pytorchs():
     ("block", "said"),
     [
         (nn.GRU(4, 4), "returns a tuple"),
-        (nn.Sequential(nn.BatchNorm1d(4)), "is in training mode"),
-        (nn.Bilinear(4, 4, 4), "has 2 arguments"),
+        (nn.Sequential(nn.BatchNorm1d(4)), "has a batch norm in training mode"),
+        (nn.Bilinear(4, 4, 4), "a gradient through two arguments"),
     ],
     ids=["tuple", "batch norm", "two inputs"],
 )
 def test_modules_that_cannot_run_again(block, said):
     network = nn.Sequential(block).train()
     tl.torch.save_memory(network, "full", recompute=["0"])
-    inputs = [torch.zeros(3, 4)] * (2 if isinstance(block, nn.Bilinear) else 1)
+    inputs = [torch.zeros(3, 4, requires_grad=True)] * (2 if isinstance(block, nn.Bilinear) else 1)
     with pytest.raises(tl.TrainletError, match=said):
         network[0](*inputs)
 
@@ -137,3 +140,12 @@ def test_the_size_of_a_transposed_convolution_can_be_named():
     tl.torch.save_memory(network, {"1.bias": 1.0})
     x = torch.randn(1, 2, 4, 4)
     assert torch.equal(network[1](x, output_size=[10, 10]), stock(x, output_size=[10, 10]))
+
+
+def test_the_name_torch_stays_torchs():
+    """`trainlet` imports torch when it is needed, and `import *` does not hide it."""
+    code = (
+        "import sys, trainlet as tl; assert 'torch' not in sys.modules; tl.torch.save_memory\n"
+        "import torch; from trainlet import *; assert torch.nn"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -193,3 +193,26 @@ def test_chosen_channels(name, given):
         theirs.index_select(axis, torch.tensor(channels)),
     )
     assert found.count_nonzero() <= len(channels) * weight.numel() // len(norms)
+
+
+def test_pytorchs_own_transformer_with_a_mask():
+    """Its layers are called with masks by name, and compute attention and ReLU themselves."""
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True, norm_first=True)
+    stock = nn.TransformerEncoder(layer, 3, enable_nested_tensor=False).double()
+    ours = copy.deepcopy(stock)
+    x, mask = torch.randn(2, 5, 16, dtype=torch.float64), torch.ones(5, 5).triu(1).bool()
+    names = {name for name, _ in stock.named_parameters() if name.endswith("bias")}
+    saving = tl.torch.save_memory(ours, dict.fromkeys(names, 1.0), recompute=["layers.?"])
+    assert ("MultiheadAttention", "queries, keys, values and its result") in {
+        (m.kind, m.keeps) for m in saving.left
+    }
+    found = []
+    for model in (ours, stock):
+        with learning(model, names):
+            kept = tl.torch.saved_bytes(model, lambda m=model: m(x, mask=mask))
+            model(x, mask=mask).square().sum().backward()
+        found.append((kept, {n: p.grad for n, p in model.named_parameters() if n in names}))
+    for name in names:
+        torch.testing.assert_close(found[0][1][name], found[1][1][name])
+    assert 5 * found[0][0] < found[1][0]

@@ -73,8 +73,8 @@ def save_memory(
     learns in part is as large as the weight, with zeros where nothing learns: use no weight decay.
     precision: "exact" gives PyTorch's gradients; "int8" also keeps the normalised input of norms
     and the derivative of smooth activations in 8 bits, which changes gradients by about 1 %
-    recompute: names or patterns such as "layers.*" of modules that keep their input alone and run
-    again in the backward pass; each must take and return one tensor
+    recompute: names or patterns such as "layers.*" of modules that keep their first argument
+    alone and run again in the backward pass; each must return one tensor
 
     Names of modules and the state_dict stay, the forward pass too.  Batch norms save in eval mode
     only.  A later call replaces an earlier one; `restore` undoes it.  Modules of an own class are

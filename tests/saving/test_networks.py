@@ -143,7 +143,9 @@ def test_restored():
 
 def test_it_trains():
     model = network("MobileNetV2")
+    names = set(tl.schemes.bias(model))
     tl.torch.save_memory(model, "bias")
+    assert {name for name, p in model.named_parameters() if p.requires_grad} == names
     frozen = model.features[3].conv[0][0].weight.clone()
     optimizer = torch.optim.SGD((p for p in model.parameters() if p.requires_grad), 0.02)
     losses = []

@@ -21,9 +21,9 @@ from kernels.gradients import RANDOM as GRADIENTS
 from trainlet.backends import kernels
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
-from trainlet.ops.op import build, leaf, typed
+from trainlet.ops.op import build, float32, leaf, typed
 from trainlet.ops.quantized.lookup import ENTRIES
-from trainlet.ops.quantized.types import int8, weight
+from trainlet.ops.quantized.types import affine, int8, weight
 from trainlet.planning.target import PRESETS
 
 REFERENCE = "reference"
@@ -141,6 +141,16 @@ def linear(rng: Random) -> Given:
     return layered(rng, "linear_i8", x, weight(outputs, inputs), outputs)
 
 
+def linear_real(rng: Random) -> Given:
+    rows, inputs, outputs = (int(rng.integers(1, top)) for top in (4, 40, 11))
+    x, w = int8(rows, inputs, zero_point=zero(rng)), weight(outputs, inputs)
+    source = affine(x)
+    made = node("linear_i8_f32", x, w, typed("int32", outputs), float32(outputs), source=source)
+    bias = rng.integers(-10000, 10000, outputs).astype(np.int32)
+    scales = rng.uniform(0.001, 0.1, outputs).astype(np.float32)
+    return made, [some_bytes(rng, x.shape), some_bytes(rng, w.shape), bias, scales]
+
+
 def pair(rng: Random, op: str) -> Given:
     """A second input and weight beside those of a layer."""
     rows, inputs, beside, outputs = (int(rng.integers(1, top)) for top in (5, 40, 12, 8))
@@ -233,6 +243,7 @@ RANDOM: dict[str, Callable[[Random], Given]] = {
     "conv2d_pair_i8": lambda rng: pair(rng, "conv2d_pair_i8"),
     "depthwise_i8": depthwise,
     "linear_i8": linear,
+    "linear_i8_f32": linear_real,
     "linear_pair_i8": lambda rng: pair(rng, "linear_pair_i8"),
     "lookup_i8": lookup,
     "mul_i8": two_operands("mul_i8"),

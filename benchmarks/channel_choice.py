@@ -37,15 +37,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the data sets")
     parser.add_argument("--build", type=Path, default=Path("build"), help="where results go")
+    parser.add_argument("--rates", type=float, nargs="+", default=RATES, help="to choose among")
+    parser.add_argument("--shares", type=float, nargs="+", default=SHARES)
     args = parser.parse_args()
     torch.set_num_threads(1)
     task = activity(args.data, EACH)
-    rows = [("all", 1.0), *((rule, share) for share in SHARES for rule in RULES), ("none", 0.0)]
+    rows = [
+        ("all", 1.0),
+        *((rule, share) for share in args.shares for rule in RULES),
+        ("none", 0.0),
+    ]
     result = {}
     for rule, share in rows:
         name = f"{rule} {share:g}"
-        validated = accuracies(task, rule, share, "validation", VALIDATED, RATES)
-        rate = max(RATES, key=lambda r: np.mean(validated[r]))
+        validated = accuracies(task, rule, share, "validation", VALIDATED, args.rates)
+        rate = max(args.rates, key=lambda r: np.mean(validated[r]))
         tested = accuracies(task, rule, share, "test", SEEDS, (rate,))[rate]
         result[name] = {"rule": rule, "share": share, "rate": rate, "test": tested}
         print(name, rate, f"{100 * np.mean(tested):.1f}", flush=True)

@@ -3,6 +3,7 @@ are gathered, and learn the same."""
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 import trainlet as tl
@@ -130,3 +131,28 @@ def test_the_device_has_the_bits_of_the_host(name: str):
     (own, flash), (leading, least) = made
     if name == "permuted":
         assert flash == least and abs(own / leading - 1) < 0.002
+
+
+def test_the_output_of_a_layer_that_learns_stays():
+    """A map that the model returns and a layer reads: its channels cannot be permuted."""
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.head = nn.Linear(4, 6), nn.Linear(6, 3)
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            features = self.first(x)
+            return {"features": features, "logits": self.head(features)}
+
+    model, x = Two(), torch.randn(1, 4)
+    scheme = tl.UpdateScheme({"head.weight": {"channels": [5, 2]}})
+    loss = [
+        tl.Loss("cross_entropy", output="logits"),
+        tl.Loss("mse", output="features", target="t"),
+    ]
+    program = tl.compile(model, x, scheme, target="host", loss=loss)
+    assert gathers(program.graph)
+    with program.build("host") as trainer:
+        found = trainer.predict(x)["features"]
+    np.testing.assert_allclose(found, model.first(x).detach().numpy(), rtol=1e-5, atol=1e-6)

@@ -9,9 +9,10 @@ import trainlet as tl
 from networks.gradients import oracle_gradients
 from networks.reference import run_sgd, trained_part, worst
 from trainlet.backends.record import Record, parse_record, print_record
-from trainlet.errors import SchemeError
+from trainlet.errors import SchemeError, StateError
 from trainlet.ir.storage import storage
 from trainlet.ir.text import parse_graph, print_graph
+from trainlet.run.state import convert
 from zoo import Case
 
 
@@ -194,3 +195,27 @@ def test_one_rule_for_all_shares():
         {"a": 0.5, "b": {"share": 0.5, "channels": "leading"}, "c": 1}, channels="norm"
     )
     assert [scheme.rule(k) for k in "ab"] == ["norm", "leading"] and len(scheme) == 3
+
+
+def test_a_state_of_other_channels_is_converted():
+    """Between programs that keep the same weight in different orders."""
+    network = case(1)
+    programs = [
+        tl.compile(
+            network.model, network.x, {"depthwise.weight": {"channels": index}, "fc.bias": 1},
+            target="host",
+        )
+        for index in ([7, 1, 4], [1, 2, 7])
+    ]  # fmt: skip
+    with programs[0].build("host") as old, programs[1].build("host") as new:
+        old.step(network.x, network.y, lr=0.5)
+        with pytest.raises(StateError, match="another layout"):
+            new.load(old.save())
+        converted = convert(old.save(), *programs)
+        assert "no longer learn" in converted.notes[0] and "did not learn" in converted.notes[1]
+        start = new.state()["depthwise.weight"]
+        new.load(converted.blob)
+        found, learnt = new.state()["depthwise.weight"], old.state()["depthwise.weight"]
+    assert np.array_equal(found[[1, 7]], learnt[[1, 7]])
+    others = [0, 2, 3, 4, 5, 6]
+    assert np.array_equal(found[others], start[others]) and (found[[1, 7]] != start[[1, 7]]).any()

@@ -19,6 +19,7 @@ from trainlet.ops.op import OPS, build, leaf
 EVERY = np.arange(0, 2**32, 40013, dtype=np.uint64).astype(np.uint32).view(np.float32)
 """A hundred thousand numbers of all signs and exponents, infinities and NaNs among them."""
 DENSE = np.linspace(-9, 9, 200_001, dtype=np.float32)
+UNIT = np.linspace(-1, 1, 200_001, dtype=np.float32)
 TURNS = np.linspace(-8000, 8000, 200_001, dtype=np.float32)
 ODD = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1e-45, -1e-40, 3e38, -3e38, 0.5, -0.5, 1.5, 2.5,
                 -2.5, 8388607.5, 3, -3, 20, -20], "f4")  # fmt: skip
@@ -28,6 +29,9 @@ RELATIVE = {
     "exp": ([EVERY, DENSE], np.exp, 1.5),
     "expm1": ([EVERY, DENSE], np.expm1, 3),
     "log1p": ([EVERY, DENSE], np.log1p, 4),
+    "atan": ([EVERY, DENSE], np.arctan, 3),
+    "asin": ([EVERY, UNIT], np.arcsin, 2.5),
+    "acos": ([EVERY, UNIT], np.arccos, 2),
     "floor": ([EVERY, DENSE], np.floor, 0),
     "round": ([EVERY, DENSE], np.round, 0),
     "trunc": ([EVERY, DENSE], np.trunc, 0),

@@ -174,6 +174,9 @@ def _elu(x: Tensor, **numbers: float) -> Tensor:
 
 FORMULAS: dict[str, Callable[..., Tensor]] = {
     "abs": torch.abs,
+    "acos": torch.acos,
+    "asin": torch.asin,
+    "atan": torch.atan,
     "ceil": torch.ceil,
     "cos": torch.cos,
     "cosh": torch.cosh,

@@ -43,6 +43,7 @@ OF_ELEMENTS: dict[str, Function] = {
     "masked fill": lambda x: x.masked_fill(x < x.mean(-1, True), -inf).softmax(-1),
     "conditions": lambda x: ((x > 0) & (x <= 1) | ~(x >= -1)).float() * x,
     "sine": lambda x: torch.sin(x) + torch.cos(2 * x) + torch.sinh(x) - torch.cosh(x),
+    "inverse of a sine": lambda x: torch.atan(x) + torch.asin(x.tanh()) + torch.acos(x.sin() * 0.9),
     "tangent": lambda x: torch.tan(torch.tanh(x)),
     "powers of tensors": lambda x: (x * x + 0.1) ** x + 3**x,
     "a product by its own log": lambda x: torch.xlogy(x * x, x * x),

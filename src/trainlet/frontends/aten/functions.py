@@ -12,6 +12,9 @@ from trainlet.ir.graph import Node
 
 for _name, _op in {
     "abs": "abs",
+    "acos": "acos",
+    "asin": "asin",
+    "atan": "atan",
     "ceil": "ceil",
     "cos": "cos",
     "cosh": "cosh",

@@ -16,6 +16,8 @@ _SINE = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
 _COSINE = (2.4433157118e-5, -1.3887316255e-3, 4.1666645683e-2)
 _EXPM1 = (2.48015873e-5, 1.98412698e-4, 1.38888889e-3, 8.33333333e-3, 4.16666667e-2, 1.66666667e-1,
           0.5)  # fmt: skip
+_ATAN = (8.05374449538e-2, -1.38776856032e-1, 1.99777106478e-1, -3.33329491539e-1)
+_ASIN = (4.2163199048e-2, 2.4181311049e-2, 4.5470025998e-2, 7.4953002686e-2, 1.6666752422e-1)
 QUARTER = (1.5703125, 4.837512969970703e-4, 7.549789948768648e-8)
 """Half of pi in three parts: a whole number below 2^13 times the first two has no rounding."""
 
@@ -54,6 +56,34 @@ class Functions:
 
     def cos(self, x: Value) -> Value:
         return self._quadrant(x, 1)
+
+    def atan(self, x: Value) -> Value:
+        """By a polynomial (Cephes) within an eighth turn, to which greater ones are turned back."""
+        a = self.abs(x)
+        far, middle = a > 2.41421356, a > 0.414213562
+        start = self.where(far, 1.57079633, self.where(middle, 0.785398163, 0.0))
+        r = self.where(far, -1 / a, self.where(middle, (a - 1) / (a + 1), a))
+        z = r * r
+        angle = start + (r + r * z * _polynomial(z, _ATAN))
+        return self.where(x < 0, -angle, angle)
+
+    def asin(self, x: Value) -> Value:
+        """By a polynomial (Cephes) up to a half, beyond it by half the angle of 1 - |x|."""
+        a = self.abs(x)
+        near = self._asin_to_half(self.where(a > 0.5, self.sqrt(0.5 * (1 - a)), a))
+        angle = self.where(a > 0.5, 1.57079633 - 2 * near, near)
+        return self.where(x < 0, -angle, angle)
+
+    def acos(self, x: Value) -> Value:
+        """Of numbers near one without the difference of two that are nearly equal."""
+        a = self.abs(x)
+        near = self._asin_to_half(self.where(a > 0.5, self.sqrt(0.5 * (1 - a)), x))
+        beyond = self.where(x < 0, 3.14159265 - 2 * near, 2 * near)
+        return self.where(a > 0.5, beyond, 1.57079633 - near)
+
+    def _asin_to_half(self, r: Value) -> Value:
+        z = r * r
+        return r + r * z * _polynomial(z, _ASIN)
 
     def _quadrant(self, x: Value, ahead: int) -> Value:
         """The sine of x + ahead quarter turns, by polynomials (Cephes) within an eighth turn; of
@@ -109,6 +139,9 @@ NUMPY = SimpleNamespace(
     floor=np.floor,
     sin=_of_angle(np.sin),
     cos=_of_angle(np.cos),
+    atan=np.arctan,
+    asin=np.arcsin,
+    acos=np.arccos,
     sigmoid=_sigmoid,
     normal_cdf=_normal_cdf,
 )

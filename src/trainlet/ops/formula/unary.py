@@ -162,6 +162,13 @@ UNARY = {
         of_result=True,
         draw=_near_zero,
     ),
+    "atan": Unary(lambda m, x: m.atan(x), lambda m, x: 1 / (1 + x * x)),
+    "asin": Unary(
+        lambda m, x: m.asin(x), lambda m, x: 1 / m.sqrt((1 - x) * (1 + x)), draw=_near_zero
+    ),
+    "acos": Unary(
+        lambda m, x: m.acos(x), lambda m, x: -1 / m.sqrt((1 - x) * (1 + x)), draw=_near_zero
+    ),
     "sinh": Unary(
         lambda m, x: 0.5 * (m.expm1(x) - m.expm1(-x)), lambda m, x: 0.5 * (m.exp(x) + m.exp(-x))
     ),

@@ -13,6 +13,7 @@ from trainlet.backends import project
 from trainlet.backends.c import write_project
 from trainlet.backends.firmware import Firmware, build_firmware
 from trainlet.backends.interface import interface_of
+from trainlet.backends.onnx.project import write_models
 from trainlet.errors import TargetError, ToolchainError
 from trainlet.ops.quantized.precision import Int8
 from trainlet.planning.choices import Options
@@ -74,11 +75,14 @@ class CompiledProgram(Program):
         return self.options.single() if self.options else ()
 
     def write(self, folder: str | Path) -> Path:
-        """Write the C project; all of its files, or none.
+        """Write the C project, or for the target onnx the models, the state and an example of their
+        use; all of its files, or none.
 
         An example file (main.c, CMakeLists.txt) that somebody changed stays as it is, with a
         warning.  Raises FileError when the folder cannot be written.
         """
+        if self.target.runtime:
+            return write_models(self, Path(folder))
         project.check(Path(folder), self.prefix)
         if kept := write_project(self, Path(folder), stack=self.stack):
             warnings.warn(project.advice(kept, Path(folder)), stacklevel=2)
@@ -86,7 +90,10 @@ class CompiledProgram(Program):
 
     def build(self, device: str = "host", count: bool = True) -> Trainer:
         """Compile and start it on "host", "sanitized" (host with ASan and UBSan), "unicorn" or
-        "qemu"; `count=False` emulates faster and counts no instructions."""
+        "qemu", or for the target onnx on "onnxruntime".
+
+        `count=False` emulates faster and counts no instructions.
+        """
         return build_trainer(self, device, count)
 
     def profile(self, device: str | None = None) -> Profile:

@@ -10,6 +10,7 @@ import typer
 import trainlet as tl
 from trainlet.backends import project
 from trainlet.backends.c import write_project
+from trainlet.backends.onnx.project import write_models
 from trainlet.cli.losses import DEFAULT_LOSS, terms_of
 from trainlet.cli.options import (
     NO_FACTORS,
@@ -101,10 +102,14 @@ def compile_command(
         program = asked.program()
         report = program.report
         stage("write")
-        kept = write_project(program, out, stack=program.stack)
+        models = program.target.runtime is not None
+        kept = [] if models else write_project(program, out, stack=program.stack)
+        if models:
+            write_models(program, out)
     OUT.print(report.table())
     OUT.print(
-        f"The C project is in {out}{'' if str(out).endswith('/') else '/'}",
+        f"The {'models are' if models else 'C project is'} in "
+        f"{out}{'' if str(out).endswith('/') else '/'}",
         markup=False,
         soft_wrap=True,
     )

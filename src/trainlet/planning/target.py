@@ -24,6 +24,7 @@ class Target:
     `kernels` is the search path: a kernel in an earlier folder shadows later ones of its name.
     `stack` is the part of `ram` that is reserved for the stack.  `ram` and `flash` in bytes, None
     for no limit; `compiler` is "gcc" or "zig", None for gcc where it is installed, else zig.
+    `runtime` is the library that executes what is written; None for C.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Target:
     compiler: str | None = None
     stack: int = 4096
     cpu: Cpu | None = None
+    runtime: str | None = None
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -60,8 +62,11 @@ class Target:
     def lower(self, graph: Graph) -> tuple[Graph, ...]:
         """The step as this core runs it: chains of element-wise operations are one loop each; the
         second graph, if there is one, reads copies of weights.  The plan tells which is smaller.
+        A runtime makes loops itself.
         """
         stage("lower")
+        if self.runtime:
+            return (verify(graph),)
         chained = verify(fuse_chains(graph))
         copied = copy_weights(chained)
         return (chained,) if copied is chained else (chained, verify(copied))
@@ -90,6 +95,7 @@ class Target:
         return PRESETS[name]
 
 
-PRESETS = {"host": Target("host", None, None, ("reference",))} | {
-    name: Target(name, kernels=cpu.kernels, cpu=cpu) for name, cpu in CPUS.items()
-}
+PRESETS = {
+    "host": Target("host", None, None, ("reference",)),
+    "onnx": Target("onnx", None, None, ("reference",), runtime="onnxruntime"),
+} | {name: Target(name, kernels=cpu.kernels, cpu=cpu) for name, cpu in CPUS.items()}

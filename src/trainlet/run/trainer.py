@@ -27,12 +27,13 @@ from trainlet.planning.program import Program
 from trainlet.progress import stage
 from trainlet.run.device import Closing, Device, Targets
 from trainlet.run.native import NativeDevice
+from trainlet.run.onnx_device import OnnxDevice
 from trainlet.run.qemu_device import QemuDevice
 from trainlet.run.sanitized import SanitizedDevice
 from trainlet.run.unicorn_device import UnicornDevice
 
 Inputs = ArrayLike | Mapping[str, ArrayLike] | Sequence[ArrayLike]
-DEVICES = ("host", "sanitized", "unicorn", "qemu")
+DEVICES = ("host", "sanitized", "unicorn", "qemu", "onnxruntime")
 
 
 def model_inputs(program: Program, x: Inputs) -> dict[str, np.ndarray]:
@@ -278,7 +279,7 @@ def split_blob(program: Program, blob: bytes) -> dict[str, np.ndarray]:
 
 
 def build_trainer(program: Program, device: str, count: bool = True) -> Trainer:
-    """Compile the program and start it on "host", "sanitized", "unicorn" or "qemu".
+    """Compile the program and start it on one of DEVICES.
 
     `count=False` makes emulation faster and leaves `instructions` None.
     """
@@ -290,7 +291,13 @@ def build_trainer(program: Program, device: str, count: bool = True) -> Trainer:
             f"target {program.target.name!r} is not a microcontroller, so it cannot run on "
             f"{device}; compile for another target (trainlet targets lists them)"
         )
+    if device == "onnxruntime" and program.target.runtime != device:
+        raise TargetError(
+            f"target {program.target.name!r} does not run on onnxruntime; compile for target='onnx'"
+        )
     stage("build")
+    if device == "onnxruntime":
+        return Trainer(program, OnnxDevice(program))
     with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
         project = Path(work) / program.prefix
         write_project(program, project)

@@ -1,0 +1,110 @@
+"""A step in ONNX is the oracle's: every loss and every parameter, for twenty steps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="needs pip install trainlet[onnx]")
+pytest.importorskip("onnxruntime", reason="needs pip install trainlet[onnx]")
+
+import onnx
+import torch
+from typer.testing import CliRunner
+
+import trainlet as tl
+from trainlet.cli.main import app
+from trainlet.errors import TargetError, UnsupportedError
+from trainlet.run.oracle import OracleDevice
+from trainlet.run.trainer import Trainer
+from zoo import NETWORKS
+
+STEPS = 20
+LARGE = ("mobilenet_v1", "se_hardswish", "resnet8", "ds_cnn")
+
+
+def compiled(name, scheme="full", **how):
+    case = NETWORKS[name](2)
+    return case, tl.compile(case.model, case.x, scheme, target="onnx", check=False, **how)
+
+
+def check(name, steps=STEPS, **how):
+    case, program = compiled(name, **{"optimizer": tl.SGD(lr=1e-3), **how})
+    x, y = case.x.numpy(), case.y.numpy()
+    ours, oracle = program.build("onnxruntime"), Trainer(program, OracleDevice(program))
+    losses = np.array([(ours.step(x, y), oracle.step(x, y)) for _ in range(steps)])
+    np.testing.assert_allclose(losses[:, 0], losses[:, 1], rtol=1e-4, atol=1e-4)
+    state, expected = ours.state(), oracle.state()
+    for key, value in expected.items():
+        np.testing.assert_allclose(state[key], value, rtol=1e-4, atol=1e-4, err_msg=key)
+    np.testing.assert_allclose(ours.predict(x), oracle.predict(x), rtol=1e-3, atol=1e-2)
+    assert losses[-1, 0] < losses[0, 0]
+    return program
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet5", "audio_conv1d"])
+def test_networks(name):
+    check(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*LARGE, "cct2"])
+def test_large_networks(name):
+    check(name)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"optimizer": tl.SGD(lr=1e-3, momentum=0.9)},
+        {"optimizer": tl.Adam(lr=1e-3)},
+        {"accumulate": 2},
+        {"scheme": "last"},
+        {"scheme": {"conv2.weight": 0.5, "fc3.weight": 1, "fc3.bias": 1}},
+    ],
+    ids=["momentum", "adam", "accumulate", "last", "sparse"],
+)
+def test_updates(how):
+    check("lenet5", 6, **how)
+
+
+def test_the_files_run_without_trainlet(tmp_path):
+    _, program = compiled("mlp")
+    program.write(tmp_path)
+    names = {"step.onnx", "predict.onnx", "state.safetensors", "run.py"}
+    assert {p.name for p in tmp_path.iterdir()} == names
+    model = onnx.load(tmp_path / "step.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert {(o.domain, o.version) for o in model.opset_import} == {("", 21)}
+    command = [sys.executable, "-I", str(tmp_path / "run.py"), "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    losses = [float(line.rsplit(" ", 1)[1]) for line in done.stdout.splitlines()]
+    assert len(losses) == 3 and losses[2] < losses[0]
+
+
+def test_the_command_line_writes_them(tmp_path):
+    case = NETWORKS["mlp"](1)
+    net = tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(case.model, (case.x,)), net)
+    command = ["compile", str(net), "--scheme", "last", "--target", "onnx"]
+    command += ["-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "The models are in" in result.output
+    assert (tmp_path / "out" / "step.onnx").exists()
+
+
+def test_says_what_has_no_form():
+    _, program = compiled("recurrent")
+    with pytest.raises(UnsupportedError, match="target='onnx' has no form of 'repeat'"):
+        program.build("onnxruntime")
+
+
+def test_another_target_does_not_run_on_onnxruntime():
+    case = NETWORKS["mlp"](1)
+    program = tl.compile(case.model, case.x, "last", target="host")
+    with pytest.raises(TargetError, match="compile for target='onnx'"):
+        program.build("onnxruntime")

@@ -14,6 +14,7 @@ from torch import nn
 import trainlet as tl
 from trainlet.errors import SchemeError
 from trainlet.ir.graph import Graph
+from trainlet.ir.storage import storage, to_device, to_user
 
 LABELS = [0, 2]
 LAYERS = ["0", "2", "5"]
@@ -118,6 +119,20 @@ def test_an_untrained_adapter_merges_without_loss():
     for name, value in merged.items():
         step = float(weights[name].abs().max()) / 127
         np.testing.assert_allclose(value, weights[name], rtol=0, atol=0.51 * step)
+
+
+def test_merging_is_in_terms_of_the_weight_before_the_batch_norm():
+    plain, adapted, _ = graphs()
+    weight = next(n for n in plain.leaves("param") if n.name == "2.weight")
+    a, b = adapted.values["2.lora_A"], np.full((12, 4), 0.5, np.float32)
+    merged = tl.adapt.merge(adapted, {"2.lora_B": b}, requantize=True)["2.weight"]
+    before = to_user(weight, to_device(weight, plain.values["2.weight"]))
+    factor, quant = np.array(storage(weight).factor)[:, None], weight.type.quant
+    assert quant is not None
+    steps = np.array(quant.scale)[:, None]
+    inside = np.abs(before.reshape(12, 16) * factor + b @ a) < 126 * steps  # not saturated
+    wrong = (merged - before).reshape(12, 16) * factor - b @ a
+    assert inside.sum() > 100 and (np.abs(wrong) <= 0.51 * steps)[inside].all()
 
 
 def test_what_is_refused():

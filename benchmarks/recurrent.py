@@ -12,6 +12,7 @@ on the validation people.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, pstdev
@@ -52,7 +53,7 @@ def gru(data: Path) -> Task:
     x = (file["window"].astype(np.float32) * file["scale"] / 5).astype(np.float32)
     others = set(np.unique(file["subject"])) - set(_people(file["subject"]))
     rows = np.flatnonzero(np.isin(file["subject"], list(others)) & (file["is_watch"] == 0))
-    model = _trained(nn.GRU(6, 32, batch_first=True), x[rows], file["label"][rows])
+    model = _trained(lambda: nn.GRU(6, 32, batch_first=True), x[rows], file["label"][rows])
     return replace(task, model=model, example=(1, 64, 6), title="GRU, activity, watch")
 
 
@@ -65,7 +66,7 @@ def lstm(data: Path) -> Task:
     synthetic = bundled("train")
     x = np.concatenate([clips.features[rows], synthetic.features])[:, 0]
     y = np.concatenate([clips.label[rows], synthetic.label])
-    model = _trained(nn.LSTM(10, 48, batch_first=True), x, y)
+    model = _trained(lambda: nn.LSTM(10, 48, batch_first=True), x, y)
     return replace(task, model=model, example=(1, 49, 10), title="LSTM, keywords, speaker")
 
 
@@ -74,9 +75,9 @@ def _people(who: np.ndarray) -> list[int]:
     return np.random.default_rng(0).permutation(np.unique(who))[:10].tolist()
 
 
-def _trained(layer: nn.RNNBase, x: np.ndarray, y: np.ndarray) -> Recurrent:
+def _trained(make: Callable[[], nn.RNNBase], x: np.ndarray, y: np.ndarray) -> Recurrent:
     torch.manual_seed(0)
-    model = Recurrent(layer, int(y.max()) + 1)
+    model = Recurrent(make(), int(y.max()) + 1)
     pretrain(model, np.ascontiguousarray(x), y, EPOCHS, _augment)  # type: ignore[arg-type]
     return model
 

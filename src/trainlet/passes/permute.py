@@ -102,11 +102,11 @@ def tied(n: Node) -> Iterator[list[Slot]]:
     """Groups of slots that an operation permutes together; it does not permute any others."""
     if n.is_leaf:
         return
-    if _is_layer(n):
+    op, tensors = OPS[n.op], (*n.inputs, n)
+    if op.ties is None and _is_layer(n):
         yield from _layer(n)
         return
-    op, tensors = OPS[n.op], (*n.inputs, n)
-    elementwise_op = op.ties is None and op.layout is not None and op.layout.broadcasts
+    elementwise_op = op.layout is not None and op.layout.broadcasts
     ties = op.ties(n) if op.ties else elementwise(n) if elementwise_op else ()
     for tie in ties:
         yield [(tensors[position], axis) for position, axis in tie]

@@ -7,7 +7,7 @@ convolution of single elements: these round differently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from math import prod
 from typing import Any
@@ -30,6 +30,7 @@ from trainlet.ops.quantized.linear import gradients as linear_rule
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.types import check_source, int8, masked, weight
 from trainlet.ops.row_access import RowAccess
+from trainlet.ops.ties import RESULT, Tie
 
 Rule = Callable[[Node, Node, Thunk | None], list[Thunk | None]]
 UNITS = 1e-3
@@ -90,6 +91,14 @@ def _literals(n: Node) -> tuple[int, ...]:
     return *sizes, *clamp_literals(n), zero
 
 
+def _ties(n: Node) -> Iterator[Tie]:
+    """The channels of x, those of h, and the outputs."""
+    x, w, b, q, h, v = (i.type.rank - 1 for i in n.inputs)
+    yield (0, x), (1, w)
+    yield (4, h), (5, v)
+    yield (1, 0), (5, 0), (2, b), (3, q), (RESULT, n.type.rank - 1)
+
+
 def _rows(n: Node) -> RowAccess | None:
     return RowAccess(maps=(0, 4)) if n.type.rank == 4 else None
 
@@ -125,6 +134,7 @@ def _pair(
             call=_literals,
             macs=lambda n: n.type.size * (n.inputs[0].type.shape[-1] + n.inputs[4].type.shape[-1]),
             channel_axis=0,
+            ties=_ties,
             samples=samples,
         )
     )

@@ -65,7 +65,9 @@ def test_truncated_networks(refused, net, keep):
 def test_absent_and_foreign_networks(refused, net):
     assert_says(refused("plan", "absent.pt2", "--scheme", "last"), "absent.pt2")
     Path("net.onnx").touch()
-    assert_says(refused("plan", "net.onnx", "--scheme", "last"), "allowed: .pt2")
+    assert_says(refused("plan", "net.onnx", "--scheme", "last"), "net.onnx: not an .onnx file")
+    Path("net.h5").touch()
+    assert_says(refused("plan", "net.h5", "--scheme", "last"), "allowed: .pt2")
 
 
 @pytest.mark.parametrize(

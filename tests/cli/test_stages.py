@@ -26,8 +26,8 @@ def test_a_compilation_says_its_stages_in_their_order():
     model = nn.Sequential(nn.Linear(4, 3)).eval()
     found = heard(lambda: tl.compile(model, torch.zeros(1, 4), "full").report)
     assert list(dict.fromkeys(name for name, *_ in found)) == [
-        "load", "freeze", "layout", "fold", "differentiate", "prune", "split", "update", "fuse",
-        "lower", "schedule", "tile", "measure",
+        "load", "freeze", "layout", "fold", "channels", "differentiate", "prune", "split",
+        "update", "fuse", "lower", "schedule", "tile", "measure",
     ]  # fmt: skip
 
 

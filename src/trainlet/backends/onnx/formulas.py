@@ -60,7 +60,7 @@ class Functions:
         kind = {
             "where": "Where", "equal": "Equal", "abs": "Abs", "exp": "Exp", "log": "Log",
             "sqrt": "Sqrt", "floor": "Floor", "sin": "Sin", "cos": "Cos", "sigmoid": "Sigmoid",
-            "tanh": "Tanh", "erf": "Erf",
+            "tanh": "Tanh", "erf": "Erf", "atan": "Atan", "asin": "Asin", "acos": "Acos",
         }[name]  # fmt: skip
         return lambda *values: self._call(kind, *values)
 

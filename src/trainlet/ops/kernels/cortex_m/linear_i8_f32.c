@@ -22,9 +22,9 @@ KERNEL ONE_COPY void k_linear_i8_f32(float *restrict y, const int8_t *x, const i
                                      const int32_t *b, const float *s, int R, int O, int I, float S,
                                      int Z) {
   uint32_t zeros = ((uint32_t)Z & 0xFFFFu) | (uint32_t)Z << 16;
-  int whole = I & ~3, o;
+  int whole = I & ~3, fours = O & ~3;
   for (int r = 0; r < R; r++, x += I) {
-    for (o = 0; o + 4 <= O; o += 4) {
+    for (int o = 0; o < fours; o += 4) {
       int32_t sums[4] = {b[o], b[o + 1], b[o + 2], b[o + 3]};
       const int8_t *rows = w + o * I;
       dot_four_rows(sums, x, rows, whole, I, zeros);
@@ -33,6 +33,6 @@ KERNEL ONE_COPY void k_linear_i8_f32(float *restrict y, const int8_t *x, const i
         *y++ = (float)sums[k] * (S * s[o + k]);
       }
     }
-    for (; o < O; o++) *y++ = (float)dot_bytes(b[o], x, w + o * I, I, Z) * (S * s[o]);
+    for (int o = fours; o < O; o++) *y++ = (float)dot_bytes(b[o], x, w + o * I, I, Z) * (S * s[o]);
   }
 }

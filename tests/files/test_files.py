@@ -190,6 +190,7 @@ def test_a_folder_that_disappears_while_waiting_is_made_again(tmp_path, monkeypa
 
 WRITER = """
 import sys
+import time
 from pathlib import Path
 from trainlet.files import filling
 from trainlet.interrupt import end_in_order, exit_code
@@ -198,7 +199,8 @@ try:
     with filling(Path(sys.argv[1])) as new:
         (new / "a.c").write_text("half")
         print("ready", flush=True)
-        sys.stdin.read()
+        while True:  # a signal just before a read that blocks would be handled after it
+            time.sleep(0.01)
 except KeyboardInterrupt as stop:
     sys.exit(exit_code(stop))
 """

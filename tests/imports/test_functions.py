@@ -64,6 +64,8 @@ OVER_DIMENSIONS: dict[str, Function] = {
     "std": lambda x: x.std((1, 2), keepdim=True) + (0 * x).std(1, keepdim=True) + x.std(),
     "norms": lambda x: x.norm(dim=1, keepdim=True) + x.norm(p=1, dim=2, keepdim=True),
     "more norms": lambda x: x.norm(p=inf, dim=1, keepdim=True) + x.norm(p=3, dim=2, keepdim=True),
+    "norm of zeros": lambda x: torch.linalg.vector_norm(0 * x, 3, 1, True) + x,
+    "labels in a constant": lambda x: x * F.cross_entropy(x[0, 0], torch.tensor([1, 3, 0, 2])),
     "normalize": lambda x: F.normalize(x, dim=1) + F.normalize(0 * x, dim=2),
     "cosine": lambda x: F.cosine_similarity(x, x * x, dim=1)[:, None] + x,
     "distance": lambda x: F.pairwise_distance(x, x * 2)[..., None] + x,
@@ -131,3 +133,10 @@ def test_a_variance_of_one_element_is_refused() -> None:
     model(torch.zeros(2, 6))
     with pytest.raises(UnsupportedError, match="a variance of 1 elements.*pass correction=0"):
         imported(export_module(model, [torch.zeros(1, 6)]))
+
+
+def test_a_norm_without_a_gradient_at_zero_is_refused() -> None:
+    model = Around(lambda x: torch.linalg.vector_norm(x, 0.5, 1, True)).eval()
+    model(torch.zeros(2, 6))
+    with pytest.raises(UnsupportedError, match="ord=0.5.*allowed: 0, numbers from 1"):
+        imported(export_module(model, [torch.zeros(2, 6)]))

@@ -26,7 +26,7 @@ def _cross_entropy(
     ignored: int = -100,
     smoothing: float = 0.0,
 ) -> Node:
-    smoothing = number(smoothing, "label_smoothing")
+    smoothing, target = number(smoothing, "label_smoothing"), _labels(at, target)
     if target.type.dtype != "int32":
         return _of_probabilities(at, z, target, weight, reduction, smoothing)
     rows, label = rows_of_classes(z, target)
@@ -47,7 +47,16 @@ def _nll_loss(
     reduction: int = MEAN,
     ignored: int = -100,
 ) -> Node:
-    return _nll(at, *rows_of_classes(z, target), weight, reduction, ignored)
+    rows, label = rows_of_classes(z, _labels(at, target))
+    return _nll(at, rows, label, weight, reduction, ignored)
+
+
+def _labels(at: Importer, target: Node) -> Node:
+    """The target; of a buffer of labels, which is a constant of float32, its integers."""
+    known = at.tensors.get(target)
+    if known is None or known.is_floating_point():
+        return target
+    return at.index(known.numpy(), f"{at.label}.labels")
 
 
 def _nll(

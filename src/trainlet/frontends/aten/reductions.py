@@ -142,7 +142,7 @@ def _std_mean(
 def _norm(
     at: Importer, x: Node, order: float = 2, dims: Dims = None, keepdim: bool = False
 ) -> Node:
-    """Of order 2 with the gradient zero at zero, as in torch."""
+    """With the gradient zero at zero, as in torch."""
     if order == 2:
         squares = reduced(at, "sum_to", at.build("square", x), dims, keepdim)
         return at.build("norm_sqrt", squares)
@@ -156,8 +156,14 @@ def _norm(
         return reduced(at, "sum_to", at.build("offset", scaled(at, zero, -1), term=1.0), dims,
                        keepdim)  # fmt: skip
     order = number(order, "ord")
+    if order < 1:
+        raise UnsupportedError(f"ord={order}, which has no gradient where an element is zero; "
+                               "allowed: 0, numbers from 1, and both infinities")  # fmt: skip
     total = reduced(at, "sum_to", power(at, sizes, order), dims, keepdim)
-    return power(at, total, 1 / order)
+    if order == 1:
+        return total
+    none = at.build("equal", total, at.const(np.zeros(()), f"{at.label}.zero"))
+    return at.build("sub", power(at, at.build("add", total, none), 1 / order), none)
 
 
 @aten("logsumexp")

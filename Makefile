@@ -7,7 +7,7 @@
 # make soak    random networks, the C against the oracle and torch: MINUTES=10 or NETWORKS=3000
 # make mutants planted faults, each of which a test has to catch; ARGS="--only plan" for some
 # make bench-int8   accuracy of int8 training on real data, 40 minutes; DATA=... the data folder
-# make bench-schemes   accuracy against RAM of update schemes, searched ones included; hours of one core
+# make bench-schemes   accuracy against RAM of update schemes, searched ones included
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
 # An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.

@@ -21,7 +21,7 @@ from PIL import Image
 
 import trainlet as tl
 from trainlet.run.dataset import Dataset
-from trainlet.schemes.contribution import begin
+from trainlet.schemes.contribution import contribution
 from trainlet.schemes.study import Episode
 
 SIDE, CLASSES, LEARNT, VALIDATED = 128, 10, 4, 8
@@ -52,9 +52,10 @@ def main() -> None:
     args.build.mkdir(exist_ok=True)
     file = args.data / "models" / "mcunet_int8" / f"{args.network}.npz"
     episode = Episode(pictures(args.data, "train", LEARNT), pictures(args.data, "test", VALIDATED))
-    found = begin(
+    found = contribution(
         tl.load(file, classes=CLASSES), [episode], precision="int8", rates=RATES, epochs=1, seeds=2,
         file=args.build / f"gains-{args.network}.measured.jsonl", jobs=args.jobs,
+        measure=False,
     )  # fmt: skip
     body = found.layers.body
     cut = [replace(b, shares=(), biases=()) for b in body[: len(body) - args.last]]

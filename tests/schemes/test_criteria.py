@@ -11,14 +11,14 @@ import torch
 import trainlet as tl
 from schemes.small import EXAMPLE, QUICK, examples, network
 from trainlet.schemes.additivity import random_choices, rank_correlation
-from trainlet.schemes.contribution import begin
+from trainlet.schemes.contribution import contribution
 from trainlet.schemes.criteria import components, fisher, topology, weight_norm
 from trainlet.schemes.layers import Choice
 
 
 @pytest.fixture(scope="module")
 def begun():
-    return begin(network(), examples(), EXAMPLE, **QUICK)
+    return contribution(network(), examples(), EXAMPLE, **QUICK, measure=False)
 
 
 def test_fisher_is_the_sum_of_squared_gradients(begun):

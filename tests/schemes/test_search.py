@@ -14,7 +14,7 @@ from trainlet.errors import TargetError
 from trainlet.planning.limits import needed
 from trainlet.schemes import planned_search as module
 from trainlet.schemes.compiled_cost import CompiledCost
-from trainlet.schemes.contribution import begin
+from trainlet.schemes.contribution import contribution
 from trainlet.schemes.layers import Choice
 
 
@@ -88,7 +88,7 @@ def test_a_scheme_of_a_network_with_batch_norm_is_one_of_the_model(precision):
     head = [nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]
     model, (x, y) = nn.Sequential(*layers, *head).eval(), examples()
     how = {"precision": precision} | ({"calibration": [x]} if precision == "int8" else {})
-    begun = begin(model, (x, y), EXAMPLE, **how)
+    begun = contribution(model, (x, y), EXAMPLE, **how, measure=False)
     assert [layer.weight for layer in begun.layers.body] == ["0.weight", "3.weight"]
     assert begun.layers.numbers_of_biases == [0, 1, 2]
     target = tl.Target.preset("cortex-m7")

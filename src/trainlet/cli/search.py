@@ -28,7 +28,7 @@ from trainlet.errors import DataError
 from trainlet.files import check_file, write_text
 from trainlet.ir.npz import read_npz
 from trainlet.passes.presets import PRESETS
-from trainlet.schemes.contribution import RATES, Contribution, begin
+from trainlet.schemes.contribution import RATES, Contribution, contribution
 from trainlet.schemes.layers import Choice
 from trainlet.schemes.planned_search import CONFIRMED, Found, check_budget, search
 from trainlet.schemes.study import by_group
@@ -111,10 +111,10 @@ def search_command(
     examples, place = _examples(data), asked.target_device()
     try:
         with stages(f"measuring {net}"):
-            found = begin(
+            found = contribution(
                 net, examples, precision=asked.arithmetic(), calibration=asked.shown(),
                 loss=terms_of(loss), optimizer=asked.make_optimizer(), rates=tuple(rate or RATES),
-                epochs=epochs, seeds=seeds, file=kept, jobs=jobs,
+                epochs=epochs, seeds=seeds, file=kept, jobs=jobs, measure=False,
             )  # fmt: skip
             check_budget(found, place, ram, flash, instructions)
             best = search(

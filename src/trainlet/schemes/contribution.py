@@ -125,44 +125,6 @@ def _weights(layers: Layers) -> list[tuple[int, float, int, int]]:
     return found
 
 
-def begin(
-    model: Model,
-    data: Any,
-    example_inputs: Any = None,
-    *,
-    precision: str | Int8 | None = None,
-    calibration: Sequence[ArrayLike] | None = None,
-    loss: Losses = "cross_entropy",
-    optimizer: Optimizer | None = None,
-    rates: Sequence[float] = RATES,
-    epochs: int = 5,
-    seeds: int = 3,
-    shares: Sequence[float] = SHARES,
-    channels: str = LEADING,
-    file: str | Path | None = None,
-    jobs: int | None = 1,
-    device: str = "cpu",
-) -> Contribution:
-    """A contribution analysis of which nothing is measured beyond what its file holds; arguments
-    and errors are those of `contribution`."""
-    rates = tuple(finite("rates", rate) for rate in rates)
-    if not rates or min(rates) <= 0:
-        raise TrainletError(f"rates={shown(rates)}; allowed: learning rates above 0")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    jobs = (cores or 1) if jobs is None else whole("jobs", jobs, 1)
-    graph = prepare(model, example_inputs, precision=precision, calibration=calibration, loss=loss)
-    integer = integer_precision(precision_of(precision), graph)
-    layers = layers_of(graph, tuple(shares), loss, integer, channels)
-    x, y, runs = runs_of(data, whole("seeds", seeds, 1))
-    study = Study(
-        graph, x, y, runs, rates, whole("epochs", epochs, 1), loss,
-        optimizer_of(optimizer), integer, device,
-    )  # fmt: skip
-    study = checked(study, Choice().scheme(layers))
-    kept = None if file is None else Path(file)
-    return Contribution(Measurements(study, layers, kept, jobs))
-
-
 def contribution(
     model: Model,
     data: Any,
@@ -180,6 +142,7 @@ def contribution(
     file: str | Path | None = None,
     jobs: int | None = 1,
     device: str = "cpu",
+    measure: bool = True,
 ) -> Contribution:
     """Measure the gain of the biases of the last k layers, for every k, and of shares of each
     layer's weight together with the biases that its gradient passes.
@@ -195,12 +158,24 @@ def contribution(
     those with the largest weights.
     file: keeps each measurement as soon as it is made; the same call continues from there.
     jobs: processes that measure; None: one for each core.  device: where torch computes.
+    measure: False leaves that to `Contribution.measure`; what the file holds is known.
     The other arguments and the errors are those of `compile`; DataError for data that cannot be
     used, FileError for a file of another network, data or settings.
     """
-    found = begin(
-        model, data, example_inputs, precision=precision, calibration=calibration, loss=loss,
-        optimizer=optimizer, rates=rates, epochs=epochs, seeds=seeds, shares=shares,
-        channels=channels, file=file, jobs=jobs, device=device,
+    rates = tuple(finite("rates", rate) for rate in rates)
+    if not rates or min(rates) <= 0:
+        raise TrainletError(f"rates={shown(rates)}; allowed: learning rates above 0")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jobs = (cores or 1) if jobs is None else whole("jobs", jobs, 1)
+    graph = prepare(model, example_inputs, precision=precision, calibration=calibration, loss=loss)
+    integer = integer_precision(precision_of(precision), graph)
+    layers = layers_of(graph, tuple(shares), loss, integer, channels)
+    x, y, runs = runs_of(data, whole("seeds", seeds, 1))
+    study = Study(
+        graph, x, y, runs, rates, whole("epochs", epochs, 1), loss,
+        optimizer_of(optimizer), integer, device,
     )  # fmt: skip
-    return found.measure()
+    study = checked(study, Choice().scheme(layers))
+    kept = None if file is None else Path(file)
+    found = Contribution(Measurements(study, layers, kept, jobs))
+    return found.measure() if measure else found

@@ -23,6 +23,8 @@ from trainlet.frontends.importer import Importer
 from trainlet.ir.graph import Node
 
 RANK = 5
+ALONE = (1, 1, 0, 1)
+"""The size, stride, padding and dilation of a window that leaves a dimension as it is."""
 
 
 def _triple(values: int | Sequence[int]) -> list[int]:
@@ -104,49 +106,27 @@ def _volumes(at: Importer, maps: Node, batch: int) -> Node:
     return at.permute(split, 0, 2, 1, 3, 4)
 
 
-def _pool(build: Builder, at: Importer, x: Node, windows: Sequence[Any], *rest: Any) -> Node:
+def _pool(
+    build: Builder, many: int, at: Importer, x: Node, kernel: Sequence[int], stride: Sequence[int],
+    *rest: Any,
+) -> Node:  # fmt: skip
     """A pool of maps, then the same pool along the depth.
 
-    windows: sizes, strides and so on in three dimensions
+    many: how many arguments are numbers of three dimensions: kernel, stride and so on
     """
     n, c, depth, *size = x.type.shape
-    alone = (1, 1, 0, 1)[: len(windows)]
-    """What leaves a dimension as it is: size, stride, padding and dilation."""
-    triples = [_triple(v or windows[0]) for v in windows]
+    triples = [_triple(v) for v in (kernel, stride or kernel, *rest[: many - 2])]
+    others, alone = rest[many - 2 :], ALONE[:many]
     of_maps = [v[1:] for v in triples]
     along_depth = [[v[0], k] for v, k in zip(triples, alone, strict=True)]
     if of_maps != [[k, k] for k in alone]:
-        y: Any = build(at, at.reshape(x, (n, c * depth, *size)), *of_maps, *rest)
-        size = y.type.shape[2:]
-        x = y
+        x = build(at, at.reshape(x, (n, c * depth, *size)), *of_maps, *others)  # type: ignore[assignment]
+        size = x.type.shape[2:]
     if along_depth != [[k, k] for k in alone]:
         flat = at.reshape(x, (n, c, depth, size[0] * size[1]))
-        y = build(at, flat, *along_depth, *rest)
-        x, depth = y, y.type.shape[2]
+        x = build(at, flat, *along_depth, *others)  # type: ignore[assignment]
+        depth = x.type.shape[2]
     return at.reshape(x, (n, c, depth, *size))
-
-
-def _max_pool(
-    at: Importer,
-    x: Node,
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    ceil_mode: bool,
-) -> Node:
-    return _pool(max_pool, at, x, (kernel, stride, padding, dilation), ceil_mode)
-
-
-def _avg_pool(
-    at: Importer,
-    x: Node,
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    *rest: Any,
-) -> Node:
-    return _pool(avg_pool, at, x, (kernel, stride, padding), *rest)
 
 
 def _adaptive(build: Builder, at: Importer, x: Node, out: Sequence[int]) -> Node:
@@ -162,8 +142,8 @@ def _adaptive(build: Builder, at: Importer, x: Node, out: Sequence[int]) -> Node
 
 
 _entered("conv3d", _conv)
-_entered("max_pool3d", _max_pool)
-_entered("avg_pool3d", _avg_pool)
+_entered("max_pool3d", partial(_pool, max_pool, 4))
+_entered("avg_pool3d", partial(_pool, avg_pool, 3))
 _entered("adaptive_avg_pool3d", partial(_adaptive, adaptive_avg_pool))
 _entered("_adaptive_avg_pool3d", partial(_adaptive, adaptive_avg_pool))
 _entered("adaptive_max_pool3d", lambda *args: [_adaptive(adaptive_max_pool, *args)])

@@ -111,6 +111,12 @@ def test_cross_entropy_of_every_pixel(precision: str, holes: bool) -> None:
         check_step(program, x, y, *first_step(model, names, total))
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "nll"])
+def test_logits_without_a_batch_are_refused(loss: str) -> None:
+    with pytest.raises(tl.errors.ShapeError, match=r"allowed: logits \[N,C\]"):
+        tl.compile(torch.nn.Linear(8, 4), torch.zeros(8), "full", loss=loss)
+
+
 def test_labels_out_of_range_are_refused_beside_those_that_are_ignored() -> None:
     torch.manual_seed(0)
     model, x = Segmentation(), torch.randn(2, 2, 5, 6)

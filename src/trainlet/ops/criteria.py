@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from math import prod
 
+from trainlet.errors import ShapeError
 from trainlet.ir.graph import Node
 from trainlet.ops.op import build
 
@@ -42,6 +43,11 @@ def smooth_l1(z: Node, target: Node, beta: float) -> Node:
 
 def rows_of_classes(z: Node, label: Node) -> tuple[Node, Node]:
     """Logits [N,C] and labels [N]; of [N,C,..] and [N,..] a row for each position."""
+    if z.type.rank < 2:
+        raise ShapeError(
+            f"the loss's output is {z.type}; allowed: logits [N,C] or [N,C,..] of a batch.  Give "
+            "the network an example with a first dimension of 1"
+        )
     if z.type.rank == 2:
         return z, label
     last = (0, *range(2, z.type.rank), 1)

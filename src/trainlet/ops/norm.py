@@ -44,6 +44,12 @@ def _literals(n: Node) -> tuple[Literal, ...]:
     return *n.attrs["view"], float(n.attrs["eps"])
 
 
+def scale_of_rms(n: Node, readers: Mapping[Node, Sequence[Node]]) -> list[Node]:
+    """The weight of an RMS norm, x * rsqrt(mean(x^2) + eps) * weight, of the node rsqrt."""
+    products = [r for r in readers[n] if r.op == "mul" and r.inputs[1] is n]
+    return _mul_and_add(products[0], readers) if products else []
+
+
 def _mul_and_add(n: Node, readers: Mapping[Node, Sequence[Node]]) -> list[Node]:
     """A module's weight and bias are operations of their own behind the normalisation."""
     found: list[Node] = []

@@ -24,6 +24,7 @@ OUR_SERIES = 4
 """Tolerance of exp, log, tanh and erf, for which the kernels have their own implementation."""
 
 Thunk = Callable[[], Node]
+Affine = Callable[[Node, Mapping[Node, Sequence[Node]]], Sequence[Node]]
 Chosen = float | Node
 """Some of the channels: a share, which are the leading ones; or a leaf with their indices."""
 Literal = int | float
@@ -151,7 +152,7 @@ class Op:
     layout: Layout | None = None
     channel_axis: int | None = None
     ties: Callable[[Node], Iterable[Tie]] | None = None
-    affine: Callable[[Node, Mapping[Node, Sequence[Node]]], Sequence[Node]] | None = None
+    affine: Affine | None = None
 
     kinks: Callable[[Mapping[str, Any]], Sequence[float]] = lambda attrs: ()
     tolerance: int = 0

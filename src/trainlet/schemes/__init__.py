@@ -1,5 +1,6 @@
 """Who learns: presets of update schemes, and schemes that are found by measurement."""
 
+from trainlet.schemes.blocks import last_blocks, lisa
 from trainlet.schemes.contribution import Contribution, contribution
 from trainlet.schemes.fisher import fisher_channels
 from trainlet.schemes.planned_search import Found, search
@@ -24,7 +25,9 @@ __all__ = [
     "fisher_channels",
     "full",
     "last",
+    "last_blocks",
     "last_layers",
+    "lisa",
     "lora",
     "norm",
     "preset",

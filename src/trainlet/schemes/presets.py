@@ -13,12 +13,18 @@ from trainlet.ir.scheme import UpdateScheme
 from trainlet.passes.presets import Parameter, choose, graph_parameters, is_bias
 
 Model = torch.nn.Module | Graph
-_NORMS = (_NormBase, torch.nn.GroupNorm, torch.nn.LayerNorm, torch.nn.LocalResponseNorm)
+_NORMS = (
+    _NormBase,
+    torch.nn.GroupNorm,
+    torch.nn.LayerNorm,
+    torch.nn.LocalResponseNorm,
+    torch.nn.RMSNorm,
+)
 
 
 def preset(name: str, model: Model) -> UpdateScheme:
     """The preset of that name; raises SchemeError for an unknown one."""
-    return choose(name, _parameters(model))
+    return choose(name, parameters_of(model))
 
 
 def full(model: Model) -> UpdateScheme:
@@ -47,18 +53,24 @@ def last_layers(model: Model, k: int) -> UpdateScheme:
 
     Raises SchemeError for fewer than k layers.
     """
-    parameters = _parameters(model)
+    parameters = parameters_of(model)
     layers = [at for at, p in enumerate(parameters) if p.weight]
     whole("k", k, 1, len(layers), SchemeError)
     return UpdateScheme({p.name: 1.0 for p in parameters[layers[-k] :]})
 
 
-def lora(graph: Graph, *, frozen_a: bool = False) -> UpdateScheme:
+def lora(graph: Graph, *, frozen_a: bool = False, head: bool = True) -> UpdateScheme:
     """The adapters that `trainlet.adapt.lora` added, and the classifier.
 
     frozen_a: only each adapter's B learns (LoRA-FA, Zhang et al., 2023).
+    head: whether the classifier learns; False for a language model, whose classifier is its largest
+    layer and often its embedding too
     """
-    return preset("lora_fa" if frozen_a else "lora", graph)
+    scheme = preset("lora_fa" if frozen_a else "lora", graph)
+    if head:
+        return scheme
+    adapters = [p.name for p in parameters_of(graph) if p.name in scheme and not p.last]
+    return UpdateScheme(dict.fromkeys(adapters, 1.0))
 
 
 def tinytl(graph: Graph, *, biases: bool = True) -> UpdateScheme:
@@ -69,7 +81,9 @@ def tinytl(graph: Graph, *, biases: bool = True) -> UpdateScheme:
     return preset("tinytl" if biases else "tinytl_l", graph)
 
 
-def _parameters(model: Model) -> list[Parameter]:
+def parameters_of(model: Model) -> list[Parameter]:
+    """What presets know of each parameter: of a module in the order in which it holds them, of a
+    graph in that of its computation."""
     if isinstance(model, Graph):
         return graph_parameters(model)
     check_model(model)

@@ -16,7 +16,17 @@ from trainlet.ops.formula.c import C, Term, function_text
 from trainlet.ops.formula.functions import NUMPY, Value
 from trainlet.ops.formula.kernel import broadcast_kernel, map_kernel
 from trainlet.ops.layout import ELEMENTWISE
-from trainlet.ops.op import OUR_SERIES, Op, Sample, Thunk, build, float32, register, same_type
+from trainlet.ops.op import (
+    OUR_SERIES,
+    Affine,
+    Op,
+    Sample,
+    Thunk,
+    build,
+    float32,
+    register,
+    same_type,
+)
 from trainlet.ops.row_access import own_rows
 
 Formula = Callable[..., Value]
@@ -51,6 +61,7 @@ class Unary:
     kinks:      attributes -> where there is no derivative
     tolerances: of the function's kernel and of its gradient's
     own_header: <name>.h has the C function
+    affine:     as of `Op`
     """
 
     value: Formula
@@ -61,6 +72,7 @@ class Unary:
     kinks: Callable[[Attrs], Sequence[float]] = lambda attrs: ()
     tolerances: tuple[int, int] = (OUR_SERIES, OUR_SERIES)
     own_header: bool = False
+    affine: Affine | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,7 @@ def register_unary(name: str, f: Unary) -> None:
         kinks=f.kinks,
         layout=ELEMENTWISE,
         tolerance=f.tolerances[0],
+        affine=f.affine,
         samples=[Sample((float32(SIZE),), dict(a), {0: f.draw}) for a in f.attrs],
     )  # fmt: skip
     if slope:

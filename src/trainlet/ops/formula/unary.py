@@ -6,6 +6,7 @@ import numpy as np
 
 from trainlet.ops.formula.functions import Value
 from trainlet.ops.formula.record import Unary, positive, register_unary, wide
+from trainlet.ops.norm import scale_of_rms
 
 STEEP = 32
 """Tolerance where a rounded exponent is multiplied by a large number."""
@@ -140,6 +141,7 @@ UNARY = {
         of_result=True,
         draw=positive,
         tolerances=(0, 0),
+        affine=scale_of_rms,
     ),
     "pow": Unary(
         power,

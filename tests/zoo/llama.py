@@ -97,7 +97,11 @@ class Llama(nn.Module):
         self.embed_tokens = nn.Embedding(shape.vocabulary, shape.dim)
         self.layers = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = nn.RMSNorm(shape.dim, shape.eps)
-        cos, sin = rotations(shape.dim // shape.heads, most, shape.base)
+        self.set_longest(most)
+
+    def set_longest(self, most: int) -> None:
+        """The longest T from now on."""
+        cos, sin = rotations(self.shape.dim // self.shape.heads, most, self.shape.base)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 

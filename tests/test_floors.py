@@ -28,6 +28,7 @@ FLOOR = {
     "schemes": 6,
     "privacy": 6,
     "federated": 6,
+    "fewshot": 6,
     "torch": 6.1,
     "accounting": 6.2,
     "api": 6.4,

@@ -1,6 +1,7 @@
 """The public names.  They import torch and all the rest, which takes seconds."""
 
 import trainlet.adapt as adapt
+import trainlet.fewshot as fewshot
 import trainlet.run.state as state
 import trainlet.schemes as schemes
 import trainlet.torch  # noqa: F401 - found as tl.torch, but no name of `import *`
@@ -47,6 +48,7 @@ __all__ = [
     "check",
     "compile",
     "evaluate",
+    "fewshot",
     "forward",
     "load",
     "plan",

@@ -11,6 +11,7 @@ from trainlet.cli.account import account_command
 from trainlet.cli.check import check_command
 from trainlet.cli.compile import compile_command, plan_command
 from trainlet.cli.demo import demo_command
+from trainlet.cli.pretrain import pretrain_app
 from trainlet.cli.profile import profile_command
 from trainlet.cli.run import run_command
 from trainlet.cli.scheme import scheme_command
@@ -30,6 +31,7 @@ app.command("targets")(targets_command)
 app.command("scheme")(scheme_command)
 app.command("search")(search_command)
 app.command("demo")(demo_command)
+app.add_typer(pretrain_app, name="pretrain")
 app.add_typer(state_app, name="state")
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import trainlet as tl
@@ -45,6 +46,20 @@ class Pair(Text):
         return self.head(x * self.words(tokens).mean(1))
 
 
+class Halves(nn.Module):
+    """Its own loss of the next words, of one half of the text after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(7, 4)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        read, said = self.words(tokens[:, :4])[0].chunk(2), tokens[0, 1:].chunk(2)
+        return F.cross_entropy(read[0] @ self.words.weight.T, said[0]) + F.cross_entropy(
+            read[1] @ self.words.weight.T, said[1]
+        )
+
+
 class Spotter(nn.Module):
     """An integer network behind a table of float32."""
 
@@ -70,6 +85,32 @@ def test_values_and_gradients_are_torchs(network):
 
 def test_beside_an_input_of_real_numbers():
     assert tl.check(made(Pair), (torch.zeros(1, 4), TOKENS), "full").same
+
+
+def test_a_part_of_the_indices_is_read_where_it_is():
+    model = made(Halves)
+    expected = model(TOKENS)
+    expected.backward()
+    program = tl.compile(
+        model, TOKENS, "full", target="host", optimizer=tl.SGD(1.0), loss=tl.Loss("output")
+    )
+    assert {n.op for n in program.graph.nodes() if n.type.dtype == "int32"} <= {
+        "input", "view", "reshape",
+    }  # fmt: skip
+    with program.build("sanitized") as trainer:
+        assert trainer.step(TOKENS.numpy(), {}) == pytest.approx(expected.item(), rel=1e-6)
+        after = trainer.state()["words.weight"]
+    weight = model.words.weight
+    np.testing.assert_allclose(after, (weight - weight.grad).detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_indices_that_lie_apart_are_refused():
+    class Every(Text):
+        def forward(self, tokens: Tensor) -> Tensor:
+            return self.head(self.words(tokens[:, ::2]).mean(1))
+
+    with pytest.raises(tl.TrainletError, match="allowed: elements of type float32"):
+        tl.compile(made(Every), torch.zeros(1, 5, dtype=torch.int64), "last", target="host")
 
 
 @pytest.mark.parametrize("optimizer", [tl.SGD(0.1), tl.Adam(0.01)])

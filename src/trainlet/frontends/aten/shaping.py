@@ -86,6 +86,10 @@ def _expand(at: Importer, x: Node, sizes: Sequence[int]) -> Node:
 def _part(at: Importer, x: Node, axis: int, start: int, stop: int, step: int = 1) -> Node:
     if (start, stop, step) == (0, x.type.shape[axis], 1):
         return x
+    before, after = prod(x.type.shape[:axis]), x.type.shape[axis + 1 :]
+    if x.type.dtype == "int32" and before == step == 1:  # what a kernel copies are real numbers
+        shape = (*x.type.shape[:axis], stop - start, *after)
+        return at.build("view", x, start=start * prod(after), shape=shape)
     return at.build("slice", x, axis=axis, start=start, stop=stop, step=step)
 
 

@@ -16,6 +16,7 @@ from trainlet.ops.objective import Loss
 from trainlet.ops.optimizer import SGD, Adam, RMSprop
 from trainlet.ops.penalty import L2, Proximal
 from trainlet.ops.quantized.precision import Int8
+from trainlet.passes.loss_in_chunks import loss_in_chunks
 from trainlet.passes.update import Training
 from trainlet.planning.report import Report
 from trainlet.planning.target import Target
@@ -51,6 +52,7 @@ __all__ = [
     "fewshot",
     "forward",
     "load",
+    "loss_in_chunks",
     "plan",
     "prepare",
     "published",

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import trainlet as tl
 
@@ -29,12 +31,11 @@ def test_a_network_that_compiles_and_the_same_bytes_twice(files, run) -> None:
     for out in ("one.pt2", "two.pt2"):
         result = run("pretrain", "fewshot", "net.py", "--data", "base.npz", "-o", out, *QUICK)
         assert result.exit_code == 0, result.output
-        assert "a cosine head of 4 classes" in result.stdout
+        assert "--adapt cosine_head:ways=5,scale=" in result.stdout
         weights.append(tl.load(out).values)
     assert all(np.array_equal(value, weights[1][name]) for name, value in weights[0].items())
-    assert not weights[0]["head.prototypes"].any()
     assert not list(Path().glob("*.ckpt"))
-    planned = run("plan", "one.pt2", "--scheme", "last")
+    planned = run("plan", "one.pt2", "--adapt", "cosine_head:ways=5", "--scheme", "last")
     assert planned.exit_code == 0, planned.output
 
 
@@ -56,3 +57,18 @@ def test_what_cannot_be_trained_is_refused(files, run, text, words, why) -> None
     assert result.exit_code != 0 and not Path("net.pt2").exists()
     assert why in " ".join(result.output.replace("│", " ").split()), result.output
     assert not list(Path().glob("*.ckpt"))
+
+
+def test_a_network_of_features_learns_new_classes(files, run) -> None:
+    torch.manual_seed(0)
+    features = nn.Sequential(nn.Flatten(), nn.Linear(12, 8)).eval()
+    torch.export.save(torch.export.export(features, (torch.zeros(1, 3, 4),)), "features.pt2")
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.normal(size=(3, 3, 4)), 4, 0) + 0.1 * rng.normal(size=(12, 3, 4))
+    np.savez("new.npz", x=x.astype(np.float32), y=np.repeat(np.arange(3), 4))
+    words = ("run", "features.pt2", "--adapt", "cosine_head:ways=3", "--scheme", "last")
+    result = run(*words, "--data", "new.npz", "--epochs", "0", "--observe", "--on", "unicorn")
+    assert result.exit_code == 0, result.output
+    assert "100.0%" in result.stdout and "instructions to observe an example" in result.stdout
+    refused = run("run", "features.pt2", "--scheme", "last", "--data", "new.npz", "--observe")
+    assert refused.exit_code == 1 and "no prototypes" in " ".join(refused.output.split())

@@ -11,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainlet.backends import kernels, project
+from trainlet.backends.arrays import array_text, but_zeros
 from trainlet.backends.header import made
 from trainlet.backends.interface import CTYPES, Argument, interface_of
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
@@ -32,6 +33,10 @@ _POINTER = {"float32": "F32", "int32": "I32", "int16": "I16", "int8": "I8", "uin
 FLOAT_MAX = float(np.finfo(np.float32).max)
 MARK = "board_mark"  # of the harness
 TRAINING = "if (training) "
+OBSERVING = 2
+"""`training` of a call that ends when the features are there."""
+MOST_OBSERVED = 1e30
+"""Features of a larger magnitude are refused: their sums could overflow."""
 OWN = "__"
 """Between the prefix and a name that is not part of the C API."""
 Wanted = frozenset[Node] | None
@@ -143,8 +148,24 @@ class Emitter:
             elif not OPS[step.op].alias:
                 call = _when(step, wanted) + self.call(step, stage)
                 lines += [*self.mark, *self.copy(step, stage), call, *self.judge(step, stage)]
-            lines += self.returned(step.nodes if isinstance(step, Tile) else (step,), stage)
+            made = step.nodes if isinstance(step, Tile) else (step,)
+            lines += self.returned(made, stage) + self.observed(made, stage)
         return lines
+
+    def observed(self, made: Sequence[Node], stage: Stage) -> list[str]:
+        """As soon as the features are there: they are added to the prototypes, and that is all."""
+        teaching = self.program.teaching
+        if teaching is None or storage_of(teaching.inputs[1]) not in made:
+            return []
+        features, bound = teaching.inputs[1], literal(MOST_OBSERVED)
+        inside = f"{self.pointer(features, stage)}, {features.type.size}, -{bound}, {bound}"
+        status, call = f"{self.program.prefix.upper()}_", self.call(teaching, stage)
+        return [
+            f"if (training == {OBSERVING}) {{",
+            f"  if (!{self.own}within({inside})) return {status}ERROR_DIVERGED;",
+            *(f"  {line}" for line in (call, f"return {status}OK;")),
+            "}",
+        ]
 
     def returned(self, made: Sequence[Node], stage: Stage) -> list[str]:
         """Of several outputs each is copied as soon as it is there, for another may take its place;
@@ -214,8 +235,8 @@ class Emitter:
     def weights(self) -> str:
         """The arrays of frozen weights, and of the initial values of trained ones."""
         p = self.program
-        arrays = [_array(self.weight(n), n.name, p.initial(n)) for n in p.constants]
-        arrays += [_array(self.start(n), n.name, _but_zeros(p.initial(n))) for n in p.params]
+        arrays = [array_text(self.weight(n), n.name, p.initial(n)) for n in p.constants]
+        arrays += [array_text(self.start(n), n.name, but_zeros(p.initial(n))) for n in p.params]
         head = f"{made(p)}\n/* Frozen weights, and what the trained ones start from. */\n"
         return head + "\n".join(arrays)
 
@@ -223,6 +244,7 @@ class Emitter:
         """The kernels that this program calls, as static functions."""
         stages = self.program.planned
         used = [_called(n, s) for s in stages for n in s.plan.order if not OPS[n.op].alias]
+        used += [self.program.teaching] if self.program.teaching else []
         head = "/* The kernels that this trainer calls. */\n#include <stdint.h>\n"
         head += "#define KERNEL static\n\n"
         text = own(head + kernels.source(used, self.program.target.kernels), self.own)
@@ -256,7 +278,10 @@ class Emitter:
             "version": VERSION,
             "fingerprint": p.layout.fingerprint,
             "floats": p.layout.runs(p.kept),
-            "bounded": self.bounded(),
+            "bounded": (bounded := self.bounded()),
+            "observes": face.observes,
+            "observing": OBSERVING,
+            "within": bool(bounded) or face.observes,
             "given": given,
             "inputs": inputs,
             "streamed": stream,
@@ -400,7 +425,7 @@ class Emitter:
             "comment": comment(n.name),
             "ctype": CTYPES[n.type.dtype],
             "count": n.type.size,
-            "given": _but_zeros(start).size,
+            "given": but_zeros(start).size,
             "fill": literal(start[0]) if n.op == "state" else "",
             "anchors": f"p_{self.state[n.attrs[ANCHORS]]}" if ANCHORS in n.attrs else "",
         }
@@ -418,13 +443,6 @@ def _when(n: Node, wanted: Wanted) -> str:
     return "" if wanted is None or n in wanted else TRAINING
 
 
-def _but_zeros(values: np.ndarray) -> np.ndarray:
-    """The flat array without trailing zeros; at least one element stays."""
-    flat = values.reshape(-1)
-    last = np.flatnonzero(flat)
-    return flat[: max(1, int(last[-1]) + 1 if last.size else 0)]
-
-
 def _meaning(target: Node, labels: Labels | None) -> str:
     """What the elements of a target are."""
     if labels is None:
@@ -435,14 +453,6 @@ def _meaning(target: Node, labels: Labels | None) -> str:
 
 def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "1"
-
-
-def _array(name: str, label: str, values: np.ndarray) -> str:
-    flat = [literal(v) for v in values.reshape(-1).tolist()]
-    width = 8 if values.dtype == np.float32 else 16
-    lines = [", ".join(flat[k : k + width]) for k in range(0, len(flat), width)]
-    ctype, body = CTYPES[str(values.dtype)], ",\n  ".join(lines)
-    return f"{comment(label)}\nstatic const {ctype} {name}[{len(flat)}] = {{\n  {body}}};\n"
 
 
 def render(program: Program, marks: bool = False, stack: int | None = None) -> Mapping[str, str]:

@@ -86,6 +86,8 @@ class Interface:
     outputs: tuple[Argument, ...]
     targets: tuple[Argument, ...]
     blob_bytes: int
+    observes: bool = False
+    """Whether it has `<prefix>_observe`."""
 
     @property
     def result(self) -> np.dtype:
@@ -120,4 +122,5 @@ def interface_of(program: Program) -> Interface:
             for name, n, symbol in zip(names, program.targets, targets, strict=True)
         ),
         program.layout.blob_bytes,
+        program.teaching is not None,
     )

@@ -18,6 +18,10 @@ def _flag(text: str) -> bool:
 
 
 ADAPTERS: Mapping[str, tuple[Callable[..., Graph], Mapping[str, tuple[Reader, str]]]] = {
+    "cosine_head": (
+        tl.adapt.cosine_head,
+        {"ways": (int, "a whole number"), "scale": (float, "a number")},
+    ),
     "lora": (
         tl.adapt.lora,
         {

@@ -13,7 +13,7 @@ import typer
 from trainlet.cli.screen import OUT, Commands
 from trainlet.cli.stages import stages
 from trainlet.errors import FileError, TrainletError
-from trainlet.fewshot import CosineHead, Episodes, meta_train, pretrain
+from trainlet.fewshot import Episodes, meta_train, pretrain
 from trainlet.files import check_file, replacing
 from trainlet.ir.npz import read_npz
 
@@ -82,10 +82,10 @@ def fewshot_command(
     except KeyboardInterrupt:
         OUT.print(f"the same command continues from {saved[0]} and {saved[1]}", markup=False)
         raise
-    _export(backbone.cpu(), scale, x, high, out)
+    _export(backbone.cpu(), x, out)
     for path in saved:
         path.unlink(missing_ok=True)
-    OUT.print(f"{out}: features and a cosine head of {high} classes, scale {scale:.3g}",
+    OUT.print(f"{out} gives features; compile it with --adapt cosine_head:ways=5,scale={scale:.3g}",
               markup=False, soft_wrap=True)  # fmt: skip
 
 
@@ -110,12 +110,7 @@ def _backbone(path: Path) -> torch.nn.Module:
     return made
 
 
-def _export(backbone: torch.nn.Module, scale: float, x: np.ndarray, ways: int, out: Path) -> None:
+def _export(backbone: torch.nn.Module, x: np.ndarray, out: Path) -> None:
     one = torch.from_numpy(x[:1].astype(np.float32))
-    with torch.no_grad():
-        width = backbone(one).shape[1]
-    whole = torch.nn.Sequential()
-    whole.add_module("backbone", backbone)
-    whole.add_module("head", CosineHead(width, ways, scale))
     with replacing(out) as part:
-        torch.export.save(torch.export.export(whole.eval(), (one,)), part)
+        torch.export.save(torch.export.export(backbone.eval(), (one,)), part)

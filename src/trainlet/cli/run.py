@@ -39,7 +39,7 @@ from trainlet.interrupt import interrupt_afterwards
 from trainlet.ir.files import read_file
 from trainlet.run.checkpoint import Checkpoint, Lesson, Saved, parts_of
 from trainlet.run.dataset import Dataset, read_dataset
-from trainlet.run.fit import BatchProgress, score, steps_in
+from trainlet.run.fit import BatchProgress, observe, score, steps_in
 from trainlet.run.trainer import Trainer
 
 
@@ -75,6 +75,12 @@ def run_command(
     restart: Annotated[
         bool, typer.Option("--restart", help="ignore a checkpoint and start again")
     ] = False,
+    teach: Annotated[
+        bool,
+        typer.Option(
+            "--observe", help="first add each training example to the prototype of its class"
+        ),
+    ] = False,
     ram: Ram = None,
     flash: Flash = None,
     optimizer: OptimizerName = "sgd",
@@ -105,6 +111,10 @@ def run_command(
     with trainer:
         if load is not None:
             trainer.load(read_file(load))
+        taught: list[BatchProgress] = []
+        if teach:
+            with bars() as progress:
+                taught = watch(progress, "observe", observe(trainer, learn))
         keeper = None
         if save is not None:
             keeper = Checkpoint(save, parts_of(program, learn, measure, seed), trainer.save())
@@ -123,6 +133,8 @@ def run_command(
     title = f"{len(measure):,} examples of {test or data}, on {on}:"
     OUT.print(title, markup=False, soft_wrap=True)
     OUT.print(_table(before, after))
+    if taught and taught[-1].instructions is not None:
+        OUT.print(f"{taught[-1].instructions:,} instructions to observe an example")
     if steps and steps[-1].instructions is not None:
         OUT.print(f"{steps[-1].instructions:,} instructions a training step")
         OUT.print(f"{after.instructions:,} instructions a prediction")

@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from trainlet.ir.graph import Graph, Node
 
 LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"
+PROTOTYPES_OF = "prototypes_of"
+"""The attribute of a parameter that holds sums of features of each class: the output that gives
+the features."""
 _OUTPUT, _TARGET = "output.", f"{TARGET}."
 
 

@@ -13,6 +13,9 @@ from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.op import OPS
 from trainlet.ops.shape import source_of
 
+CLASSIFIER = "classifier"
+"""The attribute of the parameters of a classifier that is no layer."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -69,11 +72,12 @@ def is_bias(name: str) -> bool:
 
 
 def graph_parameters(graph: Graph) -> list[Parameter]:
-    """The parameters of a forward graph; the last linear layer or convolution before an output is
-    its classifier."""
+    """The parameters of a forward graph; its classifier are those that are marked so, or else the
+    last linear layer or convolution before an output."""
     nodes = graph.nodes()
     readers = users(nodes)
-    last = {p for output in graph.outputs.values() for p in _classifier(output)}
+    marked = {n for n in graph.leaves("param") if n.attrs.get(CLASSIFIER)}
+    last = marked or {p for output in graph.outputs.values() for p in _classifier(output)}
     norms = {leaf for n in nodes if not n.is_leaf for leaf in _affine(n, readers)}
     weights = {source_of(n.inputs[1]) for n in nodes if _is_layer(n)}
     return [

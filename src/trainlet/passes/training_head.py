@@ -14,7 +14,7 @@ import numpy as np
 
 from trainlet.errors import TrainletError
 from trainlet.ir.graph import Graph, Node, users
-from trainlet.ir.roles import LOGITS, as_outputs, predictions
+from trainlet.ir.roles import LOGITS, PROTOTYPES_OF, as_outputs, predictions
 from trainlet.ir.storage import storage, to_device, to_user
 from trainlet.ir.types import TensorType
 from trainlet.ops.objective import Loss, chosen_outputs, warn_of_first_output
@@ -58,6 +58,8 @@ def read_by_losses(graph: Graph, losses: Sequence[Loss]) -> tuple[Graph, tuple[L
     for loss in losses:
         for name in chosen_outputs(loss, outputs):
             read.setdefault(name, []).append(loss)
+    taught = [n.attrs[PROTOTYPES_OF] for n in graph.nodes() if PROTOTYPES_OF in n.attrs]
+    read |= {name: [] for name in taught}
     if any(loss.name == OWN for loss in losses):
         read |= {name: [] for name in outputs if name not in read}
     found = {name: _as_read(name, graph, read[name]) for name in outputs if name in read}

@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.ir.roles import RATE, forward_part, is_target, predictions
+from trainlet.ir.roles import PROTOTYPES_OF, RATE, forward_part, is_target, predictions
 from trainlet.ir.storage import to_device
 from trainlet.ops.objective import Labels, Loss, labels_of
-from trainlet.ops.op import OPS
+from trainlet.ops.op import OPS, build
 from trainlet.passes.fuse.rematerialize import rematerialized
 from trainlet.passes.recompute import backward_nodes
 from trainlet.planning.blob import Layout
@@ -119,6 +119,16 @@ class Program:
     def labels(self, target: Node) -> Labels | None:
         """What the labels of a target can be; None where it is of real numbers."""
         return labels_of(target, self.losses, self.outputs)
+
+    @cached_property
+    def teaching(self) -> Node | None:
+        """What `observe` computes at the end: the features of the examples are added to the
+        prototypes of their classes.  None where no prototypes are trained."""
+        for p in self.params:
+            if PROTOTYPES_OF in p.attrs:
+                features = self.outputs[p.attrs[PROTOTYPES_OF]]
+                return build("add_to_class", p, features, self.target_leaf, label=p.name)
+        return None
 
     @cached_property
     def params(self) -> list[Node]:

@@ -26,7 +26,7 @@ from trainlet.run.device import (
     learning_rate,
 )
 
-EXIT, IDLE, INIT, PREDICT, STEP, SAVE, LOAD, STACK, MARKED = range(9)
+EXIT, IDLE, INIT, PREDICT, STEP, SAVE, LOAD, STACK, MARKED, OBSERVE = range(10)
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,11 @@ class CommandDevice(Closing):
         self._request(STEP, *wanted, *given, rate=learning_rate(lr))
         self._reply("step", counted=True)
         return struct.unpack("<f", self._link.receive(4))[0]
+
+    def observe(self, inputs: Inputs, target: Targets) -> None:
+        given = self._given(inputs)
+        self._request(OBSERVE, *flat_targets(self.interface, target), *given)
+        self._reply("observe", counted=True)
 
     def save(self) -> bytes:
         blob = bytearray(self.interface.blob_bytes)

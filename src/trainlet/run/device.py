@@ -39,6 +39,10 @@ class Device(Protocol):
         """Train on one sample; the loss before the step."""
         ...
 
+    def observe(self, inputs: Inputs, target: Targets) -> None:
+        """Add the features of one sample to the prototypes of its class."""
+        ...
+
     def save(self) -> bytes:
         """The trained state: a blob of `interface.blob_bytes`."""
         ...

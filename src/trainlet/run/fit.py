@@ -73,6 +73,23 @@ def fit(
             yield BatchProgress(position.done, total, loss, None, trainer.instructions)
 
 
+def observe(trainer: Trainer, data: Dataset) -> Iterator[BatchProgress]:
+    """Add every example to the prototype of its class, once and in order.
+
+    Raises DataError where the examples do not fill batches, TrainletError for a program without
+    prototypes.
+    """
+    batch = batch_size(trainer)
+    if len(data) % batch:
+        raise DataError(f"{len(data)} examples to observe; allowed: a multiple of {batch}, the "
+                        "trainer's batch")  # fmt: skip
+    for k in range(len(data) // batch):
+        rows = np.arange(k * batch, (k + 1) * batch)
+        with interrupt_afterwards():
+            trainer.observe(data.inputs(rows), data.targets(rows))
+        yield BatchProgress(k + 1, len(data) // batch, 0.0, None, trainer.instructions)
+
+
 def steps_in(trainer: Trainer, data: Dataset, epochs: int) -> int:
     """Steps of a training."""
     return epochs * (len(data) // batch_size(trainer))

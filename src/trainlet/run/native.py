@@ -39,6 +39,7 @@ def declarations(interface: Interface) -> str:
     )
     results = ", ".join(f"{a.ctype} *" for a in interface.outputs)
     targets = "".join(f"const {a.ctype} *, " for a in interface.targets)
+    observe = f"int {name}_observe({given}, {targets.rstrip(', ')});" if interface.observes else ""
     return f"""
         void {name}_init(void);
         {slots}
@@ -46,6 +47,7 @@ def declarations(interface: Interface) -> str:
         int {name}_step({given}, {targets}float lr, float *loss);
         typedef int (*writer)(void *, uint32_t, const void *, uint32_t);
         typedef int (*reader)(void *, uint32_t, void *, uint32_t);
+        {observe}
         int {name}_save(writer write, void *context);
         int {name}_load(reader read, void *context);
     """
@@ -81,6 +83,10 @@ class NativeDevice(Closing):
         loss = self._ffi.new("float *")
         check(self._call("step", *given, *map(self._pointer, wanted), rate, loss), "step")
         return float(loss[0])
+
+    def observe(self, inputs: Inputs, target: Targets) -> None:
+        given, wanted = self._pointers(inputs), flat_targets(self.interface, target)
+        check(self._call("observe", *given, *map(self._pointer, wanted)), "observe")
 
     def save(self) -> bytes:
         blob = bytearray(self.interface.blob_bytes)

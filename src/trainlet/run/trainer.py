@@ -182,6 +182,19 @@ class Trainer(Closing):
         targets = target_arrays(program.targets, program.labels, y)
         return self.device.step(inputs, targets, rate)
 
+    def observe(self, x: Inputs, y: Targets | Sequence[ArrayLike]) -> None:
+        """Add the features of one batch to the prototypes of its classes; nothing else learns.
+
+        x, y: as of `step`.  Raises TrainletError for a program without prototypes
+        (tl.adapt.cosine_head), DataError for inputs or labels that cannot be used, DivergedError
+        for features beyond 1e30; the state is then as it was.
+        """
+        if self.program.teaching is None:
+            raise TrainletError("the program trains no prototypes; add a head with "
+                                "tl.adapt.cosine_head, and a scheme that trains it")  # fmt: skip
+        inputs, program = model_inputs(self.program, x), self.program
+        self.device.observe(inputs, target_arrays(program.targets, program.labels, y))
+
     def state(self) -> dict[str, np.ndarray]:
         """The trained parameters, in the layout of the user's model."""
         arrays = split_blob(self.program, self.device.save())

@@ -195,3 +195,14 @@ def _packed(low: Tensor, planes: Planes) -> Tensor:
     nibbles = low.new_zeros((low.shape[0], 2 * planes.low_bytes))
     nibbles[:, : low.shape[1]] = low & 15
     return (nibbles[:, ::2] | nibbles[:, 1::2] << 4).to(torch.uint8).view(torch.int8)
+
+
+@lowering("add_to_class")
+def add_to_class(n: Node, sums: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+    """Row by row, in the kernel's order of additions."""
+    many = max(len(sums), len(features), len(labels))
+    made = sums.expand(many, *sums.shape[1:]).clone()
+    for k in range(n.inputs[1].type.shape[0]):
+        row = features[:, k : k + 1].expand(many, 1, -1)
+        made.scatter_add_(1, labels[:, k, None, None].long().expand(row.shape), row)
+    return made

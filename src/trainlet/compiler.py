@@ -6,7 +6,7 @@ and `train`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -90,6 +90,7 @@ def train(
     accumulate: int = 1,
     precision: str | Int8 | None = None,
     stop_after: str | None = None,
+    held: Collection[str] = (),
 ) -> Training:
     """The training step of a forward graph, for any target.
 
@@ -97,6 +98,8 @@ def train(
     graph, where quantisation may have folded a batch norm's parameters into a layer's.
     precision: how the integers of a quantised graph are trained, as given to `prepare`.
     stop_after: one of the stages from "freeze" to "fuse": the result's `step` is the graph then.
+    held: names of parameters that do not learn here, but lie in RAM with those that do, because
+    another training of the same graph changes them (`trainlet.schemes.Turns`).
     The other arguments and the errors are those of `compile`.
     """
     objective, optimizer, chosen = objective_of(loss), optimizer_of(optimizer), scheme_of(scheme)
@@ -105,7 +108,9 @@ def train(
     if stop_after is not None:
         one_of("unknown stage ", stop_after, passes.STAGES)
     chosen = _chosen(chosen, graph)
-    return passes.training(graph, chosen, objective, optimizer, accumulate, integer, stop_after)
+    return passes.training(
+        graph, chosen, objective, optimizer, accumulate, integer, stop_after, tuple(held)
+    )
 
 
 def plan(

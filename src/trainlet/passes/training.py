@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from trainlet.errors import SchemeError
+from trainlet.errors import SchemeError, shown
+from trainlet.ir.arguments import closest
 from trainlet.ir.graph import Graph
 from trainlet.ir.roles import LOSS, as_outputs, predictions
 from trainlet.ir.scheme import LEADING, UpdateScheme
@@ -32,7 +33,7 @@ from trainlet.passes.prune import prune
 from trainlet.passes.resolve import resolve
 from trainlet.passes.split import split_weights
 from trainlet.passes.training_head import OWN, read_by_losses
-from trainlet.passes.update import Training, attach_updates
+from trainlet.passes.update import PREFIX, Training, attach_updates
 from trainlet.progress import stage
 
 STAGES = (
@@ -48,10 +49,12 @@ def training(
     accumulate: int = 1,
     precision: Int8 | None = None,
     stop_after: str | None = None,
+    held: Collection[str] = (),
 ) -> Training:
     """The step that trains what a scheme names; after `stop_after`, one of STAGES, the result's
     `step` is the graph as it is then.
 
+    held: parameters that do not learn, and lie in RAM with those that do
     Raises SchemeError for a scheme that does not fit the graph.
     """
     graph, losses = read_by_losses(graph, objective.losses)
@@ -60,12 +63,13 @@ def training(
     graph, chosen = settled.graph, resolve(settled.scheme, settled.graph)
     if not len(chosen):
         raise SchemeError("the scheme trains no parameter; name at least one with a ratio above 0")
+    kept = with_held(chosen, held, graph)
     passes: dict[str, Callable[[Graph], Graph]] = {
-        "freeze": lambda g: freeze(g, chosen),
+        "freeze": lambda g: freeze(g, kept),
         "layout": in_layout,
         "fold": folded,
         "channels": lambda g: lead_channels(g, chosen),
-        "differentiate": lambda g: with_gradients(g, losses, precision),
+        "differentiate": lambda g: without_gradients(with_gradients(g, losses, precision), held),
         "prune": lambda g: fold_constants(trim_loops(prune(g, chosen))),
         "split": lambda g: penalize(split_weights(g, chosen), objective.penalties),
     }
@@ -134,6 +138,22 @@ def with_gradients(graph: Graph, losses: Sequence[Loss], precision: Int8 | None)
     outputs = {**as_outputs(predicted), LOSS: total}
     gradient = precision.gradient if precision else "float32"
     return differentiate(Graph(outputs, values), gradient=gradient)
+
+
+def with_held(scheme: UpdateScheme, held: Collection[str], graph: Graph) -> UpdateScheme:
+    """The scheme, and what is held; raises SchemeError for what is no parameter, or learns."""
+    known = {n.name for n in graph.leaves("param")}
+    for name in held:
+        if name not in known or name in scheme:
+            found = "learns" if name in scheme else f"is no parameter{closest(name, known)}"
+            raise SchemeError(f"held: {shown(name)} {found}; allowed: parameters that do not learn")
+    return replace(scheme, ratios={**scheme.ratios, **dict.fromkeys(held, 1.0)}) if held else scheme
+
+
+def without_gradients(graph: Graph, held: Collection[str]) -> Graph:
+    """The graph without the gradients of parameters that do not learn."""
+    dropped = {f"{PREFIX}{name}" for name in held}
+    return Graph({k: n for k, n in graph.outputs.items() if k not in dropped}, graph.values)
 
 
 def updated(

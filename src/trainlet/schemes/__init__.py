@@ -15,11 +15,13 @@ from trainlet.schemes.presets import (
     tinytl,
 )
 from trainlet.schemes.study import Episode
+from trainlet.schemes.turns import Turns
 
 __all__ = [
     "Contribution",
     "Episode",
     "Found",
+    "Turns",
     "bias",
     "contribution",
     "fisher_channels",

@@ -51,6 +51,7 @@ def lisa(
     variants: how many; by default as many as let each block learn once.  The blocks are dealt out
     in a random order, and again when all have had their turn.
     ends: whether what is in no block learns
+    `Turns` trains with them.
 
     Raises SchemeError for fewer than k blocks.
     """

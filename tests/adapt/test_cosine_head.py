@@ -27,7 +27,7 @@ def backbone() -> nn.Sequential:
 
 
 def compiled(precision="float32", scheme: Any = "last", batch: int = 2, **options: Any):
-    shown = {"calibration": [torch.from_numpy(X[0])]} if precision == "int8" else {}
+    shown: dict[str, Any] = {"calibration": [torch.from_numpy(X[0])]} if precision == "int8" else {}
     example = torch.zeros(batch, 1, 8, 8)
     graph = tl.prepare(backbone(), example, precision=precision, **shown)
     return tl.compile(tl.adapt.cosine_head(graph, WAYS), None, scheme, **options)

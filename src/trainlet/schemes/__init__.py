@@ -15,12 +15,14 @@ from trainlet.schemes.presets import (
     tinytl,
 )
 from trainlet.schemes.study import Episode
+from trainlet.schemes.tinytrain import Selection, tinytrain
 from trainlet.schemes.turns import Turns
 
 __all__ = [
     "Contribution",
     "Episode",
     "Found",
+    "Selection",
     "Turns",
     "bias",
     "contribution",
@@ -35,4 +37,5 @@ __all__ = [
     "preset",
     "search",
     "tinytl",
+    "tinytrain",
 ]

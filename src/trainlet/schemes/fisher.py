@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,12 +45,7 @@ def fisher_channels(
     Raises SchemeError where the scheme has no share below 1, DataError for examples that do not
     fit.
     """
-    xs, ys = np.asarray(x), np.asarray(y)
-    if not len(xs) or len(xs) != len(ys):
-        raise DataError(f"x has shape {xs.shape} and y {ys.shape}; allowed: as many labels as "
-                        "examples, at least one")  # fmt: skip
-    one = torch.as_tensor(xs[:1])
-    graph = model if isinstance(model, Graph) else prepare(model, one, check=False)
+    graph, xs, ys = graph_and_examples(model, x, y)
     given = scheme_of(scheme)
     if isinstance(given, str):
         raise SchemeError(f"the scheme is {shown(given)}; allowed: one with a share below 1")
@@ -58,32 +53,49 @@ def fisher_channels(
     shares = {name: share for name, share in chosen.ratios.items() if share < 1}
     if not shares:
         raise SchemeError(f"the scheme is {shown(given)}; allowed: one with a share below 1")
-    found = {name: {"channels": best} for name, best in _best(graph, xs, ys, shares, loss).items()}
+    scores = channel_scores(graph, xs, ys, list(shares), loss)
+    found = {
+        name: {"channels": largest(own, kept(len(own), shares[name]))}
+        for name, own in scores.items()
+    }
     return UpdateScheme({name: found.get(name, chosen.entry(name)) for name in chosen})
 
 
-def _best(
-    graph: Graph, x: np.ndarray, y: np.ndarray, shares: dict[str, float], loss: Losses
-) -> dict[str, tuple[int, ...]]:
-    every = UpdateScheme(dict.fromkeys(shares, 1.0))
+def graph_and_examples(
+    model: Model, x: ArrayLike, y: ArrayLike
+) -> tuple[Graph, np.ndarray, np.ndarray]:
+    """The graph of a batch of one, and as many examples as labels; raises DataError."""
+    xs, ys = np.asarray(x), np.asarray(y)
+    if not len(xs) or len(xs) != len(ys):
+        raise DataError(f"x has shape {xs.shape} and y {ys.shape}; allowed: as many labels as "
+                        "examples, at least one")  # fmt: skip
+    one = torch.as_tensor(xs[:1])
+    return model if isinstance(model, Graph) else prepare(model, one, check=False), xs, ys
+
+
+def channel_scores(
+    graph: Graph, x: np.ndarray, y: np.ndarray, weights: Sequence[str], loss: Losses
+) -> dict[str, np.ndarray]:
+    """The Fisher information [channels] of every input channel of these weights, on examples x."""
+    every = UpdateScheme(dict.fromkeys(weights, 1.0))
     whole = differentiate_once(graph, every, objective_of(loss).losses)
     readers, params = users(whole.nodes()), {p.name: p for p in whole.leaves("param")}
-    missing = [name for name in shares if f"grad.{name}" not in whole.outputs]
+    missing = [name for name in weights if f"grad.{name}" not in whole.outputs]
     if missing:
         raise SchemeError(f"no gradient reaches parameter {missing[0]!r}; leave it out")
     scores: dict[str, np.ndarray] = {}
-    for gradients in _gradients(whole, list(shares), x, y):
+    for gradients in _gradients(whole, weights, x, y):
         for name, gradient in gradients.items():
             p = params[name]
             axis, count = input_channels(p, readers[p])
             weight = real_weight(p, whole.values[name]).astype(np.float64)
             terms = np.moveaxis(gradient * weight, axis + 1, 1).reshape(len(gradient), count, -1)
             scores[name] = scores.get(name, 0) + (terms.sum(2) ** 2).sum(0) / (2 * len(x))
-    return {name: largest(own, kept(len(own), shares[name])) for name, own in scores.items()}
+    return scores
 
 
 def _gradients(
-    graph: Graph, names: list[str], x: np.ndarray, y: np.ndarray
+    graph: Graph, names: Sequence[str], x: np.ndarray, y: np.ndarray
 ) -> Iterator[dict[str, np.ndarray]]:
     """The gradients [E, *shape] of the weights in the device's layout, for a few examples at a
     time."""

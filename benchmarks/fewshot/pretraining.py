@@ -29,10 +29,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=15, help="of ordinary training")
     asked = parser.parse_args()
     drawings, alphabets = omniglot(asked.data)
-    background = np.unique(alphabets[:KNOWN_CHARACTERS])
-    known = np.isin(alphabets, background[:KNOWN])
+    known = np.isin(alphabets, np.unique(alphabets)[:KNOWN])
     x, y = drawings[known].reshape(-1, 1, 28, 28), np.repeat(np.arange(known.sum()), 20)
-    unseen = [drawings[alphabets == a] for a in np.setdiff1d(alphabets, background[:KNOWN])]
+    unseen = [drawings[alphabets == a] for a in np.unique(alphabets)[KNOWN:]]
     torch.manual_seed(0)
     drawn = conv4()
     ordinary = copy.deepcopy(drawn)
@@ -49,10 +48,6 @@ def main() -> None:
     for name, network in networks.items():
         cells = [tested(network.eval(), unseen, w, s) for w in (5, 20) for s in (1, 5)]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
-
-
-KNOWN_CHARACTERS = 964
-"""Characters of the background set, which come first."""
 
 
 def omniglot(folder: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@
 # make mutants planted faults, each of which a test has to catch; ARGS="--only plan" for some
 # make bench-int8   accuracy of int8 training on real data, 40 minutes; DATA=... the data folder
 # make bench-schemes   accuracy against RAM of update schemes, searched ones included
+# make bench-transformers   transformers that learn on emulated cores; DATA=... the data folder
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
 # An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.
@@ -20,7 +21,7 @@ JOBS ?= 2
 STRENGTH ?= 3
 DATA ?= ../shared/data
 
-.PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu bench-schemes
+.PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu bench-schemes bench-transformers
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
@@ -63,6 +64,11 @@ bench-schemes: $(VENV)/.trainlet-test
 	    "(docs/schemes.md lists its files)" >&2; exit 1; }
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scheme_accuracy.py --data '$(DATA)' $(ARGS)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scheme_search.py
+
+bench-transformers: $(VENV)/.trainlet-test
+	@test -d '$(DATA)/models/stories260K' || { echo "no stories260K in $(DATA)/models; say where:" \
+	    "make bench-transformers DATA=FOLDER (docs/transformers.md lists its files)" >&2; exit 1; }
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mcu_transformers.py --data '$(DATA)' $(ARGS)
 
 bench-mcu: $(VENV)/.trainlet-test
 	@test -d '$(DATA)/models/mcunet_int8' || { echo "no backbones in $(DATA)/models/mcunet_int8; say" \

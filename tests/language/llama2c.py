@@ -90,16 +90,6 @@ def _parts(shape: LlamaShape) -> list[tuple[list[str], tuple[int, ...]]]:
     return [table, *layers, (["norm.weight"], (shape.dim,))]
 
 
-def read_tokens(path: Path) -> list[bytes]:
-    """The text of each token, of a file tok512.bin."""
-    data, at, tokens = path.read_bytes(), 4, []
-    while at < len(data):
-        length = int.from_bytes(data[at + 4 : at + 8], "little")
-        tokens.append(data[at + 8 : at + 8 + length])
-        at += 8 + length
-    return tokens
-
-
 def continued(model: torch.nn.Module, tokens: Sequence[int], more: int) -> list[int]:
     """The tokens, and behind them the likeliest ones."""
     found = list(tokens)

@@ -17,6 +17,7 @@ from zoo.minilm import minilm
 from . import llama2c, smollm2
 from . import minilm as published_minilm
 from .data import STORIES
+from .vocabulary import BEGIN, Vocabulary
 
 SIZE_OF_STORIES260K = dict(
     vocabulary=512, dim=64, layers=5, heads=8, kv_heads=4, hidden=172
@@ -72,9 +73,10 @@ def test_stories260k_tells_its_story():
     if not STORIES.is_dir():
         pytest.skip(f"no stories260K in {STORIES}; TRAINLET_DATA says where the data folder is")
     model = llama2c.read(STORIES / "stories260K.bin")
-    words = llama2c.read_tokens(STORIES / "tok512.bin")
-    text = b"".join(words[token] for token in llama2c.continued(model, [1], 15)[1:])
-    assert text == b" Once upon a time, there was a little girl named Lily."
+    words = Vocabulary.read(STORIES / "tok512.bin")
+    told = llama2c.continued(model, [BEGIN], 15)
+    assert words.decode(told) == " Once upon a time, there was a little girl named Lily."
+    assert words.encode("Once upon a time, there was a little girl named Lily.") == told
 
 
 def test_a_step_of_stories260k_is_that_of_torch(checkpoint):

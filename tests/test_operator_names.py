@@ -19,7 +19,7 @@ from trainlet.ir.graph import LEAVES
 from trainlet.ops.op import OPS
 
 SRC = Path(__file__).parents[1] / "src" / "trainlet"
-TABLES = ("ops/", "frontends/", "backends/torch/", "backends/onnx/")
+TABLES = ("ops/", "frontends/", "backends/torch/", "backends/aten/", "backends/onnx/")
 PARTS_OF_NAMES = ("startswith", "endswith", "removeprefix", "removesuffix")
 
 

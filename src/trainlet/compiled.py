@@ -81,6 +81,8 @@ class CompiledProgram(Program):
         An example file (main.c, CMakeLists.txt) that somebody changed stays as it is, with a
         warning.  Raises FileError when the folder cannot be written.
         """
+        if self.target.runtime == "torch":
+            raise TargetError(f"target {self.target.name!r} writes no files; call build")
         if self.target.runtime:
             return write_models(self, Path(folder))
         project.check(Path(folder), self.prefix)
@@ -90,7 +92,8 @@ class CompiledProgram(Program):
 
     def build(self, device: str = "host", count: bool = True) -> Trainer:
         """Compile and start it on "host", "sanitized" (host with ASan and UBSan), "unicorn" or
-        "qemu", or for the target onnx on "onnxruntime".
+        "qemu"; for the target onnx on "onnxruntime"; for the targets cpu and cuda on "eager" or
+        "torch.compile".
 
         `count=False` emulates faster and counts no instructions.
         """

@@ -157,7 +157,10 @@ def test_a_parameter_that_does_not_reach_the_loss():
         ({"calibration": []}, "calibration needs"),
         ({"accumulate": 0}, "accumulate=0; allowed: a whole number, at least 1"),
         ({"loss": "hinge"}, "unknown loss 'hinge'; known: cross_entropy, mse"),
-        ({"target": "cortex-m5"}, "unknown target 'cortex-m5'; allowed: host, onnx, cortex-m0plus"),
+        (
+            {"target": "cortex-m5"},
+            "unknown target 'cortex-m5'; allowed: host, onnx, cpu, cuda, cortex-m0plus",
+        ),
         ({"scheme": None}, r"the scheme is missing; start with trainlet\.schemes\.bias\(model\)"),
         ({"scheme": {}}, "trains no parameter"),
         ({"scheme": {"fc.bias": 0}}, "trains no parameter"),

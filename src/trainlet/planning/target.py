@@ -98,4 +98,6 @@ class Target:
 PRESETS = {
     "host": Target("host", None, None, ("reference",)),
     "onnx": Target("onnx", None, None, ("reference",), runtime="onnxruntime"),
+    "cpu": Target("cpu", None, None, ("reference",), runtime="torch"),
+    "cuda": Target("cuda", None, None, ("reference",), runtime="torch"),
 } | {name: Target(name, kernels=cpu.kernels, cpu=cpu) for name, cpu in CPUS.items()}

@@ -24,16 +24,20 @@ from trainlet.passes.penalize import ANCHORS
 from trainlet.passes.split import FROZEN
 from trainlet.planning.blob import Saved
 from trainlet.planning.program import Program
+from trainlet.planning.target import PRESETS
 from trainlet.progress import stage
 from trainlet.run.device import Closing, Device, Targets
 from trainlet.run.native import NativeDevice
 from trainlet.run.onnx_device import OnnxDevice
 from trainlet.run.qemu_device import QemuDevice
 from trainlet.run.sanitized import SanitizedDevice
+from trainlet.run.torch_device import WAYS, TorchDevice
 from trainlet.run.unicorn_device import UnicornDevice
 
 Inputs = ArrayLike | Mapping[str, ArrayLike] | Sequence[ArrayLike]
-DEVICES = ("host", "sanitized", "unicorn", "qemu", "onnxruntime")
+DEVICES = ("host", "sanitized", "unicorn", "qemu", "onnxruntime", *WAYS)
+RUNTIMES = {"onnxruntime": "onnxruntime", **dict.fromkeys(WAYS, "torch")}
+"""Devices that run the programs of some targets only, and the runtime of these."""
 
 
 def model_inputs(program: Program, x: Inputs) -> dict[str, np.ndarray]:
@@ -304,13 +308,17 @@ def build_trainer(program: Program, device: str, count: bool = True) -> Trainer:
             f"target {program.target.name!r} is not a microcontroller, so it cannot run on "
             f"{device}; compile for another target (trainlet targets lists them)"
         )
-    if device == "onnxruntime" and program.target.runtime != device:
+    if device in RUNTIMES and program.target.runtime != RUNTIMES[device]:
+        wanted = [repr(k) for k, t in PRESETS.items() if t.runtime == RUNTIMES[device]]
         raise TargetError(
-            f"target {program.target.name!r} does not run on onnxruntime; compile for target='onnx'"
+            f"target {program.target.name!r} does not run on {device}; compile for "
+            f"target={' or '.join(wanted)}"
         )
     stage("build")
     if device == "onnxruntime":
         return Trainer(program, OnnxDevice(program))
+    if device in WAYS:
+        return Trainer(program, TorchDevice(program, device))
     with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
         project = Path(work) / program.prefix
         write_project(program, project)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
 from trainlet.backends.torch.experiments import aligned
-from trainlet.backends.torch.table import find_lowering, lowering
+from trainlet.backends.torch.table import Lowering, find_lowering, lowering
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.repeat.loop import LAST, STATES, Loop
@@ -28,7 +30,11 @@ def view(n: Node, x: Tensor) -> Tensor:
 
 @lowering("repeat")
 def repeat(n: Node, *inputs: Tensor) -> Tensor:
-    """Each turn computes its body's operations one after another."""
+    return unrolled(n, inputs, find_lowering)
+
+
+def unrolled(n: Node, inputs: Sequence[Tensor], function_of: Callable[[Node], Lowering]) -> Tensor:
+    """Each turn computes its body's operations one after another, by the function of each."""
     loop = Loop.of(n.attrs)
     given = {k: inputs[position] for k, position in loop.position.items()}
     zeros = {k: _zeros(loop.body.inputs[k], inputs[0]) for k in loop.zeros}
@@ -40,7 +46,7 @@ def repeat(n: Node, *inputs: Tensor) -> Tensor:
     for at in reversed(turns) if loop.reverse else turns:
         made = [*states, *(given[k][:, at] for k in loop.sliced), *(given[k] for k in loop.fixed)]
         for m, (_, operands, _) in zip(loop.values[len(made) :], loop.body.steps, strict=True):
-            made.append(find_lowering(m)(m, *(made[k] for k in operands)))
+            made.append(function_of(m)(m, *(made[k] for k in operands)))
         states = [made[k] for k in loop.body.after]
         for (kind, k), own in rows.items():
             if kind != LAST:

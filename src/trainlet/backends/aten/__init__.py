@@ -1,0 +1,1 @@
+"""A training step as a graph of ATen operators, which PyTorch runs, compiles or packages."""

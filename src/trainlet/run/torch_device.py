@@ -1,0 +1,118 @@
+"""PyTorch as a device: a step's graph run operator by operator, compiled, or from a package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainlet.backends.aten.module import Traced, stage_module
+from trainlet.backends.interface import interface_of
+from trainlet.errors import DivergedError, ToolchainError
+from trainlet.ir.roles import LOSS, RATE
+from trainlet.planning.blob import Saved
+from trainlet.planning.program import APPLY, PREDICT, STEP, Program
+from trainlet.run.device import Closing, Inputs, Targets, flat_inputs, flat_targets
+from trainlet.run.simulated import LOST, OVERFLOWED
+
+Runner = Callable[..., tuple[Tensor, ...]]
+WAYS: dict[str, Callable[[Traced], Runner]] = {
+    "eager": lambda traced: traced.module,
+    "torch.compile": lambda traced: torch.compile(traced.module, fullgraph=True, dynamic=False),
+}
+"""How a graph is run, by the name of the device."""
+
+
+class TorchDevice(Closing):
+    """The trainer's state as tensors, which a step overwrites as soon as their gradients exist.
+
+    Where the program rolls back, a step keeps a copy of what it changes until the new values have
+    been found finite.
+    """
+
+    instructions: int | None = None
+
+    def __init__(self, program: Program, way: str) -> None:
+        self.program, self.interface = program, interface_of(program)
+        self.place = torch.device(program.target.name)
+        self._check_place()
+        returned = {STEP: [LOSS], PREDICT: list(program.stages[PREDICT].graph.outputs), APPLY: []}
+        self.graphs = {name: stage_module(program, name, returned[name]) for name in program.stages}
+        self.runners = {name: WAYS[way](traced) for name, traced in self.graphs.items()}
+        self.init()
+
+    def _check_place(self) -> None:
+        if self.place.type == "cuda" and not torch.cuda.is_available():
+            raise ToolchainError(
+                "target='cuda' needs a GPU and a build of PyTorch for it, and torch finds none; "
+                "compile for target='cpu'"
+            )
+
+    def init(self) -> None:
+        program = self.program
+        leaves = (*program.kept, *program.constants, *program.seeds)
+        self.values = {n.name: self._tensor(program.initial(n)) for n in leaves}
+        self.pending = 0
+
+    def _tensor(self, array: Any) -> Tensor:
+        return torch.tensor(np.asarray(array), device=self.place)
+
+    @torch.no_grad()
+    def _run(self, name: str, fed: Mapping[str, Any]) -> tuple[Tensor, ...]:
+        given = {**self.values, **{k: self._tensor(v) for k, v in fed.items()}}
+        return self.runners[name](*(given[n.name] for n in self.graphs[name].leaves))
+
+    def predict(self, inputs: Inputs) -> np.ndarray:
+        found = self._run(PREDICT, self._fed(inputs))
+        return np.concatenate([t.cpu().numpy().reshape(-1) for t in found])
+
+    def step(self, inputs: Inputs, target: Targets, lr: float) -> float:
+        flat = flat_targets(self.interface, target)
+        leaves = self.program.targets
+        wanted = {n.name: a.reshape(n.type.shape) for n, a in zip(leaves, flat, strict=True)}
+        rate = {RATE: np.asarray(lr, np.float32)}
+        kept = [self.values[n.name] for n in self.program.kept]
+        before = [t.clone() for t in kept] if self.program.rollback else None
+        loss = float(self._run(STEP, {**self._fed(inputs), **wanted, **rate})[0])
+        pending = self.pending + 1
+        if np.isfinite(loss) and pending == self.program.accumulate and APPLY in self.runners:
+            self._run(APPLY, rate)
+        if before is not None:
+            self._judge(loss, kept, before)
+        if not np.isfinite(loss):
+            raise DivergedError(LOST)
+        self.pending = pending % self.program.accumulate
+        return loss
+
+    def _judge(self, loss: float, kept: list[Tensor], before: list[Tensor]) -> None:
+        """Restore the values from before a step that diverged."""
+        finite = [t.isfinite().all() for t in kept if t.is_floating_point()]
+        if np.isfinite(loss) and bool(torch.stack(finite).all()):
+            return
+        for new, old in zip(kept, before, strict=True):
+            new.copy_(old)
+        raise DivergedError(OVERFLOWED if np.isfinite(loss) else LOST)
+
+    def save(self) -> bytes:
+        arrays = {n.name: self.values[n.name].cpu().numpy() for n in self.program.kept}
+        return self.program.layout.pack(Saved(arrays, self.pending))
+
+    def load(self, blob: bytes) -> None:
+        saved = self.program.layout.unpack(blob)
+        for name, array in saved.arrays.items():
+            self.values[name].copy_(torch.from_numpy(array))
+        self.pending = saved.pending
+
+    def stack_used(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        self.values = {}
+
+    def _fed(self, inputs: Inputs) -> dict[str, np.ndarray]:
+        flat = flat_inputs(self.interface, inputs)
+        leaves = self.program.inputs
+        return {n.name: a.reshape(n.type.shape) for n, a in zip(leaves, flat, strict=True)}

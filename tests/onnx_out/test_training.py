@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ import torch
 from typer.testing import CliRunner
 
 import trainlet as tl
+from trainlet.backends.onnx.model import Models
 from trainlet.cli.main import app
-from trainlet.errors import TargetError, UnsupportedError
+from trainlet.errors import DivergedError, TargetError, UnsupportedError
 from trainlet.run.oracle import OracleDevice
 from trainlet.run.trainer import Trainer
 from zoo import NETWORKS
@@ -69,6 +71,42 @@ def test_large_networks(name):
 )
 def test_updates(how):
     check("lenet5", 6, **how)
+
+
+def test_maps_and_weights_lie_as_convolutions_read_them():
+    """Only what turns a pointwise weight around for an input gradient is transposed."""
+    _, program = compiled("ds_cnn", "bias")
+    models = Models(program).models
+    kinds = Counter(n.op_type for n in models["step"].graph.node)
+    assert kinds["Conv"] > 8 and kinds["Transpose"] == 0
+    shapes = {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim]
+              for i in models["predict"].graph.input}  # fmt: skip
+    assert shapes["x"] == list(compiled("ds_cnn")[0].x.shape)
+
+
+def test_a_step_writes_the_arrays_that_the_step_before_read():
+    case, program = compiled("mlp")
+    trainer = program.build("onnxruntime")
+    device, x, y = trainer.device, case.x.numpy(), case.y.numpy()
+    where = []
+    for _ in range(4):
+        trainer.step(x, y)
+        where.append({k: v.ctypes.data for k, v in device.values.items()})
+    assert where[1] == where[3] and where[0] == where[2]
+    assert set(where[0].values()).isdisjoint(where[1].values())
+
+
+def test_a_step_that_diverges_changes_nothing():
+    case, program = compiled("mlp")
+    trainer = program.build("onnxruntime")
+    x, y = case.x.numpy(), case.y.numpy()
+    trainer.step(x, y)
+    before = trainer.save()
+    with pytest.raises(DivergedError, match="an update overflows"):
+        trainer.step(x * np.float32(1e3), y, lr=3e38)
+    assert trainer.save() == before
+    trainer.step(x, y)
+    assert trainer.save() != before
 
 
 def test_the_files_run_without_trainlet(tmp_path):

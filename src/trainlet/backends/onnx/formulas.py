@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import pi, sqrt
 from typing import Any
 
-from trainlet.backends.onnx.emitter import EMITTED, Emitter
+from trainlet.backends.onnx.emitter import EMITTED, Emitter, Row
 from trainlet.ir.graph import Node
 from trainlet.ops.formula.record import FORMULAS
 
@@ -65,7 +65,8 @@ class Functions:
         return lambda *values: self._call(kind, *values)
 
     def clip(self, x: Any, low: float, high: float) -> Any:
-        return self._call("Clip", x, low, high)
+        ends = self.at.scalar(low), self.at.scalar(high)
+        return Term(self.at, self.at.op("Clip", _name(self.at, x), *ends))
 
     def expm1(self, x: Any) -> Any:
         """By the hyperbolic tangent, which loses nothing near zero."""
@@ -151,5 +152,5 @@ def _row(formula: Callable[..., Any]) -> Callable[..., str]:
 
 
 for _op, _formula in {**FORMULAS, **ACTIVATIONS}.items():
-    EMITTED[_op] = _row(_formula)
-EMITTED["relu"] = lambda at, n, x: at.op("Relu", x)
+    EMITTED[_op] = Row(_row(_formula), free=True)
+EMITTED["relu"] = Row(lambda at, n, x: at.op("Relu", x), free=True)

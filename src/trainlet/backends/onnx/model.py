@@ -1,13 +1,15 @@
-"""A stage of a program as an ONNX model."""
+"""The stages of a program as ONNX models."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from trainlet.backends.onnx import formulas, layers, moves  # noqa: F401  each fills the table
-from trainlet.backends.onnx.emitter import EMITTED, OPSET, Emitter
+from trainlet.backends.onnx import formulas, layers, moves, windows  # noqa: F401  fill the table
+from trainlet.backends.onnx.emitter import EMITTED, OPSET, Emitter, Order, reordered
+from trainlet.backends.onnx.values import Values
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.printable import plain
@@ -17,29 +19,61 @@ IR_VERSION = 10
 STATE, NEW = "state.", "new."
 
 
-def model_of(program: Program, graph: Graph, name: str) -> Any:
-    """An onnx.ModelProto whose inputs are the graph's and all that training changes, and whose
-    outputs are the graph's, by their names in the graph.
+class Models:
+    """A model a stage: an onnx.ModelProto whose inputs are the graph's and all that training
+    changes, and whose outputs are the graph's, by their names in the graph.
 
+    orders: in which order of its axes a leaf lies in every model, by its name
     Raises UnsupportedError for what has no row here, ToolchainError without the extra `onnx`.
     """
-    at = Emitter()
-    onnx, values, inputs = at.onnx, dict[Node, str](), []
-    for n in graph.nodes():
-        if n.is_leaf:
-            values[n] = _leaf(at, program, n, inputs)
-            continue
-        if n.op not in EMITTED or "int8" in (n.type.dtype, *(i.type.dtype for i in n.inputs)):
-            raise UnsupportedError(
-                f"target='onnx' has no form of {n.op!r} ({n.name or 'of the step'}: {n.type}); "
-                f"allowed: {', '.join(sorted(EMITTED))}"
-            )
-        values[n] = EMITTED[n.op](at, n, *(values[i] for i in n.inputs))
-    outputs = []
-    for key, n in graph.outputs.items():
-        at.nodes.append(onnx.helper.make_node("Identity", [values[n]], [plain(key)]))
-        outputs.append(info(onnx, plain(key), n))
-    tensors = [onnx.numpy_helper.from_array(v, k) for k, v in at.constants.items()]
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.orders = program, dict[str, Order]()
+        self.models = {name: self._model(s.graph, name) for name, s in program.stages.items()}
+
+    def arranged(self, name: str, array: np.ndarray) -> np.ndarray:
+        """The array of a leaf as the models read it."""
+        return np.array(array.transpose(self.orders.get(name, range(array.ndim))), order="C")
+
+    def as_ours(self, name: str, array: np.ndarray) -> np.ndarray:
+        """What the models make of a leaf, in the order of the graph."""
+        order = self.orders.get(name, range(array.ndim))
+        return np.array(array.transpose(np.argsort(order)), order="C")
+
+    def _model(self, graph: Graph, name: str) -> Any:
+        at, nodes, inputs = Emitter(), graph.nodes(), []
+        values = Values(at, nodes, lambda n, order: self._leaf(at, n, order, inputs))
+        for n in nodes:
+            if n.is_leaf:
+                continue
+            if n.op not in EMITTED or "int8" in (n.type.dtype, *(i.type.dtype for i in n.inputs)):
+                raise UnsupportedError(
+                    f"target='onnx' has no form of {n.op!r} ({n.name or 'of the step'}: {n.type}); "
+                    f"allowed: {', '.join(sorted(EMITTED))}"
+                )
+            values.write(n)
+        outputs = []
+        for key, n in graph.outputs.items():
+            order = self.orders.get(key.removeprefix(NEW)) if key.startswith(NEW) else None
+            at.result(values.take(n, order), plain(key))
+            outputs.append(info(at.onnx, plain(key), n, order))
+        return checked(at, name, inputs, outputs)
+
+    def _leaf(self, at: Emitter, n: Node, order: Order, inputs: list[Any]) -> tuple[str, Order]:
+        """What is fed is an input, and so is what training changes."""
+        if n.op in ("const", "seed"):
+            return at.constant(np.asarray(self.program.initial(n)).transpose(order)), order
+        order = self.orders.setdefault(n.name, order)
+        name = plain(n.name if n.op == "input" else STATE + n.name)
+        inputs.append(info(at.onnx, name, n, order))
+        return name, order
+
+
+def checked(at: Emitter, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+    """The model, as onnx accepts it."""
+    onnx, read = at.onnx, {i for n in at.nodes for i in n.input}
+    kept = {k: v for k, v in at.constants.items() if k in read}
+    tensors = [onnx.numpy_helper.from_array(v, k) for k, v in kept.items()]
     made = onnx.helper.make_graph(at.nodes, name, inputs, outputs, tensors)
     model = onnx.helper.make_model(
         made, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="trainlet",
@@ -52,16 +86,8 @@ def model_of(program: Program, graph: Graph, name: str) -> Any:
     return model
 
 
-def _leaf(at: Emitter, program: Program, n: Node, inputs: list[Any]) -> str:
-    """What is fed is an input, and so is what training changes."""
-    if n.op in ("const", "seed"):
-        return at.constant(np.asarray(program.initial(n)))
-    name = plain(n.name if n.op == "input" else STATE + n.name)
-    inputs.append(info(at.onnx, name, n))
-    return name
-
-
-def info(onnx: Any, name: str, n: Node) -> Any:
+def info(onnx: Any, name: str, n: Node, order: Order | None = None) -> Any:
     """The description of an input or output of a node's type."""
     kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(n.type.dtype))
-    return onnx.helper.make_tensor_value_info(name, kind, n.type.shape)
+    shape = reordered(n.type.shape, order) if order else n.type.shape
+    return onnx.helper.make_tensor_value_info(name, kind, shape)

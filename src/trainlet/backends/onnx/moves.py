@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainlet.backends.onnx.emitter import Emitter, emits, shape
+from trainlet.backends.onnx.emitter import Emitter, Order, emits, shape
 from trainlet.ir.graph import Node
 
 FLOAT, INT64 = 1, 7
@@ -17,27 +17,28 @@ def _reshape(at: Emitter, n: Node, x: str) -> str:
 
 @emits("permute")
 def _permute(at: Emitter, n: Node, x: str) -> str:
+    """What `Values` does without an operator, where the order of the axes may change."""
     return at.transpose(x, *n.attrs["permutation"])
 
 
-@emits("detach")
+@emits("detach", free=True)
 def _detach(at: Emitter, n: Node, x: str) -> str:
     return x
 
 
-@emits("slice")
+@emits("slice", free=True)
 def _slice(at: Emitter, n: Node, x: str) -> str:
     names = ("start", "stop", "axis")
     ends = [at.ints((n.attrs[k],)) for k in names]
     return at.op("Slice", x, *ends, at.ints((n.attrs.get("step", 1),)))
 
 
-@emits("concat")
+@emits("concat", free=True)
 def _concat(at: Emitter, n: Node, *parts: str) -> str:
     return at.op("Concat", *parts, axis=n.attrs["axis"])
 
 
-@emits("pad_strided")
+@emits("pad_strided", free=True)
 def _pad_strided(at: Emitter, n: Node, x: str) -> str:
     """Zeros between the slices of x, and then before and behind them."""
     axis, step, before = n.attrs["axis"], n.attrs.get("step", 1), shape(n, 0)
@@ -58,20 +59,20 @@ def _padded(at: Emitter, x: str, rank: int, axis: int, first: int, last: int) ->
     return at.op("Pad", x, at.ints(pads.reshape(-1).tolist())) if first or last else x
 
 
-@emits("broadcast_to")
+@emits("broadcast_to", free=True)
 def _broadcast(at: Emitter, n: Node, x: str) -> str:
     return at.op("Expand", at.scaled(x, n.attrs.get("factor", 1.0)), at.ints(n.type.shape))
 
 
-@emits("sum_to")
-def _sum(at: Emitter, n: Node, x: str, *before: str) -> str:
-    y = at.scaled(at.total(x, shape(n, 0), n.type.shape), n.attrs.get("factor", 1.0))
+@emits("sum_to", reduces=True)
+def _sum(at: Emitter, n: Node, order: Order, x: str, *before: str) -> str:
+    y = at.scaled(at.total(x, shape(n, 0), n.type.shape, order), n.attrs.get("factor", 1.0))
     return at.op("Add", *before, y) if before else y
 
 
-@emits("mul_sum")
-def _mul_sum(at: Emitter, n: Node, g: str, x: str) -> str:
-    return at.total(at.op("Mul", g, x), shape(n, 0), n.type.shape)
+@emits("mul_sum", reduces=True)
+def _mul_sum(at: Emitter, n: Node, order: Order, g: str, x: str) -> str:
+    return at.total(at.op("Mul", g, x), shape(n, 0), n.type.shape, order)
 
 
 def _mask(at: Emitter, inside: str) -> str:
@@ -79,46 +80,40 @@ def _mask(at: Emitter, inside: str) -> str:
     return at.op("Cast", inside, to=FLOAT)
 
 
-@emits("relu_mask")
+@emits("relu_mask", free=True, mask=True)
 def _relu_mask(at: Emitter, n: Node, y: str) -> str:
     return _mask(at, at.op("Greater", y, at.number(0)))
 
 
-@emits("relu6_mask", "hard_sigmoid_mask")
+@emits("relu6_mask", "hard_sigmoid_mask", free=True, mask=True)
 def _clipped_mask(at: Emitter, n: Node, y: str) -> str:
     top = 6 if n.op == "relu6_mask" else 1
     above, below = at.op("Greater", y, at.number(0)), at.op("Less", y, at.number(top))
     return _mask(at, at.op("And", above, below))
 
 
-def _fitted(at: Emitter, n: Node, mask: str) -> str:
-    """The mask has the shape of what it was made of, which may be another than the gradient's."""
-    own = n.inputs[1].inputs[0].type.shape
-    return mask if own == n.type.shape else at.reshape(mask, n.type.shape)
-
-
-@emits("mask_dx")
+@emits("mask_dx", free=True)
 def _mask_dx(at: Emitter, n: Node, g: str, mask: str) -> str:
-    return at.op("Mul", at.scaled(g, n.attrs["slope"]), _fitted(at, n, mask))
+    return at.op("Mul", at.scaled(g, n.attrs["slope"]), mask)
 
 
-@emits("clip_mask")
+@emits("clip_mask", free=True, mask=True)
 def _clip_mask(at: Emitter, n: Node, x: str) -> str:
     kinds = ("GreaterOrEqual", "LessOrEqual") if n.attrs["inclusive"] else ("Greater", "Less")
     above = at.op(kinds[0], x, at.number(n.attrs["low"]))
     return _mask(at, at.op("And", above, at.op(kinds[1], x, at.number(n.attrs["high"]))))
 
 
-@emits("leaky_relu_dx")
+@emits("leaky_relu_dx", free=True)
 def _leaky_dx(at: Emitter, n: Node, g: str, mask: str) -> str:
     slope = n.attrs["slope"]
-    inside = at.scaled(_fitted(at, n, mask), 1 - slope)
+    inside = at.scaled(mask, 1 - slope)
     return at.op("Mul", g, at.op("Add", inside, at.number(slope)))
 
 
-@emits("max_to")
-def _max_to(at: Emitter, n: Node, x: str) -> str:
-    return at.total(x, shape(n, 0), n.type.shape, "ReduceMax")
+@emits("max_to", reduces=True)
+def _max_to(at: Emitter, n: Node, order: Order, x: str) -> str:
+    return at.total(x, shape(n, 0), n.type.shape, order, "ReduceMax")
 
 
 @emits("log_softmax_dx")
@@ -177,12 +172,12 @@ def _subtracted(at: Emitter, n: Node, p: str, step: str) -> str:
     return at.op("Sub", p, step)
 
 
-@emits("sgd")
+@emits("sgd", free=True)
 def _sgd(at: Emitter, n: Node, p: str, g: str, lr: str) -> str:
     return _subtracted(at, n, p, at.op("Mul", g, lr))
 
 
-@emits("adam")
+@emits("adam", free=True)
 def _adam(at: Emitter, n: Node, p: str, m: str, v: str, power1: str, power2: str, lr: str) -> str:
     one = at.number(1)
     spread = at.op("Sqrt", at.op("Sub", one, power2))

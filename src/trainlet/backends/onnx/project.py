@@ -7,7 +7,7 @@ from pathlib import Path
 
 from safetensors.numpy import save
 
-from trainlet.backends.onnx.model import STATE, model_of
+from trainlet.backends.onnx.model import STATE, Models
 from trainlet.files import filling
 from trainlet.ir.printable import plain
 from trainlet.planning.program import Program
@@ -21,10 +21,13 @@ def write_models(program: Program, folder: Path) -> Path:
     Raises UnsupportedError for what has no form in ONNX, FileError when the folder cannot be
     written; nothing is written then.
     """
-    models = {name: model_of(program, s.graph, name) for name, s in program.stages.items()}
-    kept = {plain(STATE + n.name): program.initial(n) for n in (*program.params, *program.states)}
+    made = Models(program)
+    kept = {
+        plain(STATE + n.name): made.arranged(n.name, program.initial(n))
+        for n in (*program.params, *program.states)
+    }
     with filling(folder) as new:
-        for name, model in models.items():
+        for name, model in made.models.items():
             (new / f"{name}.onnx").write_bytes(model.SerializeToString())
         (new / "state.safetensors").write_bytes(save(kept))
         text = files("trainlet.backends") / "templates" / "run_onnx.txt"

@@ -1,0 +1,202 @@
+"""Convolutions and pools of maps, with their gradients; channels come first."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from trainlet.backends.onnx.emitter import MAPS, TAPS, Emitter, emits, shape
+from trainlet.ir.graph import Node
+from trainlet.ops.op import OPS
+
+
+def _window(n: Node) -> dict[str, Any]:
+    names = {"stride": "strides", "padding": "pads", "dilation": "dilations"}
+    return {onnx: list(n.attrs[ours]) for ours, onnx in names.items() if ours in n.attrs}
+
+
+@emits("conv2d", inputs=(MAPS, MAPS), result=MAPS)
+def _conv(at: Emitter, n: Node, x: str, w: str, *bias: str) -> str:
+    return at.op("Conv", x, w, *bias, group=n.attrs["groups"], **_window(n))
+
+
+@emits("depthwise", inputs=(MAPS, TAPS), result=MAPS)
+def _depthwise(at: Emitter, n: Node, x: str, w: str, *bias: str) -> str:
+    """Of constants ONNX Runtime takes eight or sixteen channels at a time, unless the bias learns:
+    then it is added afterwards."""
+    weight, group = _taps(at, n, w), n.type.shape[3]
+    if not bias or w not in at.constants or bias[0] in at.constants:
+        return at.op("Conv", x, weight, *bias, group=group, **_window(n))
+    y = at.op("Conv", x, weight, group=group, **_window(n))
+    return at.op("Add", y, at.reshape(bias[0], (1, group, 1, 1)))
+
+
+def _taps(at: Emitter, n: Node, w: str) -> str:
+    """A depthwise weight [C,KH,KW] as [C,1,KH,KW]."""
+    height, width, channels = shape(n, 1)
+    return at.reshape(w, (channels, 1, height, width))
+
+
+def _spread(at: Emitter, n: Node, g: str, w: str, kernel: tuple[int, ...], groups: int) -> str:
+    """A transposed convolution to maps of the node's size."""
+    small, dilation = shape(n, 0)[1:3], n.attrs.get("dilation", (1, 1))
+    spots = zip(n.attrs["size"], small, n.attrs["stride"], n.attrs["padding"][:2],
+                n.attrs["padding"][2:], dilation, kernel, strict=True)  # fmt: skip
+    more = [m - ((k - 1) * s - a - b + d * (t - 1) + 1) for m, k, s, a, b, d, t in spots]
+    return at.op("ConvTranspose", g, w, group=groups, output_padding=more, **_window(n))
+
+
+def _mirrored(n: Node, kernel: tuple[int, ...]) -> dict[str, Any] | None:
+    """The window of a convolution of the gradient with the flipped weight, which makes the
+    gradient of the input if no positions were skipped; None if some were, or too many were added.
+    """
+    if set(n.attrs["stride"]) != {1}:
+        return None
+    reach = [d * (k - 1) for d, k in zip(n.attrs["dilation"], kernel, strict=True)]
+    pads = [r - p for r, p in zip(reach * 2, n.attrs["padding"], strict=True)]
+    return {"pads": pads, "dilations": list(n.attrs["dilation"])} if min(pads) >= 0 else None
+
+
+@emits("conv2d_dx", inputs=(MAPS, MAPS), result=MAPS)
+def _conv_dx(at: Emitter, n: Node, g: str, w: str) -> str:
+    outputs, *kernel, own = shape(n, 1)
+    groups, window = n.attrs["groups"], _mirrored(n, tuple(kernel))
+    if not window:
+        return _spread(at, n, g, w, tuple(kernel), groups)
+    each = at.reshape(w, (groups, outputs // groups, own, *kernel))
+    turned = at.reshape(at.transpose(each, 0, 2, 1, 3, 4), (-1, outputs // groups, *kernel))
+    if prod(kernel) > 1:
+        turned = at.flipped(turned, 2, 3)
+    return at.op("Conv", g, turned, group=groups, **window)
+
+
+@emits("depthwise_dx", inputs=(MAPS, TAPS), result=MAPS)
+def _depthwise_dx(at: Emitter, n: Node, g: str, w: str) -> str:
+    kernel, weight = shape(n, 1)[:2], _taps(at, n, w)
+    window = _mirrored(n, kernel)
+    if not window:
+        return _spread(at, n, g, weight, kernel, n.type.shape[3])
+    return at.op("Conv", g, at.flipped(weight, 2, 3), group=n.type.shape[3], **window)
+
+
+@emits("conv2d_dw", inputs=(MAPS, MAPS), result=MAPS)
+def _conv_dw(at: Emitter, n: Node, g: str, x: str) -> str:
+    """[O,C/groups,KH,KW]: one product of the gradient and all that each kernel element meets."""
+    count, rows, columns, outputs = shape(n, 0)
+    inputs, groups, kernel = shape(n, 1)[3], n.attrs["groups"], n.attrs["kernel"]
+    many = prod(kernel)
+    if many > 1 or any(n.attrs["padding"]) or set(n.attrs["stride"]) != {1}:
+        seen = _Seen(at, n, x)
+        parts = [seen.by(tap) for tap in np.ndindex(*kernel)]
+        if many > 1:
+            one = count, inputs, 1, rows * columns
+            parts = [at.op("Concat", *(at.reshape(part, one) for part in parts), axis=2)]
+        x = parts[0]
+    wide = inputs // groups * many
+    sizes = (count, groups, outputs // groups), (count, groups, wide)
+    if count == groups == 1:
+        left, right = at.reshape(g, (outputs, -1)), at.reshape(x, (wide, -1))
+        each = at.op("Gemm", left, right, transB=1)
+    else:
+        left, right = (at.reshape(v, (*own, rows * columns))
+                       for v, own in zip((g, x), sizes, strict=True))  # fmt: skip
+        each = at.op("MatMul", left, at.transpose(right, 0, 1, 3, 2))
+        each = at.op("ReduceSum", each, at.ints((0,)), keepdims=0)
+    return at.reshape(each, (outputs, inputs // groups, *kernel))
+
+
+@emits("depthwise_dw", inputs=(MAPS, MAPS), result=TAPS)
+def _depthwise_dw(at: Emitter, n: Node, g: str, x: str) -> str:
+    """[C,KH,KW]: the sum of a product for each element of the kernel, which is faster than a
+    convolution with kernels as large as the maps."""
+    (height, width), channels = n.attrs["kernel"], n.type.shape[2]
+    seen = _Seen(at, n, x)
+    sums = [
+        at.op("ReduceSum", at.op("Mul", seen.by(tap), g), at.ints((0, 2, 3)), keepdims=0)
+        for tap in np.ndindex(height, width)
+    ]
+    made = at.reshape(at.op("Concat", *sums, axis=0), (height, width, channels))
+    return at.transpose(made, *TAPS)
+
+
+class _Seen:
+    """The part of the maps [N,C,H,W] that an element of a kernel meets.
+
+    Maps are padded once.  With a stride of two or more in both directions, the positions that are
+    a stride apart are put side by side first, for long steps in a slice are slow.
+    """
+
+    def __init__(self, at: Emitter, n: Node, x: str) -> None:
+        self.at, self.stride, self.dilation = at, n.attrs["stride"], n.attrs["dilation"]
+        height, width, self.channels = shape(n, 1)[1:]
+        self.size = shape(n, 0)[1:3]
+        top, left, bottom, right = n.attrs["padding"]
+        step = self.stride[0]
+        self.apart = step > 1 and step == self.stride[1] and prod(n.attrs["kernel"]) > 1
+        if self.apart:
+            bottom += -(height + top + bottom) % step
+            right += -(width + left + right) % step
+        pads = (0, 0, top, left, 0, 0, bottom, right)
+        self.x = at.op("Pad", x, at.ints(pads)) if any(pads) else x
+        if self.apart:
+            self.x = at.op("SpaceToDepth", self.x, blocksize=step)
+
+    def by(self, tap: tuple[int, ...]) -> str:
+        """[N,C,OH,OW]"""
+        at, spots = self.at, [d * k for d, k in zip(self.dilation, tap, strict=True)]
+        if self.apart:
+            step = self.stride[0]
+            own = self.channels * (spots[0] % step * step + spots[1] % step)
+            begin = own, spots[0] // step, spots[1] // step
+            ends = [k + m for k, m in zip(begin, (self.channels, *self.size), strict=True)]
+            return at.op("Slice", self.x, at.ints(begin), at.ints(ends), at.ints((1, 2, 3)))
+        ends = [k + s * (m - 1) + 1
+                for k, s, m in zip(spots, self.stride, self.size, strict=True)]  # fmt: skip
+        steps = [] if set(self.stride) == {1} else [at.ints(self.stride)]
+        return at.op("Slice", self.x, at.ints(spots), at.ints(ends), at.ints((2, 3)), *steps)
+
+
+@emits("avg_pool", inputs=(MAPS,), result=MAPS)
+def _avg_pool(at: Emitter, n: Node, x: str) -> str:
+    return at.op("AveragePool", x, kernel_shape=list(n.attrs["kernel"]),
+                 count_include_pad=int(n.attrs["count_padding"]), **_window(n))  # fmt: skip
+
+
+@emits("avg_pool_dx", inputs=(MAPS,), result=MAPS)
+def _avg_pool_dx(at: Emitter, n: Node, g: str) -> str:
+    """A transposed convolution of each channel with equal weights."""
+    window = {k: n.attrs[k] for k in ("kernel", "stride", "padding")}
+    if not n.attrs["count_padding"]:
+        ones = np.ones((1, *n.attrs["size"], 1), np.float32)
+        inside = OPS["avg_pool"].eval(ones, count_padding=True, **window).astype(np.float32)
+        g = at.op("Div", g, at.constant(inside.transpose(MAPS)))
+    channels, kernel = n.type.shape[3], n.attrs["kernel"]
+    taps = at.constant(np.full((channels, 1, *kernel), 1 / prod(kernel), np.float32))
+    return _spread(at, n, g, taps, kernel, channels)
+
+
+def _pooled(at: Emitter, n: Node, x: str, outputs: int) -> str:
+    return at.op("MaxPool", x, outputs=outputs, kernel_shape=list(n.attrs["kernel"]),
+                 **_window(n))  # fmt: skip
+
+
+@emits("max_pool", inputs=(MAPS,), result=MAPS)
+def _max_pool(at: Emitter, n: Node, x: str) -> str:
+    return _pooled(at, n, x, 1)
+
+
+@emits("max_pool_winner", inputs=(MAPS,), result=MAPS)
+def _max_pool_winner(at: Emitter, n: Node, x: str) -> str:
+    """Where each winner stands among all elements of the maps, channels first."""
+    return _pooled(at, n, x, 2)
+
+
+@emits("max_pool_dx", inputs=(MAPS, MAPS), result=MAPS)
+def _max_pool_dx(at: Emitter, n: Node, g: str, winner: str) -> str:
+    count, height, width, channels = n.type.shape
+    zeros = at.op("ConstantOfShape", at.ints((n.type.size,)))
+    flat = at.reshape(winner, (-1,)), at.reshape(g, (-1,))
+    made = at.op("ScatterElements", zeros, *flat, axis=0, reduction="add")
+    return at.reshape(made, (count, channels, height, width))

@@ -38,7 +38,7 @@ def main() -> None:
     args = _arguments()
     rows = []
     known = {path.stem: json.loads(path.read_text()) for path in args.gains}
-    more = " planned RAM | planned search | s |" if args.planned else ""
+    more = " planned RAM | planned search | plans | s |" if args.planned else ""
     print(f"| network | budget | gains | published | exact | s | evolution | s |{more}")
     for network, schemes in ((name, SCHEMES[name]) for name in args.networks):
         graph = int8_graph(next(iter(schemes.values())).network)
@@ -101,12 +101,15 @@ def read(found: dict) -> Additive:
 def planned(cost: CompiledCost, gains: Additive, own: Choice) -> dict:
     """The best scheme whose trainer needs no more RAM than the published scheme's."""
     ram, _ = cost.planned(own)
-    start = process_time()
+    start, plans = process_time(), cost.plans
     found = first_that_fits(cost, gains, Budget(ram=ram))
-    return {
+    row = {
         "ram": ram, "planned": gains.of(found), "planned_ram": cost.planned(found)[0],
-        "planned_seconds": process_time() - start,
+        "planned_scheme": [found.biases, found.shares],
+        "planned_seconds": process_time() - start, "plans": cost.plans - plans,
     }  # fmt: skip
+    assert row["planned_ram"] <= ram and row["planned"] >= gains.of(own) - 1e-9, row
+    return row
 
 
 def line(row: dict) -> str:
@@ -117,7 +120,8 @@ def line(row: dict) -> str:
         f"{row['evolution']:.3f} | {row['evolution_seconds']:.1f} |"
     )
     if "ram" in row:
-        text += f" {row['ram']:,} | {row['planned']:.3f} | {row['planned_seconds']:.0f} |"
+        text += f" {row['ram']:,} | {row['planned']:.3f} | "
+        text += f"{row['plans']} | {row['planned_seconds']:.0f} |"
     return text
 
 

@@ -162,5 +162,5 @@ def _table(best: Found, found: Contribution) -> Table:
     table.add_row("Flash without code", f"{best.flash_bytes:,} bytes")
     if best.instructions is not None:
         table.add_row("instructions of a step", f"{best.instructions:,}")
-    table.add_row("planned, of all candidates", f"{best.planned} of {best.considered}")
+    table.add_row("planned, of those estimated", f"{best.planned} of {best.considered}")
     return table

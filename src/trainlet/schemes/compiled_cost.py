@@ -58,6 +58,11 @@ class CompiledCost:
             self._estimates[choice] = estimate_tiled(step) + kept + self.target.stack
         return self._estimates[choice]
 
+    @property
+    def plans(self) -> int:
+        """How many schemes were planned."""
+        return len(self._programs)
+
     def program(self, choice: Choice) -> CompiledProgram:
         """The program as `compile` plans it without recomputation, whether it fits or not."""
         if choice not in self._programs:

@@ -83,14 +83,28 @@ class Knapsack:
 
     def best_of_each(self, budget: int | None = None) -> list[Choice]:
         """For every number of biases that is within the budget the best scheme, fewest first."""
+        found = (self.with_biases(k, budget) for k in range(self.layers + 1))
+        return [choice for choice in found if choice is not None]
+
+    def with_biases(self, k: int, budget: int | None = None) -> Choice | None:
+        """The best scheme with the biases of the last k layers; None where it is not within the
+        budget."""
         room = self._room
         if budget is not None:
             room = min(room, (budget - int(self.costs.base)) // self._unit)
-        found = []
+        left = room - int(self.costs.of_biases(k)) // self._unit
+        return self._chosen(k, left) if left >= 0 else None
+
+    def least(self, gain: float) -> dict[int, int]:
+        """Of each number of biases with which a scheme gains more than this within the budget: the
+        smallest budget for that."""
+        found = {}
         for k in range(self.layers + 1):
-            left = room - int(self.costs.of_biases(k)) // self._unit
-            if left >= 0:
-                found.append(self._chosen(k, left))
+            biases = int(self.costs.of_biases(k)) // self._unit
+            table = self._tables[k][: max(0, self._room - biases + 1)]
+            left = int(np.searchsorted(table, gain - self.gains.of_biases(k), side="right"))
+            if left < len(table):
+                found[k] = int(self.costs.base) + (biases + left) * self._unit
         return found
 
     def _chosen(self, k: int, left: int) -> Choice:

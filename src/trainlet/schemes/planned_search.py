@@ -1,7 +1,8 @@
 """The scheme that gains most within the RAM, Flash and instructions of a target.
 
-Gains add up; what a compiled program needs does not.  So candidates come in descending order of
-their gain, an estimate skips those that are far too large, and a plan decides about the others.
+Gains add up; what a compiled program needs does not.  Few schemes are tried in descending order of
+their gain, many by bisection.  An estimate skips those that are far too large, and a plan decides
+about the others.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any
 
-import numpy as np
-
 from trainlet.arguments import bytes_of, target_of
 from trainlet.compiled import CompiledProgram
 from trainlet.errors import TargetError
@@ -20,16 +19,15 @@ from trainlet.ir.arguments import whole
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.planning.target import Target
 from trainlet.progress import stage, unheard
+from trainlet.schemes.bisection import Bisection
 from trainlet.schemes.compiled_cost import CompiledCost
 from trainlet.schemes.contribution import Contribution
-from trainlet.schemes.knapsack import Additive, Knapsack, Part
+from trainlet.schemes.knapsack import Additive, Part
 from trainlet.schemes.layers import Choice, Layers
 from trainlet.schemes.rule import paper_memory
 
 EVERY = 4096
-"""So many schemes at most are all candidates; of more the knapsack chooses."""
-CAPACITIES = 24
-"""For so many capacities it is solved, of each rule of costs."""
+"""So many schemes at most are all candidates; among more the search bisects."""
 MARGIN = 0.9
 """A scheme is planned if its estimate is within the budget divided by this, at first; then by the
 least ratio of a plan to its estimate so far."""
@@ -59,7 +57,7 @@ class Found:
     predicted: the sum of the gains of its parts over the head alone
     ram_bytes: planned, with the reserved stack; flash_bytes: without code
     instructions: of a step, None where they have no limit
-    planned, considered: how many schemes were planned, of how many
+    planned, considered: how many schemes were planned, of how many that were estimated
     """
 
     choice: Choice
@@ -131,17 +129,16 @@ def _decider(
 
 def _search(measured: Contribution, gains: Additive, decider: _Decider, confirm: int) -> Found:
     cost = decider.cost
-    listed = candidates(cost.layers, gains, cost)
-    fitting = list(islice(_fitting(listed, decider), confirm))
-    if not fitting:
+    chosen = fitting(cost, gains, decider, confirm)
+    if not chosen:
         raise decider.nothing()
-    measured.measurements.make(fitting)
-    best = max(fitting, key=lambda c: float(measured.accuracy(c).mean()))
+    measured.measurements.make(chosen)
+    best = max(chosen, key=lambda c: float(measured.accuracy(c).mean()))
     accuracy = measured.accuracy(best)
     return Found(
         best, best.scheme(measured.layers), gains.of(best), float(accuracy.mean()),
         float(accuracy.std()), measured.rate(best), *cost.planned(best),
-        decider.counted.get(best), decider.plans, len(listed), cost.program(best),
+        decider.counted.get(best), decider.plans, decider.asked, cost.program(best),
     )  # fmt: skip
 
 
@@ -151,31 +148,23 @@ def first_that_fits(cost: CompiledCost, gains: Additive, limits: Budget) -> Choi
     Raises TargetError where not even the classifier alone fits.
     """
     decider = _Decider(cost, limits)
-    found = next(_fitting(candidates(cost.layers, gains, cost), decider), None)
-    if found is None:
+    found = fitting(cost, gains, decider, 1)
+    if not found:
         raise decider.nothing()
-    return found
+    return found[0]
 
 
-def _fitting(listed: Sequence[Choice], decider: _Decider) -> Iterator[Choice]:
-    """Those that fit, in their order."""
-    for number, choice in enumerate(listed):
-        stage("search", number, len(listed))
-        with unheard():
-            fits = decider.fits(choice)
-        if fits:
-            yield choice
-
-
-def candidates(layers: Layers, gains: Additive, cost: CompiledCost) -> list[Choice]:
-    """Schemes in descending order of their gain, the smaller first of equal ones: all, where they
-    are few, else the best ones of many capacities by two rules that add up."""
+def fitting(cost: CompiledCost, gains: Additive, decider: _Decider, many: int) -> list[Choice]:
+    """So many of the best schemes that fit, the best first and of equal ones the smaller."""
     parts = useful(gains)
-    if _many(layers, parts) <= EVERY:
-        found = list(_every(layers, parts))
-    else:
-        found = list(_by_knapsack(layers, gains, cost, parts))
-    return sorted(dict.fromkeys(found), key=lambda c: (-gains.of(c), len(c.shares), c.biases))
+    if _many(cost.layers, parts) > EVERY:
+        found = Bisection(cost.layers, gains, decider.fits)
+        found.search([cost.added(parts), paper_memory(cost.study.graph, cost.layers)], parts)
+        return found.found[:many]
+    every = sorted(
+        _every(cost.layers, parts), key=lambda c: (-gains.of(c), len(c.shares), c.biases)
+    )
+    return list(islice(filter(decider.fits, every), many))
 
 
 def useful(gains: Additive) -> list[Part]:
@@ -205,28 +194,21 @@ def _every(layers: Layers, parts: Sequence[Part]) -> Iterator[Choice]:
             yield Choice.of(k, shares)
 
 
-def _by_knapsack(
-    layers: Layers, gains: Additive, cost: CompiledCost, parts: Sequence[Part]
-) -> Iterator[Choice]:
-    chosen = Additive(gains.biases, {p: gains.weights[p] for p in parts}, gains.base)
-    rules = cost.added(parts), paper_memory(cost.study.graph, layers)
-    for rule in rules:
-        whole = rule.base + max(rule.biases.values()) + sum(rule.weights[p] for p in parts)
-        problem = Knapsack(len(layers.body), chosen, rule, int(whole))
-        least = rule.base + 1
-        for budget in np.geomspace(least, whole + 1, CAPACITIES):
-            yield from problem.best_of_each(int(budget))
-
-
 class _Decider:
     """Whether schemes fit a budget: by an estimate if it is clear, else by a plan."""
 
     def __init__(self, cost: CompiledCost, limits: Budget) -> None:
-        self.cost, self.limits, self.plans = cost, limits, 0
+        self.cost, self.limits, self.plans, self.asked = cost, limits, 0, 0
         self.counted: dict[Choice, int] = {}
         self._ratio = MARGIN
 
     def fits(self, choice: Choice) -> bool:
+        self.asked += 1
+        stage("search", self.asked)
+        with unheard():
+            return self._fits(choice)
+
+    def _fits(self, choice: Choice) -> bool:
         limits = self.limits
         estimate = self.cost.estimate(choice)
         if limits.ram is not None and estimate * self._ratio > limits.ram:

@@ -32,11 +32,15 @@ BIAS_LIMIT = 1 << 30
 
 @dataclass(frozen=True)
 class Weight:
-    """What a quantised layer reads: real values, and a scale for each output channel."""
+    """What a quantised layer reads: real values, and a scale for each output channel.
+
+    limit: the largest integer, without its sign
+    """
 
     name: str
     real: np.ndarray
     scale: np.ndarray
+    limit: int = LEVELS
 
 
 def clamped(result: Result, low: float | None, high: float | None) -> Result:
@@ -168,7 +172,7 @@ def _layer(at: QuantizedImporter, op: str, x: Node, w: Node, *bias: Node, **attr
     channels = OPS[f"{op}_i8"].channel_axis or 0
     axis = user_axis(how, w.type.shape, channels)
     along = [-1 if k == axis else 1 for k in range(given.real.ndim)]
-    whole = _rounded(given.real, scale.reshape(along), LEVELS)
+    whole = _rounded(given.real, scale.reshape(along), given.limit)
     whole_offset = _rounded(offset, np.float64(source) * scale, BIAS_LIMIT)
     _check_sums(at.label, np.moveaxis(whole, axis, 0), whole_offset, rescaling(x, scale, goal))
 
@@ -224,6 +228,8 @@ def _binary(at: QuantizedImporter, op: str, a: Node, b: Node) -> Node:
 
 def _avg_pool(at: QuantizedImporter, op: str, x: Node, count_padding: bool, **window: Any) -> Node:
     """Over the whole map it is a mean, whose result has a scale of its own."""
+    if count_padding and any(window["padding"]):
+        raise UnsupportedError("an average over a border of zeros is not supported in int8")
     if window["kernel"] == x.type.shape[1:3]:
         return _mean(at, op, x, (x.type.shape[0], 1, 1, x.type.shape[3]))
     return at.node("avg_pool_i8", x, **window, **_keeping(at, x))

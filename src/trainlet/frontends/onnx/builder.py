@@ -12,23 +12,29 @@ import torch
 from trainlet.errors import FileError, UnsupportedError
 from trainlet.frontends.aten import ATEN
 from trainlet.frontends.constants import Constant
-from trainlet.frontends.importer import Importer
 from trainlet.frontends.onnx.file import Model, Operator, ints
+from trainlet.frontends.onnx.stored import Stored
+from trainlet.frontends.quantized_importer import QuantizedImporter
+from trainlet.frontends.terms import Names
 from trainlet.ir.graph import Node, unused
 from trainlet.ir.printable import plain
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import leaf
+from trainlet.ops.quantized.types import affine
 
 IGNORED = frozenset(("auto_pad", "consumed_inputs", "doc_string", "stash_type"))
 """Attributes that say nothing where a row does not read them."""
 Value = TypeVar("Value", int, float, str)
 
 
-class Builder(Importer):
+class Builder(QuantizedImporter):
     """The inputs and attributes of the operator at hand.
 
     nodes: what is computed, by name; known: values that no input reaches; trained: names of those
-    among them that a weight reaches; deferred: who makes these, if a node is asked for
+    among them that a weight reaches; deferred: who makes these, if a node is asked for; held:
+    values that stand in the file; stored: integers of the file, and integers: int8 nodes, by the
+    name of what DequantizeLinear makes of them; exact: whether the operator at hand is one of
+    integers
     """
 
     def __init__(self, model: Model, make: Callable[[Operator], None]) -> None:
@@ -36,13 +42,20 @@ class Builder(Importer):
         self.model = model
         self.nodes: dict[str, Node] = {}
         self.known: dict[str, np.ndarray] = dict(model.constants)
+        self.held: dict[str, np.ndarray] = dict(model.constants)
         self.trained = {k for k, v in model.constants.items() if is_weight(v)}
+        self.stored: dict[str, Stored] = {}
+        self.dequantized: dict[str, Node] = {}
+        self.exact = False
         self.deferred: dict[str, Operator] = {}
         self.unmade: dict[str, str] = {}
-        self.readers: dict[str, int] = {}
-        for name in (n for o in model.operators for n in o.inputs):
-            self.readers[name] = self.readers.get(name, 0) + 1
+        self.readers: dict[str, list[Operator]] = {}
+        for operator in model.operators:
+            for name in operator.inputs:
+                self.readers.setdefault(name, []).append(operator)
         self._make, self._parameters = make, {}
+        self.biases: dict[str, str] = {}
+        self.names = Names(biases=self.biases)
         self.operator = model.operators[0]
         self.unread: set[str] = set()
 
@@ -66,12 +79,12 @@ class Builder(Importer):
         return bool(self._name(position))
 
     def input(self, position: int) -> Node:
-        """An input of floats."""
-        node = self.any(position)
-        if node.type.dtype != "float32":
+        """An input of floats, or of int8 for an operator of integers."""
+        node, allowed = self.any(position), "int8" if self.exact else "float32"
+        if node.type.dtype != allowed:
             raise UnsupportedError(
                 f"its input {plain(self._name(position), 200)!r} is {node.type.dtype}; allowed: "
-                "float32"
+                f"{allowed}"
             )
         return node
 
@@ -82,7 +95,18 @@ class Builder(Importer):
         """An input of floats or of indices."""
         if not self.has(position):
             raise FileError(f"its input {position} is missing")
-        return self.node(self._name(position))
+        name = self._name(position)
+        return (self._integer(name) if self.exact else None) or self.called(name)
+
+    def _integer(self, name: str) -> Node | None:
+        """The int8 node of a value, if it has one."""
+        found = self.dequantized.get(name) or self.nodes.get(name)
+        if found is not None and found.type.dtype == "int8":
+            return found
+        stored = self.stored.get(name)
+        if stored is None or stored.activation is None:
+            return None
+        return self.integers("const", stored.name, stored.array, stored.activation)
 
     def all(self) -> list[Node]:
         return [self.input(k) for k in range(len(self.operator.inputs))]
@@ -90,9 +114,27 @@ class Builder(Importer):
     def weight(self, position: int) -> Node | None:
         """The same of a layer's weight or bias: one of a single element learns too."""
         name = self._name(position)
-        if name and name in self.model.constants and name not in self.nodes:
-            self.nodes[name] = self.leaf_of_weight(name, self.model.constants[name])
+        if self.exact:
+            return self._integer_weight(name, position) if name else None
+        if name in self.held and name not in self.nodes:
+            self.nodes[name] = self.leaf_of_weight(name, self.held[name])
         return self.optional(position)
+
+    def _integer_weight(self, name: str, position: int) -> Node:
+        """A leaf that stands for what an integer layer reads; a bias is in units of both scales."""
+        stored = self.stored.get(name)
+        if stored is None:
+            raise UnsupportedError(
+                f"its input {plain(name, 200)!r} is no constant that is quantised"
+            )
+        if position == 1:
+            self.weights[stored.name] = stored.weight(self._output_axis(stored.array.ndim))
+        else:
+            weight = self.weights[self.stored[self._name(1)].name]
+            units = affine(self.input(0))[0] * weight.scale.astype(float)
+            self.offsets[stored.name] = stored.bias(units)
+            self.biases[stored.name] = stored.name
+        return leaf("param", stored.name, TensorType(stored.array.shape))
 
     def constant(self, position: int, what: str) -> np.ndarray:
         """The value of an input that no input of the network reaches."""
@@ -128,11 +170,21 @@ class Builder(Importer):
             raise UnsupportedError(f"its {what} has shape {array.shape}; allowed: one number")
         return float(array.reshape(())[()])
 
+    def _output_axis(self, rank: int) -> int:
+        """Of the weight of the layer at hand."""
+        of = self.operator
+        if of.kind == "ConvTranspose" and self.operator.attributes.get("group", 1) != 1:
+            raise UnsupportedError("groups of a transposed convolution of integers; allowed: one")
+        if of.kind in ("Gemm", "MatMul") and rank != 2:
+            raise UnsupportedError(f"a weight of {rank} dimensions; allowed: two")
+        last = of.kind == "MatMul" or (of.kind == "Gemm" and not of.attributes.get("transB", 0))
+        return 1 if last or of.kind == "ConvTranspose" else 0
+
     def operand(self, position: int) -> Node | float:
         """An operand of arithmetic: a number where it is one that does not learn."""
         name = self._name(position)
         array = self.known.get(name)
-        if array is None or name in self.trained or array.size != 1:
+        if self.exact or array is None or name in self.trained or array.size != 1:
             return self.input(position)
         others = [k for k in range(len(self.operator.inputs)) if k != position]
         if array.ndim and all(self.known.get(self._name(k)) is not None for k in others):
@@ -166,17 +218,24 @@ class Builder(Importer):
             return self.ints(position, name)
         return self.numbers(name)
 
-    def node(self, name: str) -> Node:
+    def type(self, name: str) -> TensorType | None:
+        """The type of a value that has been computed."""
+        found = self.nodes.get(name) or self.dequantized.get(name)
+        return found and found.type
+
+    def called(self, name: str) -> Node:
         """The node of a value: computed, a parameter or a constant."""
         if name in self.nodes:
             return self.nodes[name]
+        if name in self.dequantized:
+            return self.real(self.dequantized[name])
         shown = plain(name, 200)
         if name in self.deferred:
             before = self.operator, self.label, self.unread
             self._make(self.deferred[name])
             self.operator, self.label, self.unread = before
         elif name in self.trained:
-            self.nodes[name] = self.leaf_of_weight(name, self.model.constants[name])
+            self.nodes[name] = self.leaf_of_weight(name, self.held[name])
         elif name in self.known:
             tensor = torch.from_numpy(np.array(self.known[name]))
             made = self.leaf_of(Constant(unused(shown or "const", self.values), tensor),
@@ -198,7 +257,8 @@ class Builder(Importer):
             )
         if not array.size:
             raise UnsupportedError(f"the weight {plain(name, 200)!r} has no elements")
-        own = unused(plain(name, 200), self.values)
+        title = self.stored[name].name if name in self.stored else plain(name, 200)
+        own = unused(title, self.values)
         parameter = torch.nn.Parameter(torch.from_numpy(array))
         return self.parameter([own], parameter)
 

@@ -39,10 +39,10 @@ def folded(at: Builder, operator: Operator) -> dict[str, np.ndarray] | None:
     Raises UnsupportedError for results that are too large, FileError for what onnx refuses.
     """
     kind, inputs = operator.kind, [n for n in operator.inputs if n]
-    if kind in ("Shape", "Size") and inputs[:1] and inputs[0] in at.nodes:
-        return {operator.outputs[0]: _shape(operator, at.nodes[inputs[0]].type.shape)}
-    if kind == "CastLike" and inputs[0] in at.known and inputs[1] in at.nodes:
-        return {operator.outputs[0]: at.known[inputs[0]].astype(at.nodes[inputs[1]].type.dtype)}
+    if kind in ("Shape", "Size") and inputs[:1] and (found := at.type(inputs[0])):
+        return {operator.outputs[0]: _shape(operator, found.shape)}
+    if kind == "CastLike" and inputs[0] in at.known and (found := at.type(inputs[1])):
+        return {operator.outputs[0]: at.known[inputs[0]].astype(found.dtype)}
     if kind not in FOLDED or not all(n in at.known for n in inputs):
         return None
     values = [at.known[n] for n in inputs]

@@ -41,7 +41,7 @@ def _add(at: Builder) -> Node:
     for position, (product, bias) in enumerate(((a, b), (b, a))):
         if not isinstance(product, Node) or not isinstance(bias, Node):
             continue
-        alone = at.readers[at.operator.inputs[position]] == 1
+        alone = len(at.readers[at.operator.inputs[position]]) == 1
         is_bare = product.op == "linear" and len(product.inputs) == 2 and bias.op == "param"
         if alone and is_bare and bias.type.shape == product.type.shape[-1:]:
             return at.build("linear", *product.inputs, bias)

@@ -22,6 +22,7 @@ from trainlet.frontends.onnx.builder import Builder
 from trainlet.frontends.onnx.check import check_model
 from trainlet.frontends.onnx.constants import folded
 from trainlet.frontends.onnx.file import Input, Model, Operator, read
+from trainlet.frontends.onnx.integers import in_integers, keep_constant
 from trainlet.frontends.onnx.table import TABLE
 from trainlet.ir.bounds import TENSOR_BYTES
 from trainlet.ir.graph import Graph, Node
@@ -76,13 +77,17 @@ def walk(model: Model, batch: int | None = None) -> Builder:
     for operator in model.operators:
         with _naming(operator):
             for name in filter(None, operator.outputs):
-                if name in at.nodes or name in at.known:
+                if at.type(name) or name in at.known:
                     raise FileError(f"it makes {plain(name, 200)!r}, which is there already")
             values = folded(at, operator)
             if values is None:
                 _import(at, operator)
                 continue
         at.known.update(values)
+        if operator.kind == "DequantizeLinear":
+            with _naming(operator):
+                keep_constant(at, operator, values)
+            continue
         learns = operator.kind in TABLE and any(n in at.trained for n in operator.inputs)
         if learns:
             at.trained.update(values)
@@ -106,6 +111,10 @@ def _naming(operator: Operator) -> Iterator[None]:
 
 
 def _import(at: Builder, operator: Operator) -> None:
+    at.enter(operator)
+    with _naming(operator):
+        if in_integers(at, operator, TABLE.get(operator.kind)):
+            return
     if operator.kind not in TABLE:
         raise UnsupportedError(
             f"{operator}, is not supported; supported: {', '.join(sorted(TABLE))}"
@@ -161,7 +170,7 @@ def _rows(at: Builder, name: str) -> list[int]:
 def _outputs(at: Builder) -> dict[str, Node]:
     """What the model returns, by name; a single one is `logits`."""
     names = at.model.outputs
-    found = {plain(name, 200): at.node(name) for name in names}
+    found = {plain(name, 200): at.called(name) for name in names}
     for name, node in found.items():
         if node.type.dtype != "float32" or node.is_leaf:
             raise UnsupportedError(

@@ -91,7 +91,8 @@ def _gemm(at: Builder) -> Node:
 @onnx("MatMul")
 def _matmul(at: Builder) -> Node:
     """A linear layer where the second operand is a matrix or a vector, whatever made it."""
-    x, w = at.input(0), at.input(1)
+    x, w = at.input(0), at.weight(1)
+    assert w is not None
     if x.type.rank == 1:
         y = _product(at, at.reshape(x, (1, *x.type.shape)), w)
         return at.reshape(y, (*y.type.shape[:-2], *y.type.shape[-1:]) if w.type.rank > 1 else ())

@@ -9,6 +9,8 @@ import trainlet.ops
 from onnx_samples.counts import COUNTS as ONNX_COUNTS
 from torch_samples.counts import COUNTS
 from trainlet.frontends.onnx.importer import TABLE as ONNX
+from trainlet.frontends.onnx.integers import INTEGERS
+from trainlet.frontends.onnx.qoperators import QUANTISED
 from trainlet.frontends.quantized_importer import INTEGER_OPERATORS
 from trainlet.frontends.tflite.table import TABLE
 from trainlet.ops.objective import LOSSES
@@ -72,6 +74,11 @@ These operators are read from a .tflite file, in float32 and in int8 where they 
 
 These operators are read from an .onnx file, in float32: {onnx}.
 
+These have a form in integers between `DequantizeLinear` and `QuantizeLinear`; the others are
+computed in float32 between the two: {integers}.
+
+These quantised operators are read too: {quantised}.
+
 This table counts the ONNX package's own backend tests: the models of files, and the tests of each
 operator of which at least one is equal. A test is equal if the results equal those that are stored
 with it. Others are refused with an error that names the operator or the input. No test differs.
@@ -94,7 +101,8 @@ def page() -> str:
     known = ", ".join(f"`{n}`" for n in sorted(TABLE))
     files = ", ".join(f"`{n}`" for n in sorted(ONNX))
     tests = "\n".join(f"| {name} | {a:,} | {b:,} |" for name, (a, b) in ONNX_COUNTS.items())
-    lite = LITE.format(known=known, onnx=files)
+    integers, quantised = (", ".join(f"`{n}`" for n in sorted(k)) for k in (INTEGERS, QUANTISED))
+    lite = LITE.format(known=known, onnx=files, integers=integers, quantised=quantised)
     return f"{HEAD}{rows}\n{SAMPLES}{total}\n{samples}\n{lite}{tests}\n"
 
 

@@ -47,6 +47,26 @@ def small():
     ).SerializeToString()
 
 
+def affine(name, scale, zero, dtype=np.int8):
+    """The scale and the zero point of what QuantizeLinear makes."""
+    return (f"{name}s", np.array(scale, np.float32)), (f"{name}z", np.array(zero, dtype))
+
+
+def integers(before=(0.1, 3), after=(0.2, -5), second=None, dtype=np.int8):
+    """A linear layer between QuantizeLinear and DequantizeLinear, which may read other scales."""
+    constants = [*affine("x", *before, dtype), *affine("y", *after, dtype), *affine("w", 0.05, 0),
+                 *affine("q", *(second or before), dtype), ("w", W.astype(np.int8))]  # fmt: skip
+    return model(
+        node("QuantizeLinear", "x", "xs", "xz", output="a"),
+        node("DequantizeLinear", "a", "qs", "qz", output="b"),
+        node("DequantizeLinear", "w", "ws", "wz", output="v"),
+        node("Gemm", "b", "v", output="c", transB=1),
+        node("QuantizeLinear", "c", "ys", "yz", output="d"),
+        node("DequantizeLinear", "d", "ys", "yz"),
+        constants=constants,
+    )
+
+
 @pytest.fixture
 def opened(tmp_path):
     def read(content, check=False):
@@ -61,6 +81,10 @@ def test_the_small_file_is_good(opened):
     assert str(opened(small(), check=True).outputs["logits"].type) == "float32[2,3]"
 
 
+def test_a_small_file_of_integers_is_good(opened):
+    assert [n.op for n in opened(integers(), check=True).nodes()].count("linear_i8") == 1
+
+
 def test_every_truncation(opened):
     content = small()
     whole = print_graph(opened(content))
@@ -70,9 +94,12 @@ def test_every_truncation(opened):
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 7)), min_size=1, max_size=4))
-def test_flipped_bits(opened, flips):
-    content = bytearray(small())
+@given(
+    st.sampled_from([small(), integers().SerializeToString()]),
+    st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 7)), min_size=1, max_size=4),
+)
+def test_flipped_bits(opened, content, flips):
+    content = bytearray(content)
     for byte, bit in flips:
         content[byte % len(content)] ^= 1 << bit
     with suppress(TrainletError):
@@ -159,6 +186,18 @@ WRONG = {
     ),
     "an output that is an input": (
         model(node("Relu", "x"), outputs=("x",)), UnsupportedError, "the output 'x' is input",
+    ),
+    "a scale of zero": (integers((0.0, 3)), FileError, "a scale is not a positive number"),
+    "two scales of one tensor": (
+        integers(second=(0.3, 3)),
+        UnsupportedError,
+        "it reads scale 0.3 and zero point 3 of integers that have",
+    ),
+    "integers of 16 bits": (
+        integers(dtype=np.int16), UnsupportedError, "quantised to int16; allowed: int8, uint8",
+    ),
+    "weights that are quantised while it runs": (
+        model(node("DynamicQuantizeLinear", "x")), UnsupportedError, "is not supported; supported",
     ),
     "too many operators": (
         model(node("Relu", "x", output="a0"), *CHAIN, outputs=("a5000",)), FileError, "at most",

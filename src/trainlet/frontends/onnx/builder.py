@@ -71,8 +71,7 @@ class Builder(QuantizedImporter):
         return ATEN[name](self, *args)
 
     def _name(self, position: int) -> str:
-        inputs = self.operator.inputs
-        return inputs[position] if position < len(inputs) else ""
+        return self.operator.input(position)
 
     def has(self, position: int) -> bool:
         """Whether an optional input is there."""

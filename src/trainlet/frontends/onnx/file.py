@@ -42,6 +42,10 @@ class Operator:
     def __str__(self) -> str:
         return f"operator {self.index}, {self.kind} {self.name!r}"
 
+    def input(self, position: int) -> str:
+        """The name of an input, '' for one that is absent."""
+        return self.inputs[position] if position < len(self.inputs) else ""
+
 
 @dataclass(frozen=True)
 class Input:

@@ -23,6 +23,7 @@ from trainlet.frontends.onnx.check import check_model
 from trainlet.frontends.onnx.constants import folded
 from trainlet.frontends.onnx.file import Input, Model, Operator, read
 from trainlet.frontends.onnx.integers import in_integers, keep_constant
+from trainlet.frontends.onnx.qoperators import QUANTISED, as_qdq
 from trainlet.frontends.onnx.table import TABLE
 from trainlet.ir.bounds import TENSOR_BYTES
 from trainlet.ir.graph import Graph, Node
@@ -30,6 +31,7 @@ from trainlet.ir.printable import plain
 from trainlet.ir.roles import LOGITS, as_outputs
 from trainlet.ir.types import TensorType
 
+KNOWN = TABLE.keys() | QUANTISED | {"QuantizeLinear", "DequantizeLinear"}
 PASSING = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 """Operators behind which indices are still those of the input."""
 DAMAGE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError,
@@ -52,7 +54,7 @@ def import_onnx(path: Path, batch: int | None = None, check: bool = True) -> Gra
     """
     try:
         model = read(path)
-        at = walk(model, batch)
+        at = walk(as_qdq(model), batch)
         graph = at.graph(as_outputs(_outputs(at)))
         if check:
             check_model(at, graph)
@@ -117,7 +119,7 @@ def _import(at: Builder, operator: Operator) -> None:
             return
     if operator.kind not in TABLE:
         raise UnsupportedError(
-            f"{operator}, is not supported; supported: {', '.join(sorted(TABLE))}"
+            f"{operator}, is not supported; supported: {', '.join(sorted(KNOWN))}"
         )
     at.enter(operator)
     with _naming(operator):

@@ -37,12 +37,14 @@ MOVES = frozenset(
     "SpaceToDepth Split Squeeze Tile Transpose Unsqueeze Upsample".split()
 )
 """The result holds elements of the input (or zeros): the scale is the same."""
+JOINS = frozenset(("Concat",))
+INTEGERS = LAYERS | MEANS | CLAMPS | MOVES | JOINS
 
 
 def keep_constant(at: Builder, operator: Operator, made: dict[str, np.ndarray]) -> None:
     """Remember the integers of a DequantizeLinear whose inputs stand in the file."""
     name, real = next(iter(made.items()))
-    x, scale, zero = (at.known.get(n) for n in (*operator.inputs, "")[:3])
+    x, scale, zero = (at.known.get(operator.input(k)) for k in range(3))
     at.held[name] = real
     if is_weight(real):
         at.trained.add(name)
@@ -59,15 +61,15 @@ def keep_constant(at: Builder, operator: Operator, made: dict[str, np.ndarray]) 
 
 def _title(at: Builder, name: str) -> str:
     """What a parameter is called: as before its file was quantised, if that can be told."""
-    makers = (o for o in at.model.operators if name in o.outputs)
-    maker = next(makers, None)
-    origin = maker.inputs[0] if maker and maker.kind == "QuantizeLinear" else name
-    return plain(origin.removesuffix("_quantized"), 200)
+    if name not in at.model.constants:
+        maker = next(o for o in at.model.operators if name in o.outputs)
+        name = maker.input(0) if maker.kind == "QuantizeLinear" else name
+    return plain(name.removesuffix("_quantized"), 200)
 
 
 def in_integers(at: Builder, operator: Operator, row: Row | None) -> bool:
     """Whether the operator was made one of integers, or of what these are dequantised to."""
-    kind, first = operator.kind, (*operator.inputs, "")[0]
+    kind, first = operator.kind, operator.input(0)
     if kind == "DequantizeLinear":
         at.dequantized[operator.outputs[0]] = _dequantized(at, operator)
         return True
@@ -82,7 +84,7 @@ def in_integers(at: Builder, operator: Operator, row: Row | None) -> bool:
     made = None
     if kind in MOVES:
         made = _tried(at, row)
-    elif not raw and kind in LAYERS | MEANS | CLAMPS | {"Concat"}:
+    elif not raw and kind in INTEGERS:
         goal = goal_of(at, operator)
         made = goal and _tried(at, lambda at: _computed(at, row, goal), goal)
     for name, node in zip(operator.outputs, made or (), strict=False):
@@ -104,13 +106,13 @@ def _dequantized(at: Builder, operator: Operator) -> Node:
 
 def _quantisation(at: Builder, operator: Operator) -> Result:
     """What a file's uint8 is, as int8."""
-    names = (*operator.inputs, "")
-    scale, zero = at.known.get(names[1]), at.known.get(names[2]) if len(names) > 2 else None
-    if scale is None or (names[2:] and names[2] and zero is None):
+    scale, zero = at.known.get(operator.input(1)), at.known.get(operator.input(2))
+    if scale is None or (operator.input(2) and zero is None):
         raise UnsupportedError("its scale or zero point is computed; allowed: constants")
-    unsigned = operator.attributes.get("output_dtype", 0) != INT8
-    return quantisation(scale, np.zeros(1, np.uint8 if unsigned else np.int8) if zero is None
-                        else zero)  # fmt: skip
+    if zero is None:
+        is_signed = operator.attributes.get("output_dtype", 0) == INT8
+        zero = np.zeros(1, np.int8 if is_signed else np.uint8)
+    return quantisation(scale, zero)
 
 
 def goal_of(at: Builder, operator: Operator) -> Result | None:
@@ -141,7 +143,8 @@ def _bounds(at: Builder, operator: Operator) -> tuple[float, float] | None:
     if at.model.opset < 11:
         return operator.attributes.get("min", -inf), operator.attributes.get("max", inf)
     found = []
-    for name, default in zip((*operator.inputs[1:], "", "")[:2], (-inf, inf), strict=True):
+    for position, default in ((1, -inf), (2, inf)):
+        name = operator.input(position)
         value = at.known.get(name) if name else np.array(default)
         if value is None or value.size != 1:
             return None
@@ -165,7 +168,7 @@ def _computed(at: Builder, row: Row, goal: Result) -> Node:
     kind, wide = at.operator.kind, replace(goal, low=LOWEST, high=HIGHEST)
     if kind in CLAMPS:
         return _brought(at, at.input(0), goal)
-    if kind == "Concat":
+    if kind in JOINS:
         parts = [at.quantized(at.input(k), wide) for k in range(len(at.operator.inputs))]
         axis = axis_of(parts[0], at.attribute("axis", 0))
         return _brought(at, reduce(lambda a, b: at.build("concat", a, b, axis=axis), parts), goal)

@@ -65,10 +65,9 @@ class Stored:
         return self.array * units if same else (self.array - self.zero_point) * scale
 
 
-def quantisation(scale: np.ndarray, zero_point: np.ndarray | None) -> Result:
-    """How QuantizeLinear makes an activation; without a zero point it is uint8 with 0."""
-    scale = checked_scale(scale)
-    zero = np.zeros(1, np.uint8) if zero_point is None else zero_point.reshape(-1)
+def quantisation(scale: np.ndarray, zero_point: np.ndarray) -> Result:
+    """How QuantizeLinear makes an activation."""
+    scale, zero = checked_scale(scale), zero_point.reshape(-1)
     if scale.size != 1 or zero.size != 1:
         raise UnsupportedError(f"an activation with {scale.size} scales; allowed: one")
     return Result(f32(scale[0]), int(signed(zero, "an activation")[0]))

@@ -1,0 +1,68 @@
+"""Int8 networks of ONNX Runtime's quantiser: integer operators, each within a step of ONNX
+Runtime's, which train in int8."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnxruntime", reason="needs pip install trainlet[onnx]")
+
+import trainlet as tl
+from onnx_files.quantized import draw, quantized
+from trainlet.ir.storage import to_device
+from trainlet.run.evaluate import evaluate_graph
+
+FORMS = [
+    pytest.param("QDQ", False, True, id="qdq"),
+    pytest.param("QDQ", True, False, id="qdq of uint8"),
+    pytest.param("QOperator", False, True, id="qoperator"),
+    pytest.param("QOperator", True, False, id="qoperator of uint8"),
+]
+SCHEME = {"depth.weight": 1.0, "point.bias": 1.0, "beside.weight": 0.5, "fc.weight": 1.0,
+          "fc.bias": 1.0}  # fmt: skip
+LAYERS = {"conv2d_i8": 4, "depthwise_i8": 1, "linear_i8": 1}
+INTEGERS = {"add_i8", "mul_i8", "leaky_relu_i8", "max_pool_i8", "avg_pool_i8", "mean_i8",
+            "concat_i8"}  # fmt: skip
+
+
+def predicted(graph, x):
+    leaves = {n.name: to_device(n, graph.values[n.name]) for n in graph.leaves("param", "const")}
+    (y,) = evaluate_graph(graph, leaves | {"x": x}).values()
+    return y
+
+
+@pytest.mark.parametrize(("form", "unsigned", "by_channel"), FORMS)
+def test_is_integers_and_predicts_as_onnxruntime(tmp_path, form, unsigned, by_channel):
+    """`load` compares each operator, given ONNX Runtime's inputs; over the network steps add up."""
+    import onnxruntime
+
+    path = quantized(tmp_path, form, unsigned, by_channel)
+    graph = tl.load(path)
+    made = [n.op for n in graph.nodes()]
+    assert {op: made.count(op) for op in LAYERS} == LAYERS
+    assert INTEGERS <= set(made)
+    assert {n.name for n in graph.leaves("param")} == {
+        "first.weight", "first.bias", "depth.weight", "point.weight", "point.bias",
+        "beside.weight", "beside.bias", "gate.weight", "gate.bias", "fc.weight", "fc.bias",
+    }  # fmt: skip
+    session, step = onnxruntime.InferenceSession(path), graph.outputs["logits"].attrs["scale"]
+    for x in draw(np.random.default_rng(1), 6):
+        (expected,) = session.run(None, {"x": x})
+        assert np.abs(predicted(graph, x) - expected).max() <= 2.01 * step
+
+
+def test_trains_in_int8(tmp_path):
+    """Two classes that differ in brightness, by the C of a Cortex-M7."""
+    path = quantized(tmp_path)
+    program = tl.compile(path, None, SCHEME, target="cortex-m7", optimizer=tl.SGD(lr=0.05))
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 2, 60)
+    pictures = draw(rng, 60) * 0.5 + labels[:, None, None, None, None].astype(np.float32)
+    with program.build("host") as trainer, program.build("unicorn") as device:
+        assert trainer.step(pictures[0], labels[:1]) == device.step(pictures[0], labels[:1])
+        losses = [trainer.step(x, np.array([k])) for x, k in zip(pictures, labels, strict=True)]
+        state = trainer.state()
+    assert np.mean(losses[-15:]) < 0.65 * np.mean(losses[:15])
+    assert state["depth.weight"].shape == (8, 1, 3, 3)
+    assert any(n.op == "conv2d_bfp_dx" for n in program.stages["step"].graph.nodes())

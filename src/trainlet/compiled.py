@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from trainlet.backends import project
+from trainlet.backends.aten.project import write_packages
 from trainlet.backends.c import write_project
 from trainlet.backends.firmware import Firmware, build_firmware
 from trainlet.backends.interface import interface_of
@@ -24,6 +25,9 @@ from trainlet.progress import stage
 from trainlet.run.counted import Profile
 from trainlet.run.profile import profile
 from trainlet.run.trainer import Trainer, build_trainer
+
+WRITERS = {"onnxruntime": write_models, "torch": write_packages}
+"""What writes a program for a runtime."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +79,14 @@ class CompiledProgram(Program):
         return self.options.single() if self.options else ()
 
     def write(self, folder: str | Path) -> Path:
-        """Write the C project, or for the target onnx the models, the state and an example of their
-        use; all of its files, or none.
+        """Write the C project; or for a target with a runtime its models or packages, the state and
+        examples of their use; all of its files, or none.
 
         An example file (main.c, CMakeLists.txt) that somebody changed stays as it is, with a
         warning.  Raises FileError when the folder cannot be written.
         """
-        if self.target.runtime == "torch":
-            raise TargetError(f"target {self.target.name!r} writes no files; call build")
         if self.target.runtime:
-            return write_models(self, Path(folder))
+            return WRITERS[self.target.runtime](self, Path(folder))
         project.check(Path(folder), self.prefix)
         if kept := write_project(self, Path(folder), stack=self.stack):
             warnings.warn(project.advice(kept, Path(folder)), stacklevel=2)
@@ -92,8 +94,8 @@ class CompiledProgram(Program):
 
     def build(self, device: str = "host", count: bool = True) -> Trainer:
         """Compile and start it on "host", "sanitized" (host with ASan and UBSan), "unicorn" or
-        "qemu"; for the target onnx on "onnxruntime"; for the targets cpu and cuda on "eager" or
-        "torch.compile".
+        "qemu"; for the target onnx on "onnxruntime"; for the targets cpu and cuda on
+        "eager", "inductor" or "torch.compile".
 
         `count=False` emulates faster and counts no instructions.
         """

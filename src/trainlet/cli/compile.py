@@ -10,7 +10,6 @@ import typer
 import trainlet as tl
 from trainlet.backends import project
 from trainlet.backends.c import write_project
-from trainlet.backends.onnx.project import write_models
 from trainlet.cli.losses import DEFAULT_LOSS, terms_of
 from trainlet.cli.options import (
     NO_FACTORS,
@@ -105,7 +104,7 @@ def compile_command(
         models = program.target.runtime is not None
         kept = [] if models else write_project(program, out, stack=program.stack)
         if models:
-            write_models(program, out)
+            program.write(out)
     OUT.print(report.table())
     OUT.print(
         f"The {'models are' if models else 'C project is'} in "

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from trainlet.backends.aten.module import Traced, stage_module
+from trainlet.backends.aten.module import Traced
+from trainlet.backends.aten.package import load_package, write_package
+from trainlet.backends.aten.stages import modules_of
 from trainlet.backends.interface import interface_of
-from trainlet.errors import DivergedError, ToolchainError
-from trainlet.ir.roles import LOSS, RATE
+from trainlet.errors import DivergedError
+from trainlet.ir.roles import RATE
 from trainlet.planning.blob import Saved
 from trainlet.planning.program import APPLY, PREDICT, STEP, Program
 from trainlet.run.device import Closing, Inputs, Targets, flat_inputs, flat_targets
 from trainlet.run.simulated import LOST, OVERFLOWED
 
 Runner = Callable[..., tuple[Tensor, ...]]
+
+
+def _packaged(traced: Traced) -> Runner:
+    with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
+        path = Path(work) / "stage.pt2"
+        write_package(traced, path)
+        return load_package(path)
+
+
 WAYS: dict[str, Callable[[Traced], Runner]] = {
     "eager": lambda traced: traced.module,
+    "inductor": _packaged,
     "torch.compile": lambda traced: torch.compile(traced.module, fullgraph=True, dynamic=False),
 }
 """How a graph is run, by the name of the device."""
@@ -37,33 +51,23 @@ class TorchDevice(Closing):
 
     def __init__(self, program: Program, way: str) -> None:
         self.program, self.interface = program, interface_of(program)
-        self.place = torch.device(program.target.name)
-        self._check_place()
-        returned = {STEP: [LOSS], PREDICT: list(program.stages[PREDICT].graph.outputs), APPLY: []}
-        self.graphs = {name: stage_module(program, name, returned[name]) for name in program.stages}
+        self.graphs = modules_of(program)
+        self.placement = self.graphs[STEP].placement
         self.runners = {name: WAYS[way](traced) for name, traced in self.graphs.items()}
         self.init()
 
-    def _check_place(self) -> None:
-        if self.place.type == "cuda" and not torch.cuda.is_available():
-            raise ToolchainError(
-                "target='cuda' needs a GPU and a build of PyTorch for it, and torch finds none; "
-                "compile for target='cpu'"
-            )
-
     def init(self) -> None:
-        program = self.program
-        leaves = (*program.kept, *program.constants, *program.seeds)
-        self.values = {n.name: self._tensor(program.initial(n)) for n in leaves}
+        program, tensor = self.program, self.placement.tensor
+        self.values = {n.name: tensor(n, program.initial(n)) for n in program.kept}
         self.pending = 0
-
-    def _tensor(self, array: Any) -> Tensor:
-        return torch.tensor(np.asarray(array), device=self.place)
 
     @torch.no_grad()
     def _run(self, name: str, fed: Mapping[str, Any]) -> tuple[Tensor, ...]:
-        given = {**self.values, **{k: self._tensor(v) for k, v in fed.items()}}
-        return self.runners[name](*(given[n.name] for n in self.graphs[name].leaves))
+        given = [
+            self.values[n.name] if n.name in self.values else self.placement.tensor(n, fed[n.name])
+            for n in self.graphs[name].leaves
+        ]
+        return tuple(self.runners[name](*given))
 
     def predict(self, inputs: Inputs) -> np.ndarray:
         found = self._run(PREDICT, self._fed(inputs))

@@ -1,10 +1,12 @@
-"""A stage of a program as a torch.fx.GraphModule of ATen operators."""
+"""A graph of ours as a torch.fx.GraphModule of ATen operators."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -16,64 +18,97 @@ from trainlet.backends.aten.table import computed
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
-from trainlet.planning.program import Program
 
 DTYPES = {"float32": torch.float32, "int32": torch.int32, "uint8": torch.uint8}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where tensors lie, and the type of those that are float32 in the graph.
+
+    Single numbers, such as the learning rate, stay float32.
+    """
+
+    device: torch.device
+    floats: torch.dtype = torch.float32
+
+    def dtype(self, n: Node) -> torch.dtype:
+        """Raises UnsupportedError for a node of an int8 network."""
+        if n.type.dtype not in DTYPES:
+            raise UnsupportedError(
+                f"torch's targets train float32 networks, and {n!r} is not; compile without "
+                "precision='int8', or for target='host'"
+            )
+        return self.floats if n.type.dtype == "float32" and n.type.rank else DTYPES[n.type.dtype]
+
+    def tensor(self, n: Node, value: Any) -> Tensor:
+        """A new tensor of a leaf's value."""
+        return torch.tensor(np.asarray(value), device=self.device).to(self.dtype(n))
+
+    def zeros(self, n: Node) -> Tensor:
+        return torch.zeros(n.type.shape, dtype=self.dtype(n), device=self.device)
 
 
 @dataclass(frozen=True)
 class Traced:
     """A graph that takes the values of its leaves, in order, and returns a tuple of its outputs.
 
-    It overwrites the leaves that its updates change.
+    It overwrites the leaves that its updates change.  Constants are buffers of the module.
     """
 
     module: GraphModule
     leaves: tuple[Node, ...]
     outputs: tuple[str, ...]
+    placement: Placement
 
 
-def stage_module(program: Program, name: str, outputs: Sequence[str]) -> Traced:
-    """A stage that returns the outputs of these names, its nodes in the order of the plan.
-
-    Raises UnsupportedError for an int8 network, and for an operator that torch has no form of.
-    """
-    stage = program.stages[name]
-    needed = set(stage.graph.nodes())
-    order = [n for n in stage.plan.order if n in needed]
-    return traced(stage.graph, order, outputs)
-
-
-def traced(graph: Graph, order: Sequence[Node], outputs: Sequence[str]) -> Traced:
+def traced(
+    graph: Graph, order: Sequence[Node], outputs: Sequence[str], constants: Mapping[str, Tensor],
+    placement: Placement,
+) -> Traced:  # fmt: skip
     """The nodes in this order, each by its function in torch; nothing is computed.
 
-    Raises UnsupportedError as `stage_module` does.
+    constants: the values of the leaves that are part of the module
+    Raises UnsupportedError for an int8 network, and for an operator that torch has no form of.
     """
     leaves = graph.leaves()
-    for n in (*leaves, *order):
-        if n.type.dtype not in DTYPES:
-            raise UnsupportedError(
-                f"torch's targets train float32 networks, and {n!r} is not; compile without "
-                "precision='int8', or for target='host'"
-            )
+    for n in order:
+        placement.dtype(n)
 
     def run(*values: Tensor) -> tuple[Tensor, ...]:
         known = dict(zip(leaves, values, strict=True))
-        written = [known[n.inputs[k]] for n in order if (k := OPS[n.op].mutates) is not None]
+        written = [known[n.inputs[k]] for n in order if (k := OPS[n.op].mutates) is not None
+                   and n.inputs[k].is_leaf]  # fmt: skip
         for n in order:
             made = computed(n, *(known[i] for i in n.inputs))
             known[n] = made if OPS[n.op].mutates is not None else _own(n, made, written)
         return tuple(known[graph.outputs[name]] for name in outputs)
 
     with FakeTensorMode():
-        fed = [torch.empty(n.type.shape, dtype=DTYPES[n.type.dtype]) for n in leaves]
+        fed = [placement.zeros(n) for n in leaves]
     with torch.no_grad():
-        return Traced(make_fx(run, tracing_mode="fake")(*fed), tuple(leaves), tuple(outputs))
+        module = make_fx(run, tracing_mode="fake")(*fed)
+    _bake(module, [constants.get(n.name) for n in leaves])
+    free = tuple(n for n in leaves if n.name not in constants)
+    return Traced(module, free, tuple(outputs), placement)
 
 
-def _own(n: Node, made: Tensor, written: list[Tensor]) -> Tensor:
+def _own(n: Node, made: Tensor, written: Sequence[Tensor]) -> Tensor:
     """The value, in memory of its own where a leaf that it shows is overwritten before the last
     reader of the value: the plan knows only of views that are aliases."""
     storage = made.untyped_storage()
     shown = any(leaf.untyped_storage() is storage for leaf in written)
     return made.clone() if shown and not OPS[n.op].alias else made
+
+
+def _bake(module: GraphModule, values: Sequence[Tensor | None]) -> None:
+    """Inputs with a value become buffers."""
+    inputs = [n for n in module.graph.nodes if n.op == "placeholder"]
+    for k, (n, value) in enumerate(zip(inputs, values, strict=True)):
+        if value is None:
+            continue
+        module.register_buffer(f"constant{k}", value)
+        with module.graph.inserting_before(n):
+            n.replace_all_uses_with(module.graph.get_attr(f"constant{k}"))
+        module.graph.erase_node(n)
+    module.recompile()

@@ -1,0 +1,77 @@
+"""Packages of AOTInductor: what is written runs without Trainlet and equals the oracle."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import trainlet as tl
+from trainlet.backends.aten import project
+from trainlet.errors import ToolchainError
+from trainlet.run.oracle import OracleDevice
+from trainlet.run.trainer import Trainer
+from zoo import NETWORKS
+
+FILES = {
+    "step.pt2", "predict.pt2", "state.safetensors", "inputs.json", "run.py", "main.cpp",
+    "CMakeLists.txt",
+}  # fmt: skip
+
+
+def program(scheme="full"):
+    case = NETWORKS["mlp"](2)
+    return tl.compile(case.model, case.x, scheme, target="cpu", check=False, optimizer=tl.SGD(0.01))
+
+
+@pytest.mark.slow
+def test_the_files_run_without_trainlet(tmp_path):
+    own = program("last")
+    own.write(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == FILES
+    command = [sys.executable, "-I", str(tmp_path / "run.py"), "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    losses = [float(line.rsplit(" ", 1)[1]) for line in done.stdout.splitlines()]
+    oracle = Trainer(own, OracleDevice(own))
+    torch.manual_seed(0)
+    x = torch.randn(2, 32).numpy()
+    y = torch.randint(0, 2, (2,)).numpy()
+    np.testing.assert_allclose(losses, [oracle.step(x, y, 0.01) for _ in range(3)], atol=1e-4)
+    trained = load_file(tmp_path / "trained.safetensors")
+    for name, value in oracle.state().items():
+        np.testing.assert_allclose(trained[f"state.{name}"], value, atol=1e-4, err_msg=name)
+
+
+def test_the_example_in_cpp_finds_the_state(tmp_path, monkeypatch):
+    monkeypatch.setattr(project, "write_package", lambda graph, path: path.write_bytes(b""))
+    own = program()
+    own.write(tmp_path)
+    inputs = json.loads((tmp_path / "inputs.json").read_text())["step"]
+    text = (tmp_path / "main.cpp").read_text()
+    rows = [line.strip() for line in text.splitlines() if line.startswith("    {{")]
+    state = (tmp_path / "state.safetensors").read_bytes()
+    for row, i in zip(rows, inputs, strict=True):
+        shape, kind = row.removeprefix("{{").split("}, ")
+        assert [int(k) for k in shape.split(", ") if k] == i["shape"]
+        integers, rate, offset = kind.removesuffix("},").split(", ")
+        assert (integers == "true", rate == "true") == (i["dtype"] == "int32", i["name"] == "lr")
+        if i["name"].startswith("state."):
+            leaf = next(n for n in own.params if i["name"] == f"state.{n.name}")
+            found = np.frombuffer(state, np.float32, leaf.type.size, int(offset))
+            np.testing.assert_array_equal(found, own.initial(leaf).reshape(-1))
+        else:
+            assert offset == "-1"
+    assert "weight" not in text
+
+
+def test_says_what_inductor_cannot_compile(tmp_path, monkeypatch):
+    own = program()
+    monkeypatch.setattr(torch.export, "export", lambda *_, **__: 1 / 0)
+    with pytest.raises(ToolchainError, match=r"cannot compile the package step\.pt2: division"):
+        own.write(tmp_path)
+    assert list(tmp_path.iterdir()) == []

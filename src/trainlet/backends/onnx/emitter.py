@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -77,18 +78,36 @@ class Emitter:
         self.onnx = package()
         self.nodes: list[Any] = []
         self.constants: dict[str, np.ndarray] = {}
-        self.rank = 0
+        self.rank = self._names = 0
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def op(self, kind: str, *inputs: str, outputs: int = 1, **attrs: Any) -> str:
         """The name of an operator's last result; of several the others are left out."""
-        name = f"#{len(self.nodes)}"
+        name = self.fresh()
         made = [""] * (outputs - 1) + [name]
         if outputs > 1:
             made[0] = f"{name}.first"
         given = {k: v for k, v in attrs.items() if v is not None}
         self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), made, **given))
         return name
+
+    def several(self, kind: str, outputs: int, *inputs: str, **attrs: Any) -> list[str]:
+        """The names of all results of an operator."""
+        made = [self.fresh() for _ in range(outputs)]
+        self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), made, **attrs))
+        return made
+
+    def fresh(self) -> str:
+        """A name that nothing has."""
+        self._names += 1
+        return f"#{self._names}"
+
+    @contextmanager
+    def body(self) -> Iterator[list[Any]]:
+        """What is appended meanwhile belongs to the body of an operator."""
+        outer, self.nodes = self.nodes, []
+        yield self.nodes
+        self.nodes = outer
 
     def result(self, value: str, name: str) -> None:
         """Give a value the name of an output of the model."""
@@ -173,3 +192,10 @@ def keeps_sequence(shape: Sequence[int], order: Order) -> bool:
     """Whether an order moves only axes of size 1, so that a transposition is a reshape."""
     moved = [k for k in order if shape[k] != 1]
     return moved == sorted(moved) or prod(shape) == 1
+
+
+def info(onnx: Any, name: str, n: Node, order: Order | None = None) -> Any:
+    """The description of an input or output of a node's type."""
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(n.type.dtype))
+    shape = reordered(n.type.shape, order) if order else n.type.shape
+    return onnx.helper.make_tensor_value_info(name, kind, shape)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from trainlet.backends.onnx import formulas, layers, moves, windows  # noqa: F401  fill the table
-from trainlet.backends.onnx.emitter import EMITTED, OPSET, Emitter, Order, reordered
+from trainlet.backends.onnx import (  # noqa: F401  each fills the table
+    convolutions,
+    formulas,
+    indices,
+    layers,
+    loops,
+    losses,
+    moves,
+    pools,
+)
+from trainlet.backends.onnx.emitter import EMITTED, OPSET, Emitter, Order, info
 from trainlet.backends.onnx.values import Values
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph, Node
@@ -71,7 +80,7 @@ class Models:
 
 def checked(at: Emitter, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
     """The model, as onnx accepts it."""
-    onnx, read = at.onnx, {i for n in at.nodes for i in n.input}
+    onnx, read = at.onnx, set(_read(at.nodes))
     kept = {k: v for k, v in at.constants.items() if k in read}
     tensors = [onnx.numpy_helper.from_array(v, k) for k, v in kept.items()]
     made = onnx.helper.make_graph(at.nodes, name, inputs, outputs, tensors)
@@ -86,8 +95,9 @@ def checked(at: Emitter, name: str, inputs: Sequence[Any], outputs: Sequence[Any
     return model
 
 
-def info(onnx: Any, name: str, n: Node, order: Order | None = None) -> Any:
-    """The description of an input or output of a node's type."""
-    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(n.type.dtype))
-    shape = reordered(n.type.shape, order) if order else n.type.shape
-    return onnx.helper.make_tensor_value_info(name, kind, shape)
+def _read(nodes: Iterable[Any]) -> Iterator[str]:
+    """What operators read, also in the bodies of loops."""
+    for n in nodes:
+        yield from n.input
+        for attribute in n.attribute:
+            yield from _read(attribute.g.node)

@@ -1,4 +1,4 @@
-"""Shapes, sums, masks, losses and updates."""
+"""Shapes, sums, masks and updates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from trainlet.backends.onnx.emitter import Emitter, Order, emits, shape
 from trainlet.ir.graph import Node
 
-FLOAT, INT64 = 1, 7
+FLOAT = 1
 
 
 @emits("reshape")
@@ -122,49 +122,6 @@ def _log_softmax_dx(at: Emitter, n: Node, g: str, y: str) -> str:
     return at.op("Sub", g, at.op("Mul", at.op("Exp", y), along))
 
 
-@emits("bce_with_logits")
-def _bce_with_logits(at: Emitter, n: Node, z: str, target: str) -> str:
-    sizes = at.op("Softplus", at.op("Neg", at.op("Abs", z)))
-    lines = at.op("Sub", at.op("Relu", z), at.op("Mul", z, target))
-    return at.op("ReduceMean", at.op("Add", lines, sizes), keepdims=0)
-
-
-@emits("bce_with_logits_dz")
-def _bce_with_logits_dz(at: Emitter, n: Node, z: str, target: str, seed: str) -> str:
-    return at.scaled(at.op("Sub", at.op("Sigmoid", z), target), 1 / n.type.size)
-
-
-def _soft_target(at: Emitter, n: Node, label: str) -> str:
-    classes, smoothing = shape(n, 0)[1], n.attrs.get("smoothing", 0)
-    ends = np.array([smoothing / classes, 1 - smoothing + smoothing / classes], np.float32)
-    label = at.op("Cast", label, to=INT64)  # for which ONNX Runtime has a kernel
-    return at.op("OneHot", label, at.constant(np.array(classes, np.int64)), at.constant(ends),
-                 axis=-1)  # fmt: skip
-
-
-@emits("cross_entropy")
-def _cross_entropy(at: Emitter, n: Node, z: str, label: str) -> str:
-    product = at.op("Mul", _soft_target(at, n, label), at.op("LogSoftmax", z, axis=-1))
-    return at.scaled(at.op("ReduceSum", product, keepdims=0), -1 / shape(n, 0)[0])
-
-
-@emits("cross_entropy_dz")
-def _cross_entropy_dz(at: Emitter, n: Node, z: str, label: str, seed: str) -> str:
-    apart = at.op("Sub", at.op("Softmax", z, axis=-1), _soft_target(at, n, label))
-    return at.scaled(apart, 1 / shape(n, 0)[0])
-
-
-@emits("mse")
-def _mse(at: Emitter, n: Node, z: str, target: str) -> str:
-    apart = at.op("Sub", z, target)
-    return at.op("ReduceMean", at.op("Mul", apart, apart), keepdims=0)
-
-
-@emits("mse_dz")
-def _mse_dz(at: Emitter, n: Node, z: str, target: str, seed: str) -> str:
-    return at.scaled(at.op("Sub", z, target), 2 / n.type.size)
-
-
 def _subtracted(at: Emitter, n: Node, p: str, step: str) -> str:
     """A step may be narrower than its parameter; the rest stays."""
     for axis, (whole, part) in enumerate(zip(n.type.shape, shape(n, 1), strict=True)):
@@ -184,3 +141,9 @@ def _adam(at: Emitter, n: Node, p: str, m: str, v: str, power1: str, power2: str
     root = at.op("Add", at.op("Div", at.op("Sqrt", v), spread), at.number(n.attrs["eps"]))
     rate = at.op("Div", lr, at.op("Sub", one, power1))
     return _subtracted(at, n, p, at.op("Div", at.op("Mul", rate, m), root))
+
+
+@emits("penalty_dw", free=True)
+def _penalty_dw(at: Emitter, n: Node, g: str, w: str, *anchor: str) -> str:
+    apart = at.op("Sub", w, *anchor) if anchor else w
+    return at.op("Add", g, at.scaled(apart, n.attrs["factor"]))

@@ -1,4 +1,4 @@
-"""Convolutions and pools of maps, with their gradients; channels come first."""
+"""Convolutions and transposed convolutions of maps, with their gradients; channels come first."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from trainlet.backends.onnx.emitter import MAPS, TAPS, Emitter, emits, shape
+from trainlet.backends.onnx.emitter import MAPS, TAPS, Emitter, emits, reordered, shape
 from trainlet.ir.graph import Node
-from trainlet.ops.op import OPS
 
 
-def _window(n: Node) -> dict[str, Any]:
+def window(n: Node) -> dict[str, Any]:
+    """The attributes of a window by their names in ONNX."""
     names = {"stride": "strides", "padding": "pads", "dilation": "dilations"}
     return {onnx: list(n.attrs[ours]) for ours, onnx in names.items() if ours in n.attrs}
 
 
 @emits("conv2d", inputs=(MAPS, MAPS), result=MAPS)
 def _conv(at: Emitter, n: Node, x: str, w: str, *bias: str) -> str:
-    return at.op("Conv", x, w, *bias, group=n.attrs["groups"], **_window(n))
+    return at.op("Conv", x, w, *bias, group=n.attrs["groups"], **window(n))
 
 
 @emits("depthwise", inputs=(MAPS, TAPS), result=MAPS)
@@ -28,8 +28,8 @@ def _depthwise(at: Emitter, n: Node, x: str, w: str, *bias: str) -> str:
     then it is added afterwards."""
     weight, group = _taps(at, n, w), n.type.shape[3]
     if not bias or w not in at.constants or bias[0] in at.constants:
-        return at.op("Conv", x, weight, *bias, group=group, **_window(n))
-    y = at.op("Conv", x, weight, group=group, **_window(n))
+        return at.op("Conv", x, weight, *bias, group=group, **window(n))
+    y = at.op("Conv", x, weight, group=group, **window(n))
     return at.op("Add", y, at.reshape(bias[0], (1, group, 1, 1)))
 
 
@@ -39,13 +39,13 @@ def _taps(at: Emitter, n: Node, w: str) -> str:
     return at.reshape(w, (channels, 1, height, width))
 
 
-def _spread(at: Emitter, n: Node, g: str, w: str, kernel: tuple[int, ...], groups: int) -> str:
+def spread(at: Emitter, n: Node, g: str, w: str, kernel: tuple[int, ...], groups: int) -> str:
     """A transposed convolution to maps of the node's size."""
     small, dilation = shape(n, 0)[1:3], n.attrs.get("dilation", (1, 1))
     spots = zip(n.attrs["size"], small, n.attrs["stride"], n.attrs["padding"][:2],
                 n.attrs["padding"][2:], dilation, kernel, strict=True)  # fmt: skip
     more = [m - ((k - 1) * s - a - b + d * (t - 1) + 1) for m, k, s, a, b, d, t in spots]
-    return at.op("ConvTranspose", g, w, group=groups, output_padding=more, **_window(n))
+    return at.op("ConvTranspose", g, w, group=groups, output_padding=more, **window(n))
 
 
 def _mirrored(n: Node, kernel: tuple[int, ...]) -> dict[str, Any] | None:
@@ -62,23 +62,22 @@ def _mirrored(n: Node, kernel: tuple[int, ...]) -> dict[str, Any] | None:
 @emits("conv2d_dx", inputs=(MAPS, MAPS), result=MAPS)
 def _conv_dx(at: Emitter, n: Node, g: str, w: str) -> str:
     outputs, *kernel, own = shape(n, 1)
-    groups, window = n.attrs["groups"], _mirrored(n, tuple(kernel))
-    if not window:
-        return _spread(at, n, g, w, tuple(kernel), groups)
-    each = at.reshape(w, (groups, outputs // groups, own, *kernel))
-    turned = at.reshape(at.transpose(each, 0, 2, 1, 3, 4), (-1, outputs // groups, *kernel))
+    groups, mirrored = n.attrs["groups"], _mirrored(n, tuple(kernel))
+    if not mirrored:
+        return spread(at, n, g, w, tuple(kernel), groups)
+    turned = _swapped(at, w, (outputs, own, *kernel), groups)
     if prod(kernel) > 1:
         turned = at.flipped(turned, 2, 3)
-    return at.op("Conv", g, turned, group=groups, **window)
+    return at.op("Conv", g, turned, group=groups, **mirrored)
 
 
 @emits("depthwise_dx", inputs=(MAPS, TAPS), result=MAPS)
 def _depthwise_dx(at: Emitter, n: Node, g: str, w: str) -> str:
     kernel, weight = shape(n, 1)[:2], _taps(at, n, w)
-    window = _mirrored(n, kernel)
-    if not window:
-        return _spread(at, n, g, weight, kernel, n.type.shape[3])
-    return at.op("Conv", g, at.flipped(weight, 2, 3), group=n.type.shape[3], **window)
+    mirrored = _mirrored(n, kernel)
+    if not mirrored:
+        return spread(at, n, g, weight, kernel, n.type.shape[3])
+    return at.op("Conv", g, at.flipped(weight, 2, 3), group=n.type.shape[3], **mirrored)
 
 
 @emits("conv2d_dw", inputs=(MAPS, MAPS), result=MAPS)
@@ -158,45 +157,35 @@ class _Seen:
         return at.op("Slice", self.x, at.ints(spots), at.ints(ends), at.ints((2, 3)), *steps)
 
 
-@emits("avg_pool", inputs=(MAPS,), result=MAPS)
-def _avg_pool(at: Emitter, n: Node, x: str) -> str:
-    return at.op("AveragePool", x, kernel_shape=list(n.attrs["kernel"]),
-                 count_include_pad=int(n.attrs["count_padding"]), **_window(n))  # fmt: skip
+def _swapped(at: Emitter, w: str, sizes: tuple[int, ...], groups: int) -> str:
+    """A weight [O,C/groups,KH,KW] as [C,O/groups,KH,KW]."""
+    outputs, inputs, *kernel = sizes
+    each = at.reshape(w, (groups, outputs // groups, inputs, *kernel))
+    return at.reshape(at.transpose(each, 0, 2, 1, 3, 4), (-1, outputs // groups, *kernel))
 
 
-@emits("avg_pool_dx", inputs=(MAPS,), result=MAPS)
-def _avg_pool_dx(at: Emitter, n: Node, g: str) -> str:
-    """A transposed convolution of each channel with equal weights."""
-    window = {k: n.attrs[k] for k in ("kernel", "stride", "padding")}
-    if not n.attrs["count_padding"]:
-        ones = np.ones((1, *n.attrs["size"], 1), np.float32)
-        inside = OPS["avg_pool"].eval(ones, count_padding=True, **window).astype(np.float32)
-        g = at.op("Div", g, at.constant(inside.transpose(MAPS)))
-    channels, kernel = n.type.shape[3], n.attrs["kernel"]
-    taps = at.constant(np.full((channels, 1, *kernel), 1 / prod(kernel), np.float32))
-    return _spread(at, n, g, taps, kernel, channels)
+def _sizes(weight: tuple[int, ...]) -> tuple[int, ...]:
+    return reordered(weight, MAPS)
 
 
-def _pooled(at: Emitter, n: Node, x: str, outputs: int) -> str:
-    return at.op("MaxPool", x, outputs=outputs, kernel_shape=list(n.attrs["kernel"]),
-                 **_window(n))  # fmt: skip
+@emits("conv_transpose", inputs=(MAPS, MAPS), result=MAPS)
+def _conv_transpose(at: Emitter, n: Node, x: str, w: str, *bias: str) -> str:
+    weight, groups = shape(n, 1), n.attrs["groups"]
+    y = spread(at, n, x, _swapped(at, w, _sizes(weight), groups), weight[1:3], groups)
+    return at.op("Add", y, at.reshape(bias[0], (1, weight[0], 1, 1))) if bias else y
 
 
-@emits("max_pool", inputs=(MAPS,), result=MAPS)
-def _max_pool(at: Emitter, n: Node, x: str) -> str:
-    return _pooled(at, n, x, 1)
+@emits("conv_transpose_dx", inputs=(MAPS, MAPS), result=MAPS)
+def _conv_transpose_dx(at: Emitter, n: Node, g: str, w: str) -> str:
+    groups = n.attrs["groups"]
+    weight = _swapped(at, w, _sizes(shape(n, 1)), groups)
+    return at.op("Conv", g, weight, group=groups, **window(n))
 
 
-@emits("max_pool_winner", inputs=(MAPS,), result=MAPS)
-def _max_pool_winner(at: Emitter, n: Node, x: str) -> str:
-    """Where each winner stands among all elements of the maps, channels first."""
-    return _pooled(at, n, x, 2)
-
-
-@emits("max_pool_dx", inputs=(MAPS, MAPS), result=MAPS)
-def _max_pool_dx(at: Emitter, n: Node, g: str, winner: str) -> str:
-    count, height, width, channels = n.type.shape
-    zeros = at.op("ConstantOfShape", at.ints((n.type.size,)))
-    flat = at.reshape(winner, (-1,)), at.reshape(g, (-1,))
-    made = at.op("ScatterElements", zeros, *flat, axis=0, reduction="add")
-    return at.reshape(made, (count, channels, height, width))
+@emits("conv_transpose_dw", inputs=(MAPS, MAPS), result=MAPS)
+def _conv_transpose_dw(at: Emitter, n: Node, g: str, x: str) -> str:
+    """The weight's gradient of a convolution whose result's gradient is x."""
+    turned = Node(n.op, (n.inputs[1], n.inputs[0]), n.type, n.attrs, n.name)
+    groups, outputs = n.attrs["groups"], shape(n, 0)[3]
+    made = shape(n, 1)[3], outputs // groups, *n.attrs["kernel"]
+    return _swapped(at, _conv_dw(at, turned, x, g), made, groups)

@@ -46,6 +46,7 @@ def activity(data: Path, each: int = EACH) -> Task:
         name="activity",
         title="Human activity, watch of a new person",
         model=model,
+        normed=trained,
         example=(1, 6, 64, 1),
         calibration=x[np.flatnonzero(np.isin(who, known))[::16]],
         scheme=last_layers(model, 4, [-2, -1]),

@@ -19,9 +19,7 @@ CROP = 4 * SIDE - 105  # paper added around the drawing, so that 4x4 pixels beco
 
 def omniglot(data: Path) -> Task:
     """Twenty characters of a new alphabet, five drawings of each; the test is by other people."""
-    file = np.load(data / "omniglot_105_bits.npz", allow_pickle=False)
-    drawings = _ink(file["bits"])  # [characters, people, 28, 28]
-    alphabet = file["alphabet"]
+    drawings, alphabet = drawings_of(data)
     large = [a for a in np.unique(alphabet) if (alphabet == a).sum() >= CHARACTERS]
     large = np.random.default_rng(0).permutation(large)
     parts = {
@@ -57,6 +55,12 @@ def omniglot(data: Path) -> Task:
         episodes=episodes,
         validation_runs=2,
     )
+
+
+def drawings_of(data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Drawings [characters, people, 28, 28] and the alphabet of each character."""
+    file = np.load(data / "omniglot_105_bits.npz", allow_pickle=False)
+    return _ink(file["bits"]), file["alphabet"]
 
 
 def _ink(bits: np.ndarray) -> np.ndarray:

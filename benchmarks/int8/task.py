@@ -33,6 +33,7 @@ class Task:
     validation_runs: of each learning rate
     frozen:      so many leading layers never learn; they are computed once (front.py)
     rate_factor: of all grids of learning rates
+    normed:      the model with its batch norms, where a method trains them
     """
 
     name: str
@@ -46,6 +47,7 @@ class Task:
     validation_runs: int = 1
     frozen: int = 0
     rate_factor: float = 1.0
+    normed: nn.Module | None = None
 
 
 def folded(model: nn.Sequential) -> nn.Sequential:

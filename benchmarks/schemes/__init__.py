@@ -1,0 +1,1 @@
+"""The parts of scheme_accuracy.py: tasks, methods, the study itself, and what it prints."""

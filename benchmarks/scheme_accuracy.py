@@ -33,32 +33,32 @@ def main() -> None:
     args = _arguments()
     args.build.mkdir(parents=True, exist_ok=True)
     path = args.build / "bench-schemes.json"
-    for results in _results(args):
+    for result in _results(args):
         every = json.loads(path.read_text())["results"] if path.is_file() else []
-        made = {(r["task"], r["precision"]) for r in results}
-        every = [r for r in every if (r["task"], r["precision"]) not in made] + results
-        rows = [row for result in every for row in result["rows"]]
+        name, precision = result["task"], result["precision"]
+        every = [r for r in every if (r["task"], r["precision"]) != (name, precision)] + [result]
+        rows = [row for one in every for row in one["rows"]]
         path.write_text(json.dumps({"rows": rows, "results": every}, indent=1))
-        print(*map(table, results), sep="\n\n", end="\n\n", flush=True)
-        of_task = [r for r in every if r["task"] == results[0]["task"]]
-        draw(of_task, args.build / f"bench-schemes-{results[0]['task']}.svg")
+        print(table(result), end="\n\n", flush=True)
+        of_task = sorted((r for r in every if r["task"] == name), key=lambda r: r["precision"])
+        draw(of_task, args.build / f"bench-schemes-{name}.svg")
 
 
-def _results(args: argparse.Namespace) -> Iterator[list[Result]]:
+def _results(args: argparse.Namespace) -> Iterator[Result]:
+    """One a task and precision, in any order."""
+    every = [(name, precision) for name in args.tasks for precision in args.precisions]
     if args.jobs == 1:
-        yield from (_measure(name, args) for name in args.tasks)
+        yield from (_measure(*one, args) for one in every)
         return
     with ProcessPoolExecutor(args.jobs, get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(_measure, name, args) for name in args.tasks]):
+        for done in as_completed([pool.submit(_measure, *one, args) for one in every]):
             yield done.result()
 
 
-def _measure(name: str, args: argparse.Namespace) -> list[Result]:
-    """One task in each precision."""
+def _measure(name: str, precision: str, args: argparse.Namespace) -> Result:
     torch.set_num_threads(1)
-    setting = TASKS[name](args.data)
-    files = {p: args.build / f"bench-schemes-{name}-{p}.measured.jsonl" for p in args.precisions}
-    return [compare(setting, PRECISIONS[p], file, args.criteria) for p, file in files.items()]
+    file = args.build / f"bench-schemes-{name}-{precision}.measured.jsonl"
+    return compare(TASKS[name](args.data), PRECISIONS[precision], file, args.criteria)
 
 
 def _arguments() -> argparse.Namespace:
@@ -69,7 +69,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--criteria", nargs="*", choices=CRITERIA, default=[], help="also search "
                         "with these, which need no training")  # fmt: skip
-    parser.add_argument("--jobs", type=int, default=1, help="tasks at once")
+    parser.add_argument("--jobs", type=int, default=1, help="tasks and precisions at once")
     args = parser.parse_args()
     if not (args.data / "har_phone_watch_windows.npz").is_file():
         sys.exit(f"{args.data}: har_phone_watch_windows.npz not found; the benchmark needs the "

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from int8.omniglot import drawings_of
 from int8.task import Episode, Task, pretrain, with_new_head
+from torch import nn
 from torch.nn.functional import affine_grid, grid_sample
 
 from trainlet.run.dataset import Dataset
@@ -34,9 +35,11 @@ def omniglot(data: Path) -> Task:
     torch.manual_seed(0)
     trained = pretrain(bottlenecks(len(known)), x, y, PRETRAINED, _augment)
     normed = with_new_head(trained, CHARACTERS)
+    head = normed[-1]
+    assert isinstance(head, nn.Linear)
     with torch.no_grad():  # a large random head would send noise back into the backbone
-        normed[-1].weight /= 8
-        normed[-1].bias.zero_()
+        head.weight /= 8
+        head.bias.zero_()
     model = folded_bottlenecks(deepcopy(normed))
 
     def episode(which: int, seed: int) -> Episode:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from int8 import images
+from int8.images import signs as images_of_signs
 from int8.task import Task
 from torch import nn
 
@@ -24,7 +24,7 @@ class Scaled(nn.Module):
 
 def signs(data: Path) -> Task:
     """Up to 20 images of each of 33 signs, in one pass."""
-    task = images.signs(data, SIDE)
+    task = images_of_signs(data, SIDE)
     assert isinstance(task.model, nn.Sequential)
-    model = nn.Sequential(*task.model[:-1], Scaled(), task.model[-1])
+    model = nn.Sequential(*list(task.model)[:-1], Scaled(), task.model[-1])
     return replace(task, model=model.eval(), scheme={}, frozen=0, rate_factor=1.0)

@@ -18,7 +18,7 @@ TASKS: dict[str, Callable[[Path], Setting]] = {
     ),
     "ecg": lambda data: Setting(ecg(data), tested=3),
     "omniglot": lambda data: Setting(
-        omniglot(data), (0.01, 0.03, 0.1, 0.3), (1 / 4, 1.0), searched=("int8",)
+        omniglot(data), (0.01, 0.03, 0.1, 0.3), (1 / 4, 1.0), searched=()
     ),
     "microphone": lambda data: Setting(
         microphone(data),

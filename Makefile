@@ -7,7 +7,7 @@
 # make soak    random networks, the C against the oracle and torch: MINUTES=10 or NETWORKS=3000
 # make mutants planted faults, each of which a test has to catch; ARGS="--only plan" for some
 # make bench-int8   accuracy of int8 training on real data, 40 minutes; DATA=... the data folder
-# make bench-schemes   accuracy against RAM of update schemes, searched ones included
+# make bench-schemes   accuracy against RAM of update schemes on real data, an hour; DATA=...
 # make bench-transformers   transformers that learn on emulated cores; DATA=... the data folder
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
@@ -62,7 +62,7 @@ bench-int8: $(VENV)/.trainlet-test
 bench-schemes: $(VENV)/.trainlet-test
 	@test -d '$(DATA)' || { echo "no data folder $(DATA); say where: make bench-schemes DATA=FOLDER" \
 	    "(docs/schemes.md lists its files)" >&2; exit 1; }
-	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scheme_accuracy.py --data '$(DATA)' $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scheme_accuracy.py --data '$(DATA)' --jobs $(JOBS) $(ARGS)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scheme_search.py
 
 bench-transformers: $(VENV)/.trainlet-test

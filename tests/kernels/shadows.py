@@ -136,7 +136,8 @@ def wide_depthwise(rng: Random) -> Iterator[Given]:
 
 
 def linear(rng: Random) -> Given:
-    rows, inputs, outputs = (int(rng.integers(1, top)) for top in (4, 40, 8))
+    rows, outputs = (int(rng.integers(1, top)) for top in (24, 8))
+    inputs = int(rng.integers(1, 40) if rng.random() < 0.8 else rng.integers(120, 230))
     x = int8(rows, inputs, zero_point=zero(rng))
     return layered(rng, "linear_i8", x, weight(outputs, inputs), outputs)
 
@@ -153,7 +154,7 @@ def linear_real(rng: Random) -> Given:
 
 def pair(rng: Random, op: str) -> Given:
     """A second input and weight beside those of a layer."""
-    rows, inputs, beside, outputs = (int(rng.integers(1, top)) for top in (5, 40, 12, 8))
+    rows, inputs, beside, outputs = (int(rng.integers(1, top)) for top in (10, 40, 12, 8))
     maps, point = ((1, rows, 2), (1, 1)) if op == "conv2d_pair_i8" else ((rows,), ())
     w = weight(outputs, *point, inputs)
     x, h = (int8(*maps, n, zero_point=zero(rng)) for n in (inputs, beside))

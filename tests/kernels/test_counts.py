@@ -138,3 +138,19 @@ def test_a_whole_network_takes_what_the_document_says(target, emulator):
     assert report.ram_bytes <= 128_000 and report.flash_bytes <= 620_000
     most_forward, most = PROMISED[target]
     assert forward <= most_forward and step <= most
+
+
+@pytest.mark.parametrize("beside", [0, 4])
+def test_linear_layers_of_many_rows(beside, core):
+    """Also with an adapter of that rank."""
+    rng = np.random.default_rng(0)
+    x, w, more, attrs = int8(32, 64), weight(172, 64), (), {}
+    if beside:
+        h = int8(32, beside)
+        more, attrs = (h, weight(172, beside)), {"beside": affine(h)}
+    op = "linear_pair_i8" if beside else "linear_i8"
+    made, arrays = layered(rng, op, x, w, 172, more, **attrs)
+    arrays += [some_bytes(rng, kind.shape) for kind in more]
+    arrays[3] = np.array([[2**30 + 5] * 172, [-8] * 172], np.int32)
+    core.run(made, arrays)
+    assert core.instructions <= 1.9 * OPS[op].macs(made)

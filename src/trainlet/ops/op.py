@@ -69,6 +69,7 @@ class Op:
     Its kernel in C:
     call:         node -> the literals that follow the pointers in the C call
     kernel:       node -> the name of its C function, after "k_"
+    variants:     other kernels than that of its own name, which `kernel` names for some nodes
     source:       node -> the C text of its kernel; None where a file has it
     pointers:     number of input pointers of the kernel; absent inputs are NULL
     workspace:    node -> bytes of scratch memory, handed to the kernel as its last pointer
@@ -129,6 +130,7 @@ class Op:
 
     call: Callable[[Node], Sequence[Literal]] = lambda node: (node.type.size,)
     kernel: Callable[[Node], str] = lambda node: node.op
+    variants: tuple[str, ...] = ()
     source: Callable[[Node], str] | None = None
     pointers: int = 0
     workspace: Callable[[Node], int] = lambda node: 0

@@ -22,9 +22,20 @@ from trainlet.ops.quantized.gradient.linear import linear_gradients
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.types import check_source, check_weights, int8, masked, result, weight
 
+MOST_INPUTS = 208
+"""Of which the Cortex-M kernel of several rows has room for four."""
+
 
 def _rows(t: TensorType) -> int:
     return prod(t.shape[:-1])
+
+
+def kernel_of_rows(name: str, y: TensorType, *inputs: int) -> str:
+    """The kernel of a layer of that name: where it has four rows and two outputs or more, that of
+    several rows, which reads a weight once for all of them."""
+    padded = sum(-(-size // 8) * 8 for size in inputs)
+    several = _rows(y) >= 4 and y.shape[-1] >= 2 and padded <= MOST_INPUTS
+    return name.replace("_i8", "_rows_i8") if several else name
 
 
 def infer(
@@ -78,6 +89,8 @@ LINEAR_I8 = register(
         vjp=gradients,
         vjp_bfp=linear_gradients,
         call=lambda n: (_rows(n.type), *n.inputs[1].type.shape, *clamp_literals(n)),
+        variants=("linear_rows_i8",),
+        kernel=lambda n: kernel_of_rows(n.op, n.type, n.inputs[1].type.shape[1]),
         macs=lambda n: n.type.size * n.inputs[1].type.shape[1],
         channel_axis=0,
         samples=[

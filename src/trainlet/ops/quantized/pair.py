@@ -25,7 +25,7 @@ from trainlet.ops.quantized.fixed_point import Affine, clamped, f32, rescale, re
 from trainlet.ops.quantized.gradient.conv import convolution_gradients
 from trainlet.ops.quantized.gradient.elementwise import masked_block
 from trainlet.ops.quantized.gradient.linear import linear_gradients
-from trainlet.ops.quantized.linear import LINEAR_I8
+from trainlet.ops.quantized.linear import LINEAR_I8, kernel_of_rows
 from trainlet.ops.quantized.linear import gradients as linear_rule
 from trainlet.ops.quantized.sampling import draw_int8, layer_sample
 from trainlet.ops.quantized.types import check_source, int8, masked, weight
@@ -120,7 +120,7 @@ def _sample(rows: tuple, outputs: tuple, inputs: tuple[int, int], low: int) -> S
 
 def _pair(
     layer: Op, window: dict[str, Any], rescaled: Callable, rules: tuple[Rule, Rule],
-    samples: Sequence[Sample],
+    samples: Sequence[Sample], **kernels: Any,
 ) -> Op:  # fmt: skip
     real, integer = rules
     return register(
@@ -132,6 +132,7 @@ def _pair(
             vjp=partial(_gradients, layer, window, real, masked),
             vjp_bfp=partial(_gradients, layer, window, integer, masked_block),
             call=_literals,
+            **kernels,
             macs=lambda n: n.type.size * (n.inputs[0].type.shape[-1] + n.inputs[4].type.shape[-1]),
             channel_axis=0,
             ties=_ties,
@@ -144,6 +145,8 @@ LINEAR_PAIR_I8 = _pair(
     LINEAR_I8, {}, rescale_once, (linear_rule, linear_gradients),
     [_sample((3,), (4,), (5, 2), -128), _sample((2, 3), (4,), (9, 3), -20),
      _sample((), (4,), (5, 6), -128)],
+    variants=("linear_pair_rows_i8",),
+    kernel=lambda n: kernel_of_rows(n.op, n.type, *(n.inputs[k].type.shape[-1] for k in (0, 4))),
 )  # fmt: skip
 CONV2D_PAIR_I8 = _pair(
     CONV2D_I8, POINT, rescale, (conv_gradients, convolution_gradients),

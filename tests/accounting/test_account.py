@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 import trainlet as tl
+from trainlet.errors import SchemeError
 from trainlet.pictures.accounts import COLOURS, account_axes, parts
 from trainlet.planning.report import KIB
 
@@ -96,3 +97,14 @@ def test_adapters_are_added_for_their_presets():
     small = {"lora": lambda graph: tl.adapt.lora(graph, rank=1)}
     less = tl.account(model, torch.zeros(1, 32), ("lora",), target="host", adapters=small)
     assert less["lora"].report.parameter_bytes < report.parameter_bytes
+
+
+def test_a_scheme_that_does_not_suit_the_network_says_so_in_its_row():
+    found = tl.account(network(), X, ("tinytl", "last"), target="host")
+    assert [row.scheme for row in found.rows] == ["last"]
+    with pytest.raises(SchemeError, match="inverted"):
+        found["tinytl"]
+    assert list(found.table().columns[0].cells) == ["last", "tinytl"]
+    assert "inverted" in list(found.table().columns[-1].cells)[1]
+    with pytest.raises(SchemeError, match="inverted"):
+        tl.account(network(), X, ("tinytl",), target="host")

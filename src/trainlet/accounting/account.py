@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
@@ -54,12 +54,19 @@ class Account:
 
 @dataclass(frozen=True)
 class Accounts:
-    """The schemes of a network, on one target."""
+    """The schemes of a network, on one target.
+
+    refused: {scheme: why the network cannot learn with it}
+    """
 
     target: Target
     rows: tuple[Account, ...]
+    refused: Mapping[str, SchemeError] = field(default_factory=dict)
 
     def __getitem__(self, scheme: str) -> Account:
+        """The account of a scheme; raises SchemeError where it was refused."""
+        if scheme in self.refused:
+            raise self.refused[scheme]
         return {row.scheme: row for row in self.rows}[scheme]
 
     def table(self) -> Table:
@@ -79,6 +86,8 @@ class Accounts:
                 printable(row.scheme), *("-" if n is None else f"{n:,}" for n in sizes),
                 self.verdict(row),
             )  # fmt: skip
+        for name, why in self.refused.items():
+            table.add_row(printable(name), *6 * ["-"], printable(str(why)))
         return table
 
     def verdict(self, row: Account) -> str:
@@ -109,25 +118,34 @@ def account(
     functools.partial(tl.adapt.lora, rank=4)}
 
     Each scheme is compiled with its values kept, not recomputed, whether the target has room or
-    not.  Raises what `compile` raises.
+    not.  A scheme that this network cannot learn with, such as adapters that fit none of its
+    layers, is one of `refused`.  Raises what `compile` raises; SchemeError only if all are refused.
     """
     device, network = target_of(target), opened(model)
     roomy = replace(device, ram=ROOM, flash=ROOM) if device.cpu else device
     how: dict[str, Any] = {"target": roomy, "precision": precision, "max_recompute": None}
-    rows = []
+    rows, refused = list[Account](), dict[str, SchemeError]()
     for name, scheme in _named(schemes).items():
         stage(f"scheme {name}")
         adapter, kept = adapters.get(scheme) if isinstance(scheme, str) else None, None
-        if adapter is not None:
-            graph = prepare(network, example_inputs, precision=precision, calibration=calibration)
-            program = compile(adapter(graph), None, scheme, **how)
+        try:
+            if adapter is not None:
+                graph = prepare(
+                    network, example_inputs, precision=precision, calibration=calibration
+                )
+                program = compile(adapter(graph), None, scheme, **how)
+            else:
+                program = compile(network, example_inputs, scheme, calibration=calibration,
+                                  check=not rows, **how)  # fmt: skip
+                if isinstance(network, (Module, ExportedProgram)):
+                    kept = _torch_bytes(network, example_inputs, scheme)
+        except SchemeError as error:
+            refused[name] = error
         else:
-            program = compile(network, example_inputs, scheme, calibration=calibration,
-                              check=not rows, **how)  # fmt: skip
-            if isinstance(network, (Module, ExportedProgram)):
-                kept = _torch_bytes(network, example_inputs, scheme)
-        rows.append(Account(name, program.report, kept))
-    return Accounts(device, tuple(rows))
+            rows.append(Account(name, program.report, kept))
+    if not rows:
+        raise next(iter(refused.values()))
+    return Accounts(device, tuple(rows), refused)
 
 
 def _named(schemes: Any) -> dict[str, Any]:

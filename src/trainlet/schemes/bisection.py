@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from trainlet.schemes.knapsack import Additive, Knapsack, Part
 from trainlet.schemes.layers import Choice, Layers
 
-CLOSE = 1.01
+CLOSE = 1.02
 """Bisection ends where two capacities differ by no more than this factor."""
 UNITS = 4096
 """All parts together cost about so many units of a knapsack."""
-NUMBERS, NEIGHBOURS = 8, 64
+NUMBERS, NEIGHBOURS = 5, 64
 """A rule is done when of so many numbers of biases in a row none is better, and the search when of
 so many neighbours of the best scheme none is."""
 

@@ -14,14 +14,13 @@ from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.schemes.layers import Choice, Layers
 
-RANKS = (1, 2, 4)
-
 
 @dataclass(frozen=True)
 class Method:
-    """name: methods of the same name are variants, of which the validation part chooses one."""
+    """kind: of its methods the validation part chooses one."""
 
     name: str
+    kind: str
     graph: Graph
     scheme: UpdateScheme
 
@@ -37,24 +36,24 @@ class Network:
     def graph(self) -> Graph:
         return self._prepared(self.task.model)
 
-    def adapters(self) -> Iterator[Method]:
-        """Batch norms, where the task has a network that keeps them, LoRA and TinyTL, where they
-        can be added."""
+    def adapters(self, ranks: tuple[int, ...]) -> Iterator[Method]:
+        """Batch norms, where the task has a network that keeps them, LoRA of each rank and TinyTL,
+        where they can be added."""
         if self.task.normed is not None:
             scheme = tl.schemes.norm(self.task.normed)
-            yield Method("norm", self._prepared(self.task.normed, scheme), scheme)
-        for rank in RANKS:
+            yield Method("norm", "norm", self._prepared(self.task.normed, scheme), scheme)
+        for rank in ranks:
             try:
                 graph = tl.adapt.lora(self.graph, rank)
             except tl.TrainletError:
                 continue
-            yield Method("LoRA", graph, tl.schemes.lora(graph))
+            yield Method(f"LoRA, rank {rank}", "LoRA", graph, tl.schemes.lora(graph))
         try:
             graph = tl.adapt.tinytl(self.graph)
         except tl.TrainletError:
             return
-        yield Method("TinyTL-L+B", graph, tl.schemes.tinytl(graph))
-        yield Method("TinyTL-L", graph, tl.schemes.tinytl(graph, biases=False))
+        yield Method("TinyTL-L+B", "TinyTL-L+B", graph, tl.schemes.tinytl(graph))
+        yield Method("TinyTL-L", "TinyTL-L", graph, tl.schemes.tinytl(graph, biases=False))
 
     def _prepared(self, model: torch.nn.Module, scheme: UpdateScheme | None = None) -> Graph:
         calibration = None if self.precision is None else [self.task.calibration]

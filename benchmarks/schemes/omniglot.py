@@ -18,7 +18,7 @@ from .bottlenecks import bottlenecks, folded_bottlenecks
 
 SIDE, CHARACTERS, SHOTS = 28, 10, 10
 PRETRAINED, EPOCHS = 20, 6
-VALIDATION_ALPHABETS, TEST_ALPHABETS = 4, 6
+VALIDATION_ALPHABETS, TEST_ALPHABETS = 3, 6
 
 
 def omniglot(data: Path) -> Task:

@@ -16,6 +16,7 @@ class Setting:
     validated, tested: runs of each validation and test subject
     random: so many random schemes show whether gains add up; 0: none
     first: rates that every scheme of the table tries first
+    ranks: of LoRA, of which the validation part chooses one
     searched: precisions in which gains are measured, and schemes searched
     """
 
@@ -26,4 +27,5 @@ class Setting:
     tested: int = 2
     random: int = 0
     first: tuple[float, ...] = (0.01, 0.03, 0.1)
+    ranks: tuple[int, ...] = (1, 2, 4)
     searched: tuple[str, ...] = ("float32", "int8")

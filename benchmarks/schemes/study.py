@@ -112,8 +112,8 @@ def compare(setting: Setting, precision: tl.Int8 | None, file: Path, criteria: l
             comparison, measured, {r["method"]: r["ram_bytes"] for r in rows}, criteria
         )
     variants: dict[str, list[Method]] = {}
-    for method in comparison.network.adapters():
-        variants.setdefault(method.name, []).append(method)
+    for method in comparison.network.adapters(setting.ranks):
+        variants.setdefault(method.kind, []).append(method)
     rows += [comparison.best_of(of) for of in variants.values()]
     return {
         **whole, "rows": [{**whole, **row} for row in _against_full(rows)],

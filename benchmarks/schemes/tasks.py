@@ -17,15 +17,8 @@ TASKS: dict[str, Callable[[Path], Setting]] = {
         activity(data, each=16), shares=(1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0), tested=3, random=20
     ),
     "ecg": lambda data: Setting(ecg(data), tested=3),
-    "omniglot": lambda data: Setting(
-        omniglot(data), (0.01, 0.03, 0.1, 0.3), (1 / 4, 1.0), searched=()
-    ),
+    "omniglot": lambda data: Setting(omniglot(data), tested=1, ranks=(1, 4), searched=()),
     "microphone": lambda data: Setting(
-        microphone(data),
-        (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
-        (1 / 4, 1.0),
-        tested=1,
-        first=(0.001, 0.003, 0.01),
-        searched=("int8",),
+        microphone(data), tested=1, first=(0.001, 0.003, 0.01), ranks=(1, 4), searched=()
     ),
 }

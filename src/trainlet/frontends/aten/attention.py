@@ -51,9 +51,30 @@ def _attention(
             "dropout_p=p if self.training else 0.0"
         )
     if enable_gqa:
-        k, v = (_repeated(at, x, q.type.shape[-3]) for x in (k, v))
+        k, v = (repeated(at, x, q.type.shape[-3]) for x in (k, v))
+    return attended(at, q, k, v, mask, causal, scale)
+
+
+def attended(
+    at: Importer,
+    q: Node,
+    k: Node,
+    v: Node,
+    mask: Node | None,
+    causal: bool,
+    scale: float | None,
+    cap: float = 0.0,
+) -> Node:
+    """Attention of as many heads of keys and values as of queries.
+
+    scale: of the logits, one over the root of their width if None; cap: bound of their size, 0 for
+    none
+    """
     factor = 1 / sqrt(q.type.shape[-1]) if scale is None else number(scale, "scale")
     logits = at.build("matmul", at.build("scale", q, factor=factor), k, tb=True)
+    if cap:
+        logits = at.build("scale", logits, factor=1 / cap)
+        logits = at.build("scale", at.build("tanh", logits), factor=cap)
     if causal:
         hidden = np.triu(np.full(logits.type.shape[-2:], HIDDEN, np.float32), 1)
         logits = at.build("add", logits, at.const(hidden, f"{at.label}.causal"))
@@ -62,7 +83,7 @@ def _attention(
     return at.build("matmul", at.build("softmax", logits), v)
 
 
-def _repeated(at: Importer, x: Node, heads: int) -> Node:
+def repeated(at: Importer, x: Node, heads: int) -> Node:
     """The heads of x, each repeated until there are as many as asked for."""
     *batch, own, rows, width = x.type.shape
     if own == heads:

@@ -6,18 +6,18 @@ from functools import reduce
 from math import inf
 
 from trainlet.errors import UnsupportedError
-from trainlet.frontends.aten.elementwise import scaled, tensor
+from trainlet.frontends.aten.elementwise import chosen, scaled, tensor
 from trainlet.frontends.onnx.builder import Builder
 from trainlet.frontends.onnx.file import one_of
 from trainlet.frontends.onnx.table import onnx
 from trainlet.ir.graph import Node
 
 UNARY = {
-    "Abs": "abs", "Ceil": "ceil", "Cos": "cos", "Cosh": "cosh", "Erf": "erf", "Exp": "exp",
-    "Floor": "floor", "Log": "log", "Neg": "neg", "Reciprocal": "reciprocal", "Relu": "relu",
-    "Round": "round", "Sigmoid": "sigmoid", "Sign": "sign", "Sin": "sin", "Sinh": "sinh",
-    "Sqrt": "sqrt", "Tan": "tan", "Tanh": "tanh", "Mish": "mish", "HardSwish": "hardswish",
-    "Not": "logical_not", "IsNaN": "isnan",
+    "Abs": "abs", "Acos": "acos", "Asin": "asin", "Atan": "atan", "Ceil": "ceil", "Cos": "cos",
+    "Cosh": "cosh", "Erf": "erf", "Exp": "exp", "Floor": "floor", "HardSwish": "hardswish",
+    "IsNaN": "isnan", "Log": "log", "Mish": "mish", "Neg": "neg", "Not": "logical_not",
+    "Reciprocal": "reciprocal", "Relu": "relu", "Round": "round", "Sigmoid": "sigmoid",
+    "Sign": "sign", "Sin": "sin", "Sinh": "sinh", "Sqrt": "sqrt", "Tan": "tan", "Tanh": "tanh",
 }  # fmt: skip
 """ONNX -> ATen."""
 BINARY = {
@@ -32,6 +32,31 @@ for _name, _aten in BINARY.items():
     onnx(_name)(lambda at, name=_aten: at.aten(name, at.operand(0), at.operand(1)))
 for _name, _aten in CONDITIONS.items():
     onnx(_name)(lambda at, name=_aten: at.aten(name, at.input(0), at.input(1)))
+
+
+@onnx("Asinh")
+def _asinh(at: Builder) -> Node:
+    """log(x + root), or below zero, where that cancels, -log(root - x)."""
+    x = at.input(0)
+    root = at.build("sqrt", at.build("offset", at.build("square", x), term=1.0))
+    above = at.build("log", at.build("add", root, x))
+    below = scaled(at, at.build("log", at.build("sub", root, x)), -1)
+    return chosen(at, at.aten("lt", x, 0.0), below, above)
+
+
+@onnx("Acosh")
+def _acosh(at: Builder) -> Node:
+    x = at.input(0)
+    root = at.build("sqrt", at.build("offset", at.build("square", x), term=-1.0))
+    return at.build("log", at.build("add", x, root))
+
+
+@onnx("Atanh")
+def _atanh(at: Builder) -> Node:
+    """Half of log1p(x) - log1p(-x)."""
+    x = at.input(0)
+    parts = at.build("log1p", x), at.build("log1p", scaled(at, x, -1))
+    return scaled(at, at.build("sub", *parts), 0.5)
 
 
 @onnx("Add")

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from trainlet.errors import FileError, ToolchainError, UnsupportedError
+from trainlet.frontends.onnx.functions import written_out
 from trainlet.ir.bounds import NODES, TENSOR_BYTES
 from trainlet.ir.files import open_file, read_file
 from trainlet.ir.printable import plain
 
 MAX_RANK = 8
 MOST_SHOWN = 200
-FIRST_OPSET, LAST_OPSET = 6, 25
+FIRST_OPSET, LAST_OPSET = 6, 28
 DOMAINS = ("", "ai.onnx")
 NOT_RAW = ("STRING", "UNDEFINED", "COMPLEX64", "COMPLEX128")
 
@@ -91,6 +92,7 @@ def read(path: Path) -> Model:
         proto = onnx.ModelProto.FromString(content)
     except Exception as error:  # whatever the parser says of hostile bytes
         raise FileError(f"not a readable .onnx file ({type(error).__name__})") from None
+    proto = written_out(proto)
     graph = proto.graph
     if not graph.node or not graph.output:
         raise FileError("not an .onnx file: it has no operators or no outputs")

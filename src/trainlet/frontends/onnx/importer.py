@@ -9,14 +9,15 @@ from pathlib import Path
 
 from trainlet.errors import FileError, ShapeError, TrainletError, UnsupportedError
 from trainlet.frontends.onnx import (  # noqa: F401  each fills the table
+    attention,
     elementwise,
     layers,
     norms,
+    pooling,
     recurrent,
     reductions,
     resizing,
     shaping,
-    windows,
 )
 from trainlet.frontends.onnx.builder import Builder
 from trainlet.frontends.onnx.check import check_model

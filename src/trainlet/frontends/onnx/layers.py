@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from trainlet.errors import FileError, UnsupportedError
@@ -10,16 +12,19 @@ from trainlet.frontends.aten.layers import convolved, transposed
 from trainlet.frontends.aten.windows import Pads
 from trainlet.frontends.onnx.builder import Builder
 from trainlet.frontends.onnx.file import one_of
+from trainlet.frontends.onnx.geometry import KINDS, border, check_rank, pair, positive
 from trainlet.frontends.onnx.table import onnx
-from trainlet.frontends.onnx.windows import KINDS, border, check_rank, pair, positive
+from trainlet.frontends.onnx.volumes import RANK, convolution
 from trainlet.ir.graph import Node
 from trainlet.ops.op import require
 
 
-def _operands(at: Builder) -> tuple[Node, Node, Node | None, list[int]]:
+def _operands(
+    at: Builder, ranks: Sequence[int] = (3, 4)
+) -> tuple[Node, Node, Node | None, list[int]]:
     """Input, weight, bias, and the size of the kernel."""
     x, w = at.input(0), at.weight(1)
-    check_rank(x)
+    check_rank(x, ranks)
     require(
         w is not None and w.type.rank == x.type.rank, f"input {x.type} and weight {w and w.type}"
     )
@@ -33,8 +38,10 @@ def _operands(at: Builder) -> tuple[Node, Node, Node | None, list[int]]:
 
 @onnx("Conv")
 def _conv(at: Builder) -> Node:
-    x, w, b, kernel = _operands(at)
+    x, w, b, kernel = _operands(at, (3, 4, RANK))
     step, reach = positive(at, "strides", len(kernel)), positive(at, "dilations", len(kernel))
+    if x.type.rank == RANK:
+        return convolution(at, x, w, b, step, reach)
     pads = border(at, x, kernel, step, reach)
     return convolved(at, x, w, b, pair(step), pads, pair(reach), at.attribute("group", 1))
 

@@ -14,7 +14,7 @@ from trainlet.errors import UnsupportedError
 from trainlet.frontends.onnx.builder import Builder
 from trainlet.frontends.onnx.file import one_of
 from trainlet.frontends.onnx.table import onnx
-from trainlet.frontends.recurrent import GRU, LSTM, RELU, TANH, Cell, Weights, scan
+from trainlet.frontends.recurrent import GRU, LSTM, RELU, RESET_FIRST, TANH, Cell, Weights, scan
 from trainlet.ir.graph import Node
 from trainlet.ir.printable import plain
 from trainlet.ops.op import require
@@ -34,7 +34,7 @@ def _cell(at: Builder, kind: str, directions: int) -> Cell:
     if given != USUAL[kind] * directions:
         raise UnsupportedError(f"activations {str(given)[:80]}; allowed: {USUAL[kind]}")
     if kind == "GRU" and not at.attribute("linear_before_reset", 0):
-        raise UnsupportedError("linear_before_reset=0; allowed: 1, as PyTorch and Keras 3 have it")
+        return RESET_FIRST
     return {"LSTM": LSTM, "GRU": GRU, "RNN": TANH}[kind]
 
 
@@ -56,6 +56,8 @@ def _initial(at: Builder, position: int, k: int, count: int) -> Node | None:
     if not at.has(position) or (at.is_known(position) and not at.constant(position, "state").any()):
         return None
     h = at.input(position)
+    if at.operator.attributes.get("layout", 0):
+        h = at.permute(h, 1, 0, 2)
     require(h.type.rank == 3 and h.type.shape[0] == count, f"an initial state {h.type}")
     own = h if count == 1 else at.build("slice", h, axis=0, start=k, stop=k + 1)
     return at.reshape(own, h.type.shape[1:])
@@ -65,8 +67,8 @@ def _recurrent(at: Builder, kind: str) -> list[Node]:
     """All states [T, directions, N, units], and the last of each."""
     x = at.input(0)
     require(x.type.rank == 3, f"input {x.type}; allowed: three dimensions")
-    if at.attribute("layout", 0):
-        raise UnsupportedError("layout=1; allowed: 0")
+    batch_first = bool(at.attribute("layout", 0))
+    x = at.permute(x, 1, 0, 2) if batch_first else x
     turns = DIRECTIONS[one_of(at.attribute("direction", "forward"), tuple(DIRECTIONS), "direction")]
     cell = _cell(at, kind, len(turns))
     at.attribute("hidden_size", 0)
@@ -89,8 +91,11 @@ def _recurrent(at: Builder, kind: str) -> list[Node]:
         for s in range(cell.states):
             state = last(loop, s)
             lasts[s].append(at.reshape(state, (1, *state.type.shape)))
-    joined = [reduce(lambda a, b: at.build("concat", a, b, axis=1), outputs)]
-    return joined + [reduce(lambda a, b: at.build("concat", a, b, axis=0), own) for own in lasts]
+    whole = reduce(lambda a, b: at.build("concat", a, b, axis=1), outputs)
+    states = [reduce(lambda a, b: at.build("concat", a, b, axis=0), own) for own in lasts]
+    if batch_first:
+        return [at.permute(whole, 2, 0, 1, 3), *(at.permute(h, 1, 0, 2) for h in states)]
+    return [whole, *states]
 
 
 for _kind in ORDERS:

@@ -1,58 +1,19 @@
-"""Strides, dilations and padding of sliding windows, and the pooling operators."""
+"""Pooling operators."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 
-from trainlet.errors import FileError, UnsupportedError
+from trainlet.errors import UnsupportedError
 from trainlet.frontends.aten.functions import power
 from trainlet.frontends.aten.pooling import averaged, rounded_up
 from trainlet.frontends.aten.reductions import amax, mean, reduced
 from trainlet.frontends.aten.windows import Pads, Pair
 from trainlet.frontends.onnx.builder import Builder
-from trainlet.frontends.onnx.file import one_of
+from trainlet.frontends.onnx.geometry import border, check_rank, pair, positive
 from trainlet.frontends.onnx.table import onnx
+from trainlet.frontends.onnx.volumes import RANK, average_pool, max_pool
 from trainlet.ir.graph import Node
-
-KINDS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
-
-
-def positive(at: Builder, name: str, count: int, default: list[int] | None = None) -> list[int]:
-    """An attribute of one positive number for each dimension of the map."""
-    found = at.numbers(name, default or [1] * count)
-    if found is None or len(found) != count or min(found) < 1:
-        raise FileError(f"its {name} is {found}; allowed: {count} positive numbers")
-    return found
-
-
-def pair(values: Sequence[int], missing: int = 1) -> Pair:
-    """(height, width) of a map; of a sequence (missing, length)."""
-    return (values[0], values[1]) if len(values) == 2 else (missing, values[0])
-
-
-def border(at: Builder, x: Node, kernel: list[int], step: list[int], reach: list[int]) -> Pads:
-    """(top, left, bottom, right); what SAME cannot halve goes to the end, or to the beginning."""
-    count = x.type.rank - 2
-    kind = one_of(at.attribute("auto_pad", "NOTSET"), KINDS, "auto_pad")
-    if kind == "NOTSET":
-        found = at.numbers("pads", [0] * 2 * count) or []
-        if len(found) != 2 * count or min(found) < 0:
-            raise FileError(f"its pads are {found}; allowed: {2 * count} numbers from 0")
-        before, after = found[:count], found[count:]
-    else:
-        at.numbers("pads")
-        spots = zip(x.type.shape[2:], kernel, step, reach, strict=True)
-        total = [max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0) for n, k, s, d in spots]
-        total = [0] * count if kind == "VALID" else total
-        before = [(t + (kind == "SAME_LOWER")) // 2 for t in total]
-        after = [t - b for t, b in zip(total, before, strict=True)]
-    return (*pair(before, 0), *pair(after, 0))
-
-
-def check_rank(x: Node, ranks: Sequence[int] = (3, 4)) -> None:
-    if x.type.rank not in ranks:
-        raise UnsupportedError(f"its input is {x.type}; allowed: one of {ranks} dimensions")
 
 
 def _window(at: Builder, x: Node) -> tuple[Pair, Pair, Pads, Pair]:
@@ -66,8 +27,10 @@ def _window(at: Builder, x: Node) -> tuple[Pair, Pair, Pads, Pair]:
 @onnx("MaxPool")
 def _max_pool(at: Builder) -> Node:
     x = at.input(0)
-    size, step, pads, reach = _window(at, x)
     at.attribute("storage_order", 0)  # of the indices, which nobody reads
+    if x.type.rank == RANK:
+        return max_pool(at, x)
+    size, step, pads, reach = _window(at, x)
     if at.attribute("ceil_mode", 0):
         pads = rounded_up(x, size, step, pads, reach)
     return at.channels_last("max_pool", x, kernel=size, stride=step, padding=pads, dilation=reach)
@@ -76,6 +39,8 @@ def _max_pool(at: Builder) -> Node:
 @onnx("AveragePool")
 def _average_pool(at: Builder) -> Node:
     x = at.input(0)
+    if x.type.rank == RANK:
+        return average_pool(at, x)
     size, step, pads, reach = _window(at, x)
     if reach != (1, 1):
         raise UnsupportedError(f"dilations {reach}; allowed: 1")

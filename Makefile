@@ -9,6 +9,7 @@
 # make bench-int8   accuracy of int8 training on real data, 40 minutes; DATA=... the data folder
 # make bench-schemes   accuracy against RAM of update schemes on real data, an hour; DATA=...
 # make bench-transformers   transformers that learn on emulated cores; DATA=... the data folder
+# make bench-edge   a training step in PyTorch, LiteRT, ONNX Runtime and C; LITERT=python with TensorFlow
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
 # An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.
@@ -75,6 +76,9 @@ bench-mcu: $(VENV)/.trainlet-test
 	    "where: make bench-mcu DATA=FOLDER (docs/kernels.md lists its files)" >&2; exit 1; }
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/cortex_m.py --data '$(DATA)' \
 	    --smallest --json build/bench-mcu.json $(ARGS)
+
+bench-edge: $(VENV)/.trainlet-test
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/edge.py $(if $(LITERT),--litert '$(LITERT)') $(ARGS)
 
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis

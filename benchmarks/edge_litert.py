@@ -29,7 +29,7 @@ def convert(network: Network, batch: int, scheme: str) -> bytes:
 
     rng, values = np.random.default_rng(0), {}
 
-    def made(name: str, shape: tuple[int, ...], fan: int) -> None:
+    def made(name: str, shape: tuple[int, ...], fan: float) -> None:
         drawn = rng.standard_normal(shape) * np.sqrt(2 / fan)
         values[name] = tf.Variable(drawn.astype(np.float32), name=name.replace(".", "_"))
 
@@ -37,7 +37,7 @@ def convert(network: Network, batch: int, scheme: str) -> bytes:
         for key, layer in layers_of(block):
             k, own = layer.kernel, layer.inputs // layer.groups
             shape = (k, k, layer.inputs, 1) if layer.groups > 1 else (k, k, own, layer.outputs)
-            made(f"blocks.{b}.{key}.weight", shape, k * k * own)
+            made(f"blocks.{b}.{key}.weight", shape, k * k * own * (1 if layer.act else 50))
             made(f"blocks.{b}.{key}.bias", (layer.outputs,), 10000)
     features = network.blocks[-1].layers[-1].outputs
     made("head.weight", (features, CLASSES), features)

@@ -1,0 +1,105 @@
+"""Time and memory of a training step on one core, on engines that an edge computer has.
+
+For each network, batch and scheme of `edge_networks.py`, one after the other and each in a process
+of its own: PyTorch eager, LiteRT with TensorFlow's operators (Flex), ONNX Runtime with Trainlet's
+files, and Trainlet's reference kernels in C.  The time is the CPU time of the fastest step.
+`extra` is by how much the process has grown at most since its libraries were loaded, for the C what
+its plan takes.  `kept` is what autograd saves for the backward pass, or what Trainlet's plan does.
+
+    python benchmarks/edge.py                 prints Markdown, writes build/bench-edge.json
+        --litert PYTHON      an interpreter with TensorFlow 2.18, the last whose LiteRT has Flex
+        --compile            torch.compile too, which takes minutes for each cell
+        --cell NAME BATCH    one network alone    --schemes full,last    --seconds 2
+
+In C only MobileNetV2-0.35 is measured: the weights of the others are hundreds of megabytes of
+source text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from edge_networks import CELLS, SCHEMES
+
+ROOT, HERE = Path(__file__).parents[1], Path(__file__).parent
+ENGINES = ("eager", "compile", "litert", "onnxruntime", "host")
+"""In the order of the columns; all but eager may be absent."""
+IN_C = "MobileNetV2-0.35"
+
+
+def run(*command: object) -> dict:
+    """The last line of JSON that a process prints; {"error": ..} where it fails."""
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, cwd=HERE)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not lines:
+        return {"error": (done.stderr.strip().splitlines() or ["no result"])[-1]}
+    return json.loads(lines[-1])
+
+
+def cell(name: str, batch: int, scheme: str, args: argparse.Namespace) -> dict:
+    """All engines on one network, batch and scheme."""
+    row: dict = {"network": name, "batch": batch, "scheme": scheme}
+    with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
+
+        def ours(engine: str) -> dict:
+            script = HERE / "edge_cell.py"
+            return run(sys.executable, script, engine, name, batch, scheme, args.seconds, work)
+
+        row["eager"] = ours("eager")
+        if args.compile:
+            row["compile"] = ours("compile")
+        if args.litert:
+            script, file = HERE / "edge_litert.py", Path(work) / "train.tflite"
+            command = args.litert, script, name, batch, scheme, args.seconds, file
+            run(*command)  # converts
+            row["litert"] = run(*command)
+        packed = ours("pack")
+        row["onnxruntime"] = packed if "error" in packed else {**packed, **ours("onnxruntime")}
+        if name == IN_C:
+            row["host"] = ours("host")
+    return row
+
+
+def show(row: dict) -> None:
+    """A line of the table for each engine of a cell."""
+    base = row["eager"]["fastest"]
+    for engine in (e for e in ENGINES if e in row):
+        found = row[engine]
+        head = f"| {row['network']} | {row['batch']} | {row['scheme']} | {engine} "
+        if "error" in found:
+            print(f"{head}| {found['error'][:60]} | | | | |", flush=True)
+            continue
+        kept = f"{found['kept_bytes'] / 1e6:.2f}" if "kept_bytes" in found else ""
+        extra, whole = (found[k] / 1e6 for k in ("extra_bytes", "whole_bytes"))
+        print(f"{head}| {found['fastest']:.2f} | {found['fastest'] / base:.2f} | {extra:.1f} | "
+              f"{whole:.0f} | {kept} |", flush=True)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--litert", metavar="PYTHON")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--cell", nargs=2, metavar=("NAME", "BATCH"))
+    parser.add_argument("--schemes", default=",".join(SCHEMES))
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench-edge.json")
+    args = parser.parse_args()
+    cells = [(args.cell[0], int(args.cell[1]))] if args.cell else CELLS
+    print("| network | batch | scheme | engine | ms | of eager | extra MB | whole MB | kept MB |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    rows = []
+    for name, batch in cells:
+        for scheme in args.schemes.split(","):
+            rows.append(cell(name, batch, scheme, args))
+            show(rows[-1])
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

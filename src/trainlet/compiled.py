@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from trainlet.backends.aten.project import write_packages
 from trainlet.backends.c import write_project
 from trainlet.backends.firmware import Firmware, build_firmware
 from trainlet.backends.interface import interface_of
+from trainlet.backends.onnx.any_batch import SIZES
 from trainlet.backends.onnx.project import write_models
-from trainlet.errors import TargetError, ToolchainError
+from trainlet.errors import TargetError, ToolchainError, UnsupportedError
 from trainlet.ops.quantized.precision import Int8
 from trainlet.planning.choices import Options
 from trainlet.planning.costs import costs
@@ -78,19 +79,37 @@ class CompiledProgram(Program):
         """What each other option that needs less would take, each planned anew."""
         return self.options.single() if self.options else ()
 
-    def write(self, folder: str | Path) -> Path:
+    def write(self, folder: str | Path, *, any_batch: bool = False) -> Path:
         """Write the C project; or for a target with a runtime its models or packages, the state and
         examples of their use; all of its files, or none.
 
         An example file (main.c, CMakeLists.txt) that somebody changed stays as it is, with a
         warning.  Raises FileError when the folder cannot be written.
+
+        any_batch: whether the models of the target onnx take any number of examples; the network
+        is compiled for two other batches then, and must be a torch.nn.Module
         """
+        if any_batch:
+            if self.target.runtime != "onnxruntime":
+                raise TargetError(
+                    f"target {self.target.name!r} has one batch size; compile for target='onnx'"
+                )
+            return write_models(self, Path(folder), self._sizes())
         if self.target.runtime:
             return WRITERS[self.target.runtime](self, Path(folder))
         project.check(Path(folder), self.prefix)
         if kept := write_project(self, Path(folder), stack=self.stack):
             warnings.warn(project.advice(kept, Path(folder)), stacklevel=2)
         return Path(folder)
+
+    def _sizes(self) -> list[Program]:
+        """The program for other batches."""
+        if self.options is None or self.options.batch is None:
+            raise UnsupportedError(
+                "any_batch needs a network that can be compiled for other batches: pass a "
+                "torch.nn.Module and an example to trainlet.compile"
+            )
+        return [self.options.program(replace(self.options.own, batch=size)) for size in SIZES]
 
     def build(self, device: str = "host", count: bool = True) -> Trainer:
         """Compile and start it on "host", "sanitized" (host with ASan and UBSan), "unicorn" or

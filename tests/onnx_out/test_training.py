@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,7 +157,7 @@ def test_a_step_that_diverges_changes_nothing():
 def test_the_files_run_without_trainlet(tmp_path):
     _, program = compiled("mlp")
     program.write(tmp_path)
-    names = {"step.onnx", "predict.onnx", "state.safetensors", "run.py"}
+    names = {"step.onnx", "predict.onnx", "state.safetensors", "run.py", "train.cpp"}
     assert {p.name for p in tmp_path.iterdir()} == names
     model = onnx.load(tmp_path / "step.onnx")
     onnx.checker.check_model(model, full_check=True)
@@ -164,6 +166,38 @@ def test_the_files_run_without_trainlet(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     losses = [float(line.rsplit(" ", 1)[1]) for line in done.stdout.splitlines()]
     assert len(losses) == 3 and losses[2] < losses[0]
+
+
+@pytest.mark.skipif("ONNXRUNTIME" not in os.environ, reason="ONNXRUNTIME is no folder with "
+                    "include/ and lib/ of a release of ONNX Runtime")  # fmt: skip
+def test_the_example_in_cpp_trains(tmp_path):
+    _, program = compiled("mlp")
+    program.write(tmp_path)
+    root = Path(os.environ["ONNXRUNTIME"])
+    build = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "train.cpp", "-I"]
+    build += [root / "include", "-L", root / "lib", "-lonnxruntime", "-o", "train"]
+    subprocess.run(build, cwd=tmp_path, check=True)
+    libraries = {**os.environ, "LD_LIBRARY_PATH": str(root / "lib")}
+    done = subprocess.run([tmp_path / "train", "3"], cwd=tmp_path, env=libraries, check=True,
+                          capture_output=True, text=True)  # fmt: skip
+    losses = [float(line.rsplit(" ", 1)[1]) for line in done.stdout.splitlines()]
+    assert len(losses) == 3 and losses[2] < losses[0]
+
+
+def test_the_command_line_trains(tmp_path):
+    case = NETWORKS["mlp"](2)
+    net, data = tmp_path / "net.pt2", tmp_path / "data.npz"
+    torch.export.save(torch.export.export(case.model, (case.x,)), net)
+    np.savez(data, x=case.x.numpy(), y=case.y.numpy())
+    command = ["run", str(net), "--data", str(data), "--scheme", "full", "--target", "onnx"]
+    command += ["--on", "onnxruntime", "--epochs", "3", "--save", str(tmp_path / "state.bin")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    program = tl.compile(case.model, case.x, "full", target="onnx", check=False)
+    trainer = Trainer(program, OracleDevice(program))
+    before = trainer.state()
+    trainer.load((tmp_path / "state.bin").read_bytes())
+    assert any((value != before[key]).any() for key, value in trainer.state().items())
 
 
 def test_the_command_line_writes_them(tmp_path):

@@ -52,7 +52,7 @@ class Variants:
     def forward(self, precision: Int8 | None, batch: int | None, trained: Collection[str]) -> Graph:
         """The graph in float32 (None) or int8, for another batch size than the example's or None,
         of which these parameters will learn."""
-        example = self.example if batch is None else tuple(x[:batch] for x in self.example)
+        example = self.example if batch is None else tuple(_first(x, batch) for x in self.example)
         if precision is None:
             if batch not in self._floats:
                 self._floats[batch] = import_network(self.network, example, losses=self.losses)
@@ -75,3 +75,8 @@ class Variants:
             given = shown_inputs(self.network)
         seeded = torch.Generator().manual_seed(0)
         return [tuple(torch.randn(NOISE, *x.shape[1:], generator=seeded) for x in given)]
+
+
+def _first(x: torch.Tensor, batch: int) -> torch.Tensor:
+    """So many examples; where there are fewer they are repeated."""
+    return torch.cat([x] * -(-batch // len(x)))[:batch]

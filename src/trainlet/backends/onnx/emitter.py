@@ -74,11 +74,12 @@ class Emitter:
     What is done to a constant alone is done here, not in each step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names: int = 0) -> None:
+        """names: how many numbered names are taken already"""
         self.onnx = package()
         self.nodes: list[Any] = []
         self.constants: dict[str, np.ndarray] = {}
-        self.rank = self._names = 0
+        self.rank, self._names = 0, names
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def op(self, kind: str, *inputs: str, outputs: int = 1, **attrs: Any) -> str:

@@ -111,7 +111,8 @@ def leaky_relu_dx(n: Node, g: Tensor, mask: Tensor) -> Tensor:
 
 def _less(p: Tensor, step: Tensor) -> Tensor:
     """p, from which a step is subtracted in place; it may be narrower."""
-    p[tuple(slice(size) for size in step.shape)].sub_(step)
+    own = p if p.shape == step.shape else p[tuple(slice(size) for size in step.shape)]
+    own.sub_(step)
     return p
 
 

@@ -45,8 +45,9 @@ class Placement:
         """A new tensor of a leaf's value."""
         return torch.tensor(np.asarray(value), device=self.device).to(self.dtype(n))
 
-    def zeros(self, n: Node) -> Tensor:
-        return torch.zeros(n.type.shape, dtype=self.dtype(n), device=self.device)
+    def empty(self, n: Node) -> Tensor:
+        """A tensor of a leaf's shape and type, for compilers that look at no values."""
+        return torch.empty(n.type.shape, dtype=self.dtype(n), device=self.device)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def traced(
         return tuple(known[graph.outputs[name]] for name in outputs)
 
     with FakeTensorMode():
-        fed = [placement.zeros(n) for n in leaves]
+        fed = [placement.empty(n) for n in leaves]
     with torch.no_grad():
         module = make_fx(run, tracing_mode="fake")(*fed)
     _bake(module, [constants.get(n.name) for n in leaves])

@@ -21,7 +21,7 @@ def write_package(traced: Traced, path: Path) -> None:
     Raises ToolchainError where Inductor fails, such as for want of a C++ compiler.
     """
     with torch.no_grad():
-        fed = tuple(traced.placement.zeros(n) for n in traced.leaves)
+        fed = tuple(traced.placement.empty(n) for n in traced.leaves)
         try:
             exported = torch.export.export(traced.module, fed, strict=False)
             torch._inductor.aoti_compile_and_package(

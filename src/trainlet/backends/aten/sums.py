@@ -1,4 +1,4 @@
-"""Sums, copies along new dimensions, and losses."""
+"""Sums, copies along new dimensions, and losses, which are float32 also of shorter floats."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def broadcast_to(n: Node, x: Tensor) -> Tensor:
 
 @form("cross_entropy")
 def cross_entropy(n: Node, z: Tensor, label: Tensor) -> Tensor:
-    return F.cross_entropy(z, label.long(), label_smoothing=n.attrs.get("smoothing", 0.0))
+    return F.cross_entropy(z.float(), label.long(), label_smoothing=n.attrs.get("smoothing", 0.0))
 
 
 @form("cross_entropy_dz")
@@ -44,7 +44,7 @@ def cross_entropy_dz(n: Node, z: Tensor, label: Tensor, *_: Tensor) -> Tensor:
     smoothing, classes = n.attrs.get("smoothing", 0.0), z.shape[1]
     own = torch.arange(classes, device=z.device) == label[:, None]
     wanted = torch.where(own, 1 - smoothing + smoothing / classes, smoothing / classes)
-    return (torch.softmax(z, 1) - wanted) / z.shape[0]
+    return ((torch.softmax(z.float(), 1) - wanted) / z.shape[0]).to(z.dtype)
 
 
 @form("mse")

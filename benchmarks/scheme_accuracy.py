@@ -58,7 +58,7 @@ def _results(args: argparse.Namespace) -> Iterator[Result]:
 def _measure(name: str, precision: str, args: argparse.Namespace) -> Result:
     torch.set_num_threads(1)
     file = args.build / f"bench-schemes-{name}-{precision}.measured.jsonl"
-    return compare(TASKS[name](args.data), PRECISIONS[precision], file, args.criteria)
+    return compare(TASKS[name](args.data), PRECISIONS[precision], file, args.criteria, args.methods)
 
 
 def _arguments() -> argparse.Namespace:
@@ -69,6 +69,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--criteria", nargs="*", choices=CRITERIA, default=[], help="also search "
                         "with these, which need no training")  # fmt: skip
+    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="only these and full, and "
+                        "no search: last, bias, norm, sparse1, LoRA, TinyTL-L, ...")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=1, help="tasks and precisions at once")
     args = parser.parse_args()
     if not (args.data / "har_phone_watch_windows.npz").is_file():

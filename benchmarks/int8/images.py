@@ -48,7 +48,7 @@ def cifar(data: Path) -> Task:
     return _task("cifar10", "CIFAR-10", data, 10, x[own[:128]], 1, episodes)
 
 
-def signs(data: Path, side: int = SIDE) -> Task:
+def signs(data: Path) -> Task:
     """Up to 20 images a class to learn from, in one pass; a physical sign is in one part only."""
     file = np.load(data / "gtsrb_32.npz", allow_pickle=False)
     classes = file["classes"].tolist()
@@ -59,10 +59,10 @@ def signs(data: Path, side: int = SIDE) -> Task:
     held_signs = [rng.permutation(np.unique(sign[label == c]))[:2] for c in np.unique(label)]
     held_rows = np.flatnonzero(np.isin(sign, np.concatenate(held_signs)))
     own = np.setdiff1d(np.arange(len(label)), held_rows)
-    x = _network_inputs(map(Image.fromarray, file["train_image"]), side)
+    x = _network_inputs(map(Image.fromarray, file["train_image"]))
     tested, _ = draw(np.arange(len(test_label)), test_label, 20, rng)
     pictures = map(Image.fromarray, file["test_image"][tested])
-    test = Dataset(_network_inputs(pictures, side), test_label[tested])
+    test = Dataset(_network_inputs(pictures), test_label[tested])
     held = Dataset(x[held_rows], label[held_rows])
 
     def episodes(part: str, seed: int) -> list[Episode]:
@@ -70,7 +70,7 @@ def signs(data: Path, side: int = SIDE) -> Task:
         return [Episode(Dataset(x[learn], label[learn]), test if part == "test" else held)]
 
     calibration = x[rng.permutation(own)[:128]]
-    return _task("signs", "Traffic signs", data, len(classes), calibration, 1, episodes, side)
+    return _task("signs", "Traffic signs", data, len(classes), calibration, 1, episodes)
 
 
 def backbone(path: Path, classes: int) -> nn.Sequential:
@@ -102,9 +102,9 @@ def backbone(path: Path, classes: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head).eval()
 
 
-def _network_inputs(pictures: object, side: int = SIDE) -> np.ndarray:
-    """Pictures of any size -> [n, 3, side, side] in -1..1."""
-    size = (side, side)
+def _network_inputs(pictures: object) -> np.ndarray:
+    """Pictures of any size -> [n, 3, SIDE, SIDE] in -1..1."""
+    size = (SIDE, SIDE)
     arrays = [
         np.asarray(p.convert("RGB").resize(size, Image.Resampling.BILINEAR)) for p in pictures
     ]
@@ -116,13 +116,13 @@ def _rng(part: str, seed: int) -> np.random.Generator:
     return np.random.default_rng([part == "test", seed])
 
 
-def _task(name, title, data, classes, calibration, epochs, episodes, side=SIDE) -> Task:
+def _task(name, title, data, classes, calibration, epochs, episodes) -> Task:
     model = backbone(data / BACKBONE, classes)
     return Task(
         name=name,
         title=title,
         model=model,
-        example=(1, 3, side, side),
+        example=(1, 3, SIDE, SIDE),
         calibration=calibration,
         scheme=last_layers(model, 4, [-3, -1]),
         epochs=epochs,

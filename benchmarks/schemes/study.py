@@ -96,14 +96,25 @@ class Comparison:
         return checked(study, tl.schemes.last(graph))
 
 
-def compare(setting: Setting, precision: tl.Int8 | None, file: Path, criteria: list[str]) -> Row:
-    """The rows of a task, and what else its JSON file holds.  file: keeps the measured gains."""
+def compare(
+    setting: Setting,
+    precision: tl.Int8 | None,
+    file: Path,
+    criteria: list[str],
+    only: list[str] | None = None,
+) -> Row:
+    """The rows of a task, and what else its JSON file holds.
+
+    file: keeps the measured gains; only: these methods and full training, without a search
+    """
     begun = time.monotonic()
     whole = {"task": setting.task.name, "precision": "int8" if precision else "float32"}
     comparison = Comparison(setting, precision)
     measured = comparison.contribution(file)
     chosen = presets(comparison.network.graph, measured.layers)
-    searched = whole["precision"] in setting.searched
+    searched = whole["precision"] in setting.searched and only is None
+    if only is not None:
+        chosen = {name: c for name, c in chosen.items() if name in (*only, "full")}
     if searched:
         measured.measure()
     rows = [_choice(comparison, measured, name, choice) for name, choice in chosen.items()]
@@ -113,7 +124,8 @@ def compare(setting: Setting, precision: tl.Int8 | None, file: Path, criteria: l
         )
     variants: dict[str, list[Method]] = {}
     for method in comparison.network.adapters(setting.ranks):
-        variants.setdefault(method.kind, []).append(method)
+        if only is None or method.kind in only:
+            variants.setdefault(method.kind, []).append(method)
     rows += [comparison.best_of(of) for of in variants.values()]
     return {
         **whole, "rows": [{**whole, **row} for row in _against_full(rows)],

@@ -163,7 +163,7 @@ def compile(
     target: a preset's name (`trainlet targets`) or a Target.
     precision: "float32", or "int8" (an Int8 says how): real integers forward, updates with
     quantisation-aware scaling; `calibration` batches show a float network's ranges.  None is what
-    the network is: "int8" of an int8 .tflite file or backbone, else "float32".
+    the network is: "int8" of an int8 file (.tflite, .onnx) or backbone, else "float32".
     loss: "cross_entropy" (int labels), "mse", "bce", "bce_with_logits", a Loss, or a list whose
     sum the step minimises: losses, and penalties L2 and Proximal on what learns.
     accumulate: number of steps whose gradients are averaged before the parameters change.

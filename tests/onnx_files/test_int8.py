@@ -10,6 +10,7 @@ pytest.importorskip("onnxruntime", reason="needs pip install trainlet[onnx]")
 
 import trainlet as tl
 from onnx_files.quantized import draw, quantized
+from onnx_files.written import drawn, written
 from trainlet.ir.storage import to_device
 from trainlet.run.evaluate import evaluate_graph
 
@@ -66,3 +67,24 @@ def test_trains_in_int8(tmp_path):
     assert np.mean(losses[-15:]) < 0.65 * np.mean(losses[:15])
     assert state["depth.weight"].shape == (8, 1, 3, 3)
     assert any(n.op == "conv2d_bfp_dx" for n in program.stages["step"].graph.nodes())
+
+
+def test_a_last_softmax_is_left_to_the_loss(tmp_path):
+    """Its result is integers again in the file; training reads the logits before it."""
+    rows = [
+        ("QuantizeLinear", ["x", "s", "z"], ["a"], {}),
+        ("DequantizeLinear", ["a", "s", "z"], ["b"], {}),
+        ("DequantizeLinear", ["w_quantized", "s"], ["c"], {}),
+        ("MatMul", ["b", "c"], ["d"], {}),
+        ("QuantizeLinear", ["d", "s", "z"], ["e"], {}),
+        ("DequantizeLinear", ["e", "s", "z"], ["f"], {}),
+        ("Softmax", ["f"], ["g"], {}),
+        ("QuantizeLinear", ["g", "t", "u"], ["h"], {}),
+        ("DequantizeLinear", ["h", "t", "u"], ["y"], {}),
+    ]
+    tensors = {"s": np.float32(0.1), "z": np.int8(3), "t": np.float32(1 / 256),
+               "u": np.int8(-128), "w_quantized": np.full((4, 3), 5, np.int8)}  # fmt: skip
+    graph = tl.prepare(written(tmp_path, rows, drawn(1, 4), tensors))
+    assert graph.outputs["logits"].op == "linear"
+    assert graph.outputs["probabilities"].op == "softmax"
+    np.testing.assert_allclose(graph.values["w"], np.full((4, 3), 0.5), rtol=1e-6)

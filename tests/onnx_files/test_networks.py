@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 import trainlet as tl
-from onnx_files.networks import export
+from onnx_files.networks import OPSET, export
 from trainlet.errors import FileError
 from zoo import NETWORKS
 
@@ -33,22 +33,26 @@ def test_has_the_parameters_of_the_model(tmp_path, name, opset):
     assert sum(map(np.prod, found.values())) == sum(map(np.prod, own.values()))
 
 
-@pytest.mark.parametrize("name", ["mlp", "resnet8", "cct2"])
-def test_a_step_is_that_of_torch(tmp_path, name):
+@pytest.mark.parametrize(("name", "opset"), [("mlp", OPSET), ("resnet8", OPSET), ("cct2", 14)])
+def test_a_step_is_that_of_torch(tmp_path, name, opset):
+    """Opset 14 has neither attention nor layer norms: the exporter writes their arithmetic."""
     case = NETWORKS[name](2)
-    path = export(case.model, case.x, tmp_path / "net.onnx")
+    path = export(case.model, case.x, tmp_path / "net.onnx", opset)
     program = tl.compile(path, None, "full", target="host", optimizer=tl.SGD(lr=RATE))
     with program.build("host") as trainer:
+        before = trainer.state()
         loss = trainer.step(case.x.numpy(), case.y.numpy())
         made = trainer.state()
     expected = F.cross_entropy(case.model(case.x), case.y)
     expected.backward()
     np.testing.assert_allclose(loss, expected.item(), rtol=1e-5)
     for own, p in case.model.named_parameters():
-        after = (p - RATE * p.grad).detach().numpy() if p.grad is not None else p.detach().numpy()
-        ours = made[own]
-        ours = ours.T if ours.shape != after.shape else ours
-        np.testing.assert_allclose(ours, after, rtol=1e-4, atol=1e-6, err_msg=own)
+        if p.grad is None:
+            continue
+        moved, theirs = (before[own] - made[own]) / RATE, p.grad.numpy()
+        moved = moved.T if moved.shape != theirs.shape else moved
+        limit = 2e-3 * np.abs(theirs).max() + 1e-6
+        np.testing.assert_allclose(moved, theirs, rtol=0, atol=limit, err_msg=own)
 
 
 def test_an_open_batch_is_one_or_what_is_asked_for(tmp_path):

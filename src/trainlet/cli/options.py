@@ -218,7 +218,9 @@ class Request:
         given: dict[str, Any] = {k: v for k, v in choices.items() if v is not None}
         if not given:
             return self.precision
-        if self.precision != "int8" and (self.precision or self.net.suffix != ".tflite"):
+        if self.precision != "int8" and (
+            self.precision or self.net.suffix not in (".tflite", ".onnx")
+        ):
             name = next(iter(given)).replace("_", "-")
             raise TrainletError(f"--{name} needs --precision int8; leave it out, or give both")
         return tl.Int8(**given)

@@ -75,7 +75,7 @@ def load(
     """The forward graph of a network in a file.
 
     .pt2:    as torch.export.save writes it
-    .onnx:   float32, opsets 6 to 28
+    .onnx:   float32, or int8 as QDQ or QOperator; opsets 6 to 28
     .tflite: int8 or float32
     .npz:    an int8 backbone of Lin et al., 2022, with a new head of `classes` outputs
 

@@ -30,7 +30,7 @@ def integer_precision(precision: str | Int8 | None, network: Network) -> Int8 | 
         if not integers and precision not in (None, "float32"):
             raise TrainletError(
                 "precision='int8' for a loaded float32 graph; pass the torch.nn.Module or the path "
-                "of its .pt2 file with `calibration`, or an int8 .tflite file"
+                "of its .pt2 file with `calibration`, or an int8 .tflite or .onnx file"
             )
         precision = precision or ("int8" if integers else None)
     if isinstance(precision, Int8):

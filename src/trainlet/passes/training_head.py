@@ -19,7 +19,7 @@ from trainlet.ir.storage import storage, to_device, to_user
 from trainlet.ir.types import TensorType
 from trainlet.ops.objective import Loss, chosen_outputs, warn_of_first_output
 from trainlet.ops.op import build, leaf
-from trainlet.ops.quantized.cast import DEQUANTIZE, dequantized
+from trainlet.ops.quantized.cast import DEQUANTIZE, QUANTIZE, dequantized
 from trainlet.ops.quantized.linear import LINEAR_I8
 from trainlet.ops.quantized.softmax import logits_of
 from trainlet.ops.quantized.types import HIGHEST, LOWEST
@@ -90,9 +90,12 @@ def probabilities_of(name: str) -> str:
 
 
 def without_softmax(graph: Graph) -> Graph:
-    """The graph whose `logits` are what a last softmax reads; the graph itself without one."""
+    """The graph whose `logits` are what a last softmax reads; the graph itself without one.
+
+    A result in float32 that is made integers again is a softmax all the same.
+    """
     last, reshapes = _beneath(graph.outputs[LOGITS])
-    logits = logits_of(last)
+    logits = logits_of(last.inputs[0] if last.op == QUANTIZE.name else last)
     return graph if logits is None else _with_logits(graph, logits, reshapes)
 
 

@@ -22,7 +22,7 @@ JOBS ?= 2
 STRENGTH ?= 3
 DATA ?= ../shared/data
 
-.PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu bench-schemes bench-transformers
+.PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu bench-llm bench-schemes bench-transformers
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)

@@ -118,7 +118,8 @@ def _less(p: Tensor, step: Tensor) -> Tensor:
 
 @form("sgd", "sgd_keeping")
 def sgd(n: Node, p: Tensor, g: Tensor, lr: Tensor) -> Tensor:
-    return _less(p, lr * g)
+    p[tuple(slice(size) for size in g.shape)].addcmul_(g, lr, value=-1)
+    return p
 
 
 @form("adam")

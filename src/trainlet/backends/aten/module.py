@@ -14,6 +14,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from trainlet.backends.aten import elements, layers, sums  # noqa: F401  each fills the table
+from trainlet.backends.aten.direct import direct_updates
 from trainlet.backends.aten.table import computed
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph, Node
@@ -72,7 +73,8 @@ def traced(
     constants: the values of the leaves that are part of the module
     Raises UnsupportedError for an int8 network, and for an operator that torch has no form of.
     """
-    leaves = graph.leaves()
+    leaves, direct = graph.leaves(), direct_updates(order)
+    gone = set[Node]().union(*(update.gone for update in direct.values()))
     for n in order:
         placement.dtype(n)
 
@@ -81,6 +83,11 @@ def traced(
         written = [known[n.inputs[k]] for n in order if (k := OPS[n.op].mutates) is not None
                    and n.inputs[k].is_leaf]  # fmt: skip
         for n in order:
+            if n in gone:
+                continue
+            if n in direct:
+                known[n] = direct[n].apply(known)
+                continue
             made = computed(n, *(known[i] for i in n.inputs))
             known[n] = made if OPS[n.op].mutates is not None else _own(n, made, written)
         return tuple(known[graph.outputs[name]] for name in outputs)

@@ -11,6 +11,7 @@ from trainlet.passes.recompute import recompute
 from trainlet.planning.place import plan_graph
 from trainlet.planning.plan import Plan
 from trainlet.planning.recompute.greedy_choice import greedy_choice
+from trainlet.planning.recompute.in_blocks import MANY
 from trainlet.planning.recompute.late_order import late_order
 from trainlet.planning.recompute.peak import RecomputeChoice, peak_bytes
 from trainlet.planning.recompute.problem import Problem, forward_first, recompute_problem
@@ -81,16 +82,19 @@ def _smaller(known: Fitted | None, new: Fitted) -> Fitted:
 
 
 def _cheapest(problem: Problem, budget: int, extra: int) -> RecomputeChoice | None:
-    """By the solver, from the greedy choice on; the greedy choice where there is no solver."""
+    """By the solver, from the greedy choice on; the greedy choice where there is no solver, or too
+    many values for it."""
     greedy = greedy_choice(problem, budget, extra)
     known = greedy if greedy.peak <= budget else None
-    found = cheapest_choice(problem, budget, extra, known) if have_solver() else None
+    solved = have_solver() and len(problem.values) <= MANY
+    found = cheapest_choice(problem, budget, extra, known) if solved else None
     return min((c for c in (found, known) if c), key=lambda c: c.work, default=None)
 
 
 def _smallest(problem: Problem, extra: int) -> RecomputeChoice:
     greedy = greedy_choice(problem, 0, extra)
-    return (smallest_choice(problem, extra, greedy) if have_solver() else None) or greedy
+    solved = have_solver() and len(problem.values) <= MANY
+    return (smallest_choice(problem, extra, greedy) if solved else None) or greedy
 
 
 class _Task:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainlet.planning.recompute.chain_choice import as_chain, cheapest_in_chain, smallest_in_chain
+from trainlet.planning.recompute.in_blocks import MANY, block_choices
 from trainlet.planning.recompute.peak import RecomputeChoice, peak_bytes
 from trainlet.planning.recompute.problem import Problem
 
@@ -13,6 +14,10 @@ LENGTHS = (1, 2, 3, 4, 6, 8, 12)
 def greedy_choice(problem: Problem, budget: int, macs: int) -> RecomputeChoice:
     """A choice within `budget` bytes, or as close as this comes, with at most `macs` extra
     multiply-accumulates."""
+    if len(problem.values) > MANY:
+        return _pruned(
+            problem, _best(problem, block_choices(problem, budget, macs), budget), budget
+        )
     found = [_grown(problem, budget, macs)]
     chain = as_chain(problem)
     if chain is not None:
@@ -22,6 +27,11 @@ def greedy_choice(problem: Problem, budget: int, macs: int) -> RecomputeChoice:
                 found.append(values)
     choices = [_pruned(problem, values, budget) for values in found]
     return min(choices, key=lambda c: (max(c.peak, budget), c.work))
+
+
+def _best(problem: Problem, found: list[frozenset[int]], budget: int) -> frozenset[int]:
+    """Within the budget the least work, else the fewest bytes."""
+    return min(found, key=lambda c: (max(peak_bytes(problem, c), budget), _work(problem, c)))
 
 
 def _grown(problem: Problem, budget: int, macs: int) -> frozenset[int]:

@@ -9,6 +9,7 @@
 # make bench-int8   accuracy of int8 training on real data, 40 minutes; DATA=... the data folder
 # make bench-schemes   accuracy against RAM of update schemes on real data, an hour; DATA=...
 # make bench-transformers   transformers that learn on emulated cores; DATA=... the data folder
+# make bench-llm    SmolLM2-135M learns a role of Shakespeare: time, memory and loss of each method
 # make bench-edge   a training step in PyTorch, LiteRT, ONNX Runtime and C; LITERT=python with TensorFlow
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
@@ -22,7 +23,8 @@ JOBS ?= 2
 STRENGTH ?= 3
 DATA ?= ../shared/data
 
-.PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu bench-llm bench-schemes bench-transformers
+.PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu bench-llm bench-schemes \
+    bench-transformers bench-edge
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
@@ -76,6 +78,11 @@ bench-mcu: $(VENV)/.trainlet-test
 	    "where: make bench-mcu DATA=FOLDER (docs/kernels.md lists its files)" >&2; exit 1; }
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/cortex_m.py --data '$(DATA)' \
 	    --smallest --json build/bench-mcu.json $(ARGS)
+
+bench-llm: $(VENV)/.trainlet-test
+	@test -f '$(DATA)/tinyshakespeare_by_speaker.jsonl.gz' || { echo "no texts in $(DATA); say where:" \
+	    "make bench-llm DATA=FOLDER (docs/language-models.md lists what it needs)" >&2; exit 1; }
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/language_model.py --data '$(DATA)' $(ARGS)
 
 bench-edge: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/edge.py $(if $(LITERT),--litert '$(LITERT)') $(ARGS)

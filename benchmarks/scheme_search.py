@@ -32,6 +32,7 @@ from trainlet.schemes.study import Study
 ROOT = Path(__file__).parents[1]
 SEEDS = 3
 PRECISION = tl.Int8(gradient="int16")
+ROOMY = replace(tl.Target.preset("cortex-m7"), ram=1 << 20, flash=4 << 20)
 
 
 def main() -> None:
@@ -47,8 +48,7 @@ def main() -> None:
         every = {f"random {k}": drawn(costs, k) for k in range(args.seeds)}
         every |= {name: read(found[network]) for name, found in known.items() if network in found}
         study = Study(graph, *3 * [np.zeros(0)], (), 1, precision=PRECISION)  # type: ignore
-        target = replace(tl.Target.preset("cortex-m7"), ram=1 << 20, flash=4 << 20)
-        cost = CompiledCost(study, layers, target) if args.planned else None
+        cost = CompiledCost(study, layers, ROOMY) if args.planned else None
         for name, scheme in schemes.items():
             budget, own = 8 * memory(scheme), choice(scheme)
             assert costs.of(own) == budget, (network, name, costs.of(own), budget)

@@ -121,6 +121,32 @@ def test_products_that_an_equation_describes(tmp_path, equation):
     check_gradients(path, x, model, w=w)
 
 
+PARTS = {
+    "GatherND": ({"i": [[0, 2], [1, -1]]}, lambda x, w: (x * w)[[0, 1], [2, 2]]),
+    "ScatterND": (
+        {"i": [[1], [0]], "u": drawn(2, 3)[::-1].copy()},
+        lambda x, w: torch.cat([torch.from_numpy(drawn(2, 3)), (x * w)[2:]]),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_slices_that_indices_name(tmp_path, kind):
+    tensors, model = PARTS[kind]
+    x, w = drawn(4, 3), drawn(4, 3)
+    rows = [("Mul", ["x", "w"], ["a"], {}), (kind, ["a", *tensors], ["b"], {}),
+            ("Reshape", ["b", "shape"], ["y"], {})]  # fmt: skip
+    path = written(tmp_path, rows, x, {"w": w, "shape": [1, -1], **tensors})
+    check_gradients(path, x, model, w=w)
+
+
+def test_a_clip_with_one_bound(tmp_path):
+    rows = [("Mul", ["x", "w"], ["a"], {}), ("Clip", ["a", "low", ""], ["y"], {})]
+    x, w = drawn(1, 5), drawn(1, 5) + 1
+    path = written(tmp_path, rows, x, {"w": w, "low": np.float32(0.1)})
+    check_gradients(path, x, lambda x, w: (x * w).clamp(min=0.1), w=w)
+
+
 def function(name, *nodes, inputs=("x",), outputs=("y",)):
     opsets = [helper.make_opsetid("", 23), helper.make_opsetid("own", 1)]
     return helper.make_function("own", name, inputs, outputs, list(nodes), opsets)

@@ -185,7 +185,7 @@ class Builder(QuantizedImporter):
         array = self.known.get(name)
         if self.exact or array is None or name in self.trained or array.size != 1:
             return self.input(position)
-        others = [k for k in range(len(self.operator.inputs)) if k != position]
+        others = [k for k in range(len(self.operator.inputs)) if k != position and self.has(k)]
         if array.ndim and all(self.known.get(self._name(k)) is not None for k in others):
             return self.input(position)
         if array.ndim > min((self.any(k).type.rank for k in others), default=0):

@@ -11,6 +11,7 @@ from trainlet.errors import FileError, ShapeError, TrainletError, UnsupportedErr
 from trainlet.frontends.onnx import (  # noqa: F401  each fills the table
     attention,
     elementwise,
+    indexed,
     layers,
     norms,
     pooling,

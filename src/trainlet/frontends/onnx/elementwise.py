@@ -95,9 +95,9 @@ def _clip(at: Builder) -> Node:
     if at.model.opset < 11:
         low, high = at.attribute("min", -inf), at.attribute("max", inf)
     else:
-        low = at.operand(1) if at.has(1) else -inf
-        high = at.operand(2) if at.has(2) else inf
-    if (low, high) == (0, inf):
+        low = at.operand(1) if at.has(1) else None
+        high = at.operand(2) if at.has(2) else None
+    if low == 0 and high in (None, inf):
         return at.build("relu", x)
     return at.build("relu6", x) if (low, high) == (0, 6) else at.aten("clamp", x, low, high)
 

@@ -98,6 +98,7 @@ def _session(model: Any) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = THREADS
     options.log_severity_level = 3
+    options.enable_mem_pattern = False  # takes less memory, and the same time
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

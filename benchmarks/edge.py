@@ -9,6 +9,7 @@ its plan takes.  `kept` is what autograd saves for the backward pass, or what Tr
     python benchmarks/edge.py                 prints Markdown, writes build/bench-edge.json
         --litert PYTHON      an interpreter with TensorFlow 2.18, the last whose LiteRT has Flex
         --compile            torch.compile too, which takes minutes for each cell
+        --inductor           Trainlet's packages of AOTInductor too, which take minutes as well
         --cell NAME BATCH    one network alone    --schemes full,last    --seconds 2
 
 In C only MobileNetV2-0.35 is measured: the weights of the others are hundreds of megabytes of
@@ -27,7 +28,7 @@ from pathlib import Path
 from edge_networks import CELLS, SCHEMES
 
 ROOT, HERE = Path(__file__).parents[1], Path(__file__).parent
-ENGINES = ("eager", "compile", "litert", "onnxruntime", "host")
+ENGINES = ("eager", "compile", "litert", "onnxruntime", "inductor", "host")
 """In the order of the columns; all but eager may be absent."""
 IN_C = "MobileNetV2-0.35"
 
@@ -60,6 +61,9 @@ def cell(name: str, batch: int, scheme: str, args: argparse.Namespace) -> dict:
             row["litert"] = run(*command)
         packed = ours("pack")
         row["onnxruntime"] = packed if "error" in packed else {**packed, **ours("onnxruntime")}
+        if args.inductor:
+            packed = ours("pack-inductor")
+            row["inductor"] = packed if "error" in packed else {**packed, **ours("inductor")}
         if name == IN_C:
             row["host"] = ours("host")
     return row
@@ -84,6 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--litert", metavar="PYTHON")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--inductor", action="store_true")
     parser.add_argument("--cell", nargs=2, metavar=("NAME", "BATCH"))
     parser.add_argument("--schemes", default=",".join(SCHEMES))
     parser.add_argument("--seconds", type=float, default=2)

@@ -2,7 +2,8 @@
 
     python benchmarks/edge_cell.py ENGINE NETWORK BATCH SCHEME SECONDS FOLDER
 
-FOLDER is where `pack` writes what `onnxruntime` runs, which imports neither Trainlet nor torch.
+FOLDER is where `pack` writes what `onnxruntime` runs, which imports neither Trainlet nor torch, and
+where `pack-inductor` writes what `inductor` runs.
 Another engine is another function in ENGINES, and its name in `edge.py`.
 """
 
@@ -103,6 +104,35 @@ def onnxruntime(cell: Cell) -> None:
     report(measured(lambda: training.step(given, RATE), cell.seconds), resident)
 
 
+def pack_inductor(cell: Cell) -> None:
+    """Write the packages of AOTInductor."""
+    program, _, _ = program_of(cell, "cpu")
+    program.write(cell.folder / "inductor")
+    print(json.dumps({"kept_bytes": program.saved_bytes}))
+
+
+def inductor(cell: Cell) -> None:
+    """Run the package of a step, without Trainlet."""
+    import torch
+    from safetensors.torch import load_file
+
+    torch.set_num_threads(1)
+    folder = cell.folder / "inductor"
+    inputs = json.loads((folder / "inputs.json").read_text())["step"]
+    torch.manual_seed(1)
+    resident = Resident()
+    package = torch._inductor.aoti_load_package(str(folder / "step.pt2"))
+    given = {**load_file(folder / "state.safetensors"), "lr": torch.tensor(RATE)}
+    for i in inputs:
+        if i["name"] not in given:
+            label = i["dtype"] == "int32"
+            drawn = torch.randint(CLASSES, i["shape"]) if label else torch.randn(i["shape"])
+            given[i["name"]] = drawn.to(getattr(torch, i["dtype"]))
+    values = [given[i["name"]] for i in inputs]
+    with torch.no_grad():
+        report(measured(lambda: float(package(*values)[0]), cell.seconds), resident)
+
+
 def host(cell: Cell) -> None:
     """The reference kernels in C, compiled with -O2 for this machine."""
     program, x, y = program_of(cell, "host")
@@ -118,6 +148,8 @@ ENGINES: dict[str, Callable[[Cell], None]] = {
     "compile": lambda cell: eager(cell, compiled=True),
     "pack": pack,
     "onnxruntime": onnxruntime,
+    "pack-inductor": pack_inductor,
+    "inductor": inductor,
     "host": host,
 }
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -30,6 +31,7 @@ from trainlet.torch import BlockTrainer
 KINDS, METHODS = ("full", "sparse", "lora"), ("trainlet", "eager", "compiled")
 RANK, RATE, GB = 8, 1e-3, 1e9
 SECONDS = 580
+os.environ.setdefault("TRAINLET_MAX_TENSOR_BYTES", str(4 << 30))  # a block has 0.8 GB in float32
 
 
 def step_of(args: argparse.Namespace) -> Callable[[], float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,17 @@ from trainlet.planning.order.schedule import schedule
 from trainlet.torch import BlockTrainer
 from trainlet.torch.block_graphs import KEPT, block_graphs
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "llama_blocks.py"
-SPEC = importlib.util.spec_from_file_location("llama_blocks", PATH)
-llama = importlib.util.module_from_spec(SPEC)
-sys.modules["llama_blocks"] = llama
-SPEC.loader.exec_module(llama)
+
+def benchmark(name):
+    path = Path(__file__).parents[2] / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+llama = benchmark("llama_blocks")
 SMALL = llama.SMALL
 STEPS = 20
 
@@ -149,3 +156,14 @@ def test_one_type_of_parameters():
     modules["head"].to(torch.float16)
     with pytest.raises(DataError, match="allowed: one device, and all of float32"):
         BlockTrainer(modules, torch.randn(2, 8), {"head.bias": 1.0})
+
+
+def test_the_benchmark_on_a_small_shape(monkeypatch):
+    monkeypatch.setenv("TRAINLET_MAX_TENSOR_BYTES", "")  # the script sets it
+    script = benchmark("llama7b")
+    asked = {"kind": "sparse", "small": True, "device": "cpu", "way": "eager"}
+    losses = []
+    for method in ("trainlet", "eager"):
+        step = script.step_of(Namespace(method=method, **asked))
+        losses.append([step(), step()])
+    assert losses[0] == pytest.approx(losses[1], rel=2e-2)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from trainlet.arguments import optimizer_of
-from trainlet.backends.aten.module import Placement, traced
+from trainlet.backends.aten.module import Placement, Traced, traced
 from trainlet.compiler import prepare
 from trainlet.errors import DataError, DivergedError, SchemeError, UnsupportedError, shown
 from trainlet.frontends.losses import objective_of
@@ -40,15 +40,16 @@ DIFFERENCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
 
 @dataclass(frozen=True)
 class Call:
-    """A compiled graph, the leaves that it takes, and the names of what it returns."""
+    """A compiled graph.  A package reads memory as what it was compiled for, so what is fed gets
+    that type: tokens are int32."""
 
     run: Runner
-    leaves: tuple[Node, ...]
-    outputs: tuple[str, ...]
+    graph: Traced
 
     def __call__(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        found = self.run(*(values[n.name].reshape(n.type.shape) for n in self.leaves))
-        return dict(zip(self.outputs, found, strict=True))
+        dtype = self.graph.placement.dtype
+        given = [values[n.name].reshape(n.type.shape).to(dtype(n)) for n in self.graph.leaves]
+        return dict(zip(self.graph.outputs, self.run(*given), strict=True))
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class BlockTrainer:
             for n in graph.leaves("const", "seed")
         }
         made = traced(graph, schedule(graph), outputs, constants, self.placement)
-        return Call(WAYS[self.way](made), made.leaves, made.outputs)
+        return Call(WAYS[self.way](made), made)
 
     @torch.no_grad()
     def _checked(self, part: Part, x: Tensor) -> Tensor:
@@ -189,8 +190,7 @@ class BlockTrainer:
             at = found[RESULT]
         head = self.parts[-1]
         assert head.kind.backward is not None
-        target = {n.name: y.to(place, torch.int32 if n.type.dtype == "int32" else None)
-                  for n in head.kind.backward.leaves if is_target(n)}  # fmt: skip
+        target = {n.name: y.to(place) for n in head.kind.backward.graph.leaves if is_target(n)}
         found = head.kind.backward({**head.values, GIVEN: at, RATE: rate, **target})
         del at
         for part in reversed(self.parts[self.first : -1]):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from trainlet.backends.aten.table import leading
 from trainlet.ir.graph import Node, users
 from trainlet.planning.buffers import in_arena
 
@@ -27,7 +28,7 @@ class DirectUpdate:
     def apply(self, known: Mapping[Node, Tensor]) -> Tensor:
         """The parameter, which is overwritten."""
         whole, lr = known[self.update.inputs[0]], known[self.update.inputs[2]]
-        p = whole[tuple(slice(size) for size in self.update.inputs[1].type.shape)]
+        p = leading(whole, self.update.inputs[1].type.shape)
         for term in self.terms:
             a, *b = (known[i] for i in term.inputs) if term in self.gone else (known[term],)
             if term not in self.gone:

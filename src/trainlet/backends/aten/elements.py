@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainlet.backends.aten.table import FORMS, form
+from trainlet.backends.aten.table import FORMS, form, leading
 from trainlet.ir.graph import Node
 from trainlet.ops.formula.record import FORMULAS
 
@@ -111,14 +111,13 @@ def leaky_relu_dx(n: Node, g: Tensor, mask: Tensor) -> Tensor:
 
 def _less(p: Tensor, step: Tensor) -> Tensor:
     """p, from which a step is subtracted in place; it may be narrower."""
-    own = p if p.shape == step.shape else p[tuple(slice(size) for size in step.shape)]
-    own.sub_(step)
+    leading(p, step.shape).sub_(step)
     return p
 
 
 @form("sgd", "sgd_keeping")
 def sgd(n: Node, p: Tensor, g: Tensor, lr: Tensor) -> Tensor:
-    p[tuple(slice(size) for size in g.shape)].addcmul_(g, lr, value=-1)
+    leading(p, g.shape).addcmul_(g, lr, value=-1)
     return p
 
 

@@ -6,8 +6,9 @@ here compute the same values up to rounding, with what PyTorch has tuned for eac
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 from trainlet.backends.torch.table import find_lowering
@@ -45,3 +46,8 @@ def computed(n: Node, *inputs: Tensor) -> Tensor:
     if leaf is None or made is inputs[leaf]:
         return made
     return inputs[leaf].copy_(made)
+
+
+def leading(p: Tensor, shape: Sequence[int]) -> Tensor:
+    """The first elements along each axis: what a narrower gradient updates."""
+    return p if p.shape == torch.Size(shape) else p[tuple(slice(size) for size in shape)]

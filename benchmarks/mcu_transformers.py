@@ -102,8 +102,10 @@ class Row:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print, write; the file is written anew after each row."""
     asked = arguments()
+    out = ROOT / "build" / "bench-transformers.json"
+    out.parent.mkdir(exist_ok=True)
     found: list[Row] = []
     for precision in asked.precision:
         for task in tasks(asked, precision):
@@ -112,10 +114,9 @@ def main() -> None:
                     found.append(row)
                     print(f"{row.network} {row.precision} {row.target} {row.way}: "
                           f"{row.ram_bytes:,} bytes of RAM", file=sys.stderr)  # fmt: skip
+                    written = [{**asdict(r), "flops": r.flops} for r in found]
+                    out.write_text(json.dumps(written, indent=1))
     Console(width=150).print(table(found))
-    out = ROOT / "build" / "bench-transformers.json"
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps([{**asdict(r), "flops": r.flops} for r in found], indent=1))
 
 
 def arguments() -> argparse.Namespace:
@@ -272,8 +273,8 @@ def language_task(
 
     ways: dict[str, Way] = {
         "last block": lambda graph: (graph, sparse),
-        "LoRA": adapted("layers.*.self_attn.*", only_adapters, False),
-        "LoRA-FA": adapted("layers.*.self_attn.*", only_adapters, True),
+        "LoRA, last 2": adapted("layers.[34].self_attn.*", only_adapters, False),
+        "LoRA-FA, all": adapted("layers.*.self_attn.*", only_adapters, True),
     }
     return Task(name, graph, {way: in_chunks(ways[way]) for way in ways},
                 [(pair, {}) for pair in learnt], memory, "output", judge)  # fmt: skip

@@ -84,3 +84,15 @@ def test_an_interrupted_search_keeps_what_was_measured(net, run, monkeypatch):
     monkeypatch.setattr(measurements, "measure", lambda s, c: made.append(c) or measure(s, c))
     assert run(*words).exit_code == 0
     assert len(made) == len(set(map(str, made)))
+
+
+def test_factors_and_channels(net, run, refused):
+    write_data("train.npz")
+    words = ("search", net, "--data", "train.npz", "-o", "scheme.toml", *QUICK)
+    # the first layer learns in no measurement of the classifier alone
+    result = run(*words, "--factor", "0.*=0.5", "--factor", "2.*=2", "--channels", "norm")
+    assert result.exit_code == 0, result.output
+    head = Path("scheme.measured.jsonl").read_text().splitlines()[0]
+    assert "'0.*': 0.5" in head and '"the channels": "norm"' in head
+    assert "no trained parameter matches '9.*'" in refused(*words, "--factor", "9.*=2")
+    assert "channels" in refused(*words, "--channels", "best")

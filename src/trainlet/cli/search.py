@@ -11,8 +11,10 @@ from rich.table import Table
 
 from trainlet.cli.losses import DEFAULT_LOSS, terms_of
 from trainlet.cli.options import (
+    NO_FACTORS,
     Calibration,
     ExtraBits,
+    Factors,
     FloatHead,
     Gradient,
     LossTerms,
@@ -27,6 +29,7 @@ from trainlet.cli.stages import stages
 from trainlet.errors import DataError
 from trainlet.files import check_file, write_text
 from trainlet.ir.npz import read_npz
+from trainlet.ir.scheme import LEADING, RULES
 from trainlet.passes.presets import PRESETS
 from trainlet.schemes.contribution import RATES, Contribution, contribution
 from trainlet.schemes.layers import Choice
@@ -91,7 +94,16 @@ def search_command(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="processes (default: one for each core)")
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="measure on a Ray cluster instead; or local"),
+    ] = None,
+    channels: Annotated[
+        str,
+        typer.Option(help=f"which channels of a weight a share is: {', '.join(RULES)}"),
+    ] = LEADING,
     optimizer: OptimizerName = "sgd",
+    factor: Factors = NO_FACTORS,
     loss: LossTerms = DEFAULT_LOSS,
     precision: PrecisionName = None,
     calibration: Calibration = None,
@@ -103,7 +115,7 @@ def search_command(
     asked = Request(
         net, next(iter(PRESETS)), target, None, None, optimizer, None, loss, 1,
         precision=precision, calibration=calibration, gradient=gradient, extra_bits=extra_bits,
-        float_head=float_head,
+        float_head=float_head, factor=factor,
     )  # fmt: skip
     kept = out.with_suffix(MEASURED) if measured is None else measured
     for path in (out, kept, picture):
@@ -114,7 +126,8 @@ def search_command(
             found = contribution(
                 net, examples, precision=asked.arithmetic(), calibration=asked.shown(),
                 loss=terms_of(loss), optimizer=asked.make_optimizer(), rates=tuple(rate or RATES),
-                epochs=epochs, seeds=seeds, file=kept, jobs=jobs, measure=False,
+                epochs=epochs, seeds=seeds, channels=channels, file=kept, jobs=jobs, ray=ray,
+                measure=False,
             )  # fmt: skip
             check_budget(found, place, ram, flash, instructions)
             best = search(

@@ -47,7 +47,7 @@ class CompiledCost:
     def step(self, choice: Choice) -> Graph:
         """The training step, without a plan."""
         scheme, study = choice.scheme(self.layers), self.study
-        optimizer = study.optimizer or SGD()
+        optimizer = study.optimizer_of(scheme) or SGD()
         return step_of_scheme(self._whole, scheme, optimizer, study.precision)
 
     def estimate(self, choice: Choice) -> int:
@@ -66,9 +66,10 @@ class CompiledCost:
     def program(self, choice: Choice) -> CompiledProgram:
         """The program as `compile` plans it without recomputation, whether it fits or not."""
         if choice not in self._programs:
+            scheme = choice.scheme(self.layers)
             training = train(
-                self.study.graph, choice.scheme(self.layers), loss=self.study.loss,
-                optimizer=self.study.optimizer, precision=self.study.precision,
+                self.study.graph, scheme, loss=self.study.loss,
+                optimizer=self.study.optimizer_of(scheme), precision=self.study.precision,
             )  # fmt: skip
             unlimited = self.target.ram is None
             roomy = self.target if unlimited else replace(self.target, ram=ROOMY, flash=ROOMY)

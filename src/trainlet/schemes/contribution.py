@@ -23,7 +23,9 @@ from trainlet.ir.scheme import LEADING
 from trainlet.ops.objective import Losses
 from trainlet.ops.optimizer import Optimizer
 from trainlet.ops.quantized.precision import Int8
+from trainlet.passes.update import group_factors
 from trainlet.planning.target import Target
+from trainlet.schemes.cluster import library
 from trainlet.schemes.compiled_cost import CompiledCost
 from trainlet.schemes.knapsack import Additive
 from trainlet.schemes.layers import SHARES, Choice, Layers, layers_of
@@ -141,6 +143,7 @@ def contribution(
     channels: str = LEADING,
     file: str | Path | None = None,
     jobs: int | None = 1,
+    ray: str | None = None,
     device: str = "cpu",
     measure: bool = True,
 ) -> Contribution:
@@ -157,7 +160,8 @@ def contribution(
     shares: of the input channels of a weight; channels: "leading" for the first ones, "norm" for
     those with the largest weights.
     file: keeps each measurement as soon as it is made; the same call continues from there.
-    jobs: processes that measure; None: one for each core.  device: where torch computes.
+    jobs: processes that measure; None: one for each core.  ray: the address of a Ray cluster that
+    measures instead, or "local"; nothing else changes.  device: where torch computes.
     measure: False leaves that to `Contribution.measure`; what the file holds is known.
     The other arguments and the errors are those of `compile`; DataError for data that cannot be
     used, FileError for a file of another network, data or settings.
@@ -167,6 +171,8 @@ def contribution(
         raise TrainletError(f"rates={shown(rates)}; allowed: learning rates above 0")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     jobs = (cores or 1) if jobs is None else whole("jobs", jobs, 1)
+    if ray is not None:
+        library()
     graph = prepare(model, example_inputs, precision=precision, calibration=calibration, loss=loss)
     integer = integer_precision(precision_of(precision), graph)
     layers = layers_of(graph, tuple(shares), loss, integer, channels)
@@ -175,7 +181,8 @@ def contribution(
         graph, x, y, runs, rates, whole("epochs", epochs, 1), loss,
         optimizer_of(optimizer), integer, device,
     )  # fmt: skip
+    group_factors(getattr(study.optimizer, "groups", {}), graph.leaves("param"))
     study = checked(study, Choice().scheme(layers))
     kept = None if file is None else Path(file)
-    found = Contribution(Measurements(study, layers, kept, jobs))
+    found = Contribution(Measurements(study, layers, kept, jobs, ray=ray))
     return found.measure() if measure else found

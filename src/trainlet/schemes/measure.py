@@ -25,7 +25,7 @@ def program_of(study: Study, scheme: UpdateScheme) -> Program:
     """The program whose bits the simulation computes; a plan changes none of them."""
     with unheard():
         training = train(
-            study.graph, scheme, loss=study.loss, optimizer=study.optimizer,
+            study.graph, scheme, loss=study.loss, optimizer=study.optimizer_of(scheme),
             precision=study.precision,
         )  # fmt: skip
         return plan(training, "host")

@@ -27,6 +27,7 @@ from trainlet.ir.graph import Graph
 from trainlet.ir.text import parse_graph, print_graph
 from trainlet.progress import stage
 from trainlet.run.checkpoint import digest
+from trainlet.schemes.cluster import spread
 from trainlet.schemes.layers import Choice, Layers
 from trainlet.schemes.measure import measure
 from trainlet.schemes.study import Study
@@ -42,6 +43,7 @@ class Measurements:
 
     file: where they are kept; None keeps them in memory alone
     jobs: how many processes make them
+    ray: the address of a Ray cluster that makes them instead
     """
 
     study: Study
@@ -49,6 +51,7 @@ class Measurements:
     file: Path | None = None
     jobs: int = 1
     known: Measured = field(default_factory=dict)
+    ray: str | None = None
 
     def __post_init__(self) -> None:
         if self.file is not None and os.path.lexists(self.file):
@@ -161,16 +164,29 @@ def _measured(
 ) -> Generator[tuple[Choice, np.ndarray], None, None]:
     """Each choice with its accuracies, in any order."""
     tasks = [(choice, choice.scheme(of.layers)) for choice in choices]
+    if of.ray is not None:
+        yield from spread(of.ray, _packed(of.study), _elsewhere, tasks)
+        return
     jobs = min(of.jobs, len(tasks))
     if jobs <= 1:
         for choice, scheme in tasks:
             yield choice, measure(of.study, scheme)
         return
-    graph = of.study.graph
-    rest = {k: v for k, v in vars(of.study).items() if k != "graph"}
-    packed = print_graph(graph), dict(graph.values), rest
-    with get_context("spawn").Pool(jobs, _begin, packed) as pool:
+    with get_context("spawn").Pool(jobs, _begin, _packed(of.study)) as pool:
         yield from pool.imap_unordered(_one, tasks)
+
+
+Packed = tuple[str, dict[str, np.ndarray], dict[str, Any]]
+"""A study as it goes to another process: its graph as text, the values, the rest."""
+
+
+def _packed(study: Study) -> Packed:
+    rest = {k: v for k, v in vars(study).items() if k != "graph"}
+    return print_graph(study.graph), dict(study.graph.values), rest
+
+
+def _unpacked(text: str, values: dict[str, np.ndarray], rest: dict[str, Any]) -> Study:
+    return Study(Graph(parse_graph(text).outputs, values), **rest)
 
 
 _STUDY: list[Study] = []
@@ -180,9 +196,16 @@ _STUDY: list[Study] = []
 def _begin(text: str, values: dict[str, np.ndarray], rest: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the process that asks, which ends us
     torch.set_num_threads(1)
-    _STUDY[:] = [Study(Graph(parse_graph(text).outputs, values), **rest)]
+    _STUDY[:] = [_unpacked(text, values, rest)]
 
 
 def _one(task: tuple[Choice, Any]) -> tuple[Choice, np.ndarray]:
     choice, scheme = task
     return choice, measure(_STUDY[0], scheme)
+
+
+def _elsewhere(packed: Packed, task: tuple[Choice, Any]) -> tuple[Choice, np.ndarray]:
+    """In a process of a cluster, which measures with one thread as every process here does."""
+    torch.set_num_threads(1)
+    choice, scheme = task
+    return choice, measure(_unpacked(*packed), scheme)

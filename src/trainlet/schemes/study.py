@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
 from trainlet.errors import DataError, shown
 from trainlet.ir.graph import Graph
+from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.objective import Losses
 from trainlet.ops.optimizer import Optimizer
 from trainlet.ops.quantized.precision import Int8
@@ -54,6 +56,15 @@ class Study:
     optimizer: Optimizer | None = None
     precision: Int8 | None = None
     device: str = "cpu"
+
+    def optimizer_of(self, scheme: UpdateScheme) -> Optimizer | None:
+        """The optimizer, of whose groups those stay that have a parameter of this scheme."""
+        groups = getattr(self.optimizer, "groups", {})
+        learn = [n for n in self.graph.leaves("param") if n.name in scheme]
+        names = [name for n in learn for name in (n.name, *n.attrs.get("aliases", ()))]
+        own = {p: f for p, f in groups.items() if any(fnmatchcase(name, p) for name in names)}
+        same = self.optimizer is None or own == groups
+        return self.optimizer if same else replace(self.optimizer, groups=own)  # type: ignore
 
 
 def runs_of(data: Any, seeds: int) -> tuple[np.ndarray, np.ndarray, tuple[Run, ...]]:

@@ -31,7 +31,7 @@ def _slices(at: Builder, x: Node, batch: int = 0) -> tuple[np.ndarray, int]:
     for place, size in zip(places, sizes, strict=True):
         require(bool(((-size <= place) & (place < size)).all()), f"an index out of {size} slices")
     wrapped = [place % size for place, size in zip(places, sizes, strict=True)]
-    return np.ravel_multi_index(wrapped, sizes), counted
+    return np.asarray(np.ravel_multi_index(tuple(wrapped), sizes)), counted
 
 
 @onnx("GatherND")

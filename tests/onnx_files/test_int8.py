@@ -88,3 +88,14 @@ def test_a_last_softmax_is_left_to_the_loss(tmp_path):
     assert graph.outputs["logits"].op == "linear"
     assert graph.outputs["probabilities"].op == "softmax"
     np.testing.assert_allclose(graph.values["w"], np.full((4, 3), 0.5), rtol=1e-6)
+
+
+def test_weights_with_zero_points_are_computed_in_float32(tmp_path):
+    """Of uint8 weights those with zero point 128 are integers; the quantiser gave it to one."""
+    graph = tl.load(quantized(tmp_path, unsigned=True, by_channel=False, weights="QUInt8"))
+    weights = {n.name: n for n in graph.leaves("param") if n.name.endswith("weight")}
+    real = {name for name, n in weights.items() if n.type.dtype == "float32"}
+    assert len(weights) == 6
+    assert 0 < len(real) < 6
+    made = [n.op for n in graph.nodes()]
+    assert sum(made.count(op.removesuffix("_i8")) for op in LAYERS) == len(real)

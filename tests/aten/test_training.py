@@ -12,7 +12,7 @@ from trainlet.run.trainer import Trainer
 from zoo import NETWORKS
 
 STEPS = 20
-LARGE = ("ds_cnn", "resnet8", "mobilenet_v1", "se_hardswish", "cct2", "recurrent")
+LARGE = ("resnet8", "se_hardswish", "cct2")
 LOSS = {"optimizer": tl.SGD(lr=1e-3)}
 
 

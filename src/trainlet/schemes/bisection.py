@@ -18,8 +18,8 @@ CLOSE = 1.02
 UNITS = 4096
 """All parts together cost about so many units of a knapsack."""
 NUMBERS, NEIGHBOURS = 5, 64
-"""A rule is done when of so many numbers of biases in a row none is better, and the search when of
-so many neighbours of the best scheme none is."""
+"""A rule is done when of so many numbers of biases in a row none is better; of the best schemes so
+many neighbours are tried in all."""
 
 
 @dataclass
@@ -91,13 +91,15 @@ class Bisection:
 
         A neighbour has another share of one weight, and the biases that its gradient passes.
         """
-        better: Choice | None = self.found[0]
-        while better is not None:
-            best = better
-            near = {self._with(best, part) for part in parts}
+        left, better = NEIGHBOURS, True
+        while better and left:
+            best, better = self.found[0], False
+            near = {self._with(best, part) for part in parts} - self.tried.keys()
             gained = [c for c in near if self.gains.of(c) > self.gains.of(best)]
-            ordered = sorted(gained, key=lambda c: (-self.gains.of(c), c.biases, c.shares))
-            better = next(filter(self._try, ordered[:NEIGHBOURS]), None)
+            for choice in sorted(gained, key=lambda c: (-self.gains.of(c), c.biases, c.shares)):
+                if better or not left:
+                    break
+                left, better = left - 1, self._try(choice)
 
     def _with(self, choice: Choice, part: Part) -> Choice:
         others = [own for own in choice.shares if own[0] != part[0]]

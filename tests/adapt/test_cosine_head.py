@@ -83,6 +83,17 @@ def test_every_device_observes_the_same(precision, scheme, options) -> None:
     assert blobs[0] == blobs[1] == blobs[2]
 
 
+@pytest.mark.parametrize(("target", "device"), [("onnx", "onnxruntime"), ("cpu", "eager")])
+def test_machines_of_the_edge_observe_too(target: str, device: str) -> None:
+    with observed(compiled(target="host").build("host")) as host:
+        expected = host.state()["head.prototypes"]
+    with observed(compiled(target=target).build(device)) as trainer:
+        found = trainer.state()["head.prototypes"]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+        trainer.step(X[0], Y[0])
+        assert np.any(trainer.state()["head.prototypes"] != found)
+
+
 @pytest.mark.parametrize("device", ["host", "oracle"])
 def test_what_cannot_be_observed_changes_nothing(device: str) -> None:
     program = compiled(target="host")

@@ -130,6 +130,11 @@ class Program:
                 return build("add_to_class", p, features, self.target_leaf, label=p.name)
         return None
 
+    @property
+    def prototypes(self) -> str:
+        """The name of the prototypes that `observe` adds to; empty where none are trained."""
+        return self.teaching.inputs[0].name if self.teaching else ""
+
     @cached_property
     def params(self) -> list[Node]:
         """Trained parameters."""

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trainlet.backends.c import MOST_OBSERVED
 from trainlet.backends.interface import interface_of
 from trainlet.errors import DivergedError
 from trainlet.ir.graph import Graph, Node
@@ -28,10 +27,10 @@ from trainlet.planning.tiles.tile import Band, Fetch, Place, Slide, Tile
 from trainlet.planning.undo import Copy, Undo
 from trainlet.run.device import Closing, Inputs, Targets, flat_inputs, flat_targets
 from trainlet.run.evaluate import evaluate_graph
+from trainlet.run.teaching import taught
 
 NEW = "new."
 LOST = "the loss is not finite; nothing was updated; use a smaller learning rate"
-TOO_LARGE = f"a feature is not in +-{MOST_OBSERVED:g}; nothing was changed"
 OVERFLOWED = "an update overflows; nothing was updated; use a smaller learning rate"
 
 
@@ -87,17 +86,12 @@ class SimulatedDevice(Closing):
         return float(results[LOSS])
 
     def observe(self, inputs: Inputs, target: Targets) -> None:
-        stage, teaching = self.program.stages[PREDICT], self.program.teaching
-        assert teaching is not None, "the program has prototypes"
-        sums, features, labels = teaching.inputs
-        (given,) = flat_targets(self.interface, target)
+        stage = self.program.stages[PREDICT]
+        (labels,) = flat_targets(self.interface, target)
         with np.errstate(all="ignore"):
             found = self.run(stage.graph, stage, self._fed(inputs))
-        rows = next(found[name] for name, n in stage.graph.outputs.items() if n is features)
-        if not (abs(rows) <= MOST_OBSERVED).all():
-            raise DivergedError(TOO_LARGE)
-        new = OPS[teaching.op].eval(self.values[sums.name], rows, given.reshape(labels.type.shape))
-        self.values = {**self.values, sums.name: new}
+        sums = self.values[self.program.prototypes]
+        self.values = {**self.values, **taught(self.program, found, labels, sums)}
 
     def _take_back(self, before: dict[str, np.ndarray]) -> None:
         """Restore the values from before a step that diverged."""

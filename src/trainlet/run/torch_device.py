@@ -21,6 +21,7 @@ from trainlet.planning.blob import Saved
 from trainlet.planning.program import APPLY, PREDICT, STEP, Program
 from trainlet.run.device import Closing, Inputs, Targets, flat_inputs, flat_targets
 from trainlet.run.simulated import LOST, OVERFLOWED
+from trainlet.run.teaching import taught
 
 Runner = Callable[..., tuple[Tensor, ...]]
 
@@ -90,6 +91,14 @@ class TorchDevice(Closing):
             raise DivergedError(LOST)
         self.pending = pending % self.program.accumulate
         return loss
+
+    def observe(self, inputs: Inputs, target: Targets) -> None:
+        (labels,) = flat_targets(self.interface, target)
+        names, found = self.graphs[PREDICT].outputs, self._run(PREDICT, self._fed(inputs))
+        arrays = {name: t.cpu().numpy() for name, t in zip(names, found, strict=True)}
+        sums = self.values[self.program.prototypes]
+        for name, new in taught(self.program, arrays, labels, sums.cpu().numpy()).items():
+            self.values[name].copy_(torch.from_numpy(new))
 
     def _judge(self, loss: float, kept: list[Tensor], before: list[Tensor]) -> None:
         """Restore the values from before a step that diverged."""

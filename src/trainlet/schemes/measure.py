@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -45,10 +46,13 @@ def checked(study: Study, scheme: UpdateScheme) -> Study:
     return replace(study, x=np.asarray(found.x), y=np.asarray(found.y))
 
 
-def measure(study: Study, scheme: UpdateScheme) -> np.ndarray:
+def measure(
+    study: Study, scheme: UpdateScheme, held: Sequence[Mapping[str, np.ndarray]] = ()
+) -> np.ndarray:
     """Shares of the validation examples that are right [rates, runs]; 0 where a run diverges.
 
     Every run learns from the pretrained parameters, with each rate.
+    held: for each of as many equal parts of training, what `Simulation.hold` holds
     """
     runs = [run for _ in study.rates for run in study.runs]
     rates = np.repeat(study.rates, len(study.runs)).astype(np.float32)
@@ -58,7 +62,9 @@ def measure(study: Study, scheme: UpdateScheme) -> np.ndarray:
     orders = [_order(run, study.epochs, batch) for run in runs]
     steps = np.array([len(order) for order in orders])
     diverged = np.zeros(len(runs), bool)
-    for step in range(steps.max()):
+    for step in range(last := steps.max()):
+        if held and (part := step * len(held) // last) != (step - 1) * len(held) // last:
+            simulation.hold(held[part])
         rows = np.stack([order[min(step, len(order) - 1)] for order in orders])
         lr = np.where(diverged, 0, rates * np.maximum(0, 1 - step / steps))
         try:

@@ -15,7 +15,7 @@ from trainlet.ir.arguments import whole
 from trainlet.ir.arrays import as_numbers
 from trainlet.ir.graph import Graph
 from trainlet.ir.roles import LOSS, RATE, forward_part
-from trainlet.ir.storage import storage
+from trainlet.ir.storage import storage, to_device
 from trainlet.planning.program import APPLY, Program
 from trainlet.run.device import Targets
 from trainlet.run.simulated import NEW, OracleDevice
@@ -61,6 +61,7 @@ class Simulation:
         self._one = OracleDevice(program)
         constants = {n.name: program.initial(n)[None] for n in program.constants}
         self._constants = {name: self._tensor(array) for name, array in constants.items()}
+        self._held: dict[str, Tensor] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -121,6 +122,24 @@ class Simulation:
         if not learns.all():
             raise ExperimentsDiverged(torch.nonzero(~learns).flatten().tolist(), losses.numpy())
         return losses.numpy()
+
+    def hold(self, masks: Mapping[str, ArrayLike]) -> None:
+        """Which elements of parameters stay as they are in the steps to come, in every experiment.
+
+        masks: {float32 parameter: bools in the layout of the user's model}, of all that hold any
+        Raises DataError for another parameter or shape.
+        """
+        leaves = {n.name: n for n in self.program.params if n.type.dtype == "float32"}
+        held = {}
+        for name, mask in masks.items():
+            shape = storage(leaves[name]).shape if name in leaves else None
+            if np.shape(mask) != shape or storage(leaves[name]).part is not None:
+                raise DataError(f"{name!r} is held by a mask of shape {np.shape(mask)}; allowed: "
+                                "float32 parameters that learn as a whole, and masks of their "
+                                "shape")  # fmt: skip
+            placed = to_device(leaves[name], np.asarray(mask, np.float32))
+            held[name] = self._tensor(placed)[None] != 0
+        self._held = held
 
     def predict(self, x: Inputs | Front) -> Any:
         """Logits [E, samples, ...] of any number of samples of each experiment; of a model of
@@ -257,6 +276,8 @@ class Simulation:
                 if not learns.all():
                     mask = chosen.reshape(-1, *[1] * (value.ndim - 1))
                     value = torch.where(mask, value, self._values[name])
+                if name in self._held:
+                    value = torch.where(self._held[name], self._values[name], value)
                 self._values[name] = value
 
     def _tensor(self, array: np.ndarray) -> Tensor:

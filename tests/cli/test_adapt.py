@@ -37,7 +37,10 @@ def test_run_trains_the_adapters(run, net):
 @pytest.mark.parametrize(
     ("adapt", "message"),
     [
-        ("dora", "unknown adapter 'dora'; allowed: lora, tinytl; did you mean 'lora'?"),
+        (
+            "dora",
+            "unknown adapter 'dora'; allowed: cosine_head, lora, tinytl; did you mean 'lora'?",
+        ),
         ("lora:rnk=2", "'rnk=2' is no option of lora; allowed: OPTION=VALUE with one of rank"),
         ("lora:rank", "'rank' is no option of lora"),
         ("lora:rank=two", "rank is 'two'; allowed: a whole number"),

@@ -94,7 +94,7 @@ static inline void meet_all(int32_t *sums, const Filter *f, const Runs *k) {
 typedef struct {
   int N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, ZX;
   Clamp clamp;
-} Layer;
+} DepthwiseLayer;
 
 /* A small map with zero points around it, row by row: those between two rows stand to the right of
  * one and to the left of the other. */
@@ -103,7 +103,7 @@ typedef struct {
 } Flat;
 
 static inline int at_least_0(int x) { return x > 0 ? x : 0; }
-static inline Flat flat_of(const Layer *k) {
+static inline Flat flat_of(const DepthwiseLayer *k) {
   int right = at_least_0((k->OW - 1) * k->SW - k->PL + k->KW - k->W);
   int pitch = k->W + (right > k->PL ? right : k->PL);
   int vectors = vectors_of(k->KH, k->KW, pitch, 1);
@@ -133,7 +133,7 @@ static ONE_COPY void take_map(uint32_t *to, const int8_t *x, int C, int H, int W
 }
 
 static ONE_COPY void depthwise_flat(int8_t *y, const int8_t *x, const int8_t *w, const int32_t *b,
-                                    const int32_t *q, const Layer *k, Flat flat) {
+                                    const int32_t *q, const DepthwiseLayer *k, Flat flat) {
   uint32_t map[BAND];
   int32_t sums[4 * MOST_RESULTS];
   Filter filter;
@@ -209,7 +209,7 @@ typedef struct {
   int columns, rows;
 } Strip;
 
-static inline Strip strip_of(const Layer *k) {
+static inline Strip strip_of(const DepthwiseLayer *k) {
   int room = (BAND - 16 - 2 * MOST_RESULTS) / k->KH;
   int most = room < k->KW ? 0 : (room - k->KW) / k->SW + 1;
   most = most < MOST_RESULTS ? most : MOST_RESULTS;
@@ -218,7 +218,7 @@ static inline Strip strip_of(const Layer *k) {
 }
 
 /* the columns of a map under outputs from ox on */
-static inline Band band_of(const Layer *k, const int8_t *x, int ox, int outputs) {
+static inline Band band_of(const DepthwiseLayer *k, const int8_t *x, int ox, int outputs) {
   int columns = (outputs - 1) * k->SW + k->KW, x0 = ox * k->SW - k->PL, first = at_least_0(x0);
   int left = at_least_0(-x0) < columns ? at_least_0(-x0) : columns;
   int inside = at_least_0(k->W - first < columns - left ? k->W - first : columns - left);
@@ -227,7 +227,7 @@ static inline Band band_of(const Layer *k, const int8_t *x, int ox, int outputs)
 }
 
 static ONE_COPY void depthwise_bands(int8_t *y, const int8_t *x, const int8_t *w, const int32_t *b,
-                                     const int32_t *q, const Layer *k, Strip strip) {
+                                     const int32_t *q, const DepthwiseLayer *k, Strip strip) {
   uint32_t band[BAND];
   int32_t sums[4 * MOST_RESULTS];
   Filter filter;
@@ -257,7 +257,7 @@ static ONE_COPY void depthwise_bands(int8_t *y, const int8_t *x, const int8_t *w
 
 /* as the reference kernel, four channels at a time; a flat map costs vectors, a band rows */
 KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
-  Layer layer = {N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, ZX, {ZY, low, high}};
+  DepthwiseLayer layer = {N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, ZX, {ZY, low, high}};
   Flat flat = flat_of(&layer);
   Strip strip = strip_of(&layer);
   int vectors = vectors_of(KH, KW, 1, KH), more = flat.vectors - vectors;

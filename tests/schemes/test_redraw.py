@@ -12,7 +12,7 @@ from trainlet.schemes.contribution import contribution
 from trainlet.schemes.knapsack import Additive
 from trainlet.schemes.layers import Choice
 from trainlet.schemes.measure import measure
-from trainlet.schemes.redraw import _drawn, even, measure_redrawn
+from trainlet.schemes.redraw import drawn_masks, even, measure_redrawn
 
 BOTH = Choice.of(2, [(0, 1.0), (1, 0.5)])
 
@@ -24,7 +24,7 @@ def begun():
 
 def drawn(begun, seed: int) -> list[set[int]]:
     """The input channels of the second weight that learn, for each of eight parts."""
-    held = _drawn(begun.measurements.study, begun.layers, BOTH, 8, seed)
+    held = drawn_masks(begun.measurements.study, begun.layers, BOTH, 8, seed)
     assert all(not one["0.weight"].any() for one in held)
     return [{c for c in range(4) if not one["2.weight"][:, c].any()} for one in held]
 

@@ -20,6 +20,7 @@ from trainlet.backends.record import Record, print_record
 from trainlet.ir.graph import Node
 from trainlet.ir.roles import LOSS, RATE
 from trainlet.ir.storage import storage
+from trainlet.ops import prototypes
 from trainlet.ops.literal import literal
 from trainlet.ops.objective import Labels
 from trainlet.ops.op import OPS
@@ -35,8 +36,6 @@ MARK = "board_mark"  # of the harness
 TRAINING = "if (training) "
 OBSERVING = 2
 """`training` of a call that ends when the features are there."""
-MOST_OBSERVED = 1e30
-"""Features of a larger magnitude are refused: their sums could overflow."""
 OWN = "__"
 """Between the prefix and a name that is not part of the C API."""
 Wanted = frozenset[Node] | None
@@ -157,7 +156,7 @@ class Emitter:
         teaching = self.program.teaching
         if teaching is None or storage_of(teaching.inputs[1]) not in made:
             return []
-        features, bound = teaching.inputs[1], literal(MOST_OBSERVED)
+        features, bound = teaching.inputs[1], literal(prototypes.MOST)
         inside = f"{self.pointer(features, stage)}, {features.type.size}, -{bound}, {bound}"
         status, call = f"{self.program.prefix.upper()}_", self.call(teaching, stage)
         return [

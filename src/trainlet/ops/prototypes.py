@@ -7,6 +7,9 @@ import numpy as np
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import Op, Sample, float32, register, require, typed
 
+MOST = 1e30
+"""Features of a larger magnitude are refused: their sums could overflow."""
+
 
 def _infer(sums: TensorType, features: TensorType, labels: TensorType) -> TensorType:
     require(

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trainlet.backends.interface import interface_of
 from trainlet.errors import DivergedError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import LOSS, RATE
@@ -25,8 +24,9 @@ from trainlet.planning.program import (
 )
 from trainlet.planning.tiles.tile import Band, Fetch, Place, Slide, Tile
 from trainlet.planning.undo import Copy, Undo
-from trainlet.run.device import Closing, Inputs, Targets, flat_inputs, flat_targets
+from trainlet.run.device import Inputs, Targets, flat_targets
 from trainlet.run.evaluate import evaluate_graph
+from trainlet.run.graph_device import GraphDevice
 from trainlet.run.teaching import taught
 
 NEW = "new."
@@ -34,14 +34,11 @@ LOST = "the loss is not finite; nothing was updated; use a smaller learning rate
 OVERFLOWED = "an update overflows; nothing was updated; use a smaller learning rate"
 
 
-class SimulatedDevice(Closing):
+class SimulatedDevice(GraphDevice):
     """The trainer's state and its counter of summed gradients; stages are run by a subclass."""
 
-    instructions: int | None = None
-
     def __init__(self, program: Program) -> None:
-        self.program = program
-        self.interface = interface_of(program)
+        super().__init__(program)
         self.init()
 
     @abstractmethod
@@ -56,15 +53,12 @@ class SimulatedDevice(Closing):
 
     def predict(self, inputs: Inputs) -> np.ndarray:
         stage = self.program.stages[PREDICT]
-        found = self.run(stage.graph, stage, self._fed(inputs))
+        found = self.run(stage.graph, stage, self.fed(inputs))
         return np.concatenate([found[name].reshape(-1) for name in stage.graph.outputs])
 
     def step(self, inputs: Inputs, target: Targets, lr: float) -> float:
         rate = np.asarray(lr, np.float32)
-        flat = flat_targets(self.interface, target)
-        leaves = self.program.targets
-        wanted = {n.name: a.reshape(n.type.shape) for n, a in zip(leaves, flat, strict=True)}
-        fed = {**self._fed(inputs), **wanted, RATE: rate}
+        fed = {**self.fed(inputs), **self.wanted(target), RATE: rate}
         stage = self.program.stages[STEP]
         before, pending = self.values, self.pending
         with np.errstate(all="ignore"):
@@ -89,7 +83,7 @@ class SimulatedDevice(Closing):
         stage = self.program.stages[PREDICT]
         (labels,) = flat_targets(self.interface, target)
         with np.errstate(all="ignore"):
-            found = self.run(stage.graph, stage, self._fed(inputs))
+            found = self.run(stage.graph, stage, self.fed(inputs))
         sums = self.values[self.program.prototypes]
         self.values = {**self.values, **taught(self.program, found, labels, sums)}
 
@@ -105,17 +99,6 @@ class SimulatedDevice(Closing):
         saved = self.program.layout.unpack(blob)
         self.values |= saved.arrays
         self.pending = saved.pending
-
-    def stack_used(self) -> int:
-        return 0
-
-    def close(self) -> None:
-        self.values = {}
-
-    def _fed(self, inputs: Inputs) -> dict[str, np.ndarray]:
-        flat = flat_inputs(self.interface, inputs)
-        leaves = self.program.inputs
-        return {n.name: a.reshape(n.type.shape) for n, a in zip(leaves, flat, strict=True)}
 
     def _take(self, results: dict[str, np.ndarray], stage: Stage) -> None:
         """The new values; raises DivergedError where one is not finite."""

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from trainlet.backends.c import MOST_OBSERVED
 from trainlet.errors import DivergedError
+from trainlet.ops import prototypes
 from trainlet.ops.op import OPS
 from trainlet.planning.program import PREDICT, Program
 
-TOO_LARGE = f"a feature is not in +-{MOST_OBSERVED:g}; nothing was changed"
+TOO_LARGE = f"a feature is not in +-{prototypes.MOST:g}; nothing was changed"
 
 
 def taught(
@@ -28,6 +28,6 @@ def taught(
     leaf, features, target = teaching.inputs
     outputs = program.stages[PREDICT].graph.outputs
     rows = next(found[name] for name, n in outputs.items() if n is features)
-    if not (abs(rows) <= MOST_OBSERVED).all():
+    if not (abs(rows) <= prototypes.MOST).all():
         raise DivergedError(TOO_LARGE)
     return {leaf.name: OPS[teaching.op].eval(sums, rows, labels.reshape(target.type.shape))}

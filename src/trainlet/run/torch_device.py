@@ -14,12 +14,12 @@ from torch import Tensor
 from trainlet.backends.aten.module import Traced
 from trainlet.backends.aten.package import load_package, write_package
 from trainlet.backends.aten.stages import modules_of
-from trainlet.backends.interface import interface_of
 from trainlet.errors import DivergedError
 from trainlet.ir.roles import RATE
 from trainlet.planning.blob import Saved
 from trainlet.planning.program import APPLY, PREDICT, STEP, Program
-from trainlet.run.device import Closing, Inputs, Targets, flat_inputs, flat_targets
+from trainlet.run.device import Inputs, Targets, flat_targets
+from trainlet.run.graph_device import GraphDevice
 from trainlet.run.simulated import LOST, OVERFLOWED
 from trainlet.run.teaching import taught
 
@@ -41,17 +41,17 @@ WAYS: dict[str, Callable[[Traced], Runner]] = {
 """How a graph is run, by the name of the device."""
 
 
-class TorchDevice(Closing):
+class TorchDevice(GraphDevice):
     """The trainer's state as tensors, which a step overwrites as soon as their gradients exist.
 
     Where the program rolls back, a step keeps a copy of what it changes until the new values have
     been found finite.
     """
 
-    instructions: int | None = None
+    values: dict[str, Tensor]
 
     def __init__(self, program: Program, way: str) -> None:
-        self.program, self.interface = program, interface_of(program)
+        super().__init__(program)
         self.graphs = modules_of(program)
         self.placement = self.graphs[STEP].placement
         self.runners = {name: WAYS[way](traced) for name, traced in self.graphs.items()}
@@ -71,17 +71,14 @@ class TorchDevice(Closing):
         return tuple(self.runners[name](*given))
 
     def predict(self, inputs: Inputs) -> np.ndarray:
-        found = self._run(PREDICT, self._fed(inputs))
+        found = self._run(PREDICT, self.fed(inputs))
         return np.concatenate([t.cpu().numpy().reshape(-1) for t in found])
 
     def step(self, inputs: Inputs, target: Targets, lr: float) -> float:
-        flat = flat_targets(self.interface, target)
-        leaves = self.program.targets
-        wanted = {n.name: a.reshape(n.type.shape) for n, a in zip(leaves, flat, strict=True)}
         rate = {RATE: np.asarray(lr, np.float32)}
         kept = [self.values[n.name] for n in self.program.kept]
         before = [t.clone() for t in kept] if self.program.rollback else None
-        loss = float(self._run(STEP, {**self._fed(inputs), **wanted, **rate})[0])
+        loss = float(self._run(STEP, {**self.fed(inputs), **self.wanted(target), **rate})[0])
         pending = self.pending + 1
         if np.isfinite(loss) and pending == self.program.accumulate and APPLY in self.runners:
             self._run(APPLY, rate)
@@ -94,7 +91,7 @@ class TorchDevice(Closing):
 
     def observe(self, inputs: Inputs, target: Targets) -> None:
         (labels,) = flat_targets(self.interface, target)
-        names, found = self.graphs[PREDICT].outputs, self._run(PREDICT, self._fed(inputs))
+        names, found = self.graphs[PREDICT].outputs, self._run(PREDICT, self.fed(inputs))
         arrays = {name: t.cpu().numpy() for name, t in zip(names, found, strict=True)}
         sums = self.values[self.program.prototypes]
         for name, new in taught(self.program, arrays, labels, sums.cpu().numpy()).items():
@@ -118,14 +115,3 @@ class TorchDevice(Closing):
         for name, array in saved.arrays.items():
             self.values[name].copy_(torch.from_numpy(array))
         self.pending = saved.pending
-
-    def stack_used(self) -> int:
-        return 0
-
-    def close(self) -> None:
-        self.values = {}
-
-    def _fed(self, inputs: Inputs) -> dict[str, np.ndarray]:
-        flat = flat_inputs(self.interface, inputs)
-        leaves = self.program.inputs
-        return {n.name: a.reshape(n.type.shape) for n, a in zip(leaves, flat, strict=True)}

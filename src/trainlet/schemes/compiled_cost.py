@@ -24,6 +24,11 @@ ROOMY = 1 << 30
 """Bytes: a target on which every program fits is planned like one on which it just does."""
 
 
+def roomy(target: Target) -> Target:
+    """The target with room for every program; one without limits is that already."""
+    return target if target.ram is None else replace(target, ram=ROOMY, flash=ROOMY)
+
+
 @dataclass
 class CompiledCost:
     """Estimates and plans of the schemes of one study on one target; each is made once."""
@@ -71,9 +76,7 @@ class CompiledCost:
                 self.study.graph, scheme, loss=self.study.loss,
                 optimizer=self.study.optimizer_of(scheme), precision=self.study.precision,
             )  # fmt: skip
-            unlimited = self.target.ram is None
-            roomy = self.target if unlimited else replace(self.target, ram=ROOMY, flash=ROOMY)
-            made = plan(training, roomy, max_recompute=None)
+            made = plan(training, roomy(self.target), max_recompute=None)
             self._programs[choice] = replace(made, target=self.target)
         return self._programs[choice]
 

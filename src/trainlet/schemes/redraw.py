@@ -27,7 +27,7 @@ def measure_redrawn(
     data.  The whole weight changes in the course of training, so it needs RAM as a whole.
     """
     whole = Choice.of(choice.biases, [(number, 1.0) for number, _ in choice.shares])
-    return measure(study, whole.scheme(layers), _drawn(study, layers, choice, parts, seed))
+    return measure(study, whole.scheme(layers), drawn_masks(study, layers, choice, parts, seed))
 
 
 def even(layers: Layers, gains: Additive) -> list[Choice]:
@@ -44,7 +44,7 @@ def even(layers: Layers, gains: Additive) -> list[Choice]:
     return sorted(found, key=lambda c: -gains.of(c))
 
 
-def _drawn(
+def drawn_masks(
     study: Study, layers: Layers, choice: Choice, parts: int, seed: int
 ) -> list[dict[str, np.ndarray]]:
     """For each part of training the elements of weights that do not learn."""

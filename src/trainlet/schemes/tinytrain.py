@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -26,7 +26,7 @@ from trainlet.passes.channels import largest
 from trainlet.planning.limits import needed
 from trainlet.planning.target import Target
 from trainlet.progress import stage
-from trainlet.schemes.compiled_cost import ROOMY
+from trainlet.schemes.compiled_cost import roomy
 from trainlet.schemes.fisher import channel_scores, graph_and_examples
 from trainlet.schemes.layers import Layers, layers_of
 
@@ -139,9 +139,7 @@ class _Budget:
     ) -> None:
         limits = [size for size in (ram, target.ram) if size is not None]
         self.graph, self.loss, self.ram, self.macs = graph, loss, min(limits, default=None), macs
-        unlimited = target.ram is None
-        self.flash = target.flash
-        self.roomy = target if unlimited else replace(target, ram=ROOMY, flash=ROOMY)
+        self.flash, self.roomy = target.flash, roomy(target)
 
     def planned(self, scheme: UpdateScheme) -> CompiledProgram | None:
         """The program of a scheme, None where it does not fit."""

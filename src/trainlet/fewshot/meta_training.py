@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,13 @@ import torch
 from numpy.typing import ArrayLike
 from torch.nn.functional import cross_entropy
 
-from trainlet.errors import DivergedError
 from trainlet.fewshot.augment import augment
-from trainlet.fewshot.checkpoint import Checkpoint, identity
+from trainlet.fewshot.checkpoint import identity
 from trainlet.fewshot.data import examples, features_of
 from trainlet.fewshot.episodes import Episode, Episodes
 from trainlet.fewshot.head import SCALE, cosine_logits, prototypes
+from trainlet.fewshot.loop import learn
 from trainlet.ir.arguments import whole
-from trainlet.progress import stage
 
 SAVED_EVERY = 100
 """Steps between two checkpoints."""
@@ -53,32 +53,18 @@ def meta_train(
     rule.draw(ys, np.random.default_rng(seed))
     backbone.to(device)
     scale = torch.nn.Parameter(torch.tensor([SCALE], device=device))
-    optimizer = torch.optim.Adam([*backbone.parameters(), scale], rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     head = torch.nn.ParameterDict({"scale": scale})
-    run = Checkpoint(
-        checkpoint, identity(backbone, xs, ys, "meta", rule, steps, rate, pseudo_queries, seed),
-        backbone=backbone, head=head, optimizer=optimizer, schedule=schedule,
-    )  # fmt: skip
-    done = run.load()
-    backbone.train()
-    for step in range(done, steps):
-        stage("meta-training", step, steps)
+    own = identity(backbone, xs, ys, "meta", rule, steps, rate, pseudo_queries, seed)
+
+    def losses(step: int) -> Iterator[torch.Tensor]:
         episode = rule.draw(ys, np.random.default_rng([seed, step]))
-        loss = _loss(
-            backbone, scale, xs, episode, _generator(seed, step) if pseudo_queries else None
-        )
-        if not torch.isfinite(loss):
-            raise DivergedError(f"the loss of meta-training is {loss.item()} at step {step}; try a "
-                                "smaller rate")  # fmt: skip
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if (step + 1) % SAVED_EVERY == 0 or step + 1 == steps:
-            run.save(step + 1)
-    stage("meta-training", steps, steps)
-    backbone.eval()
+        generator = _generator(seed, step) if pseudo_queries else None
+        yield _loss(backbone, scale, xs, episode, generator)
+
+    learn(
+        "meta-training", {"backbone": backbone, "head": head}, losses, steps, rate, checkpoint,
+        own, SAVED_EVERY,
+    )  # fmt: skip
     return scale.item()
 
 

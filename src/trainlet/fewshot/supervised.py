@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,11 @@ import torch
 from numpy.typing import ArrayLike
 from torch.nn.functional import cross_entropy
 
-from trainlet.errors import DivergedError
 from trainlet.fewshot.augment import augment
-from trainlet.fewshot.checkpoint import Checkpoint, identity
+from trainlet.fewshot.checkpoint import identity
 from trainlet.fewshot.data import examples, features_of
+from trainlet.fewshot.loop import learn
 from trainlet.ir.arguments import whole
-from trainlet.progress import stage
 
 
 def pretrain(
@@ -47,30 +47,16 @@ def pretrain(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         classifier = torch.nn.Linear(width, len(names)).to(device)
-    optimizer = torch.optim.Adam([*backbone.parameters(), *classifier.parameters()], rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    run = Checkpoint(
-        checkpoint, identity(backbone, xs, ys, "supervised", epochs, batch, rate, seed),
-        backbone=backbone, classifier=classifier, optimizer=optimizer, schedule=schedule,
-    )  # fmt: skip
-    done = run.load()
-    backbone.train()
-    for epoch in range(done, epochs):
-        stage("pre-training", epoch, epochs)
+    own = identity(backbone, xs, ys, "supervised", epochs, batch, rate, seed)
+
+    def losses(epoch: int) -> Iterator[torch.Tensor]:
         rng = np.random.default_rng([seed, epoch])
         generator = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
         order = rng.permutation(len(xs))
         for rows in np.array_split(order, max(1, len(order) // batch)):
             given = augment(torch.from_numpy(xs[rows]).to(device), generator)
             logits = classifier(features_of(backbone, given))
-            loss = cross_entropy(logits, torch.from_numpy(labels[rows]).to(device))
-            if not torch.isfinite(loss):
-                raise DivergedError(f"the loss of pre-training is {loss.item()} in epoch {epoch}; "
-                                    "try a smaller rate")  # fmt: skip
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        schedule.step()
-        run.save(epoch + 1)
-    stage("pre-training", epochs, epochs)
-    backbone.eval()
+            yield cross_entropy(logits, torch.from_numpy(labels[rows]).to(device))
+
+    modules = {"backbone": backbone, "classifier": classifier}
+    learn("pre-training", modules, losses, epochs, rate, checkpoint, own)

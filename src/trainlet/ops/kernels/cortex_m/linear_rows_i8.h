@@ -22,13 +22,6 @@ typedef struct {
 
 static inline int words_of(int n) { return (n + AT_ONCE - 1) / AT_ONCE * AT_ONCE / 2; }
 
-#define TWO_MEET_FOUR                                                                       \
-  LOAD_PAIR(u, v, w);                                                                       \
-  LOAD_PAIR(s, t, x);                                                                       \
-  p0 = smlad(s, u, p0), q0 = smlad(s, v, q0), p1 = smlad(t, u, p1), q1 = smlad(t, v, q1);   \
-  LOAD_PAIR(s, t, x);                                                                       \
-  p2 = smlad(s, u, p2), q2 = smlad(s, v, q2), p3 = smlad(t, u, p3), q3 = smlad(t, v, q3)
-
 /* outputs o and o + 1 of `quads` times four rows; y of the first row */
 static ONE_COPY void two_of_fours(const Outputs *to, int8_t *y, int o, const uint32_t *x,
                                   const uint32_t *rows, int words, int quads) {
@@ -38,10 +31,10 @@ static ONE_COPY void two_of_fours(const Outputs *to, int8_t *y, int o, const uin
     const uint32_t *w = rows, *end = rows + 2 * words;
     do {
       uint32_t u, v, s, t;
-      TWO_MEET_FOUR;
-      TWO_MEET_FOUR;
-      TWO_MEET_FOUR;
-      TWO_MEET_FOUR;
+      TWO_MEET_FOUR(w, x);
+      TWO_MEET_FOUR(w, x);
+      TWO_MEET_FOUR(w, x);
+      TWO_MEET_FOUR(w, x);
     } while (w != end);
     int32_t sums[8] = {p0, p1, p2, p3, q0, q1, q2, q3};
     for (int k = 0; k < 8; k++) {
@@ -51,7 +44,6 @@ static ONE_COPY void two_of_fours(const Outputs *to, int8_t *y, int o, const uin
     }
   }
 }
-#undef TWO_MEET_FOUR
 
 /* y[R,O] of the sum of `count` factors; R at least 4, O at least 2, four rows fit the stack */
 static ONE_COPY void linear_rows(int8_t *y, const Factor *factors, int count, const Outputs *to,

@@ -78,9 +78,9 @@ INLINED void store_four(int8_t *y, int row, int32_t s0, int32_t s1, int32_t s2, 
   }
 }
 
-/* two words of w meet four pixels' words of x */
-#define TWO_MEET_FOUR                                                                       \
-  LOAD_PAIR(u, v, rows);                                                                    \
+/* two words of w meet four pixels' words of x; both move on */
+#define TWO_MEET_FOUR(w, x)                                                                 \
+  LOAD_PAIR(u, v, w);                                                                       \
   LOAD_PAIR(s, t, x);                                                                       \
   p0 = smlad(s, u, p0), q0 = smlad(s, v, q0), p1 = smlad(t, u, p1), q1 = smlad(t, v, q1);   \
   LOAD_PAIR(s, t, x);                                                                       \
@@ -99,10 +99,10 @@ static ONE_COPY void quads_by_two(const Layer *layer, int8_t *y, int o, const ui
     const uint32_t *rows = w, *end = x + words;
     do {
       uint32_t u, v, s, t;
-      TWO_MEET_FOUR;
-      TWO_MEET_FOUR;
-      TWO_MEET_FOUR;
-      TWO_MEET_FOUR;
+      TWO_MEET_FOUR(rows, x);
+      TWO_MEET_FOUR(rows, x);
+      TWO_MEET_FOUR(rows, x);
+      TWO_MEET_FOUR(rows, x);
     } while (x != end);
     HIDE(row);
     if (fast) {
@@ -114,7 +114,6 @@ static ONE_COPY void quads_by_two(const Layer *layer, int8_t *y, int o, const ui
     }
   }
 }
-#undef TWO_MEET_FOUR
 
 /* four bytes of each row of w meet two pixels' words of x */
 #define TWO_MEET_TWO(first, second)                                                         \

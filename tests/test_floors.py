@@ -27,7 +27,7 @@ FLOOR = {
     "adapt": 6,
     "schemes": 6,
     "privacy": 6,
-    "federated": 6,
+    "fleet": 6.1,
     "fewshot": 6,
     "torch": 6.1,
     "accounting": 6.2,

@@ -146,7 +146,7 @@ def _parameter(
     """The new leaf's tensor: the old one's values where the old one learns, else what it has."""
     if _same(was, n):
         return array.copy()
-    learnt, learns = _learns(was), _learns(n)
+    learnt, learns = learned_elements(was), learned_elements(n)
     if lost := int((learnt & ~learns).sum()):
         notes.append(f"{lost:,} elements of {n.name!r} no longer learn: what they learnt is lost")
     if fresh := int((learns & ~learnt).sum()):
@@ -207,8 +207,8 @@ def _real(n: Node, array: np.ndarray) -> np.ndarray:
     return to_user(n, array, np.zeros(shape, kind))
 
 
-def _learns(n: Node) -> np.ndarray:
-    """Which elements of the user's array the leaf holds."""
+def learned_elements(n: Node) -> np.ndarray:
+    """Which elements of the user's array the leaf holds: bool, in the shape of that array."""
     how = storage(n)
     if how.part is None:
         return np.ones(how.shape, bool)
@@ -220,7 +220,7 @@ def _learns(n: Node) -> np.ndarray:
 
 
 def _shown(n: Node, array: np.ndarray, start: np.ndarray) -> LeafShown:
-    values = _real(n, array)[_learns(n)]
+    values = _real(n, array)[learned_elements(n)]
     changed = int((array != start).sum())
     least, most = float(values.min()), float(values.max())
     return LeafShown(n.name, n.op, n.type.dtype, storage(n).shape, least, most, changed)

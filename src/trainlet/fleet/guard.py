@@ -1,0 +1,126 @@
+"""What the server takes of the messages that arrive: it refuses some and bounds others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from trainlet.errors import StateError
+from trainlet.fleet.combine import Contribution
+from trainlet.fleet.coordinates import check_vector
+from trainlet.fleet.encoding import Encoding
+from trainlet.fleet.message import Update
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Devices that train the same coordinates in the same units.
+
+    index: int64 [n], where their coordinates lie in the fleet's vector
+    sizes: coordinates of each parameter, in the order of their own vector
+    """
+
+    index: np.ndarray
+    sizes: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the server accepts.
+
+    examples: the most that a device may say it learnt from, which bounds its weight
+    bound: the most that the root mean square of a change may be, as a multiple of the median of
+        the round; a larger one is scaled down to it.  None: no bound
+    """
+
+    examples: int = 100_000
+    bound: float | None = 2.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a message.  reason: why it was refused or bounded, else empty.
+
+    device: None where the message does not say so
+    """
+
+    round: int
+    device: int | None
+    accepted: bool
+    reason: str = ""
+
+    def __str__(self) -> str:
+        who = "a message" if self.device is None else f"device {self.device}"
+        what = "refused" if not self.accepted else "bounded" if self.reason else "accepted"
+        return f"round {self.round}: {who} {what}" + (f": {self.reason}" if self.reason else "")
+
+
+class Refused(StateError):
+    """A message is not taken; the text says why."""
+
+    def __init__(self, device: int | None, reason: str) -> None:
+        super().__init__(reason)
+        self.device = device
+
+
+class Guard:
+    """Decides on messages of one round at a time; it remembers who has answered."""
+
+    def __init__(
+        self, devices: frozenset[int], kinds: Mapping[int, Kind], encoding: Encoding, limits: Limits
+    ) -> None:
+        """devices: the members of the fleet; kinds: by fingerprint"""
+        self.devices, self.kinds, self.encoding, self.limits = devices, kinds, encoding, limits
+        self.begin(0)
+
+    def begin(self, round: int) -> None:
+        """The round whose messages are accepted from now on."""
+        self.round, self._answered, self._owner = round, set[int](), dict[int, object]()
+
+    def check(self, message: bytes) -> Contribution:
+        """What a message contributes; raises Refused."""
+        try:
+            update = Update.decode(message)
+        except StateError as error:
+            raise Refused(None, str(error)) from None
+        device = update.device
+        if device not in self.devices:
+            raise Refused(device, f"it is not one of the {len(self.devices)} devices of the fleet")
+        if update.round != self.round:
+            late = "late" if update.round < self.round else "early"
+            raise Refused(device, f"it is {late}: an update of round {update.round}")
+        if device in self._answered:
+            raise Refused(device, "it is repeated: the round has an update of this device")
+        if update.fingerprint not in self.kinds:
+            raise Refused(device, f"it belongs to another program: its fingerprint is "
+                                  f"{update.fingerprint:08x}")  # fmt: skip
+        if not 1 <= update.examples <= self.limits.examples:
+            raise Refused(device, f"it says {update.examples} examples; allowed: 1 to "
+                                  f"{self.limits.examples}")  # fmt: skip
+        kind = self.kinds[update.fingerprint]
+        try:
+            values = self.encoding.decode(update.payload, kind.sizes)
+            change = check_vector(values, len(kind.index), "the update")
+        except StateError as error:
+            raise Refused(device, str(error)) from None
+        self._answered.add(device)
+        return Contribution(device, change, kind.index, update.examples)
+
+    def bounded(self, contributions: Sequence[Contribution]) -> list[Contribution]:
+        """The contributions, with those scaled down that are larger than the bound."""
+        if self.limits.bound is None or len(contributions) < 3:
+            return list(contributions)
+        sizes = np.array([rms(one.change) for one in contributions])
+        most = self.limits.bound * float(np.median(sizes))
+        found = []
+        for one, size in zip(contributions, sizes, strict=True):
+            scale = np.float32(most / size) if size > most else None
+            found.append(one if scale is None else replace(one, change=one.change * scale))
+        return found
+
+
+def rms(change: np.ndarray) -> float:
+    """The root mean square."""
+    return float(np.sqrt(np.mean(np.square(change, dtype=np.float64)))) if change.size else 0.0

@@ -63,6 +63,18 @@ def test_held_elements_stay_and_others_learn_as_a_scheme_of_their_own() -> None:
     assert not np.array_equal(states[0][0], start)
 
 
+def test_each_experiment_holds_elements_of_its_own() -> None:
+    x, y = examples(1)
+    simulation = tl.simulate(tl.compile(network(), EXAMPLE, "full", target="host"), 2)
+    start = simulation.state()["2.weight"]
+    masks = np.zeros(start.shape, bool)
+    masks[0, :, 1] = masks[1, :, 3] = True
+    simulation.hold({"2.weight": masks})
+    simulation.step(x[None], y[None], 0.1)
+    changed = (simulation.state()["2.weight"] != start).any((1, 3, 4))
+    assert changed.tolist() == [[True, False, True, True], [True, True, True, False]]
+
+
 def test_what_cannot_be_held_is_refused() -> None:
     program = tl.compile(network(), EXAMPLE, "last", target="host")
     simulation = tl.simulate(program, 1)

@@ -15,7 +15,7 @@ from trainlet.schemes.presets import (
     tinytl,
 )
 from trainlet.schemes.study import Episode
-from trainlet.schemes.tinytrain import Selection, tinytrain
+from trainlet.schemes.tinytrain import Selection, Selector, tinytrain
 from trainlet.schemes.turns import Turns
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Episode",
     "Found",
     "Selection",
+    "Selector",
     "Turns",
     "bias",
     "contribution",

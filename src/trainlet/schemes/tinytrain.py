@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from trainlet.arguments import bytes_of, target_of
-from trainlet.compiled import CompiledProgram
 from trainlet.compiler import plan, train
 from trainlet.errors import SchemeError, TargetError
 from trainlet.frontends.network import Model
@@ -78,28 +77,58 @@ def tinytrain(
 
     Raises TargetError where not even the classifier fits, DataError for examples that do not fit.
     """
-    if not 0 < finite("share", share, SchemeError) <= 1:
-        raise SchemeError(f"share is {share}; allowed: above 0, at most 1")
-    whole("depth", depth, 1, 1 << 16, SchemeError)
     graph, xs, ys = graph_and_examples(model, x, y)
-    layers = layers_of(graph, (share,), loss)
-    numbers = [k for k, layer in enumerate(layers.body) if layer.shares][-depth:]
-    weights = {k: layers.body[k].weight for k in numbers}
-    stage("importance of channels")
-    channels = channel_scores(graph, xs, ys, list(weights.values()), loss) if weights else {}
-    scores = _scores(graph, {name: float(own.sum()) for name, own in channels.items()})
-    budget = _Budget(graph, loss, target_of(target), bytes_of("ram", ram), macs)
-    chosen: list[int] = []
-    best = budget.planned(_scheme(layers, chosen, channels, share))
-    if best is None:
-        raise TargetError(f"not even the classifier fits: {budget}")
-    for done, k in enumerate(sorted(weights, key=lambda k: -scores[weights[k]])):
-        stage("choosing layers", done, len(weights))
-        more = budget.planned(_scheme(layers, [*chosen, k], channels, share))
-        if more is not None:
-            chosen, best = [*chosen, k], more
-    scheme, (found_ram, found_flash) = _scheme(layers, chosen, channels, share), needed(best)
-    return Selection(scheme, scores, found_ram, found_flash, best.macs_backward)
+    choose = Selector(graph, ram=ram, macs=macs, share=share, depth=depth, target=target, loss=loss)
+    return choose(xs, ys)
+
+
+class Selector:
+    """`tinytrain` of one network for many tasks: it plans each set of layers once."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        ram: int | None = None,
+        macs: int | None = None,
+        share: float = 0.5,
+        depth: int = DEPTH,
+        target: str | Target = "cortex-m7",
+        loss: Losses = "cross_entropy",
+    ) -> None:
+        """As of `tinytrain`; the graph has batch 1."""
+        if not 0 < finite("share", share, SchemeError) <= 1:
+            raise SchemeError(f"share is {share}; allowed: above 0, at most 1")
+        whole("depth", depth, 1, 1 << 16, SchemeError)
+        self.graph, self.share, self.loss = graph, share, loss
+        self.layers = layers_of(graph, (share,), loss)
+        numbers = [k for k, layer in enumerate(self.layers.body) if layer.shares][-depth:]
+        self.weights = {k: self.layers.body[k].weight for k in numbers}
+        self.budget = _Budget(graph, loss, target_of(target), bytes_of("ram", ram), macs)
+
+    def __call__(
+        self, x: ArrayLike, y: ArrayLike, values: Mapping[str, np.ndarray] | None = None
+    ) -> Selection:
+        """What the examples ask for.  values: of parameters that are no longer the graph's."""
+        graph, xs, ys = graph_and_examples(self.graph, x, y)
+        graph = Graph(graph.outputs, {**graph.values, **(values or {})})
+        weights, channels = self.weights, dict[str, np.ndarray]()
+        stage("importance of channels")
+        if weights:
+            channels = channel_scores(graph, xs, ys, list(weights.values()), self.loss)
+        scores = _scores(graph, {name: float(own.sum()) for name, own in channels.items()})
+        chosen: list[int] = []
+        if not self._fits(chosen, channels):
+            raise TargetError(f"not even the classifier fits: {self.budget}")
+        for done, k in enumerate(sorted(weights, key=lambda k: -scores[weights[k]])):
+            stage("choosing layers", done, len(weights))
+            if self._fits([*chosen, k], channels):
+                chosen.append(k)
+        scheme = _scheme(self.layers, chosen, channels, self.share)
+        return Selection(scheme, scores, *self.budget.needed(scheme))
+
+    def _fits(self, chosen: Iterable[int], channels: Mapping[str, np.ndarray]) -> bool:
+        return self.budget.allows(_scheme(self.layers, chosen, channels, self.share))
 
 
 def _scores(graph: Graph, importance: Mapping[str, float]) -> dict[str, float]:
@@ -140,13 +169,25 @@ class _Budget:
         limits = [size for size in (ram, target.ram) if size is not None]
         self.graph, self.loss, self.ram, self.macs = graph, loss, min(limits, default=None), macs
         self.flash, self.roomy = target.flash, roomy(target)
+        self.known: dict[tuple[tuple[str, int], ...], tuple[int, int, int]] = {}
 
-    def planned(self, scheme: UpdateScheme) -> CompiledProgram | None:
-        """The program of a scheme, None where it does not fit."""
-        program = plan(train(self.graph, scheme, loss=self.loss), self.roomy, max_recompute=None)
-        ram, flash = needed(program)
-        pairs = (ram, self.ram), (flash, self.flash), (program.macs_backward, self.macs)
-        return program if all(most is None or need <= most for need, most in pairs) else None
+    def allows(self, scheme: UpdateScheme) -> bool:
+        limits = self.ram, self.flash, self.macs
+        pairs = zip(self.needed(scheme), limits, strict=True)
+        return all(most is None or need <= most for need, most in pairs)
+
+    def needed(self, scheme: UpdateScheme) -> tuple[int, int, int]:
+        """RAM, Flash and multiply-accumulates of the backward pass.
+
+        Which channels learn makes no difference to them, only how many do.
+        """
+        rules = ((name, scheme.rule(name)) for name in scheme)
+        key = tuple((name, len(rule) if isinstance(rule, tuple) else -1) for name, rule in rules)
+        if key not in self.known:
+            training = train(self.graph, scheme, loss=self.loss)
+            program = plan(training, self.roomy, max_recompute=None)
+            self.known[key] = (*needed(program), program.macs_backward)
+        return self.known[key]
 
     def __str__(self) -> str:
         limits = (self.ram, "bytes of RAM"), (self.flash, "of Flash"), (self.macs, "MACs backward")

@@ -13,7 +13,7 @@ from torch import Tensor
 from trainlet.errors import DataError, ExperimentsDiverged, TrainletError, shown
 from trainlet.ir.arguments import whole
 from trainlet.ir.arrays import as_numbers
-from trainlet.ir.graph import Graph
+from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import LOSS, RATE, forward_part
 from trainlet.ir.storage import storage, to_device
 from trainlet.planning.program import APPLY, Program
@@ -124,22 +124,25 @@ class Simulation:
         return losses.numpy()
 
     def hold(self, masks: Mapping[str, ArrayLike]) -> None:
-        """Which elements of parameters stay as they are in the steps to come, in every experiment.
+        """Which elements of parameters stay as they are in the steps to come.
 
-        masks: {float32 parameter: bools in the layout of the user's model}, of all that hold any
+        masks: {float32 parameter: bools in the layout of the user's model, or as many of these as
+        there are experiments}, of all that hold any
         Raises DataError for another parameter or shape.
         """
         leaves = {n.name: n for n in self.program.params if n.type.dtype == "float32"}
-        held = {}
-        for name, mask in masks.items():
-            shape = storage(leaves[name]).shape if name in leaves else None
-            if np.shape(mask) != shape or storage(leaves[name]).part is not None:
-                raise DataError(f"{name!r} is held by a mask of shape {np.shape(mask)}; allowed: "
-                                "float32 parameters that learn as a whole, and masks of their "
-                                "shape")  # fmt: skip
-            placed = to_device(leaves[name], np.asarray(mask, np.float32))
-            held[name] = self._tensor(placed)[None] != 0
-        self._held = held
+        self._held = {name: self._mask(leaves.get(name), name, masks[name]) for name in masks}
+
+    def _mask(self, leaf: Node | None, name: str, mask: ArrayLike) -> Tensor:
+        """[E or 1, *shape] in the layout of the device."""
+        given = np.asarray(mask, np.float32)
+        shape = None if leaf is None else storage(leaf).shape
+        each = given if given.shape == (self.experiments, *(shape or ())) else given[None]
+        if leaf is None or each.shape[1:] != shape or storage(leaf).part is not None:
+            raise DataError(f"{name!r} is held by a mask of shape {given.shape}; allowed: float32 "
+                            "parameters that learn as a whole, and masks of their shape, one for "
+                            "all experiments or one for each")  # fmt: skip
+        return self._tensor(np.stack([to_device(leaf, one) for one in each])) != 0
 
     def predict(self, x: Inputs | Front) -> Any:
         """Logits [E, samples, ...] of any number of samples of each experiment; of a model of

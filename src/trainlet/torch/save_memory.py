@@ -74,7 +74,8 @@ def save_memory(
     precision: "exact" gives PyTorch's gradients; "int8" also keeps the normalised input of norms
     and the derivative of smooth activations in 8 bits, which changes gradients by about 1 %
     recompute: names or patterns such as "layers.*" of modules that keep their first argument
-    alone and run again in the backward pass; each must return one tensor
+    alone and run again in the backward pass; each must return one tensor.  Inside them nothing is
+    kept in 8 bits, since what their second run keeps is soon read
 
     Names of modules and the state_dict stay, the forward pass too.  Batch norms save in eval mode
     only.  A later call replaces an earlier one; `restore` undoes it.  Modules of an own class are
@@ -97,7 +98,8 @@ def save_memory(
             module.forward = partial(recomputed, module)
             changed.append(Kept(name, type(module).__name__, RECOMPUTED))
         weight = module._parameters.get("weight")
-        asked = Asked(weight is not None and learns.get(weight, False), precision == "int8")
+        int8 = precision == "int8" and not _inside(name, again)
+        asked = Asked(weight is not None and learns.get(weight, False), int8)
         found = None if _computed(module) else replacement(module, asked)
         if found is None:
             continue
@@ -135,7 +137,11 @@ def _named(model: nn.Module, patterns: Sequence[str]) -> set[str]:
                 f"recompute: no module is called {shown(pattern)}; known: {some}, ..."
             )
         found |= matched
-    return {n for n in found if not any(n.startswith(f"{other}.") for other in found)}
+    return {name for name in found if not _inside(name, found)}
+
+
+def _inside(name: str, others: set[str]) -> bool:
+    return any(name.startswith(f"{other}.") for other in others)
 
 
 def _become(module: nn.Module, kind: type[nn.Module], channels: Sequence[int] | None) -> None:

@@ -2,7 +2,8 @@
 
 The gains are measured on validation people (patients, alphabets, microphones), who also choose the
 scheme and every learning rate; others test it.  Writes build/bench-schemes.json, with a picture of
-each task beside it.  docs/schemes.md says what is measured.
+each task beside it, and keeps every row there as soon as it is made: after an interruption the same
+command continues.  docs/schemes.md says what is measured.
 """
 
 from __future__ import annotations
@@ -45,20 +46,26 @@ def main() -> None:
 
 
 def _results(args: argparse.Namespace) -> Iterator[Result]:
-    """One a task and precision, in any order."""
-    every = [(name, precision) for name in args.tasks for precision in args.precisions]
+    """One a task and precision, in any order.  The precisions of a task may share measured gains,
+    so one process measures them."""
     if args.jobs == 1:
-        yield from (_measure(*one, args) for one in every)
+        for name in args.tasks:
+            yield from _measure(name, args)
         return
     with ProcessPoolExecutor(args.jobs, get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(_measure, *one, args) for one in every]):
-            yield done.result()
+        for done in as_completed([pool.submit(_measured, name, args) for name in args.tasks]):
+            yield from done.result()
 
 
-def _measure(name: str, precision: str, args: argparse.Namespace) -> Result:
+def _measured(name: str, args: argparse.Namespace) -> list[Result]:
+    return list(_measure(name, args))
+
+
+def _measure(name: str, args: argparse.Namespace) -> Iterator[Result]:
     torch.set_num_threads(1)
-    file = args.build / f"bench-schemes-{name}-{precision}.measured.jsonl"
-    return compare(TASKS[name](args.data), PRECISIONS[precision], file, args.criteria, args.methods)
+    setting = TASKS[name](args.data)
+    for precision in args.precisions:
+        yield compare(setting, PRECISIONS[precision], args.build, args.criteria, args.methods)
 
 
 def _arguments() -> argparse.Namespace:
@@ -69,8 +76,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--criteria", nargs="*", choices=CRITERIA, default=[], help="also search "
                         "with these, which need no training")  # fmt: skip
-    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="only these and full, and "
-                        "no search: last, bias, norm, sparse1, LoRA, TinyTL-L, ...")  # fmt: skip
+    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="only these and full: "
+                        "last, bias, norm, sparse1, searched, LoRA, TinyTL-L, ...")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=1, help="tasks and precisions at once")
     args = parser.parse_args()
     if not (args.data / "har_phone_watch_windows.npz").is_file():

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,21 +19,18 @@ from trainlet.run.profile import step_instructions
 from trainlet.schemes.additivity import rank_correlation
 from trainlet.schemes.contribution import Contribution
 from trainlet.schemes.criteria import CRITERIA
+from trainlet.schemes.knapsack import Additive
 from trainlet.schemes.layers import Choice
 from trainlet.schemes.measure import checked, measure
 from trainlet.schemes.study import Episode, Study, runs_of
 
+from .gains import gains
 from .methods import Method, Network, presets
+from .rows import Row, Rows
 from .setting import Setting
 from .tuning import Tuned, tuned
 
-CONFIRMED = 4
-SMALLER = (6, 4.5, 3)
-"""Searched within the RAM of full training divided by these."""
-EQUAL = ("bias", "sparse1", "sparse2")
-"""And within the RAM of these."""
 ROOMY = replace(tl.Target.preset("cortex-m7"), ram=16 << 20, flash=16 << 20)
-Row = dict[str, Any]
 
 
 @dataclass
@@ -58,18 +53,22 @@ class Comparison:
         setting = self.setting
         return tl.schemes.contribution(
             self.network.graph, _episodes(setting, "validation"), precision=self.precision,
-            rates=setting.rates, epochs=setting.task.epochs, seeds=1, shares=setting.shares,
-            file=file, measure=False,
+            optimizer=self._optimizer(self.network.graph), rates=setting.rates,
+            epochs=setting.task.epochs, seeds=1, shares=setting.shares, file=file, measure=False,
         )  # fmt: skip
 
-    def row(self, name: str, graph: Graph, scheme: UpdateScheme, found: Tuned) -> Row:
+    def row(self, graph: Graph, scheme: UpdateScheme, found: Tuned) -> Row:
         """The trainer that `found` is the rate of, and its accuracy on the test part."""
+        optimizer = self._optimizer(graph)
+        study = replace(self.tested, graph=graph, optimizer=optimizer, rates=(found.rate,))
         with unheard():
-            training = tl.train(graph, scheme, precision=self.precision)
+            training = tl.train(
+                graph, scheme, optimizer=study.optimizer_of(scheme), precision=self.precision
+            )
             program = tl.plan(training, ROOMY, max_recompute=None)
-        accuracy = measure(replace(self.tested, graph=graph, rates=(found.rate,)), scheme)[0]
+        accuracy = measure(study, scheme)[0]
         return {
-            "method": name, **costs(program), "rate": found.rate, "at_edge": found.at_edge,
+            **costs(program), "rate": found.rate, "at_edge": found.at_edge,
             "validation": found.accuracy, "by_rate": found.by_rate,
             "subjects": by_subject(accuracy, self.setting.tested).tolist(),
             "scheme": dict(scheme.ratios),
@@ -84,7 +83,7 @@ class Comparison:
         """The row of the variant that is best on the validation part."""
         tried = [(m, self._tuned(m)) for m in variants]
         method, found = max(tried, key=lambda pair: pair[1].accuracy)
-        return self.row(method.name, method.graph, method.scheme, found)
+        return {"variant": method.name, **self.row(method.graph, method.scheme, found)}
 
     def _tuned(self, method: Method) -> Tuned:
         study = self._study(method.graph, "validation")
@@ -92,83 +91,107 @@ class Comparison:
 
     def _study(self, graph: Graph, part: str) -> Study:
         x, y, runs = runs_of(_episodes(self.setting, part), 1)
-        study = Study(graph, x, y, runs, (1.0,), self.setting.task.epochs, precision=self.precision)
+        study = Study(
+            graph, x, y, runs, (1.0,), self.setting.task.epochs,
+            optimizer=self._optimizer(graph), precision=self.precision,
+        )  # fmt: skip
         return checked(study, tl.schemes.last(graph))
+
+    def _optimizer(self, graph: Graph) -> tl.SGD | None:
+        """SGD whose classifier learns at its own rate, if the setting has one."""
+        if self.setting.head == 1:
+            return None
+        return tl.SGD(groups=dict.fromkeys(tl.schemes.last(graph), self.setting.head))
 
 
 def compare(
     setting: Setting,
     precision: tl.Int8 | None,
-    file: Path,
+    build: Path,
     criteria: list[str],
     only: list[str] | None = None,
 ) -> Row:
     """The rows of a task, and what else its JSON file holds.
 
-    file: keeps the measured gains; only: these methods and full training, without a search
+    build: the folder of the files that keep rows and measured gains
+    only: these methods and full training, with what the files hold already
     """
-    begun = time.monotonic()
     whole = {"task": setting.task.name, "precision": "int8" if precision else "float32"}
+    start = build / f"bench-schemes-{setting.task.name}"
     comparison = Comparison(setting, precision)
-    measured = comparison.contribution(file)
-    chosen = presets(comparison.network.graph, measured.layers)
-    searched = whole["precision"] in setting.searched and only is None
-    if only is not None:
-        chosen = {name: c for name, c in chosen.items() if name in (*only, "full")}
-    if searched:
-        measured.measure()
-    rows = [_choice(comparison, measured, name, choice) for name, choice in chosen.items()]
-    if searched:
-        rows += _searched(
-            comparison, measured, {r["method"]: r["ram_bytes"] for r in rows}, criteria
-        )
+    measured = comparison.contribution(Path(f"{start}-{whole['precision']}.measured.jsonl"))
+    rows = Rows(Path(f"{start}-{whole['precision']}.rows.jsonl"), setting.described())
+    before = rows.row("no training", lambda: {"accuracy": comparison.before()})
+    for name, choice in presets(comparison.network.graph, measured.layers).items():
+        if only is None or name in (*only, "full"):
+            rows.row(name, partial(_choice, comparison, measured, choice))
+    if only is None or "searched" in only:
+        own = whole["precision"] in setting.measured
+        source = measured if own else Comparison(setting, None).contribution(
+            Path(f"{start}-float32.measured.jsonl")
+        )  # fmt: skip
+        rows.row("gains", lambda: _described(gains(source, setting.last)))
+        sources = {"searched": gains(source, setting.last)}
+        sources |= {name: CRITERIA[name](measured) for name in criteria}
+        _search(comparison, measured, rows, sources)
+        if own and setting.random:
+            rows.row("random schemes", lambda: _correlation(measured, setting.random))
     variants: dict[str, list[Method]] = {}
     for method in comparison.network.adapters(setting.ranks):
         if only is None or method.kind in only:
             variants.setdefault(method.kind, []).append(method)
-    rows += [comparison.best_of(of) for of in variants.values()]
+    for kind, of in variants.items():
+        rows.row(kind, partial(comparison.best_of, of))
+    found = [{**whole, **row} for row in rows.known.values() if "subjects" in row]
     return {
-        **whole, "rows": [{**whole, **row} for row in _against_full(rows)],
-        "before": comparison.before(), "correlation": _correlation(setting, measured, searched),
-        "gains": _gains(measured) if searched else {}, "seconds": round(time.monotonic() - begun),
+        **whole, "rows": _against_full(found), "before": before["accuracy"],
+        "gains": rows.known.get("gains"), "correlation": rows.known.get("random schemes"),
+        "seconds": round(sum(row["seconds"] for row in rows.known.values())),
     }  # fmt: skip
 
 
-def _correlation(setting: Setting, measured: Contribution, searched: bool) -> Row:
+def _correlation(measured: Contribution, many: int) -> Row:
     """Of the sums of gains with the accuracies of random schemes."""
-    if not searched or not setting.random:
-        return {}
-    value, pairs = rank_correlation(measured, setting.random)
-    return {"schemes": setting.random, "rank_correlation": value, "pairs": pairs}
+    value, pairs = rank_correlation(measured, many)
+    return {"schemes": many, "rank_correlation": value, "pairs": pairs}
 
 
-def _choice(comparison: Comparison, measured: Contribution, name: str, choice: Choice) -> Row:
+def _choice(comparison: Comparison, measured: Contribution, choice: Choice) -> Row:
     setting, study = comparison.setting, measured.measurements.study
     found = measured.measurements.known.get(choice)
     known = None if found is None else dict(zip(setting.rates, found, strict=True))
     scheme = choice.scheme(measured.layers)
-    return comparison.row(name, study.graph, scheme, tuned(study, scheme, setting.first, known))
+    row = comparison.row(study.graph, scheme, tuned(study, scheme, setting.first, known))
+    return {**row, "choice": _listed(choice)}
 
 
-def _searched(
-    comparison: Comparison, measured: Contribution, ram: Mapping[str, int], criteria: list[str]
-) -> list[Row]:
-    budgets = {f"full / {n:g}": int(ram["full"] / n) for n in SMALLER}
-    budgets |= {f"RAM of {name}": ram[name] for name in EQUAL}
-    sources = {"searched": None, **{name: CRITERIA[name](measured) for name in criteria}}
-    rows: dict[tuple[str, Choice], Row] = {}
-    for within, size in budgets.items():
-        for name, own in sources.items():
-            if size < ram["last"]:
-                continue
-            many = CONFIRMED if own is None else 1
-            found = tl.schemes.search(measured, target=ROOMY, ram=size, gains=own, confirm=many)
-            if (name, found.choice) in rows:
-                rows[name, found.choice]["method"] += f" = {within}"
-            else:
-                title = f"{name}, {within}"
-                rows[name, found.choice] = _choice(comparison, measured, title, found.choice)
-    return list(rows.values())
+def _listed(choice: Choice) -> list:
+    return [choice.biases, [list(part) for part in choice.shares]]
+
+
+def _search(
+    comparison: Comparison, measured: Contribution, rows: Rows, sources: Mapping[str, Additive]
+) -> None:
+    """A row for each budget and source of gains."""
+    setting = comparison.setting
+    ram = {name: rows.known[name]["ram_bytes"] for name in ("last", "full", *setting.equal)}
+    budgets = {f"full / {n:g}": int(ram["full"] / n) for n in setting.smaller}
+    budgets |= {f"RAM of {name}": ram[name] for name in setting.equal}
+
+    def within(size: int, name: str) -> Row:
+        many = setting.confirmed if name == "searched" else 1
+        found = tl.schemes.search(
+            measured, target=ROOMY, ram=size, gains=sources[name], confirm=many
+        )
+        for row in rows.known.values():
+            if row.get("choice") == _listed(found.choice):
+                return row
+        return _choice(comparison, measured, found.choice)
+
+    for budget, size in budgets.items():
+        for name in sources:
+            if size >= ram["last"]:
+                rows.row(f"{name}, {budget}", partial(within, size, name))
 
 
 def costs(program: CompiledProgram) -> dict[str, int | None]:
@@ -206,11 +229,9 @@ def _against_full(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _gains(measured: Contribution) -> Row:
-    return {
-        "biases": {str(k): vars(gain) for k, gain in measured.biases.items()},
-        "weights": {f"{k} {share:g}": vars(gain) for (k, share), gain in measured.weights.items()},
-    }
+def _described(found: Additive) -> Row:
+    weights = {f"{k} {share:g}": gain for (k, share), gain in found.weights.items()}
+    return {"biases": {str(k): gain for k, gain in found.biases.items()}, "weights": weights}
 
 
 def _episodes(setting: Setting, part: str) -> list[Episode]:

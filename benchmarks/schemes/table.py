@@ -18,14 +18,15 @@ def table(result: dict[str, Any]) -> str:
     second the standard error of the paired difference to full training."""
     lines = [
         f"{result['task']}, {result['precision']}: no training {100 * result['before']:.1f}; "
-        f"{result['seconds']} s",
+        f"{result['seconds']} s of one core",
         f"| {' | '.join(HEAD)} |", "|---|" + "---:|" * (len(HEAD) - 1),
     ]  # fmt: skip
     for row in sorted(result["rows"], key=lambda row: row["ram_bytes"]):
         counted = row["instructions"]
         cells = [
-            row["method"], f"{row['ram_bytes']:,}", f"{row['kept_and_learnt']:,}",
-            f"{row['flash_bytes']:,}", "" if counted is None else f"{counted / 1e6:.2f}",
+            row.get("variant", row["method"]), f"{row['ram_bytes']:,}",
+            f"{row['kept_and_learnt']:,}", f"{row['flash_bytes']:,}",
+            "" if counted is None else f"{counted / 1e6:.2f}",
             f"{row['rate']:g}" + (" (edge)" if row["at_edge"] else ""),
             f"{100 * row['accuracy']:.1f} +- {100 * row['spread']:.1f}",
             f"{100 * row['difference']:+.1f} +- {100 * row['error']:.1f}",

@@ -29,6 +29,7 @@ FLOOR = {
     "privacy": 6,
     "fleet": 6.1,
     "fewshot": 6,
+    "life": 6,
     "torch": 6.1,
     "accounting": 6.2,
     "api": 6.4,

@@ -83,10 +83,9 @@ class Cached(Flash):
         return -(self.power <= 0)
 
     def restart(self) -> None:
-        if self.power <= 0:
-            units = range(0, len(self.bytes), self.unit)
-            for at in (at for at in units if self.random.random() < 0.5):
-                self.bytes[at : at + self.unit] = self.kept[at : at + self.unit]
+        units = range(0, len(self.bytes), self.unit)
+        for at in (at for at in units if self.random.random() < 0.5):
+            self.bytes[at : at + self.unit] = self.kept[at : at + self.unit]
         super().restart()
 
 

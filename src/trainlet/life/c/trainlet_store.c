@@ -196,7 +196,7 @@ static int save_to(const layout_t *layout, uint32_t slot, uint32_t sequence, tra
   int status = save(write_blob, &stream);
   if (status && !stream.failed) return status;
   if (status || stream.position != layout->size) return TRAINLET_STORE_WORN;
-  if (sync(layout) || !blob_is_good(layout, slot, stream.crc)) return TRAINLET_STORE_WORN;
+  if (!blob_is_good(layout, slot, stream.crc)) return TRAINLET_STORE_WORN;
   foot.blob_crc = stream.crc;
   foot.crc = crc32(0, &foot, sizeof foot - sizeof foot.crc);
   if (program_record(layout, slot, layout->foot_at, &foot, sizeof foot) || sync(layout))

@@ -7,7 +7,7 @@ from torch import nn
 
 import trainlet as tl
 from trainlet.errors import StateError
-from trainlet.fleet.encoding import ENCODINGS
+from trainlet.fleet.encoding import decoded, encoding
 from trainlet.fleet.guard import Limits
 from trainlet.fleet.member import Recipe, work
 from trainlet.fleet.message import Task, Update, join
@@ -50,11 +50,11 @@ def people(count: int = 4, rows: int = 12) -> list[Dataset]:
 
 
 def test_a_round_is_the_mean_of_what_the_trainers_learn(float32) -> None:
-    data, recipe = people(), Recipe(float32, ENCODINGS["none"])
+    data, recipe = people(), Recipe(float32, encoding("none"))
     with Fleet([recipe], [(0, one) for one in data], limits=Limits(bound=None)) as fleet:
         list(fleet.run(1, epochs=2))
         made = recipe.shared.put(fleet.server.model, fleet.trainers[0].state())
-        assert fleet.server.bytes_up == 4 * (4 * (48 + 8 + 24 + 3) + 32)
+        assert fleet.server.bytes_up == 4 * (4 * (48 + 8 + 24 + 3) + 4 * 6 + 32)
     states = []
     with float32.build("host") as trainer:
         for number, one in enumerate(data):
@@ -70,7 +70,7 @@ def test_a_round_is_the_mean_of_what_the_trainers_learn(float32) -> None:
 def test_a_fleet_in_int8_learns_and_repeats_itself(int8, share) -> None:
     data, seen = people(), []
     for _ in range(2):
-        with Fleet([Recipe(int8, ENCODINGS[share])], [(0, one) for one in data]) as fleet:
+        with Fleet([Recipe(int8, encoding(share))], [(0, one) for one in data]) as fleet:
             before = fleet.accuracy(data)
             rounds = list(fleet.run(8, epochs=2, tests=data))
             seen.append((rounds[-1], fleet.server.model.tobytes()))
@@ -80,31 +80,31 @@ def test_a_fleet_in_int8_learns_and_repeats_itself(int8, share) -> None:
 
 
 def test_a_device_without_a_message_changes_nothing_of_the_others(float32) -> None:
-    data, recipe = people(), Recipe(float32, ENCODINGS["int8"])
+    data, recipe = people(), Recipe(float32, encoding("int8"))
     with Fleet([recipe], [(0, one) for one in data]) as fleet:
         rounds = list(fleet.run(3, present=lambda r: [0, 1, 3] if r == 2 else range(4)))
         assert [one.taken for one in rounds] == [4, 3, 4]
 
 
 def test_personal_layers_stay_on_the_device(float32) -> None:
-    data, recipe = people(2), Recipe(float32, ENCODINGS["none"], ("2.*",))
+    data, recipe = people(2), Recipe(float32, encoding("none"), ("2.*",))
     assert recipe.shared.names == ["0.bias", "0.weight"]
     with Fleet([recipe], [(0, one) for one in data]) as fleet:
         list(fleet.run(2))
         mine, other = (member.personal for member in fleet.members)
         assert [*mine] == ["2.weight", "2.bias"]
         assert not np.array_equal(mine["2.weight"], other["2.weight"])
-        assert fleet.server.bytes_up == 2 * 2 * (4 * (48 + 8) + 32)
+        assert fleet.server.bytes_up == 2 * 2 * (4 * (48 + 8) + 2 * 6 + 32)
     with pytest.raises(tl.errors.SchemeError, match="no trained parameter matches"):
-        _ = Recipe(float32, ENCODINGS["none"], ("head.*",)).shared
+        _ = Recipe(float32, encoding("none"), ("head.*",)).shared
     with pytest.raises(tl.errors.SchemeError, match="share nothing"):
-        _ = Recipe(float32, ENCODINGS["none"], ("*",)).shared
+        _ = Recipe(float32, encoding("none"), ("*",)).shared
 
 
 def test_devices_with_other_masks_share_what_they_have_in_common() -> None:
     """One trains the first half of the head's inputs, another all of the head."""
     schemes = {"2.weight": 0.5, "2.bias": 1.0}, {"2.weight": 1.0, "2.bias": 1.0}
-    recipes = [Recipe(compiled(tl.UpdateScheme(s)), ENCODINGS["none"]) for s in schemes]
+    recipes = [Recipe(compiled(tl.UpdateScheme(s)), encoding("none")) for s in schemes]
     data = people(2)
     with Fleet(recipes, [(0, data[0]), (1, data[1])], limits=Limits(bound=None)) as fleet:
         assert fleet.coordinates.size == 24 + 3
@@ -119,7 +119,7 @@ def test_devices_with_other_masks_share_what_they_have_in_common() -> None:
                         .generate_state(1)[0]), float("nan"), payload(start)).encode()  # fmt: skip
             member.rest = None
             sent = Update.decode(work(trainer, recipe, member, task))
-            vector = ENCODINGS["none"].decode(sent.payload, recipe.shared.sizes)
+            vector = decoded(sent.payload, recipe.shared.sizes)
             zeros = {"2.weight": np.zeros((3, 8)), "2.bias": np.zeros(3)}
             own.append(recipe.shared.put(vector, zeros)["2.weight"])
         assert np.allclose(change["2.weight"][:, :4], (own[0] + own[1])[:, :4] / 2, atol=1e-6)
@@ -132,9 +132,9 @@ def payload(model: np.ndarray) -> bytes:
 
 def test_another_calibration_is_another_program(int8) -> None:
     other = compiled("full", precision="int8", calibration=[3 * BATCHES[0]])
-    marks = [Recipe(p, ENCODINGS["none"]).fingerprint for p in (int8, other)]
+    marks = [Recipe(p, encoding("none")).fingerprint for p in (int8, other)]
     assert marks[0] == Recipe(compiled("full", precision="int8", calibration=BATCHES),
-                              ENCODINGS["none"]).fingerprint  # fmt: skip
+                              encoding("none")).fingerprint  # fmt: skip
     assert marks[0] != marks[1]
 
 
@@ -142,7 +142,7 @@ def test_fedprox_pulls_the_devices_to_the_model() -> None:
     changes = []
     for mu in (0.0, 5.0):
         loss = ["cross_entropy", tl.Proximal(mu)] if mu else "cross_entropy"
-        recipe = Recipe(compiled("full", loss=loss), ENCODINGS["none"])
+        recipe = Recipe(compiled("full", loss=loss), encoding("none"))
         with Fleet([recipe], [(0, one) for one in people(2)]) as fleet:
             start = fleet.server.model.copy()
             list(fleet.run(2, epochs=3))
@@ -151,7 +151,7 @@ def test_fedprox_pulls_the_devices_to_the_model() -> None:
 
 
 def test_a_member_refuses_a_task_that_is_not_its_own(float32) -> None:
-    recipe = Recipe(float32, ENCODINGS["none"])
+    recipe = Recipe(float32, encoding("none"))
     with Fleet([recipe], [(0, one) for one in people(2)]) as fleet:
         member, trainer = fleet.members[0], fleet.trainers[0]
         for task, reason in (

@@ -1,80 +1,57 @@
-"""Vectors of changes as bytes: in float32, or in int8 with one scale for each parameter."""
+"""Vectors of changes as bytes, as a share says ("int8", "topk:0.01,int8"): trainlet.privacy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from trainlet.errors import StateError, TrainletError
-from trainlet.ir.arguments import closest
+from trainlet.errors import DataError, StateError
+from trainlet.privacy.defences import Clip, Noise
+from trainlet.privacy.share import Share, parse_share
+from trainlet.privacy.wire import decode, encode
 
-LIMIT = 127
 
-
-class Encoding(Protocol):
-    """How a vector of changes becomes bytes.
+@dataclass(frozen=True)
+class Encoding:
+    """How a vector of changes becomes bytes.  Any of them can be read: the bytes say their coding.
 
     sizes: coordinates of each parameter, one after the other in the vector
     """
 
-    def encode(self, vector: np.ndarray, sizes: Sequence[int]) -> bytes:
-        """The bytes of a float32 vector [sum(sizes)]."""
-        ...
+    share: Share
 
-    def decode(self, payload: bytes, sizes: Sequence[int]) -> np.ndarray:
-        """The float32 vector [sum(sizes)]; raises StateError for bytes of another length."""
-        ...
+    @property
+    def feeds_back(self) -> bool:
+        """Whether what an update leaves out goes into the next one.  Never with noise or clipping:
+        later updates would take back what these hide."""
+        return not any(isinstance(step, (Noise, Clip)) for step in self.share.steps)
 
+    @property
+    def of_models(self) -> Encoding:
+        """How the server encodes changes of the model: it has nothing to hide."""
+        return encoding("int8" if self.share.steps else "none")
 
-@dataclass(frozen=True)
-class Float32:
-    """Four bytes a value: exact."""
-
-    def encode(self, vector: np.ndarray, sizes: Sequence[int]) -> bytes:
-        return np.asarray(vector, "<f4").tobytes()
-
-    def decode(self, payload: bytes, sizes: Sequence[int]) -> np.ndarray:
-        _check_length(payload, 4 * sum(sizes))
-        return np.frombuffer(payload, "<f4").astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Int8:
-    """One byte a value and a float32 scale a parameter: the largest change is 127 units."""
-
-    def encode(self, vector: np.ndarray, sizes: Sequence[int]) -> bytes:
-        bounds = np.abs(np.asarray(vector, np.float32))
-        scales = np.array([part.max(initial=0) / LIMIT for part in _parts(bounds, sizes)], "<f4")
-        units = np.repeat(np.where(scales > 0, scales, 1), sizes)
-        values = np.clip(np.rint(vector / units), -LIMIT, LIMIT).astype(np.int8)
-        return scales.tobytes() + values.tobytes()
-
-    def decode(self, payload: bytes, sizes: Sequence[int]) -> np.ndarray:
-        _check_length(payload, 4 * len(sizes) + sum(sizes))
-        scales = np.frombuffer(payload, "<f4", len(sizes))
-        values = np.frombuffer(payload, np.int8, sum(sizes), 4 * len(sizes))
-        with np.errstate(over="ignore", invalid="ignore"):
-            return (values * np.repeat(scales, sizes)).astype(np.float32)
+    def encode(
+        self, vector: np.ndarray, sizes: Sequence[int], rng: np.random.Generator | None = None
+    ) -> bytes:
+        """The bytes of a float32 vector [sum(sizes)]; rng: of the noise (default: a new one)."""
+        parts = np.split(np.asarray(vector, np.float32), np.cumsum(sizes)[:-1])
+        named = {str(k): part for k, part in enumerate(parts)}
+        return encode(self.share.apply(named, rng or np.random.default_rng()))
 
 
-ENCODINGS: dict[str, Encoding] = {"none": Float32(), "int8": Int8()}
+def encoding(text: str) -> Encoding:
+    """The encoding of a share's text; raises TrainletError."""
+    return Encoding(parse_share(text))
 
 
-def encoding(name: str) -> Encoding:
-    """The encoding of this name; raises TrainletError."""
-    if name not in ENCODINGS:
-        known = ", ".join(ENCODINGS) + closest(name, ENCODINGS)
-        raise TrainletError(f"unknown way to share {name!r}; allowed: {known}")
-    return ENCODINGS[name]
-
-
-def _parts(vector: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
-    return np.split(vector, np.cumsum(sizes)[:-1]) if len(sizes) else []
-
-
-def _check_length(payload: bytes, wanted: int) -> None:
-    if len(payload) != wanted:
-        raise StateError(f"an update has {len(payload)} bytes of values; allowed: {wanted}")
+def decoded(payload: bytes, sizes: Sequence[int]) -> np.ndarray:
+    """The float32 vector [sum(sizes)], zero where nothing was sent; raises StateError for bytes
+    that no encoding writes for these sizes, and for NaN and infinity."""
+    try:
+        message = decode(payload, {str(k): (size,) for k, size in enumerate(sizes)})
+    except DataError as error:
+        raise StateError(str(error)) from None
+    return np.concatenate(list(message.dense().values()))

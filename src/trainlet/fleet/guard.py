@@ -10,7 +10,7 @@ import numpy as np
 from trainlet.errors import StateError
 from trainlet.fleet.combine import Contribution
 from trainlet.fleet.coordinates import check_vector
-from trainlet.fleet.encoding import Encoding
+from trainlet.fleet.encoding import decoded
 from trainlet.fleet.message import Update
 
 
@@ -68,19 +68,20 @@ class Refused(StateError):
 class Guard:
     """Decides on messages of one round at a time; it remembers who has answered."""
 
-    def __init__(
-        self, devices: frozenset[int], kinds: Mapping[int, Kind], encoding: Encoding, limits: Limits
-    ) -> None:
+    def __init__(self, devices: frozenset[int], kinds: Mapping[int, Kind], limits: Limits) -> None:
         """devices: the members of the fleet; kinds: by fingerprint"""
-        self.devices, self.kinds, self.encoding, self.limits = devices, kinds, encoding, limits
+        self.devices, self.kinds, self.limits = devices, kinds, limits
         self.begin(0)
 
     def begin(self, round: int) -> None:
         """The round whose messages are accepted from now on."""
-        self.round, self._answered, self._owner = round, set[int](), dict[int, object]()
+        self.round, self._answered = round, set[int]()
 
-    def check(self, message: bytes) -> Contribution:
-        """What a message contributes; raises Refused."""
+    def check(self, message: bytes, sender: int | None = None) -> Contribution:
+        """What a message contributes; raises Refused.
+
+        sender: the only device that it may speak for; None for any
+        """
         try:
             update = Update.decode(message)
         except StateError as error:
@@ -88,6 +89,8 @@ class Guard:
         device = update.device
         if device not in self.devices:
             raise Refused(device, f"it is not one of the {len(self.devices)} devices of the fleet")
+        if sender is not None and device != sender:
+            raise Refused(device, f"device {sender} sent it in the name of this device")
         if update.round != self.round:
             late = "late" if update.round < self.round else "early"
             raise Refused(device, f"it is {late}: an update of round {update.round}")
@@ -101,7 +104,7 @@ class Guard:
                                   f"{self.limits.examples}")  # fmt: skip
         kind = self.kinds[update.fingerprint]
         try:
-            values = self.encoding.decode(update.payload, kind.sizes)
+            values = decoded(update.payload, kind.sizes)
             change = check_vector(values, len(kind.index), "the update")
         except StateError as error:
             raise Refused(device, str(error)) from None

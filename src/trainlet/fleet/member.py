@@ -10,7 +10,7 @@ import numpy as np
 from trainlet.compiled import CompiledProgram
 from trainlet.errors import StateError
 from trainlet.fleet.coordinates import Coordinates, fingerprint, initial, shared_by
-from trainlet.fleet.encoding import Encoding
+from trainlet.fleet.encoding import Encoding, decoded
 from trainlet.fleet.message import NOTHING, Task, Update, split
 from trainlet.passes.penalize import ANCHORS
 from trainlet.run.dataset import Dataset
@@ -52,7 +52,8 @@ class Member:
     index: int64 [shared.size], its coordinates in the fleet's vector
     fleet: the fleet's coordinates, whose changes it is sent
     model: the fleet's vector after the round `base`; None before the first task
-    personal: its own parameters, by name; rest: what the encoding of its updates rounded away
+    personal: its own parameters, by name; rest: what its updates left out so far
+    rng: of the noise in its updates, which nobody else may predict
     """
 
     number: int
@@ -63,6 +64,7 @@ class Member:
     base: int = NOTHING
     personal: dict[str, np.ndarray] = field(default_factory=dict)
     rest: np.ndarray | None = None
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
 
 
 def work(trainer: Trainer, recipe: Recipe, member: Member, message: bytes) -> bytes:
@@ -75,7 +77,7 @@ def work(trainer: Trainer, recipe: Recipe, member: Member, message: bytes) -> by
     task = Task.decode(message)
     if task.device != member.number:
         raise StateError(f"the task is for device {task.device}, this is {member.number}")
-    model = received(recipe.encoding, member, task)
+    model = received(member, task)
     begun = load(trainer, recipe, member, model)
     rate = None if np.isnan(task.lr) else task.lr
     losses = [
@@ -85,8 +87,10 @@ def work(trainer: Trainer, recipe: Recipe, member: Member, message: bytes) -> by
     change = recipe.shared.take(after).astype(np.float64) - begun
     rest = np.zeros(len(change)) if member.rest is None else member.rest
     wanted = (change + rest).astype(np.float32)
-    payload = recipe.encoding.encode(wanted, recipe.shared.sizes)
-    member.rest = wanted - recipe.encoding.decode(payload, recipe.shared.sizes)
+    sizes = recipe.shared.sizes
+    payload = recipe.encoding.encode(wanted, sizes, member.rng)
+    if recipe.encoding.feeds_back:
+        member.rest = wanted - decoded(payload, sizes)
     member.model, member.base = model, task.round - 1
     member.personal = {name: after[name] for name in after if name not in recipe.shared.masks}
     loss = float(np.mean(losses)) if losses else 0.0
@@ -94,7 +98,7 @@ def work(trainer: Trainer, recipe: Recipe, member: Member, message: bytes) -> by
     return Update(task.round, number, recipe.fingerprint, count, loss, payload).encode()
 
 
-def received(encoding: Encoding, member: Member, task: Task) -> np.ndarray:
+def received(member: Member, task: Task) -> np.ndarray:
     """The fleet's vector that a task tells; raises StateError."""
     size, parts = member.fleet.size, split(task.payload)
     if task.base == NOTHING:
@@ -106,7 +110,7 @@ def received(encoding: Encoding, member: Member, task: Task) -> np.ndarray:
                          f"of round {member.base}")  # fmt: skip
     model = member.model
     for part in parts:
-        model = model + encoding.decode(part, member.fleet.sizes)
+        model = model + decoded(part, member.fleet.sizes)
     return model
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from trainlet.fleet.combine import Combine, Contribution, FedAvg
 from trainlet.fleet.coordinates import Coordinates, check_vector
-from trainlet.fleet.encoding import Encoding
+from trainlet.fleet.encoding import Encoding, decoded
 from trainlet.fleet.guard import Guard, Kind, Limits, Refused, Verdict
 from trainlet.fleet.journal import Finished, read_journal, write_journal
 from trainlet.fleet.message import NOTHING, Task, join
@@ -40,6 +40,7 @@ class Server:
     ) -> None:
         """start: the pretrained model, float32 [coordinates.size]
         kinds: what the programs of the devices share, by fingerprint
+        encoding: of the changes of the model, which the devices are sent
         journal: a file of the last finished round; if it exists, the server continues from there
 
         Raises StateError for a journal of another fleet.
@@ -48,7 +49,7 @@ class Server:
         self.model = check_vector(start, coordinates.size, "the start").copy()
         self.combine = combine or FedAvg()
         known = {mark: Kind(coordinates.index(part), part.sizes) for mark, part in kinds.items()}
-        self.guard = Guard(frozenset(devices), known, encoding, limits or Limits())
+        self.guard = Guard(frozenset(devices), known, limits or Limits())
         self.round = 0
         self.verdicts: list[Verdict] = []
         self.bytes_up = self.bytes_down = 0
@@ -85,11 +86,15 @@ class Server:
                 return payload, base
         return join([self.model.astype("<f4").tobytes()]), NOTHING
 
-    def offer(self, message: bytes) -> Verdict:
-        """Take an update, or refuse it; either is logged."""
+    def offer(self, message: bytes, sender: int | None = None) -> Verdict:
+        """Take an update, or refuse it; either is logged.
+
+        sender: the only device that the message may speak for; None where the connection does not
+        tell who sends
+        """
         self.bytes_up += len(message)
         try:
-            contribution = self.guard.check(message)
+            contribution = self.guard.check(message, sender)
         except Refused as refused:
             return self._said(Verdict(self.round + 1, refused.device, False, str(refused)))
         self._taken.append(contribution)
@@ -121,7 +126,7 @@ class Server:
         change = wanted.astype(np.float64) - self.model + self.rest
         sizes = self.coordinates.sizes
         encoded = self.encoding.encode(change.astype(np.float32), sizes)
-        sent = self.encoding.decode(encoded, sizes)
+        sent = decoded(encoded, sizes)
         self.rest = change - sent
         self.model = self.model + sent
         self.changes.append(encoded)

@@ -34,6 +34,11 @@ class Round:
     bytes_down: int
 
 
+def order_of(seed: int, round: int, device: int) -> int:
+    """The seed of the order of a device's examples after a number of finished rounds."""
+    return int(np.random.SeedSequence([seed, round, device]).generate_state(1)[0])
+
+
 class Fleet:
     """Devices that learn together, one after the other, in this process.
 
@@ -50,20 +55,28 @@ class Fleet:
         combine: Combine | None = None,
         limits: Limits | None = None,
         journal: Path | None = None,
+        seed: int = 0,
     ) -> None:
         """recipes: programs of the same network; members: for each device the number of its recipe
         and its data
+        seed: of the noise and of the orders of the examples
 
         Raises DataError without devices, SchemeError for programs of different networks.
         """
         if not members:
             raise DataError("a fleet has at least one device; found none")
-        self.recipes = list(recipes)
+        self.recipes, self.seed = list(recipes), seed
         self.coordinates = union(recipe.shared for recipe in recipes)
         indices = [self.coordinates.index(recipe.shared) for recipe in recipes]
         self.kind = [kind for kind, _ in members]
         self.members = [
-            Member(number, data, self.coordinates, indices[kind])
+            Member(
+                number,
+                data,
+                self.coordinates,
+                indices[kind],
+                rng=np.random.default_rng([seed, number]),
+            )
             for number, (kind, data) in enumerate(members)
         ]
         start = np.zeros(self.coordinates.size, np.float32)
@@ -71,7 +84,7 @@ class Fleet:
             start[index] = recipe.start
         self.server = Server(
             self.coordinates, start, {r.fingerprint: r.shared for r in recipes},
-            range(len(members)), recipes[0].encoding, combine=combine, limits=limits,
+            range(len(members)), recipes[0].encoding.of_models, combine=combine, limits=limits,
             journal=journal,
         )  # fmt: skip
         self.trainers = [recipe.program.build(device) for recipe in recipes]
@@ -93,7 +106,6 @@ class Fleet:
         *,
         epochs: int = 1,
         lr: float | None = None,
-        seed: int = 0,
         present: Callable[[int], Sequence[int]] | None = None,
         deliver: Deliver | None = None,
         tests: Sequence[Dataset] | None = None,
@@ -109,7 +121,7 @@ class Fleet:
             number = self.server.round + 1
             chosen = range(len(self.members)) if present is None else present(number)
             updates = [
-                update for n in chosen if (update := self._update(n, epochs, lr, seed)) is not None
+                update for n in chosen if (update := self._update(n, epochs, lr)) is not None
             ]
             for message in updates if deliver is None else deliver(number, updates):
                 self.server.offer(message)
@@ -117,10 +129,10 @@ class Fleet:
             accuracy = self.accuracy(tests) if tests else None
             yield Round(number, accuracy, taken, self.server.bytes_up, self.server.bytes_down)
 
-    def _update(self, number: int, epochs: int, lr: float | None, seed: int) -> bytes | None:
+    def _update(self, number: int, epochs: int, lr: float | None) -> bytes | None:
         """The update of a device; None where its training diverges."""
         member, kind = self.members[number], self.kind[number]
-        order = int(np.random.SeedSequence([seed, self.server.round, number]).generate_state(1)[0])
+        order = order_of(self.seed, self.server.round, number)
         rate = float("nan") if lr is None else lr
         task = self.server.task(number, member.base, epochs, order, rate)
         try:

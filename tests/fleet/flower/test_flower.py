@@ -1,0 +1,154 @@
+"""Flower's strategies and its message API, with nodes in this process."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trainlet.fleet.combine import Contribution, FedAvg
+from trainlet.fleet.setting import Setting, people
+
+pytest.importorskip("flwr", reason="Flower is not installed: make test-fleet installs it")
+
+from flwr.app import Context, RecordDict
+from flwr.supercore.task_identity import TaskIdentity
+
+from fleet.flower.local_grid import LocalGrid
+from trainlet.fleet.flower import client, server
+from trainlet.fleet.flower.combine import combine_of
+from trainlet.fleet.simulation import Fleet
+
+PEOPLE = 4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A network, and a file of examples for each person."""
+    work, rng = tmp_path_factory.mktemp("fleet"), np.random.default_rng(0)
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
+    torch.export.save(torch.export.export(net, (torch.zeros(1, 6),)), work / "net.pt2")
+    (work / "people").mkdir()
+    for k in range(PEOPLE):
+        x = rng.normal(size=(10, 6)).astype(np.float32)
+        y = x.reshape(10, 3, 2).sum(2).argmax(1).astype(np.int32)
+        np.savez(work / "people" / f"{k}.npz", x=x, y=y)
+    return work
+
+
+def setting_of(folder, **more) -> Setting:
+    given = {"net": str(folder / "net.pt2"), "data": str(folder / "people"), "scheme": "full",
+             "target": "host", "rounds": 3, "lr": 0.05, "share": "int8", **more}  # fmt: skip
+    return Setting.of(given)
+
+
+def run(folder, output, setting: Setting, change=None) -> dict[str, np.ndarray]:
+    """The model that the apps learn over a grid in this process."""
+    from trainlet.fleet.flower.app import write_app
+
+    write_app(output, setting, PEOPLE)
+    config = {"fleet": str(output / "fleet.toml"), "output": str(output), "nodes": PEOPLE}
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1  # of a running app
+    grid = LocalGrid(client.app, config, PEOPLE)
+    if change:
+        grid.change = change
+    server.app(grid, Context(1, 0, {}, RecordDict(), config))
+    with np.load(output / "model.npz") as file:
+        return dict(file)
+
+
+def plain(folder, setting: Setting) -> np.ndarray:
+    """The same fleet without Flower."""
+    recipe = setting.recipe()
+    data = [p.learn for p in people(setting.data, recipe.program)]
+    with Fleet([recipe], [(0, one) for one in data]) as fleet:
+        list(fleet.run(setting.rounds, epochs=setting.epochs, lr=setting.lr, seed=setting.seed))
+        return recipe.shared.put(fleet.server.model, fleet.trainers[0].state())
+
+
+def test_the_apps_learn_what_the_plain_loop_learns(folder, tmp_path) -> None:
+    setting = setting_of(folder)
+    found, wanted = run(folder, tmp_path, setting), plain(folder, setting)
+    assert all(np.allclose(found[name], wanted[name], atol=1e-6) for name in wanted)
+
+
+@pytest.mark.parametrize("strategy", ["fedprox", "fedadam", "krum", "trimmed"])
+def test_strategies_of_flower_move_the_model(folder, tmp_path, strategy) -> None:
+    setting = setting_of(folder, strategy=strategy, rounds=2)
+    found = run(folder, tmp_path, setting)
+    start = setting.recipe()
+    whole = start.shared.take(found)
+    assert np.isfinite(whole).all() and not np.allclose(whole, start.start)
+
+
+def test_a_run_that_was_killed_ends_as_one_that_was_not(folder, tmp_path) -> None:
+    """FedAdam has moments, which the journal keeps; the devices get the whole model again."""
+    straight = run(folder, tmp_path / "straight", setting_of(folder, strategy="fedadam"))
+    short = setting_of(folder, strategy="fedadam", rounds=2, share="none")
+    long = setting_of(folder, strategy="fedadam", rounds=3, share="none")
+    run(folder, tmp_path / "again", short)
+    again = run(folder, tmp_path / "again", long)
+    wanted = run(folder, tmp_path / "once", long)
+    assert all(np.array_equal(again[name], wanted[name]) for name in wanted)
+    assert straight.keys() == wanted.keys()
+
+
+def test_a_node_cannot_speak_for_another(folder, tmp_path, caplog) -> None:
+    stolen = {}
+
+    def change(reply):
+        node = reply.metadata.src_node_id
+        if node == 100:
+            stolen[0] = reply.content["update"]["bytes"]
+            return None
+        if node == 101:
+            reply.content["update"]["bytes"] = stolen[0]
+        return reply
+
+    with caplog.at_level("INFO", "trainlet.fleet"):
+        run(folder, tmp_path, setting_of(folder, rounds=1), change)
+    assert "device 1 sent it in the name of this device" in caplog.text
+
+
+def test_a_device_that_lost_its_model_gets_the_whole_one(folder, tmp_path, caplog) -> None:
+    """It was restarted: it refuses the change of a model that it does not have, once."""
+    seen = []
+
+    def change(reply):
+        seen.append(reply.has_error())
+        return reply
+
+    original = client._remember
+    client._remember = lambda member, state: member.number and original(member, state)
+    try:
+        run(folder, tmp_path, setting_of(folder, rounds=3), change)
+    finally:
+        client._remember = original
+    assert seen == [*[False] * 4, True, *[False] * 3, *[False] * 4]
+
+
+def contributions(rng) -> list[Contribution]:
+    whole, half = np.arange(6), np.arange(3)
+    return [
+        Contribution(k, rng.normal(size=len(i)).astype(np.float32), i, k + 1)
+        for k, i in enumerate((whole, half, whole, half, whole))
+    ]
+
+
+def test_flowers_fedavg_is_the_mean_over_contributors() -> None:
+    given, model = contributions(np.random.default_rng(0)), np.ones(6, np.float32)
+    flower = combine_of(Setting("net"))(1, model, given)
+    assert np.allclose(flower, FedAvg()(1, model, given), atol=1e-6)
+
+
+def test_robust_strategies_leave_out_an_attacker() -> None:
+    rng, model = np.random.default_rng(0), np.zeros(6, np.float32)
+    honest = [
+        Contribution(k, (1 + 0.01 * rng.normal(size=6)).astype(np.float32), np.arange(6), 5)
+        for k in range(6)
+    ]
+    bad = Contribution(6, np.full(6, -50, np.float32), np.arange(6), 5)
+    for strategy in ("krum", "trimmed"):
+        combine = combine_of(Setting("net", strategy=strategy))
+        assert np.allclose(combine(1, model, [*honest, bad]), 1, atol=0.05)
+    assert combine_of(Setting("net"))(1, model, [*honest, bad]).max() < -5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 import trainlet as tl
 from schemes.small import EXAMPLE, QUICK, examples, network
@@ -81,10 +80,30 @@ def test_what_cannot_be_held_is_refused() -> None:
     for masks in ({"2.weight": np.zeros((4, 4, 3, 3))}, {"6.bias": np.zeros(2)}):
         with pytest.raises(tl.errors.DataError, match="held by a mask"):
             simulation.hold(masks)
-    graph = tl.prepare(network(), EXAMPLE, precision="int8", calibration=[torch.randn(4, 2, 8, 8)])
-    integer = tl.simulate(tl.compile(graph, scheme={"2.weight": 1.0}, target="host"), 1)
-    with pytest.raises(tl.errors.DataError, match="float32 parameters"):
+    integer = tl.simulate(int8_program(4), 1)
+    with pytest.raises(tl.errors.DataError, match="0 or 8 extra bits"):
         integer.hold({"2.weight": np.zeros((4, 4, 3, 3))})
+
+
+@pytest.mark.parametrize("extra_bits", [0, 8])
+def test_held_elements_of_integers_stay_with_their_fractions(extra_bits: int) -> None:
+    x, y = examples(8)
+    simulation = tl.simulate(int8_program(extra_bits), 2)
+    start = simulation.state()["2.weight"]
+    mask = np.zeros(start.shape[1:], bool)
+    mask[:, [0, 2]] = True
+    simulation.hold({"2.weight": mask})
+    for k in range(8):
+        simulation.step(x[None, k : k + 1], y[None, k : k + 1], 0.3)
+    changed = (simulation.state()["2.weight"] != start).any((0, 1, 3, 4))
+    assert changed.tolist() == [False, True, False, True]
+
+
+def int8_program(extra_bits: int) -> tl.CompiledProgram:
+    precision = tl.Int8(extra_bits=extra_bits)
+    x, _ = examples(8)
+    graph = tl.prepare(network(), EXAMPLE, precision=precision, calibration=[x])
+    return tl.compile(graph, scheme={"2.weight": 1.0}, target="host", precision=precision)
 
 
 def test_even_shares_of_the_weights_that_gain_most(begun) -> None:

@@ -15,12 +15,13 @@ from trainlet.ir.arguments import whole
 from trainlet.ir.arrays import as_numbers
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import LOSS, RATE, forward_part
-from trainlet.ir.storage import storage, to_device
+from trainlet.ir.storage import storage
 from trainlet.planning.program import APPLY, Program
 from trainlet.run.device import Targets
 from trainlet.run.simulated import NEW, OracleDevice
 from trainlet.run.simulation.feed import input_values, learning_rates, target_values
 from trainlet.run.simulation.front import AT_ONCE, Front, boundary, front_graph
+from trainlet.run.simulation.marks import can_be_marked, marked
 from trainlet.run.simulation.recipe import Recipe
 from trainlet.run.trainer import Inputs, Trainer, by_name, check_names
 
@@ -126,23 +127,23 @@ class Simulation:
     def hold(self, masks: Mapping[str, ArrayLike]) -> None:
         """Which elements of parameters stay as they are in the steps to come.
 
-        masks: {float32 parameter: bools in the layout of the user's model, or as many of these as
-        there are experiments}, of all that hold any
+        masks: {parameter: bools in the layout of the user's model, or as many of these as there are
+        experiments}, of all that hold any
         Raises DataError for another parameter or shape.
         """
-        leaves = {n.name: n for n in self.program.params if n.type.dtype == "float32"}
+        leaves = {n.name: n for n in self.program.params}
         self._held = {name: self._mask(leaves.get(name), name, masks[name]) for name in masks}
 
     def _mask(self, leaf: Node | None, name: str, mask: ArrayLike) -> Tensor:
         """[E or 1, *shape] in the layout of the device."""
-        given = np.asarray(mask, np.float32)
+        given = np.asarray(mask, bool)
         shape = None if leaf is None else storage(leaf).shape
         each = given if given.shape == (self.experiments, *(shape or ())) else given[None]
-        if leaf is None or each.shape[1:] != shape or storage(leaf).part is not None:
-            raise DataError(f"{name!r} is held by a mask of shape {given.shape}; allowed: float32 "
-                            "parameters that learn as a whole, and masks of their shape, one for "
-                            "all experiments or one for each")  # fmt: skip
-        return self._tensor(np.stack([to_device(leaf, one) for one in each])) != 0
+        if leaf is None or each.shape[1:] != shape or not can_be_marked(leaf):
+            raise DataError(f"{name!r} is held by a mask of shape {given.shape}; allowed: "
+                            "parameters that learn as a whole, with 0 or 8 extra bits, and masks "
+                            "of their shape, one for all experiments or one for each")  # fmt: skip
+        return self._tensor(np.stack([marked(leaf, one) for one in each]))
 
     def predict(self, x: Inputs | Front) -> Any:
         """Logits [E, samples, ...] of any number of samples of each experiment; of a model of

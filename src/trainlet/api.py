@@ -2,6 +2,7 @@
 
 import trainlet.adapt as adapt
 import trainlet.fewshot as fewshot
+import trainlet.privacy as privacy
 import trainlet.run.state as state
 import trainlet.schemes as schemes
 import trainlet.torch  # noqa: F401 - found as tl.torch, but no name of `import *`
@@ -20,6 +21,7 @@ from trainlet.passes.loss_in_chunks import loss_in_chunks
 from trainlet.passes.update import Training
 from trainlet.planning.report import Report
 from trainlet.planning.target import Target
+from trainlet.privacy.audit import audit
 from trainlet.run.counted import Profile
 from trainlet.run.oracle import evaluate, forward
 from trainlet.run.simulation.simulation import Simulation, simulate
@@ -46,6 +48,7 @@ __all__ = [
     "UpdateScheme",
     "account",
     "adapt",
+    "audit",
     "check",
     "compile",
     "evaluate",
@@ -55,6 +58,7 @@ __all__ = [
     "loss_in_chunks",
     "plan",
     "prepare",
+    "privacy",
     "published",
     "schemes",
     "simulate",

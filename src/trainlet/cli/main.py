@@ -8,6 +8,7 @@ import typer
 
 import trainlet as tl
 from trainlet.cli.account import account_command
+from trainlet.cli.audit import audit_command
 from trainlet.cli.check import check_command
 from trainlet.cli.compile import compile_command, plan_command
 from trainlet.cli.demo import demo_command
@@ -26,6 +27,7 @@ app.command("plan")(plan_command)
 app.command("profile")(profile_command)
 app.command("account")(account_command)
 app.command("check")(check_command)
+app.command("audit")(audit_command)
 app.command("run")(run_command)
 app.command("targets")(targets_command)
 app.command("scheme")(scheme_command)

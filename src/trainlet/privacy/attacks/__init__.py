@@ -1,0 +1,1 @@
+"""Attacks on messages, each from its paper, and adapted to what the device is known to do."""

@@ -98,7 +98,8 @@ def _session(model: Any) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = THREADS
     options.log_severity_level = 3
-    options.enable_mem_pattern = False  # takes less memory, and the same time
+    options.enable_mem_pattern = False  # each of these takes less memory, and the same time
+    options.enable_mem_reuse = False
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trainlet.backends.onnx.emitter import MAPS, TAPS, Emitter, emits, reordered, shape
+from trainlet.backends.onnx.emitter import MAPS, Emitter, emits, reordered, shape
 from trainlet.ir.graph import Node
 
 
@@ -22,23 +22,6 @@ def _conv(at: Emitter, n: Node, x: str, w: str, *bias: str) -> str:
     return at.op("Conv", x, w, *bias, group=n.attrs["groups"], **window(n))
 
 
-@emits("depthwise", inputs=(MAPS, TAPS), result=MAPS)
-def _depthwise(at: Emitter, n: Node, x: str, w: str, *bias: str) -> str:
-    """Of constants ONNX Runtime takes eight or sixteen channels at a time, unless the bias learns:
-    then it is added afterwards."""
-    weight, group = _taps(at, n, w), n.type.shape[3]
-    if not bias or w not in at.constants or bias[0] in at.constants:
-        return at.op("Conv", x, weight, *bias, group=group, **window(n))
-    y = at.op("Conv", x, weight, group=group, **window(n))
-    return at.op("Add", y, at.reshape(bias[0], (1, group, 1, 1)))
-
-
-def _taps(at: Emitter, n: Node, w: str) -> str:
-    """A depthwise weight [C,KH,KW] as [C,1,KH,KW]."""
-    height, width, channels = shape(n, 1)
-    return at.reshape(w, (channels, 1, height, width))
-
-
 def spread(at: Emitter, n: Node, g: str, w: str, kernel: tuple[int, ...], groups: int) -> str:
     """A transposed convolution to maps of the node's size."""
     small, dilation = shape(n, 0)[1:3], n.attrs.get("dilation", (1, 1))
@@ -48,7 +31,7 @@ def spread(at: Emitter, n: Node, g: str, w: str, kernel: tuple[int, ...], groups
     return at.op("ConvTranspose", g, w, group=groups, output_padding=more, **window(n))
 
 
-def _mirrored(n: Node, kernel: tuple[int, ...]) -> dict[str, Any] | None:
+def mirrored(n: Node, kernel: tuple[int, ...]) -> dict[str, Any] | None:
     """The window of a convolution of the gradient with the flipped weight, which makes the
     gradient of the input if no positions were skipped; None if some were, or too many were added.
     """
@@ -62,22 +45,13 @@ def _mirrored(n: Node, kernel: tuple[int, ...]) -> dict[str, Any] | None:
 @emits("conv2d_dx", inputs=(MAPS, MAPS), result=MAPS)
 def _conv_dx(at: Emitter, n: Node, g: str, w: str) -> str:
     outputs, *kernel, own = shape(n, 1)
-    groups, mirrored = n.attrs["groups"], _mirrored(n, tuple(kernel))
-    if not mirrored:
+    groups, flipped = n.attrs["groups"], mirrored(n, tuple(kernel))
+    if not flipped:
         return spread(at, n, g, w, tuple(kernel), groups)
     turned = _swapped(at, w, (outputs, own, *kernel), groups)
     if prod(kernel) > 1:
         turned = at.flipped(turned, 2, 3)
-    return at.op("Conv", g, turned, group=groups, **mirrored)
-
-
-@emits("depthwise_dx", inputs=(MAPS, TAPS), result=MAPS)
-def _depthwise_dx(at: Emitter, n: Node, g: str, w: str) -> str:
-    kernel, weight = shape(n, 1)[:2], _taps(at, n, w)
-    mirrored = _mirrored(n, kernel)
-    if not mirrored:
-        return spread(at, n, g, weight, kernel, n.type.shape[3])
-    return at.op("Conv", g, at.flipped(weight, 2, 3), group=n.type.shape[3], **mirrored)
+    return at.op("Conv", g, turned, group=groups, **flipped)
 
 
 @emits("conv2d_dw", inputs=(MAPS, MAPS), result=MAPS)
@@ -87,7 +61,7 @@ def _conv_dw(at: Emitter, n: Node, g: str, x: str) -> str:
     inputs, groups, kernel = shape(n, 1)[3], n.attrs["groups"], n.attrs["kernel"]
     many = prod(kernel)
     if many > 1 or any(n.attrs["padding"]) or set(n.attrs["stride"]) != {1}:
-        seen = _Seen(at, n, x)
+        seen = Seen(at, n, x)
         parts = [seen.by(tap) for tap in np.ndindex(*kernel)]
         if many > 1:
             one = count, inputs, 1, rows * columns
@@ -95,8 +69,9 @@ def _conv_dw(at: Emitter, n: Node, g: str, x: str) -> str:
         x = parts[0]
     wide = inputs // groups * many
     sizes = (count, groups, outputs // groups), (count, groups, wide)
-    if count == groups == 1:
-        left, right = at.reshape(g, (outputs, -1)), at.reshape(x, (wide, -1))
+    if groups == 1 and (count == 1 or outputs * wide > (outputs + wide) * rows * columns):
+        left, right = (_joined(at, v, (count, many, rows * columns))
+                       for v, many in ((g, outputs), (x, wide)))  # fmt: skip
         each = at.op("Gemm", left, right, transB=1)
     else:
         left, right = (at.reshape(v, (*own, rows * columns))
@@ -106,21 +81,15 @@ def _conv_dw(at: Emitter, n: Node, g: str, x: str) -> str:
     return at.reshape(each, (outputs, inputs // groups, *kernel))
 
 
-@emits("depthwise_dw", inputs=(MAPS, MAPS), result=TAPS)
-def _depthwise_dw(at: Emitter, n: Node, g: str, x: str) -> str:
-    """[C,KH,KW]: the sum of a product for each element of the kernel, which is faster than a
-    convolution with kernels as large as the maps."""
-    (height, width), channels = n.attrs["kernel"], n.type.shape[2]
-    seen = _Seen(at, n, x)
-    sums = [
-        at.op("ReduceSum", at.op("Mul", seen.by(tap), g), at.ints((0, 2, 3)), keepdims=0)
-        for tap in np.ndindex(height, width)
-    ]
-    made = at.reshape(at.op("Concat", *sums, axis=0), (height, width, channels))
-    return at.transpose(made, *TAPS)
+def _joined(at: Emitter, x: str, sizes: tuple[int, int, int]) -> str:
+    """The maps of all images side by side, [C,N*H*W]."""
+    count, channels, positions = sizes
+    if count > 1:
+        x = at.transpose(at.reshape(x, sizes), 1, 0, 2)
+    return at.reshape(x, (channels, count * positions))
 
 
-class _Seen:
+class Seen:
     """The part of the maps [N,C,H,W] that an element of a kernel meets.
 
     Maps are padded once.  With a stride of two or more in both directions, the positions that are

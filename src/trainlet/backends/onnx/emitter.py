@@ -79,6 +79,8 @@ class Emitter:
         self.onnx = package()
         self.nodes: list[Any] = []
         self.constants: dict[str, np.ndarray] = {}
+        self.masks: list[str] = []
+        """Of activations: a byte for each element."""
         self.rank, self._names = 0, names
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 

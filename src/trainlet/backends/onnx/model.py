@@ -9,6 +9,7 @@ import numpy as np
 
 from trainlet.backends.onnx import (  # noqa: F401  each fills the table
     convolutions,
+    depthwise,
     formulas,
     indices,
     layers,
@@ -22,6 +23,7 @@ from trainlet.backends.onnx.values import Values
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.printable import plain
+from trainlet.ir.roles import LOSS
 from trainlet.planning.program import Program
 
 IR_VERSION = 10
@@ -50,7 +52,8 @@ class Models:
         return np.array(array.transpose(np.argsort(order)), order="C")
 
     def _model(self, graph: Graph, name: str) -> Any:
-        at, nodes, inputs = Emitter(), graph.nodes(), []
+        at, nodes, inputs, early = Emitter(), graph.nodes(), [], []
+        alone = _masks_alone(graph)
         values = Values(at, nodes, lambda n, order: self._leaf(at, n, order, inputs))
         for n in nodes:
             if n.is_leaf:
@@ -60,12 +63,16 @@ class Models:
                     f"target='onnx' has no form of {n.op!r} ({n.name or 'of the step'}: {n.type}); "
                     f"allowed: {', '.join(sorted(EMITTED))}"
                 )
+            known = len(at.masks)
             values.write(n)
+            early += at.masks[known:] if n in alone else []
         outputs = []
         for key, n in graph.outputs.items():
             order = self.orders.get(key.removeprefix(NEW)) if key.startswith(NEW) else None
             at.result(values.take(n, order), plain(key))
             outputs.append(info(at.onnx, plain(key), n, order))
+        if early:
+            _compute_early(at, early)
         return checked(at, name, inputs, outputs)
 
     def _leaf(self, at: Emitter, n: Node, order: Order, inputs: list[Any]) -> tuple[str, Order]:
@@ -76,6 +83,26 @@ class Models:
         name = plain(n.name if n.op == "input" else STATE + n.name)
         inputs.append(info(at.onnx, name, n, order))
         return name, order
+
+
+def _masks_alone(graph: Graph) -> set[Node]:
+    """The masks of values that nothing else in the backward pass reads."""
+    if LOSS not in graph.outputs:
+        return set()
+    forward = set(Graph({LOSS: graph.outputs[LOSS]}, graph.values).nodes())
+    masks = {n for n in graph.nodes() if n.op in EMITTED and EMITTED[n.op].mask}
+    kept = {i for n in graph.nodes() if n not in forward and n not in masks for i in n.inputs}
+    return {n for n in masks if n.inputs[0] not in kept}
+
+
+def _compute_early(at: Emitter, masks: Sequence[str]) -> None:
+    """Let masks be computed right after the values that they are of.
+
+    ONNX Runtime computes what a result needs as late as it can, and what nothing reads first.  A
+    mask of bytes would be computed in the backward pass, and its value of floats be kept until
+    then.  So something that nothing reads asks for all of them, in this sequence.
+    """
+    at.op("Max", *(at.op("Size", mask) for mask in masks))
 
 
 def checked(at: Emitter, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:

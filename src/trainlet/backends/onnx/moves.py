@@ -77,6 +77,7 @@ def _mul_sum(at: Emitter, n: Node, order: Order, g: str, x: str) -> str:
 
 def _mask(at: Emitter, inside: str) -> str:
     """Ones and zeros: the product with them is what a choice would be, and faster."""
+    at.masks.append(inside)
     return at.op("Cast", inside, to=FLOAT)
 
 

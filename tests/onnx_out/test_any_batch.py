@@ -9,6 +9,7 @@ pytest.importorskip("onnx", reason="needs pip install trainlet[onnx]")
 pytest.importorskip("onnxruntime", reason="needs pip install trainlet[onnx]")
 
 import onnxruntime
+import torch
 from safetensors.numpy import load_file
 
 import trainlet as tl
@@ -50,6 +51,25 @@ def test_equals_the_program_of_each_batch(name, loss, tmp_path):
         for key, value in oracle.state().items():
             found = made[f"new.{key}"].reshape(value.shape)
             np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-5, err_msg=key)
+
+
+def test_images_are_treated_one_by_one_in_every_batch(tmp_path):
+    """The gradient of the depthwise weight is a loop over large images."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 40, 1), torch.nn.Conv2d(40, 40, 3, padding=1, groups=40),
+        torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(40, 3),
+    ).eval()  # fmt: skip
+    x = torch.randn(4, 3, 64, 60)
+    program = tl.compile(model, x[:1], "full", target="onnx", check=False)
+    program.write(tmp_path, any_batch=True)
+    session = onnxruntime.InferenceSession(tmp_path / "step.onnx")
+    state, y = load_file(tmp_path / "state.safetensors"), np.arange(4, dtype=np.int32) % 3
+    given = {**state, "input": x.numpy(), "target": y, "lr": np.array(1, np.float32)}
+    torch.nn.functional.cross_entropy(model(x), torch.tensor(y).long()).backward()
+    (after,) = session.run(["new.1.weight"], given)
+    step = torch.tensor(state["state.1.weight"] - after)
+    torch.testing.assert_close(step, model[1].weight.grad[:, 0], rtol=1e-4, atol=1e-5)
 
 
 def test_refuses_what_differs_in_more_than_numbers(tmp_path):

@@ -16,6 +16,7 @@ from trainlet.backends.onnx import model
 from trainlet.backends.onnx.emitter import Emitter, Order, info
 from trainlet.backends.onnx.values import Values
 from trainlet.ir.graph import Node
+from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS, build, leaf
 
 PACKED = {
@@ -31,6 +32,16 @@ SAMPLES = [
     for name in sorted(model.EMITTED.keys() - PACKED)
     for k in range(len(OPS[name].samples))
 ]
+
+
+LARGER = {
+    "rows": ((2, 12, 10, 4), {"kernel": (5, 3), "stride": (2, 1), "padding": (2, 0, 1, 1)}),
+    "rows apart": ((1, 40, 18, 2), {"dilation": (2, 3)}),
+    "elements": ((1, 20, 36, 2), {"stride": (2, 2)}),
+    "images": ((2, 48, 48, 60), {}),
+    "images, stride": ((3, 64, 52, 40), {"stride": (2, 2), "padding": (0, 1, 1, 0)}),
+}
+"""Which form the gradient of a depthwise weight takes for maps of this shape."""
 
 
 def drawn(name: str, k: int) -> tuple[Node, list[np.ndarray]]:
@@ -76,3 +87,26 @@ def test_equals_the_oracle(name, k):
         assert value.shape == n.type.shape, who
         largest = np.abs(expected[np.isfinite(expected)]).max(initial=1)
         np.testing.assert_allclose(value, expected, rtol=1e-4, atol=2e-6 * largest, err_msg=who)
+
+
+@pytest.mark.parametrize("form", LARGER)
+def test_each_form_of_a_depthwise_gradient(form):
+    size, attrs = LARGER[form]
+    attrs = {"kernel": (3, 3), "stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1),
+             **attrs}  # fmt: skip
+    kernel = attrs.pop("kernel")
+    x, w = (leaf("input", k, TensorType(s)) for k, s in (("x1", size), ("w", (*kernel, size[3]))))
+    g = leaf("input", "x0", build("depthwise", x, w, **attrs).type)
+    n = build("depthwise_dw", g, x, kernel=kernel, **attrs)
+    rng = np.random.default_rng(0)
+    fed = {k.name: rng.standard_normal(k.type.shape).astype(np.float32) for k in n.inputs}
+    proto = model_of(n)
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    expected = OPS[n.op].eval(*fed.values(), **n.attrs)
+    np.testing.assert_allclose(session.run(None, fed)[0], expected, rtol=1e-4, atol=1e-3)
+    kinds = {k.op_type for k in proto.graph.node}
+    assert ("Scan" in kinds, "Concat" in kinds) == (
+        form.startswith("images"), not form.startswith("images")
+    )  # fmt: skip

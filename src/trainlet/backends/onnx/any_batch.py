@@ -31,8 +31,7 @@ class _Both:
     """
 
     def __init__(self, first: Any, second: Any) -> None:
-        taken = sum(len(n.output) for n in first.graph.node)
-        self.at, self.name = Emitter(taken), first.graph.name
+        self.at, self.name = Emitter(_names(first.graph)), first.graph.name
         self.own, self.other = (_constants(self.at.onnx, m.graph) for m in (first, second))
         self.found: dict[tuple[str, str], str] = {}
         ends = [list(m.graph.input) + list(m.graph.output) for m in (first, second)]
@@ -70,13 +69,28 @@ class _Both:
         return made
 
     def _node(self, a: Any, b: Any) -> Any:
-        if a.attribute != b.attribute or len(a.input) != len(b.input):
-            raise self._refused(a.op_type, "attributes")
         made = type(a)()
+        plain, bodies = (
+            [[k for k in n.attribute if k.HasField("g") == inner] for n in (a, b)]
+            for inner in (False, True)
+        )
+        if plain[0] != plain[1] or len(a.input) != len(b.input):
+            raise self._refused(a.op_type, "attributes")
         made.CopyFrom(a)
         for k, names in enumerate(zip(a.input, b.input, strict=True)):
             made.input[k] = self._operand(a.op_type, *names)
+        own = [k for k in made.attribute if k.HasField("g")]
+        for inner, other in zip(own, bodies[1], strict=True):
+            self._body(inner.g, other.g)
         return made
+
+    def _body(self, a: Any, b: Any) -> None:
+        """Give the operators of a body the operands that they have in this model."""
+        if [n.op_type for n in a.node] != [n.op_type for n in b.node]:
+            raise self._refused(a.name, "operators")
+        nodes = [self._node(own, other) for own, other in zip(a.node, b.node, strict=True)]
+        del a.node[:]
+        a.node.extend(nodes)
 
     def _operand(self, kind: str, a: str, b: str) -> str:
         if a not in self.own:
@@ -120,6 +134,13 @@ class _Both:
             f"{self.name!r} cannot be written for any batch: {what} of {SIZES[0]} and of "
             f"{SIZES[1]} examples differ in {how}; write it for one batch size"
         )
+
+
+def _names(graph: Any) -> int:
+    """How many values operators make and bodies are given; the numbers in names are no larger."""
+    bodies = [k.g for n in graph.node for k in n.attribute if k.HasField("g")]
+    own = sum(len(n.output) for n in graph.node)
+    return own + sum(len(body.input) + _names(body) for body in bodies)
 
 
 def _constants(onnx: Any, graph: Any) -> dict[str, np.ndarray]:

@@ -58,6 +58,32 @@ def test_networks(name):
     check(name)
 
 
+def test_loops_with_masks():
+    """The backward loop of a ReLU compares the states that the forward loop keeps."""
+    torch.manual_seed(0)
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            how = {"nonlinearity": "relu", "bidirectional": True, "num_layers": 2}
+            self.first = torch.nn.Linear(5, 5)
+            self.layer = torch.nn.RNN(5, 6, batch_first=True, **how)
+            self.last = torch.nn.Linear(12, 3)
+
+        def forward(self, x):
+            return self.last(self.layer(self.first(x))[0].mean(1))
+
+    x, y = torch.randn(2, 7, 5), np.array([0, 2])
+    for scheme in ("full", {"first.weight": 1.0}):
+        program = tl.compile(Net().eval(), x, scheme, target="onnx", check=False)
+        ours, oracle = program.build("onnxruntime"), Trainer(program, OracleDevice(program))
+        for _ in range(3):
+            assert abs(ours.step(x.numpy(), y) - oracle.step(x.numpy(), y)) < 1e-5
+        state = ours.state()
+        for key, value in oracle.state().items():
+            np.testing.assert_allclose(state[key], value, rtol=1e-5, atol=1e-5, err_msg=key)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*LARGE, "cct2"])
 def test_large_networks(name):

@@ -26,7 +26,7 @@ def _repeat(at: Emitter, n: Node, *inputs: str) -> str:
     loop = Loop.of(n.attrs)
     if n.type.dtype != "float32":
         raise UnsupportedError(
-            f"target='onnx' has no form of a loop that keeps masks or integers ({n.name}: {n.type})"
+            f"target='onnx' has no form of a loop that keeps bytes ({n.name}: {n.type})"
         )
     given = {k: inputs[position] for k, position in loop.position.items()}
     for k in loop.zeros:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from trainlet.life.store import C
+from trainlet.life.library import C
 
 STUBS = Path(__file__).parent / "stubs"
 UNIT = 64

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 import trainlet as tl
 from trainlet.cli.main import app
 from trainlet.errors import FileError, TargetError
-from trainlet.life import DRIVERS, write_store
-from trainlet.life.store import LIBRARY, driver_files
+from trainlet.life import PARTS, write_library
+from trainlet.life.library import C, files_of
 
 MAIN = """
 #include <stdio.h>
@@ -39,7 +39,7 @@ def test_a_state_survives_the_process(tmp_path: Path):
     torch.manual_seed(0)
     program = tl.compile(nn.Linear(2, 2).eval(), torch.zeros(1, 2), "full", target="host")
     program.write(tmp_path)
-    write_store(tmp_path, "posix")
+    write_library(tmp_path, ["posix"])
     (tmp_path / "own.c").write_text(MAIN)
     sources = ["own.c", "trainer.c", "trainlet_store.c", "trainlet_posix.c"]
     flags = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
@@ -54,19 +54,23 @@ def test_a_state_survives_the_process(tmp_path: Path):
             assert line == f"{0 if k else -101} {float(loss):.9g}\n"
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_the_command_writes_library_and_driver(driver: str, tmp_path: Path):
-    command = ["state", "store", str(tmp_path / "new"), "--driver", driver]
+def test_the_command_writes_parts_and_what_they_need(tmp_path: Path):
+    command = ["library", "zephyr", "replay", "-o", str(tmp_path / "new")]
     found = CliRunner().invoke(app, command)
     assert found.exit_code == 0, found.output
     names = {path.name for path in (tmp_path / "new").iterdir()}
-    assert names == {*LIBRARY, *driver_files(driver)}
+    stems = ("store", "entries", "zephyr", "replay")
+    assert names == {f"trainlet_{stem}{end}" for stem in stems for end in (".h", ".c")}
+
+
+def test_each_part_has_its_files_and_no_file_is_without_a_part():
+    assert {file for name in PARTS for file in files_of(name)} == {p.name for p in C.iterdir()}
 
 
 def test_bad_arguments_write_nothing(tmp_path: Path):
-    with pytest.raises(TargetError, match=r"unknown driver 'lfs'; allowed: 'flash', 'posix'"):
-        write_store(tmp_path / "new", "lfs")
+    with pytest.raises(TargetError, match=r"unknown part 'lfs'; allowed: 'store', 'replay'"):
+        write_library(tmp_path / "new", ["lfs"])
     (tmp_path / "trainlet_store.c").mkdir()
     with pytest.raises(FileError):
-        write_store(tmp_path)
+        write_library(tmp_path, ["store"])
     assert [path.name for path in tmp_path.iterdir()] == ["trainlet_store.c"]

@@ -10,7 +10,6 @@ import typer
 from trainlet.cli.screen import OUT, Commands, print_whole
 from trainlet.files import replacing
 from trainlet.ir.files import read_file
-from trainlet.life import DRIVERS, write_store
 from trainlet.run.state import convert, describe, fingerprint
 
 Blob = Annotated[Path, typer.Argument(metavar="BLOB", help="saved state, as trainer_save wrote it")]
@@ -23,7 +22,7 @@ state_app = typer.Typer(cls=Commands, no_args_is_help=True)
 
 @state_app.callback()
 def state_group() -> None:
-    """Show, check, convert and keep saved states."""
+    """Show, check and convert saved states."""
 
 
 @state_app.command("show")
@@ -75,20 +74,3 @@ def convert_command(
     for note in made.notes:
         OUT.print(f"- {note}", markup=False, soft_wrap=True)
     OUT.print(f"The state for {new} is in {out}", markup=False, soft_wrap=True)
-
-
-@state_app.command("store")
-def store_command(
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="where the C library goes, made if absent")
-    ],
-    driver: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="; ".join(f"{name}: {what}" for name, what in DRIVERS.items())
-        ),
-    ] = "flash",
-) -> None:
-    """Write the C library that keeps a state in Flash across power cuts."""
-    names = ", ".join(path.name for path in write_store(folder, driver))
-    OUT.print(f"{names} are in {folder}", markup=False, soft_wrap=True)

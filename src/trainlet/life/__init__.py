@@ -1,5 +1,6 @@
 """What a trained device needs around its trainer, in C and in Python."""
 
-from trainlet.life.store import DRIVERS, write_store
+from trainlet.life.library import PARTS, write_library
+from trainlet.life.replay import Replay
 
-__all__ = ["DRIVERS", "write_store"]
+__all__ = ["PARTS", "Replay", "write_library"]

@@ -1,0 +1,61 @@
+"""The C libraries that work beside a trainer, and writing them into a firmware project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainlet.errors import TargetError
+from trainlet.files import check_folder, check_replaceable, filling
+from trainlet.ir.arguments import one_of
+
+C = Path(__file__).parent / "c"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A header and a source file of the same name.
+
+    what: one line of help; needs: other parts whose headers it includes
+    """
+
+    what: str
+    needs: tuple[str, ...] = ()
+
+
+PARTS = {
+    "store": Part("keeps a state in Flash across power cuts"),
+    "replay": Part("keeps old examples to learn again"),
+    "posix": Part("a driver of the store: files of a POSIX system", ("store",)),
+    "littlefs": Part("a driver: files of littlefs", ("store",)),
+    "zephyr": Part("a driver: entries of Zephyr's ZMS", ("entries",)),
+    "esp-idf": Part("a driver: blobs of ESP-IDF's NVS", ("entries",)),
+    "entries": Part("sectors made of entries, which zephyr and esp-idf use", ("store",)),
+}
+
+
+def write_library(folder: str | Path, parts: Iterable[str]) -> tuple[Path, ...]:
+    """Write the C files of these parts, and of those that they need; returns the files.
+
+    parts: keys of PARTS
+    Raises TargetError for an unknown part, FileError where the folder cannot be written; then
+    nothing is written.
+    """
+    names = [one_of("unknown part ", part, PARTS, TargetError) for part in parts]
+    files = tuple(dict.fromkeys(file for name in names for file in files_of(name)))
+    folder = Path(folder)
+    check_folder(folder)
+    for file in files:
+        check_replaceable(folder / file)
+    with filling(folder) as new:
+        for file in files:
+            (new / file).write_bytes((C / file).read_bytes())
+    return tuple(folder / file for file in files)
+
+
+def files_of(name: str) -> Iterator[str]:
+    """The names of the files of a part, after those of the parts that it needs."""
+    for needed in PARTS[name].needs:
+        yield from files_of(needed)
+    yield from (f"trainlet_{name.replace('-', '_')}{end}" for end in (".h", ".c"))

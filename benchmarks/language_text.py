@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 FILE = "tinyshakespeare_by_speaker.jsonl.gz"
-HELD_OUT = 0.25
-"""The last part of a role's text."""
+VALIDATION, HELD_OUT = 0.125, 0.25
+"""Shares of a role's text: the last part is held out, and what is before it chooses rates."""
 
 
 class Windows(NamedTuple):
@@ -25,12 +25,13 @@ class Windows(NamedTuple):
 class Role(NamedTuple):
     name: str
     training: Windows
+    validation: Windows
     held_out: Windows
 
 
 def roles(folder: Path, tokenizer: Any, count: int, length: int, most: int) -> list[Role]:
-    """The roles with the longest texts, in windows of `length` tokens; of what is held out at most
-    `most` windows."""
+    """The roles with the longest texts, in windows of `length` tokens; at most `most` windows of
+    what is held out, and a quarter as many to choose rates."""
     texts = defaultdict[str, list[str]](list)
     with gzip.open(folder / FILE, "rt", encoding="utf-8") as lines:
         for line in lines:
@@ -41,10 +42,12 @@ def roles(folder: Path, tokenizer: Any, count: int, length: int, most: int) -> l
 
 
 def _role(name: str, speeches: list[str], tokenizer: Any, length: int, most: int) -> Role:
-    cut = round(len(speeches) * (1 - HELD_OUT))
-    parts = (speeches[:cut], speeches[cut:])
-    training, held_out = (_windows("".join(part), tokenizer, length) for part in parts)
-    return Role(name, training, Windows(held_out.x[:most], held_out.y[:most]))
+    cuts = [round(len(speeches) * (1 - share)) for share in (HELD_OUT + VALIDATION, HELD_OUT)]
+    parts = (speeches[: cuts[0]], speeches[cuts[0] : cuts[1]], speeches[cuts[1] :])
+    training, *others = (_windows("".join(part), tokenizer, length) for part in parts)
+    limits = (max(1, most // 4), most)
+    kept = (Windows(w.x[:n], w.y[:n]) for w, n in zip(others, limits, strict=True))
+    return Role(name, training, *kept)
 
 
 def _windows(text: str, tokenizer: Any, length: int) -> Windows:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import nn
 
 import trainlet as tl
@@ -18,17 +19,20 @@ from trainlet.backends.aten.module import Placement, traced
 from trainlet.errors import DataError, SchemeError, UnsupportedError
 from trainlet.ops.objective import Loss
 from trainlet.planning.order.schedule import schedule
-from trainlet.torch import BlockTrainer
+from trainlet.torch import BlockTrainer, block_packages
 from trainlet.torch.block_graphs import KEPT, block_graphs
 
 
-def benchmark(name):
-    path = Path(__file__).parents[2] / "benchmarks" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
+def module_of(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def benchmark(name):
+    return module_of(Path(__file__).parents[2] / "benchmarks" / f"{name}.py")
 
 
 llama = benchmark("llama_blocks")
@@ -167,3 +171,41 @@ def test_the_benchmark_on_a_small_shape(monkeypatch):
         step = script.step_of(Namespace(method=method, **asked))
         losses.append([step(), step()])
     assert losses[0] == pytest.approx(losses[1], rel=2e-2)
+
+
+def test_the_files_of_parts_train_without_trainlet(tmp_path, monkeypatch):
+    graphs = {}
+
+    def kept(graph, path):
+        graphs[path.name] = graph.module
+        path.write_bytes(b"")
+
+    class Loaded:
+        def __init__(self, path):
+            self.module = graphs[Path(path).name]
+
+        def __call__(self, *inputs):
+            return self.module(*inputs)
+
+        def get_metadata(self):
+            return {"AOTI_DEVICE_KEY": "cpu"}
+
+    monkeypatch.setattr(block_packages, "write_package", kept)
+    monkeypatch.setattr(torch._inductor, "aoti_load_package", Loaded)
+    network = llama.parts(SMALL, dtype=torch.bfloat16)
+    scheme, (x, y) = llama.scheme("sparse", SMALL, network), batch()
+    trainer = BlockTrainer(network, x, scheme, optimizer=tl.SGD(0.02, momentum=0.9))
+    trainer.step(x, y, 0.1)
+    trainer.write(tmp_path)
+    # embedding, frozen block, trained block, head; the trained block and the head backward
+    assert len(graphs) == len(list(tmp_path.glob("*.pt2"))) == 5
+    run = module_of(tmp_path / "run.py")
+    written = run.Network(tmp_path)
+    for _ in range(3):
+        assert written.step(x, [y], 0.1) == trainer.step(x, y, 0.1)
+    for prefix, module in network.items():
+        for name, w in module.named_parameters():
+            key = f"{prefix}.{name}"
+            torch.testing.assert_close(written.state[key], w.detach(), rtol=0, atol=0, msg=key)
+    run.main(1)
+    assert load_file(tmp_path / "trained.safetensors").keys() == written.state.keys()

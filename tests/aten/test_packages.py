@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from trainlet.run.oracle import OracleDevice
 from trainlet.run.trainer import Trainer
 from zoo import NETWORKS
 
+ABI = int(torch.compiled_with_cxx11_abi())
 FILES = {
     "step.pt2", "predict.pt2", "state.safetensors", "inputs.json", "run.py", "main.cpp",
     "CMakeLists.txt",
@@ -49,6 +51,18 @@ def test_the_files_run_without_trainlet(tmp_path, monkeypatch):
     trained = load_file(tmp_path / "trained.safetensors")
     for name, value in oracle.state().items():
         np.testing.assert_allclose(trained[f"state.{name}"], value, atol=1e-4, err_msg=name)
+    in_cpp = subprocess.run([built(tmp_path), "3"], cwd=tmp_path, capture_output=True, text=True)
+    assert (in_cpp.returncode, in_cpp.stdout) == (0, done.stdout)
+
+
+def built(folder):
+    """The example in C++, compiled with what PyTorch's wheel brings."""
+    root, made = Path(torch.__file__).parent, folder / "train"
+    flags = ["-std=c++20", "-Wall", "-Werror", f"-D_GLIBCXX_USE_CXX11_ABI={ABI}"]
+    libraries = [f"-L{root}/lib", f"-Wl,-rpath,{root}/lib", "-ltorch", "-ltorch_cpu", "-lc10"]
+    command = ["g++", *flags, "-isystem", root / "include", folder / "main.cpp", "-o", made]
+    subprocess.run([*command, *libraries], check=True)
+    return made
 
 
 def test_the_example_in_cpp_finds_the_state(tmp_path, monkeypatch):
@@ -62,8 +76,8 @@ def test_the_example_in_cpp_finds_the_state(tmp_path, monkeypatch):
     for row, i in zip(rows, inputs, strict=True):
         shape, kind = row.removeprefix("{{").split("}, ")
         assert [int(k) for k in shape.split(", ") if k] == i["shape"]
-        integers, rate, offset = kind.removesuffix("},").split(", ")
-        assert (integers == "true", rate == "true") == (i["dtype"] == "int32", i["name"] == "lr")
+        of, rate, offset = kind.removesuffix("},").split(", ")
+        assert (of, rate == "true") == (project.KINDS[i["dtype"]], i["name"] == "lr")
         if i["name"].startswith("state."):
             leaf = next(n for n in own.params if i["name"] == f"state.{n.name}")
             found = np.frombuffer(state, np.float32, leaf.type.size, int(offset))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 
 import trainlet as tl
 from trainlet.errors import DivergedError, TargetError, UnsupportedError
@@ -95,3 +99,39 @@ def test_other_targets_do_not_run_on_torch():
     program = tl.compile(case.model, case.x, "last", target="host", check=False)
     with pytest.raises(TargetError, match="compile for target='cpu' or 'cuda'"):
         program.build("eager")
+
+
+@pytest.mark.parametrize(("name", "apart"), [("mlp", 2e-3), ("audio_conv1d", 5e-3)])
+def test_bfloat16_is_torchs(name, apart):
+    """Five steps: losses, and parameters as a share of their largest change."""
+    case = NETWORKS[name](2)
+    how = {"target": "cpu-bfloat16", "check": False, "optimizer": tl.SGD(0.01)}
+    program = tl.compile(case.model, case.x, "full", **how)
+    twin = copy.deepcopy(case.model).bfloat16().eval()
+    theirs = torch.optim.SGD(twin.parameters(), 0.01)
+    with program.build("eager") as ours:
+        before = ours.state()
+        for _ in range(5):
+            loss = F.cross_entropy(twin(case.x.bfloat16()).float(), case.y)
+            loss.backward()
+            theirs.step()
+            theirs.zero_grad()
+            found = ours.step(case.x.numpy(), case.y.numpy())
+            assert found == pytest.approx(loss.item(), abs=apart)
+        after = ours.state()
+        blob = ours.save()
+        ours.reset()
+        ours.load(blob)
+        again = ours.state()
+    weights = {key: p.detach().float().numpy() for key, p in twin.named_parameters()}
+    for key in after.keys() & weights.keys():
+        change = np.abs(after[key] - before[key]).max()
+        near = 0.1 * change + 2.0**-8 * np.abs(before[key]).max()  # and a last digit
+        np.testing.assert_allclose(after[key], weights[key], rtol=0, atol=near, err_msg=key)
+        np.testing.assert_array_equal(again[key], after[key])
+
+
+def test_every_runtime_has_float32_and_torch_bfloat16_too():
+    with pytest.raises(TargetError, match="floats='bfloat16'; allowed: float32$"):
+        tl.Target("cortex-m7", floats="bfloat16")
+    assert tl.Target.preset("cuda-bfloat16").floats == "bfloat16"

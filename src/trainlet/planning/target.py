@@ -13,6 +13,7 @@ from trainlet.passes.fuse.updates import copy_weights
 from trainlet.planning.cpu import CPUS, Cpu
 from trainlet.progress import stage
 
+FLOATS = ("float32", "bfloat16")
 MPU_GRANULE = 1024  # the memory protection unit guards sizes that are multiples of it
 
 
@@ -24,7 +25,8 @@ class Target:
     `kernels` is the search path: a kernel in an earlier folder shadows later ones of its name.
     `stack` is the part of `ram` that is reserved for the stack.  `ram` and `flash` in bytes, None
     for no limit; `compiler` is "gcc" or "zig", None for gcc where it is installed, else zig.
-    `runtime` is the library that executes what is written; None for C.
+    `runtime` is the library that executes what is written; None for C.  `floats` is the type in
+    which the runtime "torch" keeps the floats of a float32 network: "float32" or "bfloat16".
     """
 
     name: str
@@ -35,6 +37,7 @@ class Target:
     stack: int = 4096
     cpu: Cpu | None = None
     runtime: str | None = None
+    floats: str = "float32"
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -44,6 +47,10 @@ class Target:
             raise TargetError(
                 f"target '{self.name}': compiler {shown(self.compiler)}; allowed: gcc, zig"
             )
+        allowed = FLOATS if self.runtime == "torch" else FLOATS[:1]
+        if self.floats not in allowed:
+            raise TargetError(f"target '{self.name}': floats={shown(self.floats)}; allowed: "
+                              + ", ".join(allowed))  # fmt: skip
         object.__setattr__(self, "cpu", self.cpu or CPUS.get(self.name))
         if self.cpu is None:
             return
@@ -95,9 +102,18 @@ class Target:
         return PRESETS[name]
 
 
+TORCH = {
+    "cpu": "float32",
+    "cuda": "float32",
+    "cpu-bfloat16": "bfloat16",
+    "cuda-bfloat16": "bfloat16",
+}
 PRESETS = {
     "host": Target("host", None, None, ("reference",)),
     "onnx": Target("onnx", None, None, ("reference",), runtime="onnxruntime"),
-    "cpu": Target("cpu", None, None, ("reference",), runtime="torch"),
-    "cuda": Target("cuda", None, None, ("reference",), runtime="torch"),
-} | {name: Target(name, kernels=cpu.kernels, cpu=cpu) for name, cpu in CPUS.items()}
+    **{
+        name: Target(name, None, None, ("reference",), runtime="torch", floats=floats)
+        for name, floats in TORCH.items()
+    },
+    **{name: Target(name, kernels=cpu.kernels, cpu=cpu) for name, cpu in CPUS.items()},
+}

@@ -72,7 +72,7 @@ class TorchDevice(GraphDevice):
 
     def predict(self, inputs: Inputs) -> np.ndarray:
         found = self._run(PREDICT, self.fed(inputs))
-        return np.concatenate([t.cpu().numpy().reshape(-1) for t in found])
+        return np.concatenate([_array(t).reshape(-1) for t in found])
 
     def step(self, inputs: Inputs, target: Targets, lr: float) -> float:
         rate = {RATE: np.asarray(lr, np.float32)}
@@ -92,9 +92,9 @@ class TorchDevice(GraphDevice):
     def observe(self, inputs: Inputs, target: Targets) -> None:
         (labels,) = flat_targets(self.interface, target)
         names, found = self.graphs[PREDICT].outputs, self._run(PREDICT, self.fed(inputs))
-        arrays = {name: t.cpu().numpy() for name, t in zip(names, found, strict=True)}
+        arrays = {name: _array(t) for name, t in zip(names, found, strict=True)}
         sums = self.values[self.program.prototypes]
-        for name, new in taught(self.program, arrays, labels, sums.cpu().numpy()).items():
+        for name, new in taught(self.program, arrays, labels, _array(sums)).items():
             self.values[name].copy_(torch.from_numpy(new))
 
     def _judge(self, loss: float, kept: list[Tensor], before: list[Tensor]) -> None:
@@ -107,7 +107,7 @@ class TorchDevice(GraphDevice):
         raise DivergedError(OVERFLOWED if np.isfinite(loss) else LOST)
 
     def save(self) -> bytes:
-        arrays = {n.name: self.values[n.name].cpu().numpy() for n in self.program.kept}
+        arrays = {n.name: _array(self.values[n.name]) for n in self.program.kept}
         return self.program.layout.pack(Saved(arrays, self.pending))
 
     def load(self, blob: bytes) -> None:
@@ -115,3 +115,8 @@ class TorchDevice(GraphDevice):
         for name, array in saved.arrays.items():
             self.values[name].copy_(torch.from_numpy(array))
         self.pending = saved.pending
+
+
+def _array(t: Tensor) -> np.ndarray:
+    """NumPy has no bfloat16."""
+    return (t.float() if t.dtype == torch.bfloat16 else t).cpu().numpy()

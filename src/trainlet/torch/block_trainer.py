@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,18 +12,18 @@ from torch import Tensor
 from torch.nn import Module
 
 from trainlet.arguments import optimizer_of
-from trainlet.backends.aten.module import Placement, Traced, traced
+from trainlet.backends.aten.module import Placement, traced
 from trainlet.compiler import prepare
 from trainlet.errors import DataError, DivergedError, SchemeError, UnsupportedError, shown
 from trainlet.frontends.losses import objective_of
-from trainlet.ir.graph import Graph, Node
+from trainlet.ir.graph import Graph
 from trainlet.ir.roles import LOSS, RATE, is_target
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import Storage, storage, to_device
 from trainlet.ops.objective import Losses
 from trainlet.ops.optimizer import Optimizer
 from trainlet.planning.order.schedule import schedule
-from trainlet.run.torch_device import WAYS, Runner
+from trainlet.run.torch_device import WAYS
 from trainlet.torch.block_graphs import (
     BACK,
     GIVEN,
@@ -33,43 +33,11 @@ from trainlet.torch.block_graphs import (
     head_graph,
     state_values,
 )
+from trainlet.torch.block_packages import write_blocks
+from trainlet.torch.block_parts import Call, Kind, Part
 
 DIFFERENCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
 """Between a kind's result and torch's, as a share of the largest element; rounding is below it."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A compiled graph.  A package reads memory as what it was compiled for, so what is fed gets
-    that type: tokens are int32."""
-
-    run: Runner
-    graph: Traced
-
-    def __call__(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        dtype = self.graph.placement.dtype
-        given = [values[n.name].reshape(n.type.shape).to(dtype(n)) for n in self.graph.leaves]
-        return dict(zip(self.graph.outputs, self.run(*given), strict=True))
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What equal parts with equal schemes share."""
-
-    forward: Call | None
-    backward: Call | None
-    states: Mapping[Node, Any]
-
-
-@dataclass
-class Part:
-    """A part of the network: its tensors by the names in the kind's graphs, which a step
-    overwrites."""
-
-    module: Module
-    learning: frozenset[str]
-    kind: Kind
-    values: dict[str, Tensor]
 
 
 class BlockTrainer:
@@ -109,16 +77,16 @@ class BlockTrainer:
         self.kinds: dict[Any, Kind] = {}
         self.parts: list[Part] = []
         x = example.to(self.placement.device)
-        for k, ((_, module), names) in enumerate(zip(named, learning, strict=True)):
+        for k, ((prefix, module), names) in enumerate(zip(named, learning, strict=True)):
             last = k == len(named) - 1
             back = k >= max(first, 1)
-            self.parts.append(self._part(module, names, x, back, last))
+            self.parts.append(self._part(prefix, module, names, x, back, last))
             if not last:
                 x = self._checked(self.parts[-1], x)
         self.first = first
 
     def _part(
-        self, module: Module, names: frozenset[str], x: Tensor, back: bool, last: bool
+        self, prefix: str, module: Module, names: frozenset[str], x: Tensor, back: bool, last: bool
     ) -> Part:
         key = repr(module), _shapes(module), x.shape, names, back, last
         if key not in self.kinds:
@@ -126,7 +94,7 @@ class BlockTrainer:
         kind = self.kinds[key]
         values = {n: p.detach() for n, p in module.named_parameters()}
         values |= {n.name: self.placement.tensor(n, v) for n, v in kind.states.items()}
-        return Part(module, names, kind, values)
+        return Part(prefix, module, names, kind, values)
 
     def _kind(
         self, module: Module, names: frozenset[str], x: Tensor, back: bool, last: bool
@@ -204,6 +172,16 @@ class BlockTrainer:
             raise DivergedError("the loss is not finite; the state is lost: load a saved one, and "
                                 "use a smaller learning rate")  # fmt: skip
         return loss
+
+    def write(self, folder: str | Path) -> Path:
+        """The network as packages of AOTInductor, one for each kind of part and direction, its
+        present weights and optimiser's state, and an example that trains it without Trainlet.
+
+        It takes a minute or more for each package, and as much disk as the weights are large.
+        Raises ToolchainError where Inductor fails, FileError when the folder cannot be written;
+        nothing is written then.
+        """
+        return write_blocks(self.parts, self.first, Path(folder))
 
 
 def _placement(named: Sequence[tuple[str, Module]]) -> Placement:

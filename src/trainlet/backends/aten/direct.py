@@ -34,8 +34,9 @@ class DirectUpdate:
             if term not in self.gone:
                 p.addcmul_(a, lr, value=-1)
             elif term.op == PRODUCT:
-                rows = [t.reshape(-1, t.shape[-1]) for t in (a * lr, b[0])]
-                p.addmm_(rows[0].T, rows[1], alpha=-1)
+                g, x = (t.reshape(-1, t.shape[-1]) for t in (a, b[0]))
+                scaled = (g * lr, x) if g.numel() < x.numel() else (g, x * lr)  # the smaller copy
+                p.addmm_(scaled[0].T, scaled[1], alpha=-1)
             else:
                 p.index_add_(0, b[0], a * lr, alpha=-1)
         return whole

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainlet.backends.aten.table import computed, form
+from trainlet.backends.aten.table import computed, form, widened
 from trainlet.backends.torch.repeat import unrolled
 from trainlet.backends.torch.table import Lowering
 from trainlet.ir.graph import Node
@@ -185,4 +185,4 @@ def repeat(n: Node, *inputs: Tensor) -> Tensor:
     def function_of(m: Node) -> Lowering:
         return lambda _, *x: computed(m, *(each[0] for each in x))[None]
 
-    return unrolled(n, [x[None] for x in inputs], function_of)[0]
+    return unrolled(n, [widened(x)[None] for x in inputs], function_of)[0]

@@ -89,6 +89,8 @@ def traced(
                 known[n] = direct[n].apply(known)
                 continue
             made = computed(n, *(known[i] for i in n.inputs))
+            if made.is_floating_point():
+                made = made.to(placement.dtype(n))
             known[n] = made if OPS[n.op].mutates is not None else _own(n, made, written)
         return tuple(known[graph.outputs[name]] for name in outputs)
 

@@ -19,6 +19,8 @@ from trainlet.ir.roles import RATE
 from trainlet.planning.program import STEP, Program
 
 STATE = "state."
+KINDS = {"float32": "at::kFloat", "bfloat16": "at::kBFloat16", "int32": "at::kInt"}
+"""Element types of a package's inputs, in C++."""
 
 
 def write_packages(program: Program, folder: Path) -> Path:
@@ -31,7 +33,8 @@ def write_packages(program: Program, folder: Path) -> Path:
     graphs = modules_of(program)
     place = graphs[STEP].placement
     state = {plain(STATE + n.name): place.tensor(n, program.initial(n)) for n in program.kept}
-    described = {name: [_described(n) for n in graph.leaves] for name, graph in graphs.items()}
+    described = {name: [_described(n, graph) for n in graph.leaves]
+                 for name, graph in graphs.items()}  # fmt: skip
     with filling(folder) as new:
         for name, graph in graphs.items():
             write_package(graph, new / f"{name}.pt2")
@@ -46,10 +49,14 @@ def write_packages(program: Program, folder: Path) -> Path:
     return folder
 
 
-def _described(n: Node) -> dict[str, object]:
+def _described(n: Node, graph: Traced) -> dict[str, object]:
     """Of an input of a package: its name, shape and element type."""
     name = n.name if n.op == "input" else STATE + n.name
-    return {"name": plain(name), "shape": n.type.shape, "dtype": n.type.dtype}
+    return {"name": plain(name), "shape": n.type.shape, "dtype": _dtype(n, graph)}
+
+
+def _dtype(n: Node, graph: Traced) -> str:
+    return str(graph.placement.dtype(n)).removeprefix("torch.")
 
 
 def _example(name: str, step: Traced, kept: bytes) -> str:
@@ -60,7 +67,7 @@ def _example(name: str, step: Traced, kept: bytes) -> str:
     inputs = [
         {
             "shape": list(n.type.shape),
-            "integers": n.type.dtype == "int32",
+            "type": KINDS[_dtype(n, step)],
             "rate": n.name == RATE,
             "offset": None if n.op == "input"
             else 8 + size + header[plain(STATE + n.name)]["data_offsets"][0],

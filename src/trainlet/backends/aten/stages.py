@@ -16,7 +16,8 @@ def modules_of(program: Program) -> dict[str, Traced]:
 
     Raises UnsupportedError as `traced` does, ToolchainError where torch finds no such device.
     """
-    placement = Placement(device_of(program.target.name))
+    target = program.target
+    placement = Placement(device_of(target.name), getattr(torch, target.floats))
     fixed = {n.name: n for n in (*program.constants, *program.seeds)}
     constants = {name: placement.tensor(n, program.initial(n)) for name, n in fixed.items()}
     returned = {STEP: [LOSS], PREDICT: list(program.stages[PREDICT].graph.outputs), APPLY: []}
@@ -29,10 +30,11 @@ def modules_of(program: Program) -> dict[str, Traced]:
 
 
 def device_of(name: str) -> torch.device:
-    """Raises ToolchainError for a GPU that torch does not find."""
-    if name == "cuda" and not torch.cuda.is_available():
+    """Of the target of that name.  Raises ToolchainError for a GPU that torch does not find."""
+    device, _, _ = name.partition("-")
+    if device == "cuda" and not torch.cuda.is_available():
         raise ToolchainError(
-            "target='cuda' needs a GPU and a build of PyTorch for it, and torch finds none; "
+            f"target={name!r} needs a GPU and a build of PyTorch for it, and torch finds none; "
             "compile for target='cpu'"
         )
-    return torch.device(name)
+    return torch.device(device)

@@ -43,13 +43,14 @@ def cross_entropy(n: Node, z: Tensor, label: Tensor) -> Tensor:
 def cross_entropy_dz(n: Node, z: Tensor, label: Tensor, *_: Tensor) -> Tensor:
     smoothing, classes = n.attrs.get("smoothing", 0.0), z.shape[1]
     own = torch.arange(classes, device=z.device) == label[:, None]
-    wanted = torch.where(own, 1 - smoothing + smoothing / classes, smoothing / classes)
-    return ((torch.softmax(z.float(), 1) - wanted) / z.shape[0]).to(z.dtype)
+    made = torch.softmax(z.float(), 1).add_(own, alpha=smoothing - 1)  # in place: rows are long
+    made = made.sub_(smoothing / classes) if smoothing else made
+    return made.div_(z.shape[0]).to(z.dtype)
 
 
 @form("mse")
 def mse(n: Node, z: Tensor, t: Tensor) -> Tensor:
-    return F.mse_loss(z, t)
+    return F.mse_loss(z.float(), t.float())
 
 
 @form("mse_dz")
@@ -59,7 +60,7 @@ def mse_dz(n: Node, z: Tensor, t: Tensor, *_: Tensor) -> Tensor:
 
 @form("bce_with_logits")
 def bce_with_logits(n: Node, z: Tensor, t: Tensor) -> Tensor:
-    return F.binary_cross_entropy_with_logits(z, t)
+    return F.binary_cross_entropy_with_logits(z.float(), t.float())
 
 
 @form("bce_with_logits_dz")

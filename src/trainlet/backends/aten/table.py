@@ -32,8 +32,12 @@ def form(*names: str) -> Callable[[Form], Form]:
 
 
 def exact(n: Node, *inputs: Tensor) -> Tensor:
-    """The exact form, for a single experiment."""
-    return find_lowering(n)(n, *(x[None] for x in inputs))[0]
+    """The exact form, for a single experiment; it computes in float32."""
+    return find_lowering(n)(n, *(widened(x)[None] for x in inputs))[0]
+
+
+def widened(x: Tensor) -> Tensor:
+    return x.float() if x.dtype == torch.bfloat16 else x
 
 
 def computed(n: Node, *inputs: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ one loss or one bit of the state differs.  Batch 1, SGD; int8 with int16 gradien
     python benchmarks/mcu_transformers.py --network cct2 --precision int8 --way last
     make bench-transformers DATA=FOLDER     all rows; writes build/bench-transformers.json
 
+Rows that this file already has are not run again: delete it after a change of the compiler.
+
 FOLDER holds models/stories260K and tinyshakespeare_by_speaker.jsonl.gz; the rows of stories260K are
 left out without it.
 """
@@ -18,7 +20,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from pathlib import Path
@@ -92,6 +94,7 @@ class Row:
     macs_recomputed: int
     instructions_predict: int
     instructions_step: int
+    rollback: bool = True
     before: float | None = None
     after: float | None = None
 
@@ -106,16 +109,16 @@ def main() -> None:
     asked = arguments()
     out = ROOT / "build" / "bench-transformers.json"
     out.parent.mkdir(exist_ok=True)
-    found: list[Row] = []
+    found = [Row(**r) for r in json.loads(out.read_text())] if out.exists() else []
+    done = {(r.network, r.precision, r.target, r.way, r.rollback) for r in found}
     for precision in asked.precision:
         for task in tasks(asked, precision):
             for target in asked.target:
-                for row in rows(task, precision, target, asked.way, asked.rollback):
+                for row in rows(task, precision, target, asked.way, asked.rollback, done):
                     found.append(row)
                     print(f"{row.network} {row.precision} {row.target} {row.way}: "
                           f"{row.ram_bytes:,} bytes of RAM", file=sys.stderr)  # fmt: skip
-                    written = [{**asdict(r), "flops": r.flops} for r in found]
-                    out.write_text(json.dumps(written, indent=1))
+                    out.write_text(json.dumps([asdict(r) for r in found], indent=1))
     Console(width=150).print(table(found))
 
 
@@ -149,11 +152,13 @@ def tasks(asked: argparse.Namespace, precision: str) -> Iterator[Task]:
 
 
 def rows(
-    task: Task, precision: str, target: str, ways: Sequence[str] | None, rollback: bool
-) -> Iterator[Row]:
-    """One row a way."""
+    task: Task, precision: str, target: str, ways: Sequence[str] | None, rollback: bool,
+    done: Container[tuple[str, str, str, str, bool]] = (),
+) -> Iterator[Row]:  # fmt: skip
+    """One row a way that is not done."""
     for way, rewrite in task.ways.items():
-        if ways is None or way in ways:
+        key = task.name, precision, target, way, rollback
+        if (ways is None or way in ways) and key not in done:
             yield row(task, precision, target, way, rewrite, rollback)
 
 
@@ -183,7 +188,7 @@ def row(
         task.name, precision, target, way, sum(prod(storage(n).shape) for n in program.params),
         report.ram_bytes, report.arena_bytes, report.saved_bytes, report.flash_bytes,
         report.macs_forward, report.macs_backward, report.macs_recomputed, predict, step,
-        before, after,
+        rollback, before, after,
     )  # fmt: skip
 
 

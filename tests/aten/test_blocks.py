@@ -209,3 +209,19 @@ def test_the_files_of_parts_train_without_trainlet(tmp_path, monkeypatch):
             torch.testing.assert_close(written.state[key], w.detach(), rtol=0, atol=0, msg=key)
     run.main(1)
     assert load_file(tmp_path / "trained.safetensors").keys() == written.state.keys()
+
+
+def test_the_bytes_of_a_step_are_counted():
+    count = benchmark("llama_memory").counted
+    full, sparse = count("full", SMALL), count("sparse", SMALL)
+    T, D = SMALL.tokens, SMALL.width
+    # q, k, v, the attention's result, o, the input of the next block; the scores; gate and up
+    kept = 6 * T * D + SMALL.heads * T**2 + 2 * T * SMALL.inner
+    assert full.weights == sparse.weights == 2 * sum(w.numel() for w in weights())
+    assert (full.kept, sparse.kept) == (2 * kept * SMALL.blocks, 2 * kept * SMALL.blocks // 2)
+    assert full.copies == 2 * sum(w.numel() for w in llama.Block(SMALL).parameters())
+    assert sparse.values < full.values
+
+
+def weights():
+    return named(llama.parts(SMALL)).values()

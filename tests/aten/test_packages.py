@@ -26,9 +26,10 @@ FILES = {
 }  # fmt: skip
 
 
-def program(scheme="full"):
+def program(scheme="full", target="cpu"):
     case = NETWORKS["mlp"](2)
-    return tl.compile(case.model, case.x, scheme, target="cpu", check=False, optimizer=tl.SGD(0.01))
+    how = {"target": target, "check": False, "optimizer": tl.SGD(0.01)}
+    return tl.compile(case.model, case.x, scheme, **how)
 
 
 @pytest.mark.slow
@@ -85,6 +86,19 @@ def test_the_example_in_cpp_finds_the_state(tmp_path, monkeypatch):
         else:
             assert offset == "-1"
     assert "weight" not in text
+
+
+def test_bfloat16_in_the_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(project, "write_package", lambda graph, path: path.write_bytes(b""))
+    program(target="cpu-bfloat16").write(tmp_path)
+    inputs = json.loads((tmp_path / "inputs.json").read_text())["step"]
+    found = {i["name"]: i["dtype"] for i in inputs}
+    labels = [name for name, dtype in found.items() if dtype == "int32"]
+    assert (found.pop("lr"), len(labels), found.pop(labels[0])) == ("float32", 1, "int32")
+    assert set(found.values()) == {"bfloat16"}
+    state = load_file(tmp_path / "state.safetensors")
+    assert {t.dtype for t in state.values()} == {torch.bfloat16}
+    assert (tmp_path / "main.cpp").read_text().count("at::kBFloat16") == len(found)
 
 
 def test_says_what_inductor_cannot_compile(tmp_path, monkeypatch):

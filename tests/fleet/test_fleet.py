@@ -68,14 +68,15 @@ def test_a_round_is_the_mean_of_what_the_trainers_learn(float32) -> None:
 
 @pytest.mark.parametrize("share", ["none", "int8"])
 def test_a_fleet_in_int8_learns_and_repeats_itself(int8, share) -> None:
+    """Also in two processes."""
     data, seen = people(), []
-    for _ in range(2):
-        with Fleet([Recipe(int8, encoding(share))], [(0, one) for one in data]) as fleet:
-            before = fleet.accuracy(data)
-            rounds = list(fleet.run(8, epochs=2, tests=data))
+    for jobs in (1, 2):
+        members, recipe = [(0, one) for one in data], Recipe(int8, encoding(share))
+        with Fleet([recipe], members, tests=data, jobs=jobs) as fleet:
+            before = fleet.accuracy()
+            rounds = list(fleet.run(8, epochs=2))
             seen.append((rounds[-1], fleet.server.model.tobytes()))
             assert rounds[-1].accuracy > before + 0.1
-            assert fleet.members[0].model is not None  # which it had before its last task
     assert seen[0] == seen[1]
 
 
@@ -91,7 +92,7 @@ def test_personal_layers_stay_on_the_device(float32) -> None:
     assert recipe.shared.names == ["0.bias", "0.weight"]
     with Fleet([recipe], [(0, one) for one in data]) as fleet:
         list(fleet.run(2))
-        mine, other = (member.personal for member in fleet.members)
+        mine, other = (member.personal for member in fleet.members.values())
         assert [*mine] == ["2.weight", "2.bias"]
         assert not np.array_equal(mine["2.weight"], other["2.weight"])
         assert fleet.server.bytes_up == 2 * 2 * (4 * (48 + 8) + 2 * 6 + 32)

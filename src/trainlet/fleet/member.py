@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from trainlet.compiled import CompiledProgram
-from trainlet.errors import StateError
+from trainlet.errors import DataError, StateError
 from trainlet.fleet.coordinates import Coordinates, fingerprint, initial, shared_by
 from trainlet.fleet.encoding import Encoding, decoded
 from trainlet.fleet.message import NOTHING, Task, Update, split
@@ -49,6 +50,7 @@ class Recipe:
 class Member:
     """What one device keeps between rounds.
 
+    data: None where they are on a board
     index: int64 [shared.size], its coordinates in the fleet's vector
     fleet: the fleet's coordinates, whose changes it is sent
     model: the fleet's vector after the round `base`; None before the first task
@@ -57,7 +59,7 @@ class Member:
     """
 
     number: int
-    data: Dataset
+    data: Dataset | None
     fleet: Coordinates
     index: np.ndarray
     model: np.ndarray | None = None
@@ -67,10 +69,25 @@ class Member:
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
 
 
-def work(trainer: Trainer, recipe: Recipe, member: Member, message: bytes) -> bytes:
+@dataclass(frozen=True)
+class Lesson:
+    """How many examples a device has learnt from, and their mean loss."""
+
+    examples: int
+    loss: float
+
+
+def work(
+    trainer: Trainer,
+    recipe: Recipe,
+    member: Member,
+    message: bytes,
+    learn: Callable[[Trainer, Task], Lesson] | None = None,
+) -> bytes:
     """Do a task on the member's own data, and return the update as bytes.
 
     trainer: one of the recipe's program; its state before and after does not matter
+    learn: trains where the data are elsewhere, as on a board (default: on the member's data)
     Raises StateError for a message that this member cannot take, DivergedError where training
     diverges; what the member keeps is then as it was.
     """
@@ -79,10 +96,7 @@ def work(trainer: Trainer, recipe: Recipe, member: Member, message: bytes) -> by
         raise StateError(f"the task is for device {task.device}, this is {member.number}")
     model = received(member, task)
     begun = load(trainer, recipe, member, model)
-    rate = None if np.isnan(task.lr) else task.lr
-    losses = [
-        moment.loss for moment in fit(trainer, member.data, task.epochs, rate, seed=task.seed)
-    ]
+    lesson = learn(trainer, task) if learn else _lesson(trainer, member.data, task)
     after = trainer.state()
     change = recipe.shared.take(after).astype(np.float64) - begun
     rest = np.zeros(len(change)) if member.rest is None else member.rest
@@ -93,9 +107,18 @@ def work(trainer: Trainer, recipe: Recipe, member: Member, message: bytes) -> by
         member.rest = wanted - decoded(payload, sizes)
     member.model, member.base = model, task.round - 1
     member.personal = {name: after[name] for name in after if name not in recipe.shared.masks}
-    loss = float(np.mean(losses)) if losses else 0.0
-    number, count = member.number, len(member.data)
-    return Update(task.round, number, recipe.fingerprint, count, loss, payload).encode()
+    update = Update(
+        task.round, member.number, recipe.fingerprint, lesson.examples, lesson.loss, payload
+    )
+    return update.encode()
+
+
+def _lesson(trainer: Trainer, data: Dataset | None, task: Task) -> Lesson:
+    if data is None:
+        raise DataError(f"device {task.device} has no data here")
+    rate = None if np.isnan(task.lr) else task.lr
+    losses = [one.loss for one in fit(trainer, data, task.epochs, rate, seed=task.seed)]
+    return Lesson(len(data), float(np.mean(losses)) if losses else 0.0)
 
 
 def received(member: Member, task: Task) -> np.ndarray:

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from trainlet.errors import DataError, DivergedError
+from trainlet.errors import DataError
 from trainlet.fleet.combine import Combine
 from trainlet.fleet.coordinates import union
+from trainlet.fleet.crew import Crew, Forked
 from trainlet.fleet.guard import Limits
-from trainlet.fleet.member import Member, Recipe, load, work
-from trainlet.fleet.server import LOG, Server
+from trainlet.fleet.member import Member, Recipe
+from trainlet.fleet.message import NOTHING
+from trainlet.fleet.server import Server
+from trainlet.ir.arguments import whole
 from trainlet.run.dataset import Dataset
-from trainlet.run.fit import score
 
 Deliver = Callable[[int, list[bytes]], list[bytes]]
 """What becomes of a round's updates on their way: the round, the updates -> those that arrive."""
@@ -24,8 +26,8 @@ Deliver = Callable[[int, list[bytes]], list[bytes]]
 
 @dataclass(frozen=True)
 class Round:
-    """After a round: accuracy over all test examples (None where nothing was measured), updates
-    that the server took, and the bytes so far."""
+    """After a round: accuracy over all test examples (None where there are none), updates that the
+    server took, and the bytes so far."""
 
     number: int
     accuracy: float | None
@@ -40,26 +42,25 @@ def order_of(seed: int, round: int, device: int) -> int:
 
 
 class Fleet:
-    """Devices that learn together, one after the other, in this process.
-
-    Devices of one recipe share one trainer, which takes each device's state in turn, so that
-    1,000 devices need the memory of one.
-    """
+    """A server, and the devices that learn for it."""
 
     def __init__(
         self,
         recipes: Sequence[Recipe],
         members: Sequence[tuple[int, Dataset]],
         *,
+        tests: Sequence[Dataset] | None = None,
         device: str = "host",
         combine: Combine | None = None,
         limits: Limits | None = None,
         journal: Path | None = None,
         seed: int = 0,
+        jobs: int = 1,
     ) -> None:
         """recipes: programs of the same network; members: for each device the number of its recipe
-        and its data
-        seed: of the noise and of the orders of the examples
+        and its data; tests: test examples of each device
+        device: what the trainers run on, as of `CompiledProgram.build`
+        seed: of the noise and of the orders of the examples; jobs: processes
 
         Raises DataError without devices, SchemeError for programs of different networks.
         """
@@ -68,17 +69,6 @@ class Fleet:
         self.recipes, self.seed = list(recipes), seed
         self.coordinates = union(recipe.shared for recipe in recipes)
         indices = [self.coordinates.index(recipe.shared) for recipe in recipes]
-        self.kind = [kind for kind, _ in members]
-        self.members = [
-            Member(
-                number,
-                data,
-                self.coordinates,
-                indices[kind],
-                rng=np.random.default_rng([seed, number]),
-            )
-            for number, (kind, data) in enumerate(members)
-        ]
         start = np.zeros(self.coordinates.size, np.float32)
         for recipe, index in zip(reversed(self.recipes), reversed(indices), strict=True):
             start[index] = recipe.start
@@ -87,12 +77,20 @@ class Fleet:
             range(len(members)), recipes[0].encoding.of_models, combine=combine, limits=limits,
             journal=journal,
         )  # fmt: skip
-        self.trainers = [recipe.program.build(device) for recipe in recipes]
+        self.base = dict.fromkeys(range(len(members)), NOTHING)
+        self.members = {
+            number: Member(number, data, self.coordinates, indices[kind],
+                           rng=np.random.default_rng([seed, number]))
+            for number, (kind, data) in enumerate(members)
+        }  # fmt: skip
+        trainers = [recipe.program.build(device) for recipe in recipes]
+        crew = Crew(self.recipes, trainers, self.members, [kind for kind, _ in members], tests)
+        self.crew = crew if whole("jobs", jobs, 1) == 1 else Forked(crew, jobs)
+        self.trainers = trainers
 
     def close(self) -> None:
         """Stop the trainers."""
-        for trainer in self.trainers:
-            trainer.close()
+        self.crew.close()
 
     def __enter__(self) -> Fleet:
         return self
@@ -108,45 +106,35 @@ class Fleet:
         lr: float | None = None,
         present: Callable[[int], Sequence[int]] | None = None,
         deliver: Deliver | None = None,
-        tests: Sequence[Dataset] | None = None,
     ) -> Iterator[Round]:
         """Rounds up to the number `rounds`, also of a server that continues.
 
         epochs, lr: of a device in a round
         present: which devices get the task of a round (default: all)
         deliver: what becomes of the updates on their way, for experiments with faults
-        tests: test examples of each device, measured after each round
         """
+        rate = float("nan") if lr is None else lr
         while self.server.round < rounds:
             number = self.server.round + 1
             chosen = range(len(self.members)) if present is None else present(number)
-            updates = [
-                update for n in chosen if (update := self._update(n, epochs, lr)) is not None
-            ]
+            tasks = [(n, self._task(n, epochs, rate)) for n in chosen]
+            updates = []
+            for (n, _), update in zip(tasks, self.crew.work(tasks), strict=True):
+                if update is not None:
+                    self.base[n] = self.server.round
+                    updates.append(update)
             for message in updates if deliver is None else deliver(number, updates):
                 self.server.offer(message)
             taken = self.server.finish()
-            accuracy = self.accuracy(tests) if tests else None
-            yield Round(number, accuracy, taken, self.server.bytes_up, self.server.bytes_down)
+            up, down = self.server.bytes_up, self.server.bytes_down
+            yield Round(number, self.accuracy(), taken, up, down)
 
-    def _update(self, number: int, epochs: int, lr: float | None) -> bytes | None:
-        """The update of a device; None where its training diverges."""
-        member, kind = self.members[number], self.kind[number]
+    def _task(self, number: int, epochs: int, rate: float) -> bytes:
         order = order_of(self.seed, self.server.round, number)
-        rate = float("nan") if lr is None else lr
-        task = self.server.task(number, member.base, epochs, order, rate)
-        try:
-            return work(self.trainers[kind], self.recipes[kind], member, task)
-        except DivergedError as error:
-            LOG.info("round %d: device %d sends nothing: %s", self.server.round + 1, number, error)
-            return None
+        return self.server.task(number, self.base[number], epochs, order, rate)
 
-    def accuracy(self, tests: Sequence[Dataset]) -> float:
-        """Over all test examples, each device's with its own personal parameters."""
-        right = total = 0
-        for member, kind, test in zip(self.members, self.kind, tests, strict=True):
-            if len(test):
-                load(self.trainers[kind], self.recipes[kind], member, self.server.model)
-                found = list(score(self.trainers[kind], test))[-1].accuracy or 0.0
-                right, total = right + round(found * len(test)), total + len(test)
-        return right / total if total else 0.0
+    def accuracy(self) -> float | None:
+        """Of the present model over all test examples, each device's with its own personal
+        parameters; None without test examples."""
+        right, total = self.crew.right(self.server.model)
+        return right / total if total else None

@@ -62,7 +62,7 @@ def plain(folder, setting: Setting) -> np.ndarray:
     recipe = setting.recipe()
     data = [p.learn for p in people(setting.data, recipe.program)]
     with Fleet([recipe], [(0, one) for one in data]) as fleet:
-        list(fleet.run(setting.rounds, epochs=setting.epochs, lr=setting.lr, seed=setting.seed))
+        list(fleet.run(setting.rounds, epochs=setting.epochs, lr=setting.lr))
         return recipe.shared.put(fleet.server.model, fleet.trainers[0].state())
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trainlet.backends import kernels, project
 from trainlet.backends.arrays import array_text, but_zeros
@@ -17,6 +15,7 @@ from trainlet.backends.interface import CTYPES, Argument, interface_of
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
 from trainlet.backends.namespace import own
 from trainlet.backends.record import Record, print_record
+from trainlet.backends.text import cmake, fill
 from trainlet.ir.graph import Node
 from trainlet.ir.roles import LOSS, RATE
 from trainlet.ir.storage import storage
@@ -43,13 +42,18 @@ Wanted = frozenset[Node] | None
 
 class Emitter:
     """The text of one program.  With `marks`, the harness is told where one call ends and the
-    next begins, so that it can count between them."""
+    next begins, so that it can count between them.
+
+    own, unit: begin the names of what is static; those of the functions of one program with `unit`
+    held: the expression of the state
+    """
 
     def __init__(self, program: Program, marks: bool = False, stack: int | None = None) -> None:
         check_prefix(program.prefix)
         self.program, self.stack = program, stack
         self.mark = ["MARK;"] if marks else []
-        self.own = f"{program.prefix}{OWN}"
+        self.own = self.unit = f"{program.prefix}{OWN}"
+        self.held = f"{self.own}state"
         self.inputs = {
             n: a.symbol for n, a in zip(program.inputs, interface_of(program).inputs, strict=True)
         }
@@ -66,7 +70,7 @@ class Emitter:
         begins = f" + {start}" if start else ""
         if kept.op in ("const", "seed"):
             return self.weight(kept) + begins
-        return f"{self.own}state.{self.member(kept)}{begins}"
+        return f"{self.held}.{self.member(kept)}{begins}"
 
     def weight(self, n: Node) -> str:
         """The array of a constant."""
@@ -202,7 +206,7 @@ class Emitter:
 
     def state_floats(self, at: int) -> str:
         """The float32 values of the state from a byte on, past the ends of its arrays."""
-        return f"(const float *)(const void *)((const uint8_t *)&{self.own}state + {at})"
+        return f"(const float *)(const void *)((const uint8_t *)&{self.held} + {at})"
 
     def forward(self) -> list[str]:
         """All calls up to the outputs; what a prediction does not need runs in training only."""
@@ -241,13 +245,16 @@ class Emitter:
 
     def kernels(self) -> str:
         """The kernels that this program calls, as static functions."""
-        stages = self.program.planned
-        used = [_called(n, s) for s in stages for n in s.plan.order if not OPS[n.op].alias]
-        used += [self.program.teaching] if self.program.teaching else []
         head = "/* The kernels that this trainer calls. */\n#include <stdint.h>\n"
         head += "#define KERNEL static\n\n"
-        text = own(head + kernels.source(used, self.program.target.kernels), self.own)
+        text = own(head + kernels.source(self.called(), self.program.target.kernels), self.own)
         return f"{made(self.program)}\n{text}"
+
+    def called(self) -> list[Node]:
+        """The nodes whose kernels the program calls."""
+        stages = self.program.planned
+        used = [_called(n, s) for s in stages for n in s.plan.order if not OPS[n.op].alias]
+        return used + ([self.program.teaching] if self.program.teaching else [])
 
     def context(self) -> dict[str, Any]:
         """The values for the templates."""
@@ -263,6 +270,10 @@ class Emitter:
             "p": p.prefix,
             "P": p.prefix.upper(),
             "own": self.own,
+            "unit": self.unit,
+            "state": self.held,
+            "link": "",
+            "api": f"{p.prefix}_",
             "mark": MARK if self.mark else "",
             "made": made(p),
             "ram": p.arena_bytes + p.state_bytes + WORD,
@@ -279,6 +290,7 @@ class Emitter:
             "floats": p.layout.runs(p.kept),
             "bounded": (bounded := self.bounded()),
             "observes": face.observes,
+            "selects": False,
             "observing": OBSERVING,
             "within": bool(bounded) or face.observes,
             "given": given,
@@ -462,30 +474,14 @@ def render(program: Program, marks: bool = False, stack: int | None = None) -> M
     emitter, p = Emitter(program, marks, stack), program.prefix
     context = emitter.context()
     return {
-        f"{p}.h": _fill("trainer.h", context),
-        f"{p}.c": _fill("trainer.c", context),
+        f"{p}.h": fill("trainer.h", context),
+        f"{p}.c": fill("trainer.c", context),
         f"{p}_kernels.h": emitter.kernels(),
         f"{p}_weights.h": emitter.weights(),
         f"{p}.json": print_record(Record.of(program)),
-        project.EXAMPLE: _fill(project.EXAMPLE, context),
+        project.EXAMPLE: fill(project.EXAMPLE, context),
         project.CMAKE: cmake([p]),
     }
-
-
-def cmake(prefixes: Sequence[str]) -> str:
-    """CMakeLists.txt of trainers that share a folder; the example is the last one's."""
-    return _fill(project.CMAKE, {"p": prefixes[-1], "prefixes": prefixes})
-
-
-def _fill(name: str, context: Mapping[str, Any]) -> str:
-    return _templates().get_template(f"{name}.jinja").render(context)
-
-
-@cache
-def _templates() -> Environment:
-    """Each template is read once a process."""
-    loader = PackageLoader("trainlet.backends", "templates")
-    return Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
 
 
 def write_project(

@@ -26,6 +26,7 @@ VECTORS = 64  # bytes
 PRODUCT = (".trainer_code", ".trainer_constants", ".library_code", ".library_constants")
 HARNESS = (".vectors", ".harness_code", ".harness_constants")
 CALLS = ("call_init", "call_predict", "call_step")  # what board_call calls
+SELECTING = ("call_measure", "call_select")
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ def measure(elf: Path, interface: Interface, target: Target) -> Firmware:
     """Read the figures from the ELF, and see that the reserved stack is enough."""
     image = read_image(elf)
     graph = CallGraph(image)
-    callbacks = {"board_call": CALLS, f"{interface.prefix}_save": ("write_blob",),
+    calls = (*CALLS, *(SELECTING if interface.selects else ()))
+    callbacks = {"board_call": calls, f"{interface.prefix}_save": ("write_blob",),
                  f"{interface.prefix}_load": ("read_blob",)}  # fmt: skip
     whole = graph.worst("start", callbacks)
     if whole > target.stack:
@@ -154,7 +156,7 @@ def measure(elf: Path, interface: Interface, target: Target) -> Firmware:
         target=target,
         flash_bytes=code + data,
         static_ram_bytes=image.size(".trainer_data", ".trainer_bss"),
-        stack_bytes=max(graph.worst(call) for call in CALLS),
+        stack_bytes=max(graph.worst(call) for call in calls),
         image_flash_bytes=code + data + image.size(*HARNESS),
         image_ram_bytes=data + image.size(".trainer_bss", ".bss", ".stack"),
     )

@@ -88,6 +88,8 @@ class Interface:
     blob_bytes: int
     observes: bool = False
     """Whether it has `<prefix>_observe`."""
+    selects: bool = False
+    """Whether it has `<prefix>_measure` and `<prefix>_select`."""
 
     @property
     def result(self) -> np.dtype:
@@ -95,8 +97,12 @@ class Interface:
         return self.outputs[0].dtype
 
 
-def interface_of(program: Program) -> Interface:
-    """The C API of a program's project."""
+def interface_of(program: Program, chosen_bytes: int | None = None) -> Interface:
+    """The C API of a program's project.
+
+    chosen_bytes: of a trainer that chooses what learns, of which this program measures: of its
+    largest saved state
+    """
     symbols = input_symbols(n.name for n in program.inputs)
     outputs = result_symbols(list(program.outputs), symbols.values())
     names = [target_name(n) for n in program.targets]
@@ -121,6 +127,7 @@ def interface_of(program: Program) -> Interface:
             Argument(name, CTYPES[n.type.dtype], n.type.size, called=symbol)
             for name, n, symbol in zip(names, program.targets, targets, strict=True)
         ),
-        program.layout.blob_bytes,
+        chosen_bytes or program.layout.blob_bytes,
         program.teaching is not None,
+        chosen_bytes is not None,
     )

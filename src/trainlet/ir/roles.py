@@ -15,6 +15,8 @@ LOGITS, LOSS, TARGET, RATE = "logits", "loss", "target", "lr"
 PROTOTYPES_OF = "prototypes_of"
 """The attribute of a parameter that holds sums of features of each class: the output that gives
 the features."""
+TABLE_OF = "table_of"
+"""The attribute of a state that holds ascending numbers of channels: of how many."""
 _OUTPUT, _TARGET = "output.", f"{TARGET}."
 
 

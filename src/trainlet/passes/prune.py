@@ -28,7 +28,9 @@ def prune(graph: Graph, scheme: UpdateScheme) -> Graph:
         outputs[f"grad.{name}"] = gradient
         if name in selected:
             chosen = _chosen(name, selected[name], values)
-            outputs[f"grad.{name}"] = _narrow(name, gradient, chosen, scheme)
+            outputs[f"grad.{name}"] = narrowed_gradient(
+                name, gradient, chosen, f"ratio {shown(scheme.entry(name))}"
+            )
     return Graph(outputs, values)
 
 
@@ -42,10 +44,11 @@ def _chosen(name: str, selected: Selected, values: dict[str, np.ndarray]) -> Cho
     return index
 
 
-def _narrow(name: str, gradient: Node, chosen: Chosen, scheme: UpdateScheme) -> Node:
-    """A sum of gradients (a parameter that is read twice) is narrowed term by term."""
+def narrowed_gradient(name: str, gradient: Node, chosen: Chosen, asked: str) -> Node:
+    """The gradient of the chosen input channels of a weight; a sum of gradients (a parameter that
+    is read twice) is narrowed term by term.  asked: what the error says of the parameter."""
     if gradient.op == ADD.name:
-        terms = [_narrow(name, i, chosen, scheme) for i in gradient.inputs]
+        terms = [narrowed_gradient(name, i, chosen, asked) for i in gradient.inputs]
         return build(ADD.name, *terms, label=gradient.name)
     rule = OPS[gradient.op].narrow
     try:
@@ -54,6 +57,6 @@ def _narrow(name: str, gradient: Node, chosen: Chosen, scheme: UpdateScheme) -> 
     except ShapeError:
         pass
     raise SchemeError(
-        f"parameter {name!r} has ratio {shown(scheme.entry(name))}, but only weights of "
+        f"parameter {name!r} has {asked}, but only weights of "
         "convolutions and linear layers learn in part; allowed for it: 0 or 1"
     )

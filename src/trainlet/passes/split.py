@@ -76,14 +76,15 @@ def _halves(
         values[places.name] = np.argsort(order.index).astype(np.int32)
     learns, frozen = Part(stored.type, axis, 0, edge), Part(stored.type, axis, edge, end)
     return _Halves(
-        _leaf("param", stored, p.name, learns),
-        _leaf("const", stored, p.name + FROZEN, frozen),
+        part_leaf("param", stored, p.name, learns),
+        part_leaf("const", stored, p.name + FROZEN, frozen),
         axis,
         places,
     )
 
 
-def _leaf(kind: str, p: Node, name: str, part: Part) -> Node:
+def part_leaf(kind: str, p: Node, name: str, part: Part) -> Node:
+    """The leaf of one part of a parameter."""
     shape = list(p.type.shape)
     shape[part.axis] = part.stop - part.start
     quant = p.type.quant

@@ -19,6 +19,7 @@ import numpy as np
 
 from trainlet.errors import StateError
 from trainlet.ir.graph import Node
+from trainlet.ir.roles import TABLE_OF
 from trainlet.ir.storage import storage
 
 MAGIC, VERSION = 0x4C4E5254, 2
@@ -183,7 +184,14 @@ def checked(blob: bytes) -> bytes:
 
 
 def check_values(leaf: Node, array: np.ndarray) -> None:
-    """Raise StateError unless a leaf's values are finite and within its bounds."""
+    """Raise StateError unless a leaf's values are finite and within its bounds, or those of a table
+    of channels."""
+    count = leaf.attrs.get(TABLE_OF)
+    if count is not None and not (
+        array[0] >= 0 and array[-1] < count and (np.diff(array.astype(np.int64)) > 0).all()
+    ):
+        raise StateError(f"{leaf.name!r} holds {array.tolist()}; possible: ascending numbers in "
+                         f"0..{count - 1}; nothing changed")  # fmt: skip
     if leaf.type.dtype != "float32":
         return
     if not np.isfinite(array).all():

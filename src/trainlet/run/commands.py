@@ -26,7 +26,7 @@ from trainlet.run.device import (
     learning_rate,
 )
 
-EXIT, IDLE, INIT, PREDICT, STEP, SAVE, LOAD, STACK, MARKED, OBSERVE = range(10)
+EXIT, IDLE, INIT, PREDICT, STEP, SAVE, LOAD, STACK, MARKED, OBSERVE, MEASURE, SELECT = range(12)
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,15 @@ class CommandDevice(Closing):
         self._request(OBSERVE, *flat_targets(self.interface, target), *given)
         self._reply("observe", counted=True)
 
+    def measure(self, inputs: Inputs, target: Targets) -> None:
+        given = self._given(inputs)
+        self._request(MEASURE, *flat_targets(self.interface, target), *given)
+        self._reply("measure", counted=True)
+
+    def select(self) -> None:
+        self._request(SELECT)
+        self._reply("select", counted=True)
+
     def save(self) -> bytes:
         blob = bytearray(self.interface.blob_bytes)
         self._request(SAVE)
@@ -143,7 +152,6 @@ class CommandDevice(Closing):
 
     def _reply(self, call: str, counted: bool = False) -> None:
         status, ticks, seconds = self._read_reply()
-        self.instructions = None
         if counted and self._link.clock:
             self.instructions = self._link.clock.instructions(ticks, seconds) - self._overhead
         check(status, call)

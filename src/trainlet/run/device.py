@@ -84,6 +84,8 @@ STATUS: dict[int, tuple[type[TrainletError], str]] = {
                      "produce, or belongs to another program; nothing changed; save it again "
                      "with this program"),
     -6: (TrainletError, "neither init nor a successful load was called; call init first"),
+    -7: (TrainletError, "a call in the wrong order: observe and measure the examples, then select "
+                        "once, then step; reset begins again"),
     -5: (TrainletError, "reading or writing the saved state failed"),
 }  # fmt: skip
 

@@ -39,7 +39,9 @@ def declarations(interface: Interface) -> str:
     )
     results = ", ".join(f"{a.ctype} *" for a in interface.outputs)
     targets = "".join(f"const {a.ctype} *, " for a in interface.targets)
-    observe = f"int {name}_observe({given}, {targets.rstrip(', ')});" if interface.observes else ""
+    shown = f"({given}, {targets.rstrip(', ')})"
+    observe = f"int {name}_observe{shown};" if interface.observes else ""
+    select = f"int {name}_measure{shown}; int {name}_select(void);" if interface.selects else ""
     return f"""
         void {name}_init(void);
         {slots}
@@ -48,6 +50,7 @@ def declarations(interface: Interface) -> str:
         typedef int (*writer)(void *, uint32_t, const void *, uint32_t);
         typedef int (*reader)(void *, uint32_t, void *, uint32_t);
         {observe}
+        {select}
         int {name}_save(writer write, void *context);
         int {name}_load(reader read, void *context);
     """
@@ -87,6 +90,13 @@ class NativeDevice(Closing):
     def observe(self, inputs: Inputs, target: Targets) -> None:
         given, wanted = self._pointers(inputs), flat_targets(self.interface, target)
         check(self._call("observe", *given, *map(self._pointer, wanted)), "observe")
+
+    def measure(self, inputs: Inputs, target: Targets) -> None:
+        given, wanted = self._pointers(inputs), flat_targets(self.interface, target)
+        check(self._call("measure", *given, *map(self._pointer, wanted)), "measure")
+
+    def select(self) -> None:
+        check(self._call("select"), "select")
 
     def save(self) -> bytes:
         blob = bytearray(self.interface.blob_bytes)

@@ -1,6 +1,8 @@
 """Who learns: presets of update schemes, and schemes that are found by measurement."""
 
 from trainlet.schemes.blocks import last_blocks, lisa
+from trainlet.schemes.choosing import choosing
+from trainlet.schemes.choosing_program import ChoosingProgram, ChoosingReport
 from trainlet.schemes.contribution import Contribution, contribution
 from trainlet.schemes.fisher import fisher_channels
 from trainlet.schemes.planned_search import Found, search
@@ -19,6 +21,8 @@ from trainlet.schemes.tinytrain import Selection, Selector, tinytrain
 from trainlet.schemes.turns import Turns
 
 __all__ = [
+    "ChoosingProgram",
+    "ChoosingReport",
     "Contribution",
     "Episode",
     "Found",
@@ -26,6 +30,7 @@ __all__ = [
     "Selector",
     "Turns",
     "bias",
+    "choosing",
     "contribution",
     "fisher_channels",
     "full",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -116,7 +116,8 @@ class Selector:
         stage("importance of channels")
         if weights:
             channels = channel_scores(graph, xs, ys, list(weights.values()), self.loss)
-        scores = _scores(graph, {name: float(own.sum()) for name, own in channels.items()})
+        factors = score_factors(graph, channels)
+        scores = {name: float(own.sum()) * factors[name] for name, own in channels.items()}
         chosen: list[int] = []
         if not self._fits(chosen, channels):
             raise TargetError(f"not even the classifier fits: {self.budget}")
@@ -131,19 +132,19 @@ class Selector:
         return self.budget.allows(_scheme(self.layers, chosen, channels, self.share))
 
 
-def _scores(graph: Graph, importance: Mapping[str, float]) -> dict[str, float]:
-    if not importance:
+def score_factors(graph: Graph, names: Collection[str]) -> dict[str, float]:
+    """What turns the importance of each of these weights into its score: one over its share of the
+    largest number of parameters and its share of the largest number of multiply-accumulates."""
+    if not names:
         return {}
-    sizes = {p.name: prod(storage(p).shape) for p in graph.leaves("param") if p.name in importance}
-    work = dict.fromkeys(importance, 0)
+    sizes = {p.name: prod(storage(p).shape) for p in graph.leaves("param") if p.name in names}
+    work = dict.fromkeys(names, 0)
     for n in graph.nodes():
         weight = None if n.is_leaf or OPS[n.op].channel_axis is None else source_of(n.inputs[1])
         if weight is not None and weight.name in work:
             work[weight.name] += OPS[n.op].macs(n)
     size, most = max(sizes.values()), max(work.values())
-    return {
-        name: value / (sizes[name] / size * work[name] / most) for name, value in importance.items()
-    }
+    return {name: 1 / (sizes[name] / size * work[name] / most) for name in names}
 
 
 def _scheme(

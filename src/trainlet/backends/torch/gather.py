@@ -45,6 +45,15 @@ def interleave(n: Node, a: Tensor, b: Tensor, index: Tensor) -> Tensor:
     return joined.gather(axis + 1, _placed(index, axis + 1, joined))
 
 
+@lowering("overlay", "overlay_i8")
+def overlay(n: Node, whole: Tensor, part: Tensor, index: Tensor) -> Tensor:
+    axis = n.attrs["axis"] + 1
+    part, index = _both(part, index.long())
+    whole = whole.expand(len(part), *whole.shape[1:]) if len(whole) < len(part) else whole
+    part, index = part.expand(len(whole), *part.shape[1:]), index.expand(len(whole), -1)
+    return whole.scatter(axis, _placed(index, axis, part), part)
+
+
 @lowering("scatter")
 def scatter(n: Node, g: Tensor, index: Tensor) -> Tensor:
     parts = zip(n.attrs["axes"], _parts(n, index), n.attrs["sizes"], strict=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from trainlet.backends.torch.eager import in_pieces, prepared
 from trainlet.backends.torch.experiments import aligned, over
+from trainlet.backends.torch.layer import power_of_two
 from trainlet.backends.torch.table import lowering
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Planes
@@ -58,6 +59,25 @@ def decay(n: Node, power: Tensor) -> Tensor:
 @lowering("accumulate")
 def accumulate(n: Node, total: Tensor, g: Tensor) -> Tensor:
     return total + g * n.attrs["factor"]
+
+
+@lowering("add_fisher")
+def add_fisher(n: Node, total: Tensor, x: Tensor, g: Tensor) -> Tensor:
+    return _squares(total, (x * g).reshape(len(x), x.shape[1], -1, x.shape[-1]).sum(2))
+
+
+@lowering("add_fisher_i8")
+def add_fisher_i8(n: Node, total: Tensor, x: Tensor, g: Tensor, e: Tensor) -> Tensor:
+    products = (x.long() - n.attrs["zero"]) * g
+    dots = products.reshape(len(x), x.shape[1], -1, x.shape[-1]).sum(2).float()
+    return _squares(total, dots * over(n.attrs["scale"] * power_of_two(e), dots))
+
+
+def _squares(total: Tensor, dots: Tensor) -> Tensor:
+    """The squares [E, batch, channels], added one after the other."""
+    for one in dots.unbind(1):
+        total = total + one * one
+    return total
 
 
 @lowering("clear")

@@ -10,6 +10,15 @@ import typer
 import trainlet as tl
 from trainlet.backends import project
 from trainlet.backends.c import write_project
+from trainlet.cli.few_shot import (
+    DEPTH,
+    Depth,
+    FewShot,
+    Macs,
+    Share,
+    check_choice,
+    choosing_program,
+)
 from trainlet.cli.losses import DEFAULT_LOSS, terms_of
 from trainlet.cli.options import (
     NO_FACTORS,
@@ -57,7 +66,8 @@ PICTURES = (".svg", ".png")
 
 def compile_command(
     net: Net,
-    scheme: Scheme,
+    scheme: Scheme | None = None,
+    few_shot: FewShot = False,
     target: Target = "cortex-m7",
     out: Annotated[Path, typer.Option("--out", "-o", help="folder of the C project")] = Path("out"),
     ram: Ram = None,
@@ -80,6 +90,9 @@ def compile_command(
     stream: Stream = False,
     stream_input: StreamInput = None,
     adapt: Adapt = None,
+    macs: Macs = None,
+    share: Share = 0.5,
+    depth: Depth = DEPTH,
     stop_after: Annotated[
         str | None,
         typer.Option(
@@ -88,6 +101,7 @@ def compile_command(
     ] = None,
 ) -> None:
     """Compile a network into a C project that can train it."""
+    check_choice(scheme, few_shot)
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
         calibration, max_ram, max_recompute, gradient, extra_bits, schedule, stream,
@@ -97,6 +111,15 @@ def compile_command(
         typer.echo(stage_text(asked, stop_after), nl=False)
         return
     project.check(out, prefix)
+    if few_shot:
+        with stages(f"compiling {net}"):
+            choosing = choosing_program(asked, macs, share, depth)
+            table = choosing.report.table()
+            stage("write")
+            choosing.write(out)
+        OUT.print(table)
+        OUT.print(f"The C project is in {out}/", markup=False, soft_wrap=True)
+        return
     with stages(f"compiling {net}"):
         program = asked.program()
         report = program.report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +39,14 @@ def _group(text: str) -> tuple[str, float]:
         ) from None
 
 
+def _kilobytes(text: str) -> int:
+    """A size such as 192 or 192K, in KB."""
+    match = re.fullmatch(r"(\d{1,9})[kK]?", str(text))
+    if not match or not int(match[1]):
+        raise typer.BadParameter(f"{text!r}; allowed: a number of KB above 0, such as 192 or 192K")
+    return int(match[1])
+
+
 def _known_device(name: str) -> str:
     if name not in DEVICES:
         raise TrainletError(f"unknown device {name!r}; allowed: {', '.join(DEVICES)}")
@@ -54,10 +63,12 @@ Scheme = Annotated[
 ]
 Target = Annotated[str, typer.Option(help="microcontroller; `trainlet targets` lists all")]
 Ram = Annotated[
-    int | None, typer.Option(metavar="KB", min=1, help="size of RAM (default: the target's)")
+    int | None,
+    typer.Option(metavar="KB", parser=_kilobytes, help="size of RAM (default: the target's)"),
 ]
 Flash = Annotated[
-    int | None, typer.Option(metavar="KB", min=1, help="size of Flash (default: the target's)")
+    int | None,
+    typer.Option(metavar="KB", parser=_kilobytes, help="size of Flash (default: the target's)"),
 ]
 MaxRam = Annotated[
     int | None,
@@ -172,7 +183,7 @@ class Request:
     """What to compile, as the options say it."""
 
     net: Path
-    scheme: str
+    scheme: str | None
     target: str
     ram: int | None
     flash: int | None
@@ -196,6 +207,8 @@ class Request:
     factor: Sequence[str] = ()
 
     def update_scheme(self) -> tl.UpdateScheme | str:
+        if self.scheme is None:
+            raise SchemeError("the scheme is missing; start with --scheme bias")
         return update_scheme(self.scheme)
 
     def target_device(self) -> tl.Target:

@@ -9,6 +9,16 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
+import trainlet as tl
+from trainlet.cli.few_shot import (
+    DEPTH,
+    Depth,
+    FewShot,
+    Macs,
+    Share,
+    check_choice,
+    choosing_program,
+)
 from trainlet.cli.losses import DEFAULT_LOSS
 from trainlet.cli.options import (
     NO_FACTORS,
@@ -38,6 +48,7 @@ from trainlet.files import check_file
 from trainlet.interrupt import interrupt_afterwards
 from trainlet.ir.files import read_file
 from trainlet.run.checkpoint import Checkpoint, Lesson, Saved, parts_of
+from trainlet.run.choosing import ChoosingTrainer
 from trainlet.run.dataset import Dataset, read_dataset
 from trainlet.run.fit import BatchProgress, observe, score, steps_in
 from trainlet.run.trainer import Trainer
@@ -45,13 +56,14 @@ from trainlet.run.trainer import Trainer
 
 def run_command(
     net: Net,
-    scheme: Scheme,
     data: Annotated[
         Path,
         typer.Option(
             metavar="NPZ", help="training examples, in arrays x and y, or x_NAME and y_NAME"
         ),
     ],
+    scheme: Scheme | None = None,
+    few_shot: FewShot = False,
     target: Target = "cortex-m7",
     test: Annotated[
         Path | None, typer.Option(metavar="NPZ", help="test examples (default: --data)")
@@ -93,6 +105,9 @@ def run_command(
     float_head: FloatHead = None,
     rollback: Rollback = True,
     adapt: Adapt = None,
+    macs: Macs = None,
+    share: Share = 0.5,
+    depth: Depth = DEPTH,
     seed: Annotated[int, typer.Option(min=0, help="seed for the order of the examples")] = 0,
 ) -> None:
     """Train and test on data files, on this machine or an emulated microcontroller."""
@@ -102,19 +117,23 @@ def run_command(
         float_head=float_head, rollback=rollback, adapt=adapt,
         factor=factor,
     )  # fmt: skip
+    check_choice(scheme, few_shot)
     check_file(save)
     with stages(f"compiling {net} for {on}"):
-        program = asked.program()
+        made = choosing_program(asked, macs, share, depth) if few_shot else asked.program()
+        program = made if isinstance(made, tl.CompiledProgram) else made.choice.measure
         learn = read_dataset(data, program)
         measure = learn if test is None else read_dataset(test, program)
-        trainer = program.build(on)
+        trainer = made.build(on)
     with trainer:
         if load is not None:
             trainer.load(read_file(load))
         taught: list[BatchProgress] = []
-        if teach:
+        if teach or (few_shot and load is None):
             with bars() as progress:
                 taught = watch(progress, "observe", observe(trainer, learn))
+        if isinstance(trainer, ChoosingTrainer):
+            _choose(trainer, learn)
         keeper = None
         if save is not None:
             keeper = Checkpoint(save, parts_of(program, learn, measure, seed), trainer.save())
@@ -141,6 +160,16 @@ def run_command(
         OUT.print(f"{stack:,} bytes of stack used")
     if save is not None:
         OUT.print(f"The learnt state is in {save}", markup=False, soft_wrap=True)
+
+
+def _choose(trainer: ChoosingTrainer, learn: Dataset) -> None:
+    """Measure the examples and select what learns; a loaded state may have selected already."""
+    if not trainer.selected():
+        with bars() as progress:
+            watch(progress, "measure", observe(trainer, learn, trainer.measure))
+        trainer.select()
+    for name, channels in trainer.selected().items():
+        _note(f"{name} learns in {len(channels)} channels")
 
 
 def _begun(

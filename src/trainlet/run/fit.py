@@ -3,7 +3,7 @@ can show it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,8 +73,12 @@ def fit(
             yield BatchProgress(position.done, total, loss, None, trainer.instructions)
 
 
-def observe(trainer: Trainer, data: Dataset) -> Iterator[BatchProgress]:
+def observe(
+    trainer: Trainer, data: Dataset, show: Callable[..., None] | None = None
+) -> Iterator[BatchProgress]:
     """Add every example to the prototype of its class, once and in order.
+
+    show: what is called with each batch in the place of `trainer.observe`
 
     Raises DataError where the examples do not fill batches, TrainletError for a program without
     prototypes.
@@ -86,7 +90,7 @@ def observe(trainer: Trainer, data: Dataset) -> Iterator[BatchProgress]:
     for k in range(len(data) // batch):
         rows = np.arange(k * batch, (k + 1) * batch)
         with interrupt_afterwards():
-            trainer.observe(data.inputs(rows), data.targets(rows))
+            (show or trainer.observe)(data.inputs(rows), data.targets(rows))
         yield BatchProgress(k + 1, len(data) // batch, 0.0, None, trainer.instructions)
 
 

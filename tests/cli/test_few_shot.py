@@ -1,0 +1,38 @@
+"""`--few-shot`: a trainer that chooses what learns, from the command line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from schemes.test_choosing import X, Y, backbone
+
+
+@pytest.fixture
+def features() -> str:
+    example = (torch.zeros(1, 1, 12, 12),)
+    torch.export.save(torch.export.export(backbone(), example), "features.pt2")
+    return "features.pt2"
+
+
+def test_a_project_is_written_and_the_device_chooses(run, features):
+    head = ("--adapt", "cosine_head:ways=3", "--ram", "18K")
+    result = run("compile", features, "--few-shot", *head)
+    assert result.exit_code == 0, result.output
+    assert "measures" in result.stdout and "9.weight, 14.weight" in result.stdout
+    assert "int trainer_select(void);" in Path("out/trainer.h").read_text()
+    np.savez("few.npz", x=X[:, 0], y=Y[:, 0])
+    ran = run("run", features, "--few-shot", *head, "--data", "few.npz", "--epochs", "2")
+    assert ran.exit_code == 0, ran.output
+    assert "14.weight learns in 8 channels" in ran.output
+    refused = run("compile", features, "--few-shot", "--accumulate", "2")
+    assert refused.exit_code and "does not go with --accumulate" in refused.output
+
+
+def test_either_a_scheme_or_few_shot(run, features):
+    for options in ((), ("--few-shot", "--scheme", "last")):
+        refused = run("compile", features, *options)
+        assert refused.exit_code and "give --scheme" in refused.output
+    size = run("compile", features, "--few-shot", "--ram", "18M")
+    assert size.exit_code and "192K" in size.output

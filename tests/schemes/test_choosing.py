@@ -108,7 +108,7 @@ def test_a_step_trains_what_was_chosen_as_a_scheme_with_these_channels_does() ->
         moved = np.abs(found[name] - begun[name]).sum((0, *range(2, begun[name].ndim))) > 0
         assert not moved[np.setdiff1d(np.arange(moved.size), table)].any() and moved.any()
     taught = Graph(graph.outputs, {**graph.values, "head.prototypes": begun["head.prototypes"]})
-    scheme = {n: {"channels": tables[n].tolist()} if n in tables else 1.0 for n in begun}
+    scheme: Any = {n: {"channels": tables[n].tolist()} if n in tables else 1.0 for n in begun}
     program = tl.compile(taught, None, scheme, target="host")
     with program.build("host") as other:
         assert other.step(X[1], Y[1], 0.5) == pytest.approx(loss, rel=1e-4)

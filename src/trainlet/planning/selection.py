@@ -74,8 +74,10 @@ class Choosing:
 
         fisher: of each candidate's weight, float32 [channels]
         """
-        scores = [np.float32(np.add.accumulate(fisher[c.weight])[-1]) * np.float32(c.factor)
-                  for c in self.candidates]  # fmt: skip
+        sums = [np.add.accumulate(fisher[c.weight])[-1] for c in self.candidates]
+        scores = [
+            float(s * np.float32(c.factor)) for s, c in zip(sums, self.candidates, strict=True)
+        ]
         number = chosen_set(scores, self.sets)
         tables = {}
         for k in self.sets[number]:

@@ -64,7 +64,7 @@ def _measured(name: str, args: argparse.Namespace) -> list[Result]:
 def _measure(name: str, args: argparse.Namespace) -> Iterator[Result]:
     torch.set_num_threads(1)
     setting = TASKS[name](args.data)
-    for precision in args.precisions:
+    for precision in args.precisions or setting.precisions:
         yield compare(setting, PRECISIONS[precision], args.build, args.criteria, args.methods)
 
 
@@ -73,12 +73,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="the folder of the data sets")
     parser.add_argument("--build", type=Path, default=Path("build"), help="where to write")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, help="default: "
+                        "float32, and int8 of the activity task")  # fmt: skip
     parser.add_argument("--criteria", nargs="*", choices=CRITERIA, default=[], help="also search "
                         "with these, which need no training")  # fmt: skip
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="only these and full: "
                         "last, bias, norm, sparse1, searched, LoRA, TinyTL-L, ...")  # fmt: skip
-    parser.add_argument("--jobs", type=int, default=1, help="tasks and precisions at once")
+    parser.add_argument("--jobs", type=int, default=1, help="tasks at once")
     args = parser.parse_args()
     if not (args.data / "har_phone_watch_windows.npz").is_file():
         sys.exit(f"{args.data}: har_phone_watch_windows.npz not found; the benchmark needs the "

@@ -12,7 +12,8 @@ RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 @dataclass(frozen=True)
 class Setting:
-    """rates, shares: of the contribution analysis
+    """precisions: in which the task is measured if nobody says which
+    rates, shares: of the contribution analysis
     last: so many layers before the classifier it measures; None: all
     measured: precisions in which it is made; gains of float32 stand for those of another one
     validated, tested: runs of each validation and test subject
@@ -26,6 +27,7 @@ class Setting:
     """
 
     task: Task
+    precisions: tuple[str, ...] = ("float32",)
     rates: tuple[float, ...] = RATES
     shares: tuple[float, ...] = SHARES
     last: int | None = None

@@ -16,12 +16,12 @@ from trainlet.run.dataset import Dataset
 
 SIDE = 65
 """Odd where it is halved (65, 33, 17, 9, 5), so TensorFlow's padding "same" is symmetric."""
-CLASSES, VALIDATION_CLASSES, PICTURES, EPOCHS = 10, 13, 40, 3
+CLASSES, VALIDATION_CLASSES, PICTURES, EPOCHS, DRAWS = 10, 13, 60, 2, 2
 
 
 def signs(data: Path) -> Task:
-    """40 pictures each of ten signs; pictures of other signs of the same kinds test.  Kinds that
-    choose learning rates and schemes are tested in no episode."""
+    """Up to 60 pictures each of ten kinds of signs; pictures of other signs of these kinds test.
+    Kinds that choose learning rates and schemes are tested in no episode."""
     file = np.load(data / "gtsrb_32.npz", allow_pickle=False)
     kinds = np.random.default_rng(0).permutation(file["classes"])
     parts = {"validation": kinds[:VALIDATION_CLASSES], "test": kinds[VALIDATION_CLASSES:]}
@@ -39,11 +39,15 @@ def signs(data: Path) -> Task:
         )  # fmt: skip
 
     def episodes(part: str, seed: int) -> list[Episode]:
-        """As many sets of ten kinds as have none in common."""
-        rng = np.random.default_rng(seed)
-        order = rng.permutation(parts[part])
-        sets = order[: len(order) // CLASSES * CLASSES].reshape(-1, CLASSES)
-        return [episode(chosen, rng) for chosen in sets]
+        """One set of ten kinds validates.  To test, all kinds are drawn twice, each time in as many
+        sets as have no kind in common."""
+        found = []
+        for k in range(DRAWS if part == "test" else 1):
+            rng = np.random.default_rng([seed, k])
+            order = rng.permutation(parts[part])
+            sets = order[: len(order) // CLASSES * CLASSES].reshape(-1, CLASSES)
+            found += [episode(chosen, rng) for chosen in sets]
+        return found
 
     normed = mobilenet(data / BACKBONE, CLASSES)
     model = folded(deepcopy(normed))

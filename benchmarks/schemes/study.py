@@ -122,7 +122,8 @@ def compare(
     measured = comparison.contribution(Path(f"{start}-{whole['precision']}.measured.jsonl"))
     rows = Rows(Path(f"{start}-{whole['precision']}.rows.jsonl"), setting.described())
     before = rows.row("no training", lambda: {"accuracy": comparison.before()})
-    for name, choice in presets(comparison.network.graph, measured.layers).items():
+    chosen = presets(comparison.network.graph, measured.layers)
+    for name, choice in chosen.items():
         if only is None or name in (*only, "full"):
             rows.row(name, partial(_choice, comparison, measured, choice))
     if only is None or "searched" in only:
@@ -133,7 +134,9 @@ def compare(
         rows.row("gains", lambda: _described(gains(source, setting.last)))
         sources = {"searched": gains(source, setting.last)}
         sources |= {name: CRITERIA[name](measured) for name in criteria}
-        _search(comparison, measured, rows, sources)
+        names = ("last", "full", *setting.equal)
+        sizes = {name: measured.cost(ROOMY).planned(chosen[name])[0] for name in names}
+        _search(comparison, measured, rows, sources, sizes)
         if own and setting.random:
             rows.row("random schemes", lambda: _correlation(measured, setting.random))
     variants: dict[str, list[Method]] = {}
@@ -170,11 +173,14 @@ def _listed(choice: Choice) -> list:
 
 
 def _search(
-    comparison: Comparison, measured: Contribution, rows: Rows, sources: Mapping[str, Additive]
+    comparison: Comparison,
+    measured: Contribution,
+    rows: Rows,
+    sources: Mapping[str, Additive],
+    ram: Mapping[str, int],
 ) -> None:
-    """A row for each budget and source of gains."""
+    """A row for each budget and source of gains.  ram: of the presets, in bytes"""
     setting = comparison.setting
-    ram = {name: rows.known[name]["ram_bytes"] for name in ("last", "full", *setting.equal)}
     budgets = {f"full / {n:g}": int(ram["full"] / n) for n in setting.smaller}
     budgets |= {f"RAM of {name}": ram[name] for name in setting.equal}
 

@@ -8,9 +8,10 @@ its plan takes.  `kept` is what autograd saves for the backward pass, or what Tr
 
     python benchmarks/edge.py                 prints Markdown, writes build/bench-edge.json
         --litert PYTHON      an interpreter with TensorFlow 2.18, the last whose LiteRT has Flex
-        --compile            torch.compile too, which takes minutes for each cell
-        --inductor           Trainlet's packages of AOTInductor too, which take minutes as well
+        --engines NAMES      beside eager: litert,onnxruntime,host; also compile (torch.compile)
+                             and inductor (AOTInductor), which take minutes for each cell
         --cell NAME BATCH    one network alone    --schemes full,last    --seconds 2
+        --resume             keeps the cells that the JSON has
 
 In C only MobileNetV2-0.35 is measured: the weights of the others are hundreds of megabytes of
 source text.
@@ -30,6 +31,7 @@ from edge_networks import CELLS, SCHEMES
 ROOT, HERE = Path(__file__).parents[1], Path(__file__).parent
 ENGINES = ("eager", "compile", "litert", "onnxruntime", "inductor", "host")
 """In the order of the columns; all but eager may be absent."""
+USUAL = ["litert", "onnxruntime", "host"]
 IN_C = "MobileNetV2-0.35"
 
 
@@ -52,19 +54,18 @@ def cell(name: str, batch: int, scheme: str, args: argparse.Namespace) -> dict:
             return run(sys.executable, script, engine, name, batch, scheme, args.seconds, work)
 
         row["eager"] = ours("eager")
-        if args.compile:
+        if "compile" in args.engines:
             row["compile"] = ours("compile")
-        if args.litert:
+        if "litert" in args.engines and args.litert:
             script, file = HERE / "edge_litert.py", Path(work) / "train.tflite"
             command = args.litert, script, name, batch, scheme, args.seconds, file
             run(*command)  # converts
             row["litert"] = run(*command)
-        packed = ours("pack")
-        row["onnxruntime"] = packed if "error" in packed else {**packed, **ours("onnxruntime")}
-        if args.inductor:
-            packed = ours("pack-inductor")
-            row["inductor"] = packed if "error" in packed else {**packed, **ours("inductor")}
-        if name == IN_C:
+        for engine, pack in (("onnxruntime", "pack"), ("inductor", "pack-inductor")):
+            if engine in args.engines:
+                packed = ours(pack)
+                row[engine] = packed if "error" in packed else {**packed, **ours(engine)}
+        if "host" in args.engines and name == IN_C:
             row["host"] = ours("host")
     return row
 
@@ -87,8 +88,8 @@ def show(row: dict) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--litert", metavar="PYTHON")
-    parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--inductor", action="store_true")
+    parser.add_argument("--engines", type=lambda names: names.split(","), default=USUAL)
+    parser.add_argument("--resume", action="store_true")
     parser.add_argument("--cell", nargs=2, metavar=("NAME", "BATCH"))
     parser.add_argument("--schemes", default=",".join(SCHEMES))
     parser.add_argument("--seconds", type=float, default=2)
@@ -97,13 +98,17 @@ def main() -> None:
     cells = [(args.cell[0], int(args.cell[1]))] if args.cell else CELLS
     print("| network | batch | scheme | engine | ms | of eager | extra MB | whole MB | kept MB |")
     print("|---|---|---|---|---|---|---|---|---|")
-    rows = []
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    rows = json.loads(args.json.read_text()) if args.resume and args.json.exists() else []
+    known = {(row["network"], row["batch"], row["scheme"]): row for row in rows}
     for name, batch in cells:
         for scheme in args.schemes.split(","):
-            rows.append(cell(name, batch, scheme, args))
-            show(rows[-1])
-    args.json.parent.mkdir(parents=True, exist_ok=True)
-    args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+            row = known.get((name, batch, scheme))
+            if row is None:
+                row = cell(name, batch, scheme, args)
+                rows.append(row)
+                args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+            show(row)
 
 
 if __name__ == "__main__":

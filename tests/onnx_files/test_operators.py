@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from onnx import helper
 import trainlet as tl
 from networks.gradients import oracle_gradients
 from onnx_files.written import drawn, written
-from trainlet.errors import FileError
+from trainlet.errors import FileError, UnsupportedError
 from zoo import Case
 
 LABEL = torch.tensor([1])
@@ -178,3 +180,44 @@ def test_functions_that_grow_without_bound_are_refused(tmp_path):
         tl.load(written(tmp_path, rows, drawn(1, 4), {}, many))
     with pytest.raises(FileError, match="calls itself"):
         tl.load(written(tmp_path, rows, drawn(1, 4), {}, [calling("F0", "F0")]))
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_transposed_convolution_of_volumes(tmp_path, groups):
+    x, w, b = drawn(1, 4, 3, 2, 4), drawn(4, 3, 2, 2, 3), drawn(3 * groups)
+    how = {"strides": [2, 1, 2], "pads": [1, 0, 2, 1, 0, 2], "group": groups,
+           "output_padding": [1, 0, 1]}  # fmt: skip
+    rows = [("ConvTranspose", ["x", "w", "b"], ["a"], how), ("Flatten", ["a"], ["y"], {})]
+    path = written(tmp_path, rows, x, {"w": w, "b": b}, opset=21)
+
+    def model(x, w, b):
+        return F.conv_transpose3d(x, w, b, (2, 1, 2), (1, 0, 2), (1, 0, 1), groups)
+
+    check_gradients(path, x, model, w=w, b=b)
+    rows[0] = ("ConvTranspose", ["x", "w", "b"], ["a"], {"auto_pad": "SAME_UPPER"})
+    with pytest.raises(UnsupportedError, match="auto_pad='SAME_UPPER' of a volume"):
+        tl.load(written(tmp_path, rows, x, {"w": w, "b": drawn(3)}), check=False)
+
+
+def test_a_pool_of_powers_over_volumes(tmp_path):
+    x, w = drawn(1, 2, 5, 6, 4), np.ones((1, 1, 1, 1, 1), np.float32)
+    how = {"kernel_shape": [2, 3, 2], "strides": [2, 1, 1], "pads": [1] * 6, "p": 3}
+    rows = [("Mul", ["x", "w"], ["a"], {}), ("LpPool", ["a"], ["b"], how),
+            ("Flatten", ["b"], ["y"], {})]  # fmt: skip
+    path = written(tmp_path, rows, x, {"w": w}, opset=18)
+
+    def model(x, w):
+        powers = F.pad((x * w).abs() ** 3, (1,) * 6)
+        return (12 * F.avg_pool3d(powers, (2, 3, 2), (2, 1, 1))) ** (1 / 3)
+
+    check_gradients(path, x, model, w=w)
+
+
+def test_warns_of_a_softmax_at_the_end(tmp_path):
+    x, rows = drawn(1, 3), [("Gemm", ["x", "w"], ["a"], {}), ("Softmax", ["a"], ["y"], {})]
+    with pytest.warns(UserWarning, match="the output 'logits' is a softmax"):
+        tl.load(written(tmp_path, rows, x, {"w": drawn(3, 4)}))
+    path = written(tmp_path, [("Gemm", ["x", "w"], ["y"], {})], x, {"w": drawn(3, 4)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tl.load(path)

@@ -33,8 +33,8 @@ class Builder(QuantizedImporter):
     nodes: what is computed, by name; known: values that no input reaches; trained: names of those
     among them that a weight reaches; deferred: who makes these, if a node is asked for; held:
     values that stand in the file; stored: integers of the file, and integers: int8 nodes, by the
-    name of what DequantizeLinear makes of them; exact: whether the operator at hand is one of
-    integers
+    name of what DequantizeLinear makes of them; drawn_below: what the whole numbers of an input
+    are less than; exact: whether the operator at hand is one of integers
     """
 
     def __init__(self, model: Model, make: Callable[[Operator], None]) -> None:
@@ -46,6 +46,7 @@ class Builder(QuantizedImporter):
         self.trained = {k for k, v in model.constants.items() if is_weight(v)}
         self.stored: dict[str, Stored] = {}
         self.dequantized: dict[str, Node] = {}
+        self.drawn_below: dict[str, int] = {}
         self.exact = False
         self.deferred: dict[str, Operator] = {}
         self.unmade: dict[str, str] = {}

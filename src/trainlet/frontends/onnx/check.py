@@ -36,15 +36,17 @@ def check_model(at: Builder, graph: Graph) -> None:
         if name in own and name in at.nodes and at.nodes[name] in needed and name not in at.known
     ]
     inputs = [at.nodes[given.name] for given in at.model.inputs]
-    trials = random_trials(
-        [n.type.shape for n in inputs], [n.attrs.get("below", 0) for n in inputs]
-    )
+    below: list[int] = [
+        at.drawn_below.get(given.name, int(n.attrs.get("below", 0)))
+        for given, n in zip(at.model.inputs, inputs, strict=True)
+    ]
+    trials = random_trials([n.type.shape for n in inputs], below)
     run = Reference(at.model.proto, [name for _, name, _ in made])
     fixed = {n: to_device(n, graph.values[n.name]) for n in graph.leaves("param", "const")}
     for trial in trials:
         arrays = [t.numpy() for t in trial]
-        known = fixed | {n: a.astype(n.type.dtype) for n, a in zip(inputs, arrays, strict=True)}
         given = {i.name: a.astype(i.dtype) for i, a in zip(at.model.inputs, arrays, strict=True)}
+        known = fixed | {n: _stored(n, a) for n, a in zip(inputs, given.values(), strict=True)}
         left = WORK / len(trials)
         for (operator, _, node), like in zip(made, run(given), strict=True):
             left -= _compare(str(operator), node, _stored(node, np.asarray(like)), known, left)

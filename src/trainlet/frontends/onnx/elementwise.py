@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import reduce
 from math import inf
 
+import numpy as np
+
 from trainlet.errors import UnsupportedError
 from trainlet.frontends.aten.elementwise import chosen, scaled, tensor
 from trainlet.frontends.onnx.builder import Builder
 from trainlet.frontends.onnx.file import one_of
 from trainlet.frontends.onnx.table import onnx
-from trainlet.ir.graph import Node
+from trainlet.ir.graph import Node, topological
 
 UNARY = {
     "Abs": "abs", "Acos": "acos", "Asin": "asin", "Atan": "atan", "Ceil": "ceil", "Cos": "cos",
@@ -104,7 +106,16 @@ def _clip(at: Builder) -> Node:
 
 @onnx("Where")
 def _where(at: Builder) -> Node:
-    return at.aten("where", at.input(0), at.operand(1), at.operand(2))
+    """Infinities are large numbers here: a row that is hidden as a whole would not become NaN."""
+    condition, chosen_from = at.input(0), [at.known.get(at.operator.input(k)) for k in (1, 2)]
+    infinite = any(v is not None and np.isinf(v).any() for v in chosen_from)
+    given = {n.name for n in topological([condition]) if n.op == "input"}
+    if infinite and given & at.drawn_below.keys():
+        raise UnsupportedError(
+            "a condition that is an input chooses infinities; choose large numbers like -1e9, or "
+            "make the condition a constant"
+        )
+    return at.aten("where", condition, at.operand(1), at.operand(2))
 
 
 @onnx("IsInf")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import prod
 from pathlib import Path
 
 from trainlet.errors import FileError, ShapeError, TrainletError, UnsupportedError
@@ -23,19 +23,16 @@ from trainlet.frontends.onnx import (  # noqa: F401  each fills the table
 from trainlet.frontends.onnx.builder import Builder
 from trainlet.frontends.onnx.check import check_model
 from trainlet.frontends.onnx.constants import folded
-from trainlet.frontends.onnx.file import Input, Model, Operator, read
+from trainlet.frontends.onnx.file import Model, Operator, read
+from trainlet.frontends.onnx.inputs import enter
 from trainlet.frontends.onnx.integers import in_integers, keep_constant
 from trainlet.frontends.onnx.qoperators import QUANTISED, as_qdq
 from trainlet.frontends.onnx.table import TABLE
-from trainlet.ir.bounds import TENSOR_BYTES
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.printable import plain
 from trainlet.ir.roles import LOGITS, as_outputs
-from trainlet.ir.types import TensorType
 
 KNOWN = TABLE.keys() | QUANTISED | {"QuantizeLinear", "DequantizeLinear"}
-PASSING = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
-"""Operators behind which indices are still those of the input."""
 DAMAGE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError,
           MemoryError, AssertionError)  # fmt: skip
 """What contradictions in a file end in."""
@@ -60,6 +57,7 @@ def import_onnx(path: Path, batch: int | None = None, check: bool = True) -> Gra
         graph = at.graph(as_outputs(_outputs(at)))
         if check:
             check_model(at, graph)
+        _warn_of_probabilities(path, graph)
         return graph
     except ShapeError as error:
         raise FileError(f"{path}: {error}") from None
@@ -77,7 +75,7 @@ def walk(model: Model, batch: int | None = None) -> Builder:
     if batch is not None and not open_batch:
         raise FileError(f"batch={batch}, but the file gives the size of every dimension")
     for position, given in enumerate(model.inputs):
-        _enter(at, given, position, batch or 1)
+        enter(at, given, position, batch or 1)
     for operator in model.operators:
         with _naming(operator):
             for name in filter(None, operator.outputs):
@@ -137,38 +135,20 @@ def _import(at: Builder, operator: Operator) -> None:
             at.unmade[name] = f"result {k} of {operator}"
 
 
-def _enter(at: Builder, given: Input, position: int, batch: int) -> None:
-    """Make the leaf of an input; integers are the indices of a table."""
-    dims = tuple(batch if n is None and k == 0 else n for k, n in enumerate(given.dims))
-    shown = plain(given.name, 200)
-    if None in dims:
-        raise UnsupportedError(
-            f"the input {shown!r} has a dynamic shape {given.dims}; a trainer's memory is planned "
-            "at compile time: export with fixed shapes, only the first may be open"
-        )
-    shape = tuple(n for n in dims if n is not None)
-    TENSOR_BYTES.check(4 * prod(shape), f"the input {shown!r}")
-    rows = _rows(at, given.name) if given.dtype in ("int64", "int32") else []
-    if given.dtype != "float32" and not rows:
-        raise UnsupportedError(
-            f"the input {shown!r} is {given.dtype}; allowed: float32, and indices of a table"
-        )
-    at.entered(given.name, TensorType(shape, "int32" if rows else "float32"), position,
-               min(rows, default=0))  # fmt: skip
-
-
-def _rows(at: Builder, name: str) -> list[int]:
-    """The number of rows of each table that an input of integers is an index of."""
-    names, rows = {name}, []
-    for operator in at.model.operators:
-        first, *rest = operator.inputs or ("",)
-        if operator.kind in PASSING and first in names:
-            names.update(operator.outputs)
-        if operator.kind == "Gather" and rest and rest[0] in names and first in at.known:
-            axis, shape = operator.attributes.get("axis", 0), at.known[first].shape
-            if isinstance(axis, int) and -len(shape) <= axis < len(shape):
-                rows.append(shape[axis])
-    return rows
+def _warn_of_probabilities(path: Path, graph: Graph) -> None:
+    """Warn of a softmax at the end of a float32 network: cross_entropy has one of its own."""
+    if any(n.type.dtype == "int8" for n in graph.nodes()):
+        return
+    for name, n in graph.outputs.items():
+        while n.op in ("reshape", "permute"):
+            n = n.inputs[0]
+        if n.op == "softmax":
+            warnings.warn(
+                f"{path}: the output {name!r} is a softmax; the loss cross_entropy reads what "
+                "comes before one: cut the file before it with onnx.utils.extract_model, or use "
+                "a loss of probabilities, such as mse",
+                stacklevel=1,  # of one place: said once, wherever it is found
+            )
 
 
 def _outputs(at: Builder) -> dict[str, Node]:

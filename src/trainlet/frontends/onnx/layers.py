@@ -14,7 +14,7 @@ from trainlet.frontends.onnx.builder import Builder
 from trainlet.frontends.onnx.file import one_of
 from trainlet.frontends.onnx.geometry import KINDS, border, check_rank, pair, positive
 from trainlet.frontends.onnx.table import onnx
-from trainlet.frontends.onnx.volumes import RANK, convolution
+from trainlet.frontends.onnx.volumes import RANK, convolution, transposed_convolution
 from trainlet.ir.graph import Node
 from trainlet.ops.op import require
 
@@ -48,9 +48,11 @@ def _conv(at: Builder) -> Node:
 
 @onnx("ConvTranspose")
 def _conv_transpose(at: Builder) -> Node:
-    x, w, b, kernel = _operands(at)
+    x, w, b, kernel = _operands(at, (3, 4, RANK))
     count = len(kernel)
     step, reach = positive(at, "strides", count), positive(at, "dilations", count)
+    if x.type.rank == RANK:
+        return transposed_convolution(at, x, w, b, step, reach)
     more = at.numbers("output_padding", [0] * count) or []
     given = at.numbers("output_shape")
     kind = one_of(at.attribute("auto_pad", "NOTSET"), KINDS, "auto_pad")

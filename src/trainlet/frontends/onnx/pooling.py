@@ -51,15 +51,19 @@ def _average_pool(at: Builder) -> Node:
 @onnx("LpPool")
 def _lp_pool(at: Builder) -> Node:
     """The root of the sum of powers, which is their mean times the size of the window."""
-    x, order = at.input(0), at.attribute("p", 2)
-    size, step, pads, reach = _window(at, x)
-    if reach != (1, 1) or at.attribute("ceil_mode", 0) or order < 1:
+    x, order, up = at.input(0), at.attribute("p", 2), at.attribute("ceil_mode", 0)
+    reach = positive(at, "dilations", x.type.rank - 2)
+    if set(reach) != {1} or up or order < 1:
         raise UnsupportedError(
-            f"dilations {reach}, ceil_mode={at.attribute('ceil_mode', 0)}, p={order}; allowed: 1, "
-            "0, from 1"
+            f"dilations {reach}, ceil_mode={up}, p={order}; allowed: 1, 0, from 1"
         )
     powers = power(at, at.build("abs", x), order)
-    means = averaged(at, powers, size, step, pads, False, True)
+    if x.type.rank == RANK:
+        size = positive(at, "kernel_shape", 3, [0, 0, 0])
+        means = average_pool(at, powers, counted=True)
+    else:
+        size, step, pads, _ = _window(at, x)
+        means = averaged(at, powers, size, step, pads, False, True)
     return power(at, at.build("scale", means, factor=float(prod(size))), 1 / order)
 
 

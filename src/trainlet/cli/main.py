@@ -12,6 +12,7 @@ from trainlet.cli.audit import audit_command
 from trainlet.cli.check import check_command
 from trainlet.cli.compile import compile_command, plan_command
 from trainlet.cli.demo import demo_command
+from trainlet.cli.fleet import fleet_command
 from trainlet.cli.library import library_command
 from trainlet.cli.pretrain import pretrain_app
 from trainlet.cli.profile import profile_command
@@ -34,6 +35,7 @@ app.command("targets")(targets_command)
 app.command("scheme")(scheme_command)
 app.command("search")(search_command)
 app.command("library")(library_command)
+app.command("fleet")(fleet_command)
 app.command("demo")(demo_command)
 app.add_typer(pretrain_app, name="pretrain")
 app.add_typer(state_app, name="state")

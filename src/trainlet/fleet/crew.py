@@ -31,7 +31,7 @@ class Crew:
     trainers: Sequence[Trainer]
     members: Mapping[int, Member]
     kind: Sequence[int]
-    tests: Sequence[Dataset] | None = None
+    tests: Sequence[Dataset | None] | None = None
 
     def work(self, tasks: Sequence[tuple[int, bytes]]) -> list[bytes | None]:
         """The update of each device for its task; None where its training diverges."""

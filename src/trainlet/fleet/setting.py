@@ -8,11 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from trainlet.compiled import CompiledProgram
 from trainlet.compiler import compile
-from trainlet.errors import DataError, TrainletError, shown
+from trainlet.errors import TrainletError, shown
 from trainlet.fleet.encoding import encoding
 from trainlet.fleet.member import Recipe
 from trainlet.ir.arguments import closest
@@ -22,7 +20,6 @@ from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.optimizer import SGD
 from trainlet.ops.penalty import Proximal
 from trainlet.passes.presets import SCHEMES
-from trainlet.run.dataset import Dataset, dataset
 
 STRATEGIES = ("fedavg", "fedprox", "fedadam", "krum", "trimmed")
 
@@ -113,40 +110,3 @@ class Setting:
         """The program, compiled, and how its devices share."""
         patterns = tuple(part.strip() for part in self.personal.split(",") if part.strip())
         return Recipe(self.program(), encoding(self.share), patterns)
-
-
-@dataclass(frozen=True)
-class Person:
-    """The examples of one device: to learn from, and to test with (may be none)."""
-
-    name: str
-    learn: Dataset
-    test: Dataset | None
-
-
-def people(folder: str | Path, program: CompiledProgram) -> list[Person]:
-    """The persons of a folder: one .npz file each, in the order of their names.
-
-    Raises DataError for a folder without files, or as `person` does.
-    """
-    files = sorted(Path(folder).glob("*.npz"))
-    if not files:
-        raise DataError(f"{folder}: holds no .npz files; allowed: a folder with one for each "
-                        "device, with the arrays x and y, and x_test and y_test if there are "
-                        "examples for the test")  # fmt: skip
-    return [person(file, program) for file in files]
-
-
-def person(file: str | Path, program: CompiledProgram) -> Person:
-    """Arrays x and y to learn from, and x_test and y_test where the file has them.
-
-    Raises FileError for a file that cannot be read, DataError for what the program cannot take.
-    """
-    arrays = read_npz(file)
-    for name in ("x", "y"):
-        if name not in arrays:
-            raise DataError(f"{file}: {name!r} is missing; found: {', '.join(arrays)}")
-    learn = dataset(program, arrays["x"], arrays["y"], str(file))
-    tested = arrays.get("x_test", np.zeros(0)), arrays.get("y_test", np.zeros(0))
-    test = dataset(program, *tested, f"{file}: test") if len(tested[0]) else None
-    return Person(Path(file).stem, learn, test)

@@ -49,7 +49,7 @@ class Fleet:
         recipes: Sequence[Recipe],
         members: Sequence[tuple[int, Dataset]],
         *,
-        tests: Sequence[Dataset] | None = None,
+        tests: Sequence[Dataset | None] | None = None,
         device: str = "host",
         combine: Combine | None = None,
         limits: Limits | None = None,

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from trainlet.fleet.combine import Contribution, FedAvg
-from trainlet.fleet.setting import Setting, people
+from trainlet.fleet.people import people
+from trainlet.fleet.setting import Setting
 
 pytest.importorskip("flwr", reason="Flower is not installed: make test-fleet installs it")
 
@@ -44,7 +45,7 @@ def setting_of(folder, **more) -> Setting:
 
 def run(folder, output, setting: Setting, change=None) -> dict[str, np.ndarray]:
     """The model that the apps learn over a grid in this process."""
-    from trainlet.fleet.flower.app import write_app
+    from trainlet.fleet.app import write_app
 
     write_app(output, setting, PEOPLE)
     config = {"fleet": str(output / "fleet.toml"), "output": str(output), "nodes": PEOPLE}

@@ -13,7 +13,8 @@ from trainlet.errors import DataError, TrainletError
 from trainlet.fleet.flower.strategy import BYTES, TASK, UPDATE
 from trainlet.fleet.member import Member, Recipe, work
 from trainlet.fleet.message import NOTHING, Task
-from trainlet.fleet.setting import Setting, person
+from trainlet.fleet.people import person
+from trainlet.fleet.setting import Setting
 from trainlet.run.trainer import Trainer
 
 BASE, OWN, VALUES, PERSONAL = "base", "own", "values", "personal"

@@ -24,8 +24,6 @@ dependencies = []
 
 [tool.flwr.app]
 publisher = "trainlet"
-fab-format-version = 1
-flwr-version-target = "1.42.0"
 
 [tool.flwr.app.components]
 serverapp = "fleet_app:server"

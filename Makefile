@@ -11,6 +11,7 @@
 # make bench-transformers   transformers that learn on emulated cores; DATA=... the data folder
 # make bench-llm    SmolLM2-135M learns a role of Shakespeare: time, memory and loss of each method
 # make bench-edge   a training step in PyTorch, LiteRT, ONNX Runtime and C; LITERT=python with TensorFlow
+# make bench-leakage   what attackers recover from gradients, an hour; DATA=... the data folder
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
 # An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.
@@ -24,7 +25,7 @@ STRENGTH ?= 3
 DATA ?= ../shared/data
 
 .PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu bench-llm bench-schemes \
-    bench-transformers bench-edge
+    bench-transformers bench-edge bench-leakage
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
@@ -83,6 +84,11 @@ bench-llm: $(VENV)/.trainlet-test
 	@test -f '$(DATA)/tinyshakespeare_by_speaker.jsonl.gz' || { echo "no texts in $(DATA); say where:" \
 	    "make bench-llm DATA=FOLDER (docs/language-models.md lists what it needs)" >&2; exit 1; }
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/language_model.py --data '$(DATA)' $(ARGS)
+
+bench-leakage: $(VENV)/.trainlet-test
+	@test -f '$(DATA)/cifar10_jpeg.npz' || { echo "no cifar10_jpeg.npz in $(DATA); say where:" \
+	    "make bench-leakage DATA=FOLDER (docs/privacy.md lists its files)" >&2; exit 1; }
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/leakage_table.py --data '$(DATA)' $(ARGS)
 
 bench-edge: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/edge.py $(if $(LITERT),--litert '$(LITERT)') $(ARGS)

@@ -17,7 +17,7 @@ ZEROS = torch.zeros(1, 1, 8, 8)
 
 
 def audited(scheme="full", shares=("none",), **options) -> tl.privacy.Audit:
-    options = {"x": picture(), "y": [2], "bounds": (0, 1), **options}
+    options = {"x": picture(), "y": [2], "bounds": (0, 1), "attacks": ["dlg"], **options}
     return tl.audit(sigmoid_net(), ZEROS, scheme, shares=shares, **options)
 
 
@@ -48,6 +48,19 @@ def test_the_verdict_says_what_was_tried_and_never_that_data_are_safe():
     assert "safe" not in verdict and "may recover more" in verdict and "(dlg)" in verdict
 
 
+def test_inverting_gradients_finds_more_than_a_constant():
+    (row,) = audited(attacks=["inverting"], iterations=200).rows
+    assert row.psnr_db > row.floor_db
+
+
+def test_public_examples_help_where_noise_hides_the_rest():
+    without, helped = (
+        audited(shares=["noise:1"], naive=False, public=public).rows[0].psnr_db
+        for public in (None, picture(64, seed=1))
+    )
+    assert helped > without
+
+
 def test_scores():
     a = np.zeros((1, 8, 8), np.float32)
     found = score(a + 0.1, a, 0, 1)
@@ -69,7 +82,7 @@ def test_the_command_writes_rows_and_pictures(tmp_path):
     torch.export.save(program, tmp_path / "net.pt2")
     np.savez(tmp_path / "data.npz", x=picture(2), y=np.array([2, 3]))
     words = ["audit", "net.pt2", "--data", "data.npz", "--share", "topk:0.5", "-o", "audit"]
-    words += ["--iterations", "20", "--examples", "1", "--scheme", "last"]
+    words += ["--iterations", "20", "--examples", "1", "--scheme", "last", "--attack", "dlg"]
     paths = [str(tmp_path / w) if w in ("net.pt2", "data.npz", "audit") else w for w in words[1:]]
     done = CliRunner().invoke(app, ["audit", *paths])
     assert done.exit_code == 0, done.output

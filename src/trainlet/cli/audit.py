@@ -51,6 +51,13 @@ def audit_command(
         list[str] | None,
         typer.Option(help=f"{', '.join(ATTACKS)}; may be repeated (default: {', '.join(DEFAULT)})"),
     ] = None,
+    public: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="NPZ",
+            help="other examples of the same kind, in an array x, which attackers have",
+        ),
+    ] = None,
     examples: Annotated[int, typer.Option(min=1, help="so many, the first of the file")] = 4,
     restarts: Annotated[int, typer.Option(min=1, help="of each attack")] = 1,
     iterations: Annotated[int, typer.Option(min=1, help="of each restart")] = 600,
@@ -89,6 +96,7 @@ def audit_command(
         found = tl.audit(
             adapted(graph, adapt) if adapt else graph, None, update_scheme(scheme), x=x, y=y,
             shares=shares, attacks=attack or DEFAULT, restarts=restarts, iterations=iterations,
+            public=None if public is None else read_npz(public, ["x"])["x"],
             bounds=(float(least), float(most)), naive=naive, seed=seed,
             precision=asked.arithmetic() if precision else None,
         )  # fmt: skip

@@ -16,8 +16,11 @@ from trainlet.ir.arguments import one_of, whole
 from trainlet.ops.quantized.precision import Int8
 from trainlet.passes.update import Training
 from trainlet.privacy.attacks.dlg import dlg
+from trainlet.privacy.attacks.inverting import inverting
 from trainlet.privacy.attacks.labels import recover_labels
+from trainlet.privacy.attacks.linear import linear
 from trainlet.privacy.attacks.problem import Problem, Recovered
+from trainlet.privacy.attacks.search_space import learned, natural
 from trainlet.privacy.observed import observe
 from trainlet.privacy.results import Audit, Row
 from trainlet.privacy.scores import Score, floor_db, matched, score
@@ -27,8 +30,8 @@ from trainlet.progress import stage
 
 Attack = Callable[[Problem, int, int], Recovered | None]
 """(problem, seed, iterations) -> what it recovered; None where it does not apply."""
-ATTACKS: dict[str, Attack] = {"dlg": dlg}
-DEFAULT = ("dlg",)
+ATTACKS: dict[str, Attack] = {"linear": linear, "dlg": dlg, "inverting": inverting}
+DEFAULT = ("linear", "dlg", "inverting")
 
 
 def audit(
@@ -47,6 +50,7 @@ def audit(
     bounds: tuple[float, float] | None = None,
     naive: bool = True,
     seed: int = 0,
+    public: ArrayLike | None = None,
 ) -> Audit:
     """Attack the messages that a training step of each batch of examples would send.
 
@@ -58,6 +62,7 @@ def audit(
     attacks: of ATTACKS; one that does not apply to the network or the scheme has no rows
     restarts: of each attack, from different random inputs; iterations: of each restart
     bounds: the smallest and the largest value of an input; None takes those of the examples
+    public: [n, ...] other examples of the same kind, which the attackers have
     naive: whether each share is also attacked by somebody who does not know it
 
     Raises a TrainletError for what cannot be compiled or attacked, ToolchainError without
@@ -69,7 +74,17 @@ def audit(
     )  # fmt: skip
     training = train(graph, scheme, precision=precision, stop_after="split")
     low, high = (None, None) if bounds is None else bounds
-    auditor = Auditor(training, attacks, restarts, iterations, seed, low, high, naive)
+    auditor = Auditor(
+        training,
+        attacks,
+        restarts,
+        iterations,
+        seed,
+        low,
+        high,
+        naive,
+        None if public is None else np.asarray(public),
+    )
     return auditor.audit(np.asarray(x), np.asarray(y), [parse_share(text) for text in shares])
 
 
@@ -89,6 +104,7 @@ class Auditor:
     low: float | None = None
     high: float | None = None
     naive: bool = True
+    public: NDArray | None = None
     victim: Victim = field(init=False)
 
     def __post_init__(self) -> None:
@@ -124,6 +140,8 @@ class Auditor:
     def _checked(self, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
         batch, *example = self.victim.shape
         x, y = np.asarray(x, np.float32), np.asarray(y)
+        if self.public is not None and self.public.shape[1:] != tuple(example):
+            raise DataError(f"public has shape {self.public.shape}; allowed: [n, {example}]")
         if x.shape[1:] != tuple(example) or len(x) == 0 or len(x) % batch:
             raise DataError(f"x has shape {x.shape}; allowed: [examples, {example}], a multiple "
                             f"of the batch, {batch}")  # fmt: skip
@@ -137,13 +155,15 @@ class Auditor:
         self, x: NDArray, y: NDArray, first: int, share: Share, low: float, high: float
     ) -> Iterator[tuple[Row, NDArray]]:
         """The rows of one batch, with what was recovered of each example."""
-        rng = np.random.default_rng((self.seed, first))
+        rng, shape = np.random.default_rng((self.seed, first)), self.victim.shape
+        public = self.public
+        space = natural(shape, low, high) if public is None else learned(shape, public)
         message = share.apply(self.victim.shared(x, y), rng)
         kinds = (False, True) if self.naive and share.steps else (True,)
         for adaptive in kinds:
             one = observe(message, share, adaptive)
             labels = recover_labels(self.victim, one)
-            problem = Problem(self.victim, [one], low, high, labels)
+            problem = Problem(self.victim, [one], low, high, labels, space=space)
             for name in self.attacks:
                 found = [
                     ATTACKS[name](problem, self.seed + k, self.iterations)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -46,7 +47,7 @@ class Round:
     clip: float | None = None
     start: Tensors | None = None
 
-    @property
+    @cached_property
     def values(self) -> dict[str, Tensor]:
         """The middle of the bounds where a value was sent, zero elsewhere; of a sign, 1 or -1."""
         found = {}
@@ -57,7 +58,7 @@ class Round:
             found[name] = torch.where(sent, middle, 0.0)
         return found
 
-    @property
+    @cached_property
     def norm2(self) -> float:
         """The squared L2 norm of the values."""
         return float(sum(v.square().sum() for v in self.values.values()))

@@ -7,12 +7,13 @@ int32 tensor is the real number that it stands for, and nothing is rounded.  Sat
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from trainlet.backends.aten import elements, layers, sums  # noqa: F401  each fills the table
-from trainlet.backends.aten.table import FORMS, computed
+from trainlet.backends.aten.table import FORMS, computed, exact
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
@@ -74,15 +75,13 @@ def _mean(n: Node, x: Tensor) -> Tensor:
     return x.mean(n.attrs["axes"], keepdim=n.attrs["keep"])
 
 
-def _as_float(name: str) -> Callable[..., Tensor]:
-    """The float32 operator with the same attributes."""
-    return lambda n, *x: FORMS[name](n, *x) if name in FORMS else _exact(name, n, *x)
+def _as_float(name: str, **attrs: Any) -> Callable[..., Tensor]:
+    """The float32 operator with the same attributes, and these."""
 
+    def run(n: Node, *x: Tensor) -> Tensor:
+        return exact(Node(name, n.inputs, n.type, {**n.attrs, **attrs}), *x)
 
-def _exact(name: str, n: Node, *x: Tensor) -> Tensor:
-    from trainlet.backends.torch.table import LOWERINGS
-
-    return LOWERINGS[name](n, *(value[None] for value in x))[0]
+    return run
 
 
 REAL: dict[str, Callable[..., Tensor]] = {
@@ -94,7 +93,7 @@ REAL: dict[str, Callable[..., Tensor]] = {
     "sub_i8": lambda n, a, b: _clamped(n, a - b),
     "mul_i8": lambda n, a, b: _clamped(n, a * b),
     "mean_i8": lambda n, x: _clamped(n, _mean(n, x)),
-    "avg_pool_i8": _as_float("avg_pool"),
+    "avg_pool_i8": _as_float("avg_pool", count_padding=False),
     "max_pool_i8": _as_float("max_pool"),
     "quantize": lambda n, x: x,
     "dequantize": lambda n, x: x,

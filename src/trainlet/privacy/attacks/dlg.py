@@ -7,11 +7,12 @@ error by its standard deviation and adds the prior of the search space.
 
 from __future__ import annotations
 
+from math import isfinite
+
 import torch
 from torch import Tensor
 
 from trainlet.privacy.attacks.problem import Problem, Recovered
-from trainlet.privacy.attacks.search_space import SearchSpace
 from trainlet.progress import stage
 
 NAME = "dlg"
@@ -24,44 +25,43 @@ ENOUGH = 1e-9
 def dlg(problem: Problem, seed: int, iterations: int = 600) -> Recovered:
     """One restart from a random input.
 
-    It ends early at a distance of ENOUGH, where 60 iterations improve it by less than 1 %, and
-    where it is no longer finite; the best point so far is the result.
+    It ends early at a distance of ENOUGH, where 60 iterations improve by less than 1 %, and where
+    the objective is no longer finite; the best point so far is the result.
     """
     rng = torch.Generator().manual_seed(seed)
-    space = SearchSpace(problem.victim.shape, problem.low, problem.high)
+    space, batch, classes = problem.space, problem.victim.shape[0], problem.victim.classes
     z = space.start(rng).requires_grad_()
-    words = torch.randn(problem.victim.shape[0], problem.victim.classes, generator=rng)
-    words.requires_grad_()
-    searched = [z, words] if problem.labels is None else [z]
+    words = torch.randn(batch, classes, generator=rng).requires_grad_()
+    variables = [z, words] if problem.labels is None else [z]
     search = torch.optim.LBFGS(
-        searched, max_iter=CHUNK, max_eval=2 * CHUNK, history_size=50,
+        variables, max_iter=CHUNK, max_eval=2 * CHUNK, history_size=50,
         tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe",
     )  # fmt: skip
 
-    def distance() -> Tensor:
+    def objective() -> Tensor:
         y = words.softmax(1) if problem.labels is None else problem.labels
-        if problem.adaptive:  # the most probable input
+        if problem.adaptive:
             return (problem.surprise(space.input(z), y) + z.square().sum() / 2) / z.numel()
         return problem.distance(space.input(z), y)
 
-    def objective() -> Tensor:
+    def with_slopes() -> Tensor:
         search.zero_grad()
-        value = distance()
+        value = objective()
         value.backward()
         return value
 
-    best, history = (z.detach().clone(), words.detach().clone()), [float(distance())]
+    best, history = (z.detach().clone(), words.detach().clone()), [float(objective())]
     for done in range(0, iterations, CHUNK):
         stage(NAME, done, iterations)
-        search.step(objective)
-        value = float(distance())
-        if value < min(history):
+        search.step(with_slopes)
+        value = float(objective())
+        if isfinite(value) and value < min(history):
             best = z.detach().clone(), words.detach().clone()
         history.append(value)
         stalled = len(history) > 4 and min(history[-3:]) > 0.99 * history[-4]
-        if not value > ENOUGH or not value < float("inf") or stalled:
+        if not isfinite(value) or stalled or (value < ENOUGH and not problem.adaptive):
             break
     x = space.input(best[0]).clamp(problem.low, problem.high)
     labels = best[1].argmax(1) if problem.labels is None else problem.labels
-    lowest = min(value for value in history if value == value)
+    lowest = min(filter(isfinite, history), default=float("inf"))
     return Recovered(x.numpy(), labels.numpy(), lowest, NAME)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainlet.privacy.attacks.search_space import SearchSpace
 from trainlet.privacy.observed import Round
 from trainlet.privacy.victim import Victim
 
@@ -21,6 +22,7 @@ class Problem:
 
     labels: int64 [batch], or None where the attacker has not found them
     low, high: bounds of an input's elements
+    space: the inputs that the attacker expects
     steps, lr: a message is the sum of the gradients of so many local steps of SGD on the same batch
     """
 
@@ -31,6 +33,7 @@ class Problem:
     labels: Tensor | None = None
     steps: int = 1
     lr: float = 0.01
+    space: SearchSpace = field(kw_only=True)
 
     def gradients(self, x: Tensor, y: Tensor, one: Round) -> dict[str, Tensor]:
         """What the device would compute of a guess, differentiable."""

@@ -16,6 +16,7 @@ from torch import nn
 import trainlet as tl
 from trainlet.errors import DataError, SchemeError, StateError, TargetError, TrainletError
 from trainlet.ir.graph import Graph
+from trainlet.planning.blob import Saved
 from trainlet.planning.selection import WORDS, chosen_set, largest_sets
 from trainlet.run.choosing import ChoosingTrainer, SimulatedChoosing
 from trainlet.run.simulated import ArenaDevice, OracleDevice
@@ -130,6 +131,32 @@ def test_the_first_layers_are_those_of_the_best_scores_that_fit_together() -> No
 
     assert set(largest_sets(4, fits)) == {frozenset({2, 3}), frozenset({0, 3})}
     assert len(asked) == len(set(asked))
+
+
+def test_the_c_selects_as_the_rule_says() -> None:
+    choice = compiled(ram=TIGHT["float32"]).choice
+    rng, numbers = np.random.default_rng(0), set[int]()
+    layout = choice.measure.layout
+    with compiled(ram=TIGHT["float32"]).build("host") as trainer:
+        for k in range(12):
+            trainer.reset()
+            saved = layout.unpack(trainer.save())
+            fisher = {c.weight: rng.integers(0, 3, c.channels).astype(np.float32) ** 9
+                      for c in choice.candidates}  # fmt: skip
+            if k == 0:
+                fisher = {name: np.ones_like(own) for name, own in fisher.items()}
+            own = {f"{name}.fisher": value for name, value in fisher.items()}
+            trainer.load(layout.pack(Saved({**saved.arrays, **own})))
+            number, tables = choice.chosen(fisher)
+            found = trainer.select()
+            assert trainer.program is choice.variants[number]
+            assert {n: t.tolist() for n, t in found.items()} == {
+                n: t.tolist() for n, t in tables.items()
+            }
+            if k == 0:
+                assert all(t.tolist() == list(range(t.size)) for t in found.values())
+            numbers.add(number)
+    assert len(numbers) == 2
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])

@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 import trainlet as tl
 from trainlet.cli.main import app
+from trainlet.errors import UnsupportedError
 from trainlet.privacy.scores import floor_db, matched, score
+from zoo import NETWORKS
 
 from .networks import picture, sigmoid_net
 
@@ -46,6 +48,26 @@ def test_the_verdict_says_what_was_tried_and_never_that_data_are_safe():
     found = audited(scheme={"0.bias": 1.0}, shares=["topk:0.1"], iterations=20)
     verdict = found.verdict("topk:0.1")
     assert "safe" not in verdict and "may recover more" in verdict and "(dlg)" in verdict
+
+
+def test_several_local_steps_are_followed():
+    (row,) = audited(local_steps=3, lr=0.1, iterations=200).rows
+    assert row.psnr_db > row.floor_db + 10 and row.label_correct
+
+
+def test_rounds_add_up_against_noise():
+    one, four = (
+        audited(shares=["noise:0.3"], naive=False, rounds=k, iterations=100).rows[0].psnr_db
+        for k in (1, 4)
+    )
+    assert four > one + 1
+
+
+def test_integer_parameters_are_not_followed_over_rounds():
+    case = NETWORKS["mlp"]()
+    graph = tl.prepare(case.model, case.x, precision="int8", calibration=[case.x], check=False)
+    with pytest.raises(UnsupportedError, match="audit one step and one round"):
+        tl.audit(graph, None, "full", x=case.x.numpy(), y=case.y.numpy(), rounds=2)
 
 
 def test_inverting_gradients_finds_more_than_a_constant():

@@ -61,6 +61,11 @@ def audit_command(
     examples: Annotated[int, typer.Option(min=1, help="so many, the first of the file")] = 4,
     restarts: Annotated[int, typer.Option(min=1, help="of each attack")] = 1,
     iterations: Annotated[int, typer.Option(min=1, help="of each restart")] = 600,
+    local_steps: Annotated[
+        int, typer.Option(min=1, help="a message is the sum of the gradients of so many steps")
+    ] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="messages about each example")] = 1,
+    lr: Annotated[float, typer.Option(help="of local steps, and of the server's")] = 0.01,
     low: Annotated[
         float | None, typer.Option(help="smallest value of an input (default: of the examples)")
     ] = None,
@@ -98,6 +103,7 @@ def audit_command(
             shares=shares, attacks=attack or DEFAULT, restarts=restarts, iterations=iterations,
             public=None if public is None else read_npz(public, ["x"])["x"],
             bounds=(float(least), float(most)), naive=naive, seed=seed,
+            local_steps=local_steps, rounds=rounds, lr=lr,
             precision=asked.arithmetic() if precision else None,
         )  # fmt: skip
         verdicts = [found.verdict(text) for text in dict.fromkeys(r.share for r in found.rows)]

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from trainlet.compiler import Scheme, prepare, train
-from trainlet.errors import DataError
+from trainlet.errors import DataError, UnsupportedError
 from trainlet.frontends.network import Model
 from trainlet.ir.arguments import one_of, whole
 from trainlet.ops.quantized.precision import Int8
@@ -21,6 +23,7 @@ from trainlet.privacy.attacks.labels import recover_labels
 from trainlet.privacy.attacks.linear import linear
 from trainlet.privacy.attacks.problem import Problem, Recovered
 from trainlet.privacy.attacks.search_space import learned, natural
+from trainlet.privacy.message import Message
 from trainlet.privacy.observed import observe
 from trainlet.privacy.results import Audit, Row
 from trainlet.privacy.scores import Score, floor_db, matched, score
@@ -51,6 +54,9 @@ def audit(
     naive: bool = True,
     seed: int = 0,
     public: ArrayLike | None = None,
+    local_steps: int = 1,
+    rounds: int = 1,
+    lr: float = 0.01,
 ) -> Audit:
     """Attack the messages that a training step of each batch of examples would send.
 
@@ -63,6 +69,9 @@ def audit(
     restarts: of each attack, from different random inputs; iterations: of each restart
     bounds: the smallest and the largest value of an input; None takes those of the examples
     public: [n, ...] other examples of the same kind, which the attackers have
+    local_steps: a message is the sum of the gradients of so many steps of SGD with `lr`
+    rounds: the attackers have so many messages about each example; after each round the server
+    takes a step with `lr`
     naive: whether each share is also attacked by somebody who does not know it
 
     Raises a TrainletError for what cannot be compiled or attacked, ToolchainError without
@@ -74,17 +83,11 @@ def audit(
     )  # fmt: skip
     training = train(graph, scheme, precision=precision, stop_after="split")
     low, high = (None, None) if bounds is None else bounds
+    other = None if public is None else np.asarray(public)
     auditor = Auditor(
-        training,
-        attacks,
-        restarts,
-        iterations,
-        seed,
-        low,
-        high,
-        naive,
-        None if public is None else np.asarray(public),
-    )
+        training, attacks, restarts, iterations, seed, low, high, naive, other, local_steps,
+        rounds, lr,
+    )  # fmt: skip
     return auditor.audit(np.asarray(x), np.asarray(y), [parse_share(text) for text in shares])
 
 
@@ -105,6 +108,9 @@ class Auditor:
     high: float | None = None
     naive: bool = True
     public: NDArray | None = None
+    local_steps: int = 1
+    rounds: int = 1
+    lr: float = 0.01
     victim: Victim = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,6 +119,14 @@ class Auditor:
             one_of("unknown attack ", name, ATTACKS)
         whole("restarts", self.restarts, 1)
         whole("iterations", self.iterations, 1)
+        several = (
+            max(whole("local_steps", self.local_steps, 1), whole("rounds", self.rounds, 1)) > 1
+        )
+        if several and self.victim.quantized:
+            raise UnsupportedError(
+                "several local steps or rounds change parameters, and an audit does not follow "
+                "integer parameters; audit one step and one round, or the float32 network"
+            )
 
     def audit(self, x: NDArray, y: NDArray, shares: Sequence[Share]) -> Audit:
         """Attack the examples one batch after the other.
@@ -151,6 +165,22 @@ class Auditor:
                             f"in 0..{self.victim.classes - 1}")  # fmt: skip
         return x, y.astype(np.int64)
 
+    def _messages(
+        self, x: NDArray, y: NDArray, share: Share, rng: np.random.Generator
+    ) -> Iterator[tuple[Message, dict[str, Tensor] | None]]:
+        """Each round's message with the parameters that it is about.  After a round the server
+        takes a step with the message."""
+        if self.local_steps == self.rounds == 1:
+            yield share.apply(self.victim.shared(x, y), rng), None
+            return
+        now = {name: value.numpy() for name, value in self.victim.start().items()}
+        for _ in range(self.rounds):
+            made = self.victim.updated(x, y, self.local_steps, self.lr, now)
+            message = share.apply(made, rng)
+            yield message, {name: torch.from_numpy(value) for name, value in now.items()}
+            step = message.dense()
+            now = {name: value - np.float32(self.lr) * step[name] for name, value in now.items()}
+
     def _attacked(
         self, x: NDArray, y: NDArray, first: int, share: Share, low: float, high: float
     ) -> Iterator[tuple[Row, NDArray]]:
@@ -158,12 +188,14 @@ class Auditor:
         rng, shape = np.random.default_rng((self.seed, first)), self.victim.shape
         public = self.public
         space = natural(shape, low, high) if public is None else learned(shape, public)
-        message = share.apply(self.victim.shared(x, y), rng)
+        messages = list(self._messages(x, y, share, rng))
         kinds = (False, True) if self.naive and share.steps else (True,)
         for adaptive in kinds:
-            one = observe(message, share, adaptive)
-            labels = recover_labels(self.victim, one)
-            problem = Problem(self.victim, [one], low, high, labels, space=space)
+            seen = [observe(message, share, adaptive, start) for message, start in messages]
+            labels = recover_labels(self.victim, seen[0])
+            problem = Problem(
+                self.victim, seen, low, high, labels, self.local_steps, self.lr, space=space
+            )
             for name in self.attacks:
                 found = [
                     ATTACKS[name](problem, self.seed + k, self.iterations)
@@ -181,7 +213,7 @@ class Auditor:
                     yield Row(
                         share.text, name, adaptive, first + k, own.psnr_db, own.ssim, own.mse,
                         bool(labels_found[k] == y[k]), max(every), float(np.mean(every)),
-                        floor_db(x[k], low, high), message.nbytes,
+                        floor_db(x[k], low, high), messages[0][0].nbytes,
                     ), good[chosen].x[order[k]]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.roles import LOGITS, is_target, predictions
 from trainlet.ir.storage import storage, to_device
 from trainlet.passes.update import PREFIX, Training
+from trainlet.privacy.message import Arrays
 from trainlet.privacy.real_values import dequantized, real_value
 from trainlet.run.evaluate import evaluate_graph
 
@@ -66,24 +67,43 @@ class Victim:
         """Whether the input is a list of indices, of words for example."""
         return self.input.type.dtype == "int32"
 
+    @property
+    def quantized(self) -> bool:
+        """Whether a parameter that learns is an integer."""
+        return any(n.type.dtype != "float32" for n in self.params)
+
     def start(self) -> dict[str, Tensor]:
         """The parameters before the step, by name."""
         return {n.name: self._fixed[n].detach().clone() for n in self.params}
 
-    def shared(self, x: NDArray, y: NDArray) -> dict[str, NDArray]:
+    def shared(self, x: NDArray, y: NDArray, start: Arrays | None = None) -> dict[str, NDArray]:
         """The gradients that the device computes, in its own arithmetic: integers where the network
         is quantised.
 
         x: [batch, ...] in the layout of the user's model; y: [batch] labels
+        start: other parameters than the compiled ones, in the shapes of the gradients
         """
         graph = self.graph
         leaves = {
             n.name: to_device(n, graph.values[n.name]) for n in graph.leaves("param", "const")
         }
+        leaves.update(start or {})
         leaves[self.input.name] = to_device(self.input, np.asarray(x).reshape(self.shape))
         leaves[self.target.name] = np.asarray(y, np.int32).reshape(self.target.type.shape)
         found = evaluate_graph(graph, leaves)
         return {n.name: found[f"{PREFIX}{n.name}"].astype(np.float32) for n in self.params}
+
+    def updated(
+        self, x: NDArray, y: NDArray, steps: int, lr: float, start: Arrays
+    ) -> dict[str, NDArray]:
+        """The sum of the gradients of so many steps of SGD on the same batch: the update that a
+        device of federated averaging sends, divided by its learning rate."""
+        now, total = dict(start), {name: np.zeros_like(value) for name, value in start.items()}
+        for _ in range(steps):
+            found = self.shared(x, y, now)
+            now = {name: value - np.float32(lr) * found[name] for name, value in now.items()}
+            total = {name: value + found[name] for name, value in total.items()}
+        return total
 
     def logits(self, x: Tensor, parameters: Parameters | None = None) -> Tensor:
         """[batch, classes] of inputs in the layout of the user's model, differentiable."""

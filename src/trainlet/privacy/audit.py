@@ -23,18 +23,19 @@ from trainlet.privacy.attacks.labels import recover_labels
 from trainlet.privacy.attacks.linear import linear
 from trainlet.privacy.attacks.problem import Problem, Recovered
 from trainlet.privacy.attacks.search_space import learned, natural
+from trainlet.privacy.attacks.text import text
 from trainlet.privacy.message import Message
 from trainlet.privacy.observed import observe
 from trainlet.privacy.results import Audit, Row
-from trainlet.privacy.scores import Score, floor_db, matched, score
+from trainlet.privacy.scores import Score, floor_db, matched, score, score_indices
 from trainlet.privacy.share import Share, parse_share
 from trainlet.privacy.victim import Victim
 from trainlet.progress import stage
 
 Attack = Callable[[Problem, int, int], Recovered | None]
 """(problem, seed, iterations) -> what it recovered; None where it does not apply."""
-ATTACKS: dict[str, Attack] = {"linear": linear, "dlg": dlg, "inverting": inverting}
-DEFAULT = ("linear", "dlg", "inverting")
+ATTACKS: dict[str, Attack] = {"linear": linear, "text": text, "dlg": dlg, "inverting": inverting}
+DEFAULT = ("linear", "text", "dlg", "inverting")
 
 
 def audit(
@@ -139,7 +140,7 @@ class Auditor:
         high = float(x.max()) if self.high is None else self.high
         batch = self.victim.shape[0]
         rows: list[Row] = []
-        recovered = np.full(x.shape, (low + high) / 2, np.float32)
+        recovered = np.full(x.shape, (low + high) / 2, x.dtype)
         reached = np.full(len(x), -np.inf)
         for first in range(0, len(x), batch):
             stage("audit", first, len(x))
@@ -153,7 +154,7 @@ class Auditor:
 
     def _checked(self, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
         batch, *example = self.victim.shape
-        x, y = np.asarray(x, np.float32), np.asarray(y)
+        x, y = np.asarray(x, np.int64 if self.victim.indices else np.float32), np.asarray(y)
         if self.public is not None and self.public.shape[1:] != tuple(example):
             raise DataError(f"public has shape {self.public.shape}; allowed: [n, {example}]")
         if x.shape[1:] != tuple(example) or len(x) == 0 or len(x) % batch:
@@ -222,7 +223,10 @@ def _scored(
 ) -> tuple[list[Score], NDArray, NDArray]:
     """The scores in the order of the truth, this order, and the labels in it."""
     order = matched(one.x, x)
-    scores = [score(one.x[o], x[k], low, high) for k, o in enumerate(order)]
+    if x.dtype.kind == "i":
+        scores = [score_indices(one.x[o], x[k], one.ordered) for k, o in enumerate(order)]
+    else:
+        scores = [score(one.x[o], x[k], low, high) for k, o in enumerate(order)]
     return scores, order, _same_labels(one.labels, y, order)
 
 

@@ -19,6 +19,7 @@ WINDOW = 7
 class Score:
     """Of one input, whose elements are scaled to 0..1 by the bounds of the data.
 
+    mse:     of indices the share of the places that are wrong
     psnr_db: -10 log10 of the mean squared error
     ssim:    structural similarity, of [channels, height, width] with sides of at least WINDOW
     """
@@ -40,8 +41,18 @@ def score(found: NDArray, truth: NDArray, low: float, high: float) -> Score:
     return Score(mse, psnr, ssim)
 
 
+def score_indices(found: NDArray, truth: NDArray, ordered: bool) -> Score:
+    """Of one text; without an order, how much of it is in the set that was found."""
+    right = found == truth if ordered else np.isin(truth, found)
+    wrong = float(1 - right.mean())
+    return Score(wrong, -10 * float(np.log10(max(wrong, LEAST))))
+
+
 def floor_db(truth: NDArray, low: float, high: float) -> float:
-    """The PSNR of the best constant input, which says nothing but the mean."""
+    """The PSNR of the best constant input: the mean, or the most frequent index."""
+    if truth.dtype.kind in "iu":
+        values, counts = np.unique(truth, return_counts=True)
+        return score_indices(np.full_like(truth, values[counts.argmax()]), truth, True).psnr_db
     return score(np.full_like(truth, truth.mean()), truth, low, high).psnr_db
 
 

@@ -107,6 +107,10 @@ class Victim:
 
     def logits(self, x: Tensor, parameters: Parameters | None = None) -> Tensor:
         """[batch, classes] of inputs in the layout of the user's model, differentiable."""
+        return self.values(x, parameters)[self._logits].reshape(-1, self.classes)
+
+    def values(self, x: Tensor, parameters: Parameters | None = None) -> dict[Node, Tensor]:
+        """Of all nodes of the forward pass, inputs first."""
         how = storage(self.input)
         known: dict[Node, Tensor] = dict(self._fixed)
         placed = x.permute(how.permutation)
@@ -117,7 +121,7 @@ class Victim:
         for n in self._order:
             if n not in known:
                 known[n] = real_value(n, *(known[i] for i in n.inputs))
-        return known[self._logits].reshape(-1, self.classes)
+        return {n: known[n] for n in self._order}
 
     def gradients(
         self, x: Tensor, y: Tensor, parameters: Parameters | None = None, create: bool = True

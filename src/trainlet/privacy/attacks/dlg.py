@@ -22,12 +22,14 @@ ENOUGH = 1e-9
 """Of the squared norm of the gradient: a smaller distance does not change the input visibly."""
 
 
-def dlg(problem: Problem, seed: int, iterations: int = 600) -> Recovered:
-    """One restart from a random input.
+def dlg(problem: Problem, seed: int, iterations: int = 600) -> Recovered | None:
+    """One restart from a random input; None where inputs are indices, which have no derivatives.
 
     It ends early at a distance of ENOUGH, where 60 iterations improve by less than 1 %, and where
     the objective is no longer finite; the best point so far is the result.
     """
+    if problem.victim.indices:
+        return None
     rng = torch.Generator().manual_seed(seed)
     space, batch, classes = problem.space, problem.victim.shape[0], problem.victim.classes
     z = space.start(rng).requires_grad_()

@@ -24,9 +24,10 @@ LOOK = 20
 
 
 def inverting(problem: Problem, seed: int, iterations: int = 600) -> Recovered | None:
-    """One restart; it ends early where the objective is no longer finite.  None without labels."""
+    """One restart; it ends early where the objective is no longer finite.  None without labels,
+    and where inputs are indices."""
     labels = problem.labels
-    if labels is None:
+    if labels is None or problem.victim.indices:
         return None
     rng = torch.Generator().manual_seed(seed)
     span = problem.high - problem.low

@@ -61,6 +61,8 @@ def _softmax(victim: Victim) -> Tensor:
 
 
 def _random(victim: Victim) -> Tensor:
+    if victim.indices:
+        return torch.zeros(victim.shape, dtype=torch.int64)
     return torch.rand(victim.shape, generator=torch.Generator().manual_seed(0))
 
 

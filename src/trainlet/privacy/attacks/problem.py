@@ -74,13 +74,16 @@ class Problem:
 class Recovered:
     """The outcome of one restart of an attack.
 
-    x: float32 [batch, ...]; labels: int64 [batch]; objective: what the attack minimised
+    x: float32 [batch, ...], or indices, -1 where none was found; labels: int64 [batch]
+    objective: what the attack minimised
+    ordered: whether the places of indices are known, else they are a set
     """
 
     x: NDArray
     labels: NDArray
     objective: float
     attack: str
+    ordered: bool = True
 
     @property
     def finite(self) -> bool:

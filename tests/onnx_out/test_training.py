@@ -196,6 +196,35 @@ def test_the_files_run_without_trainlet(tmp_path):
     assert len(losses) == 3 and losses[2] < losses[0]
 
 
+def test_large_constants_are_in_one_file(tmp_path):
+    """Each once, and the models compute with them what they do without the file."""
+    case, program = compiled("lenet5", "last")
+    program.write(tmp_path)
+    paths = [tmp_path / f"{name}.onnx" for name in ("step", "predict")]
+    apart = [onnx.load(path, load_external_data=False).graph.initializer for path in paths]
+    places = {e.value for t in apart[0] for e in t.external_data if e.key == "offset"}
+    assert len(places) > 2 and sum(path.stat().st_size for path in paths) < 20_000
+    state = {f"state.{k}": v for k, v in program.build("onnxruntime").device.values.items()}
+    session = onnxruntime.InferenceSession(tmp_path / "predict.onnx")
+    fed = {i.name: state.get(i.name, case.x.numpy()) for i in session.get_inputs()}
+    found = session.run(None, fed)[0]
+    expected = Trainer(program, OracleDevice(program)).predict(case.x.numpy())
+    np.testing.assert_allclose(found.reshape(-1), np.reshape(expected, -1), rtol=1e-4, atol=1e-4)
+
+
+def kept_masks(scheme):
+    """The masks that are asked for early, and all."""
+    _, program = compiled("ds_cnn", scheme)
+    kinds = Counter(n.op_type for n in Models(program).models["step"].graph.node)
+    return kinds["Size"], kinds["Greater"]
+
+
+def test_masks_are_computed_early_where_their_values_are_not_kept():
+    assert kept_masks("bias") == (9, 9)
+    early, every = kept_masks("full")
+    assert early < every
+
+
 WARNINGS = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "train.cpp"]
 
 

@@ -8,10 +8,12 @@ from trainlet.ir.graph import Node
 
 @emits("linear")
 def _linear(at: Emitter, n: Node, x: str, w: str, *bias: str) -> str:
+    """As a product of matrices, which takes the weight as it is: it needs no transposed copy."""
     if n.type.rank == 2:
         return at.op("Gemm", x, w, *bias, transB=1)
-    y = at.op("MatMul", x, at.transpose(w, 1, 0))
-    return at.op("Add", y, *bias) if bias else y
+    inputs = shape(n, 0)[-1]
+    rows = at.reshape(x, (n.type.size // n.type.shape[-1], inputs))
+    return at.reshape(at.op("Gemm", rows, w, *bias, transB=1), n.type.shape)
 
 
 @emits("linear_dx")

@@ -110,3 +110,20 @@ def test_each_form_of_a_depthwise_gradient(form):
     assert ("Scan" in kinds, "Concat" in kinds) == (
         form.startswith("images"), not form.startswith("images")
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["conv2d", "depthwise"])
+def test_an_input_gradient_with_an_uneven_border(name):
+    x = leaf("input", "x", TensorType((2, 9, 8, 4)))
+    attrs = {"stride": (1, 1), "padding": (0, 1, 2, 2), "dilation": (1, 1)}
+    attrs |= {"groups": 2} if name == "conv2d" else {}
+    w = leaf("input", "x1", TensorType((6, 3, 3, 2) if name == "conv2d" else (3, 3, 4)))
+    g = leaf("input", "x0", build(name, x, w, **attrs).type)
+    n = build(f"{name}_dx", g, w, size=(9, 8), **attrs)
+    rng = np.random.default_rng(0)
+    fed = {k.name: rng.standard_normal(k.type.shape).astype(np.float32) for k in n.inputs}
+    session = onnxruntime.InferenceSession(
+        model_of(n).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    expected = OPS[n.op].eval(*fed.values(), **n.attrs)
+    np.testing.assert_allclose(session.run(None, fed)[0], expected, rtol=1e-4, atol=1e-5)

@@ -12,6 +12,8 @@
 # make bench-llm    SmolLM2-135M learns a role of Shakespeare: time, memory and loss of each method
 # make bench-edge   a training step in PyTorch, LiteRT, ONNX Runtime and C; LITERT=python with TensorFlow
 # make bench-leakage   what attackers recover from gradients, an hour; DATA=... the data folder
+# make bench-fewshot    five examples of a new class: accuracy of each method; DATA=... the data folder
+# make demo-fewshot    an emulated microcontroller learns five new symbols from five drawings of each
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
 # An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.
@@ -25,10 +27,13 @@ STRENGTH ?= 3
 DATA ?= ../shared/data
 
 .PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu bench-llm bench-schemes \
-    bench-transformers bench-edge bench-leakage
+    bench-transformers bench-edge bench-leakage bench-fewshot demo-fewshot
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
+
+demo-fewshot: $(VENV)/.trainlet-demo
+	@$(BIN)/trainlet demo-fewshot $(addprefix --data ,$(wildcard $(DATA)/omniglot_105_bits.npz)) $(ARGS)
 
 test: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not samples" $(ARGS)
@@ -68,6 +73,11 @@ bench-schemes: $(VENV)/.trainlet-test
 	    "(docs/schemes.md lists its files)" >&2; exit 1; }
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scheme_accuracy.py --data '$(DATA)' --jobs $(JOBS) $(ARGS)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scheme_search.py
+
+bench-fewshot: $(VENV)/.trainlet-test
+	@test -d '$(DATA)' || { echo "no data folder $(DATA); say where: make bench-fewshot DATA=FOLDER" \
+	    "(docs/few-shot.md lists its files)" >&2; exit 1; }
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fewshot_accuracy.py --data '$(DATA)' $(ARGS)
 
 bench-transformers: $(VENV)/.trainlet-test
 	@test -d '$(DATA)/models/stories260K' || { echo "no stories260K in $(DATA)/models; say where:" \

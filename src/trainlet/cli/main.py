@@ -12,6 +12,7 @@ from trainlet.cli.audit import audit_command
 from trainlet.cli.check import check_command
 from trainlet.cli.compile import compile_command, plan_command
 from trainlet.cli.demo import demo_command
+from trainlet.cli.demo_fewshot import demo_fewshot_command
 from trainlet.cli.fleet import fleet_command
 from trainlet.cli.library import library_command
 from trainlet.cli.pretrain import pretrain_app
@@ -37,6 +38,7 @@ app.command("search")(search_command)
 app.command("library")(library_command)
 app.command("fleet")(fleet_command)
 app.command("demo")(demo_command)
+app.command("demo-fewshot")(demo_fewshot_command)
 app.add_typer(pretrain_app, name="pretrain")
 app.add_typer(state_app, name="state")
 

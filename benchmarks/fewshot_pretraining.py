@@ -1,4 +1,4 @@
-"""What meta-training is worth: python benchmarks/fewshot/pretraining.py --data FOLDER
+"""What meta-training is worth: python benchmarks/fewshot_pretraining.py --data FOLDER
 
 A conv-4 of 28x28 pixels sees characters of 20 alphabets of Omniglot and meets those of the others.
 An episode has 20 or 5 characters of one unseen alphabet, 1 or 5 drawings of each, and 10 others to
@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from fewshot.networks import conv4
+from int8.omniglot import drawings_of
 from torch import nn
 
 from trainlet.fewshot import CosineHead, Episodes, meta_train, pretrain
@@ -28,7 +30,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000, help="episodes of meta-training")
     parser.add_argument("--epochs", type=int, default=15, help="of ordinary training")
     asked = parser.parse_args()
-    drawings, alphabets = omniglot(asked.data)
+    drawings, alphabets = drawings_of(asked.data)
     known = np.isin(alphabets, np.unique(alphabets)[:KNOWN])
     x, y = drawings[known].reshape(-1, 1, 28, 28), np.repeat(np.arange(known.sum()), 20)
     unseen = [drawings[alphabets == a] for a in np.unique(alphabets)[KNOWN:]]
@@ -48,30 +50,6 @@ def main() -> None:
     for name, network in networks.items():
         cells = [tested(network.eval(), unseen, w, s) for w in (5, 20) for s in (1, 5)]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
-
-
-def omniglot(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Drawings [character, drawer, 28, 28] with ink 1, and the alphabet of each character."""
-    with np.load(folder / "omniglot_105_bits.npz", allow_pickle=False) as file:
-        bits, alphabets = file["bits"], file["alphabet"]
-    ink = 1 - np.unpackbits(bits, axis=-1)[..., : 105 * 105].reshape(-1, 105, 105)
-    padded = np.pad(ink, ((0, 0), (3, 4), (3, 4))).reshape(-1, 28, 4, 28, 4)
-    small = np.minimum(2 * padded.mean((2, 4), dtype=np.float32), 1)
-    return small.reshape(-1, 20, 28, 28), alphabets
-
-
-def conv4() -> nn.Sequential:
-    """64 features of four 3x3 convolutions with norms."""
-    layers: list[nn.Module] = []
-    before = 1
-    for channels, stride in ((16, 2), (32, 1), (32, 2), (64, 2)):
-        layers += [
-            nn.Conv2d(before, channels, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-        ]
-        before = channels
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 @torch.no_grad()

@@ -1,0 +1,152 @@
+"""Each method on one task: the rate that other classes choose, then 200 episodes that test it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import trainlet as tl
+
+from .choice import choose
+from .learning import OPTIMIZER, ROOMY, Pupil, accuracies, prototypes
+from .methods import Method, methods
+from .task import Task
+
+RATES = tuple(round(m * 10.0**e, 6) for e in range(-5, 2) for m in (1, 3))
+FIRST = (0.001, 0.01, 0.1)
+SMALLER = 0.9
+"""TinyTrain may have this share of the RAM and the multiply-accumulates of static sparse."""
+Row = dict[str, Any]
+Measure = Callable[[str, Sequence[float]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Episodes that choose rates, and episodes that test."""
+
+    validated: int = 20
+    tested: int = 200
+
+
+def rows(task: Task, size: Size, file: Path, only: Collection[str] | None = None) -> Iterator[Row]:
+    """One a method; those in the file are not measured again."""
+    known = {r["key"]: r for r in map(json.loads, file.open())} if file.exists() else {}
+
+    def kept(method: str, make: Callable[[], Row]) -> Row:
+        key = f"{task.name} {task.network} {method} {task.passes} {task.copies} {size}"
+        if key not in known:
+            known[key] = {"key": key, "task": task.name, "network": task.network,
+                          "method": method, **make()}  # fmt: skip
+            with file.open("a") as opened:
+                opened.write(json.dumps(known[key]) + "\n")
+        return known[key]
+
+    study = Study(task, size)
+    measures: dict[str, Callable[[], Row]] = {
+        "none": study.untrained,
+        **{n: (lambda n=n: study.static(n)) for n in study.methods},
+        "tinytrain": lambda: study.tinytrain(kept("sparse", lambda: study.static("sparse"))),
+    }
+    for name, make in measures.items():
+        if only is None or name in only:
+            yield kept(name, make)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The methods of a task, and the episodes of its two parts."""
+
+    task: Task
+    size: Size
+
+    @cached_property
+    def methods(self) -> dict[str, Method]:
+        return {m.name: m for m in methods(self.task)}
+
+    @cached_property
+    def pupils(self) -> dict[str, list[Pupil]]:
+        found = {}
+        for part, count in (("validation", self.size.validated), ("test", self.size.tested)):
+            episodes = [self.task.episode(part, k) for k in range(count)]
+            sums = prototypes(self.methods["last"].graph, episodes)
+            found[part] = [Pupil(e, k, sums[k]) for k, e in enumerate(episodes)]
+        return found
+
+    def untrained(self) -> Row:
+        program = self._compiled(self.methods["last"])
+        found = accuracies(program, self.pupils["test"], [0.0], 0, False)[0]
+        return {**_shown(found), **_costs(program.report.ram_bytes, 0)}
+
+    def static(self, name: str) -> Row:
+        program = self._compiled(self.methods[name])
+
+        def measured(part: str, rates: Sequence[float]) -> np.ndarray:
+            return self._accuracies(program, self.pupils[part], rates)
+
+        return {**_tested(measured), **_costs(program.report.ram_bytes, program.macs_backward)}
+
+    def tinytrain(self, sparse: Row) -> Row:
+        """Within a share of what the static sparse scheme needs."""
+        graph = self.methods["last"].graph
+        limits = {
+            "ram": int(SMALLER * sparse["ram_bytes"]),
+            "macs": int(SMALLER * sparse["macs_backward"]),
+        }
+        chosen = {part: choose(graph, own, **limits) for part, own in self.pupils.items()}
+
+        def measured(part: str, rates: Sequence[float]) -> np.ndarray:
+            own = chosen[part]
+            program = tl.compile(graph, scheme=own.candidates, target=ROOMY, optimizer=OPTIMIZER)
+            pupils = [replace(p, held=own.held(k)) for k, p in enumerate(self.pupils[part])]
+            return self._accuracies(program, pupils, rates)
+
+        own = chosen["test"]
+        return {
+            **_tested(measured), **_costs(own.mean("ram_bytes"), own.mean("macs_backward")),
+            "layers": own.layers(),
+        }  # fmt: skip
+
+    def _accuracies(
+        self, program: tl.CompiledProgram, pupils: Sequence[Pupil], rates: Sequence[float]
+    ) -> np.ndarray:
+        return accuracies(program, pupils, rates, self.task.passes, self.task.copies)
+
+    def _compiled(self, method: Method) -> tl.CompiledProgram:
+        return tl.compile(method.graph, scheme=method.scheme, target=ROOMY, optimizer=OPTIMIZER)
+
+
+def _tested(measured: Measure) -> Row:
+    """With the rate that the validation episodes prefer; the grid goes on until it has neighbours
+    on both sides, and of equal rates the largest counts."""
+    known: dict[float, float] = {}
+    wanted, rate = set(FIRST), 0.0
+    while wanted:
+        rates = sorted(wanted)
+        means = measured("validation", rates).mean(1).tolist()
+        known |= dict(zip(rates, means, strict=True))
+        rate = max(known, key=lambda r: (known[r], r))
+        best = RATES.index(rate)
+        wanted = {RATES[k] for k in (best - 1, best + 1) if 0 <= k < len(RATES)} - set(known)
+    return {
+        **_shown(measured("test", [rate])[0]), "rate": rate,
+        "by_rate": {str(r): round(100 * known[r], 2) for r in sorted(known)},
+    }  # fmt: skip
+
+
+def _shown(found: np.ndarray) -> Row:
+    """Percent, and half of the 95 % confidence interval."""
+    return {
+        "accuracy": 100 * float(found.mean()),
+        "interval": 196 * float(found.std(ddof=1)) / len(found) ** 0.5,
+        "episodes": [round(100 * float(a), 2) for a in found],
+    }
+
+
+def _costs(ram: int, macs: int) -> Row:
+    return {"ram_bytes": ram, "macs_backward": macs}

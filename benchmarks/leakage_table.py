@@ -30,10 +30,10 @@ ROOT = Path(__file__).parents[1]
 SPARSE = {"conv2.weight": 0.5, "conv3.weight": 0.5, "conv3.bias": 1.0, "fc.bias": 1.0}
 LENET = {"full": "full", "last": "last", "bias": "bias", "sparse": SPARSE}
 DEFENCES = (
-    "none", "fp16", "int8", "sign", "noise:0.01", "noise:0.1", "noise:1", "prune:0.2", "prune:0.5",
-    "prune:0.9", "topk:0.01", "topk:0.01,noise:0.1", "clip:1.0",
+    "none", "prune:0.2", "int8", "noise:0.1", "topk:0.01", "prune:0.9", "sign", "fp16", "noise:1",
+    "topk:0.01,noise:0.1", "noise:0.01", "prune:0.5", "clip:1.0",
 )  # fmt: skip
-IMAGES = {"none": 10, "prune:0.2": 5}
+IMAGES = {"none": 10, "prune:0.2": 4}
 """The pictures of a share, where they are not two."""
 MASKS = ("prune", "topk")
 """The steps that leave coordinates out: their shares are also attacked naively."""

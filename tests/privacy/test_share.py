@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from trainlet.errors import DataError, TrainletError
-from trainlet.privacy import ErrorFeedback, Message, decode, encode, parse_share
+from trainlet.privacy import ErrorFeedback, Message, decode, encode, epsilon, parse_share
 
 SHAPES = {"weight": (5, 7), "bias": (5,)}
 SHARES = (
     "none", "fp16", "int8", "sign", "noise:0.1", "laplace:0.1", "prune:0.2", "topk:0.01",
     "topk:0.2,int8", "prune:0.5,sign", "clip:0.5,topk:0.3,fp16", "topk:0.2,noise:0.1",
+    "clip:1,dp:0.5",
 )  # fmt: skip
 
 
@@ -62,6 +63,30 @@ def test_clipping_scales_the_whole_gradient():
     dense = sent("clip:1.0", {"a": np.float32([3]), "b": np.float32([4])}).dense()
     assert dense["a"] == pytest.approx(0.6) and dense["b"] == pytest.approx(0.8)
     assert sent("clip:6", {"a": np.float32([3])}).dense()["a"] == 3
+
+
+def test_the_gaussian_mechanism_adds_noise_in_multiples_of_the_norm():
+    dense = sent("clip:2.0,dp:1.5", {"w": np.zeros(20000, np.float32)}).dense()
+    assert np.std(dense["w"]) == pytest.approx(3.0, rel=0.02)
+    with pytest.raises(TrainletError, match="does not follow clip"):
+        parse_share("noise:1,dp:1.1")
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "sampled", "rounds", "delta", "expected"),
+    [(1.1, 1.0, 10, 1e-5, 16.856678), (2.0, 0.1, 100, 1e-5, 2.580571),
+     (0.8, 0.01, 1000, 1e-6, 4.293457)],
+)  # fmt: skip
+def test_epsilon_is_that_of_the_library(multiplier, sampled, rounds, delta, expected):
+    pytest.importorskip("dp_accounting", reason="the extra dp is not installed")
+    assert epsilon(multiplier, rounds, sampled, delta) == pytest.approx(expected, rel=1e-4)
+
+
+def test_wrong_numbers_of_an_accountant_are_refused():
+    with pytest.raises(TrainletError, match="multiplier=0"):
+        epsilon(0, 1)
+    with pytest.raises(TrainletError, match="sampled=2"):
+        epsilon(1, 1, 2)
 
 
 def test_signs_carry_the_mean_magnitude():

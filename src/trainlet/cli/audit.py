@@ -44,7 +44,7 @@ def audit_command(
         typer.Option(
             metavar="STEPS",
             help="what is sent: none, fp16, int8, sign, noise:0.1, laplace:0.1, prune:0.2, "
-            "topk:0.01, clip:1.0, joined by commas; may be repeated (default: none)",
+            "topk:0.01, clip:1.0, dp:1.1, joined by commas; may be repeated (default: none)",
         ),
     ] = None,
     attack: Annotated[

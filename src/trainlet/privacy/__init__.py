@@ -1,5 +1,6 @@
 """What leaves a device: messages made from gradients, and what an attacker recovers from them."""
 
+from trainlet.privacy.accounting import epsilon
 from trainlet.privacy.audit import ATTACKS, audit
 from trainlet.privacy.error_feedback import ErrorFeedback
 from trainlet.privacy.message import Message, Part
@@ -18,5 +19,6 @@ __all__ = [
     "audit",
     "decode",
     "encode",
+    "epsilon",
     "parse_share",
 ]

@@ -50,6 +50,24 @@ class Noise:
 
 
 @dataclass(frozen=True)
+class Private:
+    """The Gaussian mechanism: noise whose standard deviation is `multiplier` times the norm to
+    which the step before has clipped the gradient."""
+
+    multiplier: float
+    norm: float
+
+    def __call__(self, message: Message, rng: Random) -> Message:
+        std = self.multiplier * self.norm
+
+        def noisy(part: Part) -> Part:
+            values = part.values + rng.normal(0, std, len(part.values))
+            return replace(part, values=values.astype(np.float32), coding="float32")
+
+        return _each(message, noisy)
+
+
+@dataclass(frozen=True)
 class Prune:
     """Drops this share of each parameter's coordinates, those with the smallest magnitude."""
 

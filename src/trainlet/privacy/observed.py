@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainlet.privacy.defences import Clip, Noise, rms
+from trainlet.privacy.defences import Clip, Noise, Private, rms
 from trainlet.privacy.message import Message, Part
 from trainlet.privacy.share import Share
 
@@ -107,8 +107,8 @@ def observe(
     adaptive: the attacker knows the share; else it takes zeros for values
     """
     low, high, sent, std = {}, {}, {}, {}
-    noise = [step.share for step in share.steps if isinstance(step, Noise)]
-    spread = noise[-1] * rms(message) / (1 + noise[-1] ** 2) ** 0.5 if noise else 0.0
+    noise = [_std(step, message) for step in share.steps if isinstance(step, (Noise, Private))]
+    spread = float(np.linalg.norm(noise))
     for name, part in message.parts.items():
         if adaptive:
             below, above = _bounds(part, bool(noise))
@@ -122,6 +122,13 @@ def observe(
     clip = clips[0] if adaptive and clips else None
     least = EXACT * rms(message)
     return Round(low, high, sent, {n: max(s, least) for n, s in std.items()}, clip, start)
+
+
+def _std(step: Noise | Private, message: Message) -> float:
+    """The standard deviation of the noise in a message."""
+    if isinstance(step, Private):
+        return step.multiplier * step.norm
+    return step.share * rms(message) / (1 + step.share**2) ** 0.5  # the RMS includes the noise
 
 
 def _bounds(part: Part, noisy: bool) -> tuple[NDArray, NDArray]:

@@ -10,7 +10,18 @@ import numpy as np
 
 from trainlet.errors import TrainletError, shown
 from trainlet.ir.arguments import closest
-from trainlet.privacy.defences import Clip, Float16, Int8, Noise, Prune, Random, Sign, Step, TopK
+from trainlet.privacy.defences import (
+    Clip,
+    Float16,
+    Int8,
+    Noise,
+    Private,
+    Prune,
+    Random,
+    Sign,
+    Step,
+    TopK,
+)
 from trainlet.privacy.error_feedback import ErrorFeedback
 from trainlet.privacy.message import Arrays, Message, whole_message
 
@@ -21,6 +32,7 @@ VALUED: dict[str, tuple[Callable[[float], Step], float, str]] = {
     "prune": (Prune, 1, "the share that is dropped, the smallest"),
     "topk": (TopK, 1, "the share that is sent, the largest"),
     "clip": (Clip, np.inf, "the largest L2 norm"),
+    "dp": (lambda m: Private(m, 0.0), np.inf, "the noise in multiples of the clipping norm"),
 }
 """What each step is made from, its largest value, and what the value means."""
 NONE = "none"
@@ -53,7 +65,7 @@ class Share:
 
 def parse_share(text: str) -> Share:
     """Steps joined by commas: fp16, int8, sign, noise:0.1, laplace:0.1, prune:0.2, topk:0.01,
-    clip:1.0; or none.
+    clip:1.0, dp:1.1 directly after clip; or none.
 
     Raises TrainletError for another step or value.
     """
@@ -62,7 +74,18 @@ def parse_share(text: str) -> Share:
     words = [word.strip() for word in text.split(",")]
     if words == [NONE]:
         return Share()
-    return Share(tuple(map(_step, words)), ",".join(words))
+    steps: list[Step] = []
+    for word in words:
+        step, before = _step(word), steps[-1] if steps else None
+        if isinstance(step, Private):
+            if not isinstance(before, Clip):
+                raise TrainletError(
+                    f"share {text!r}: {word!r} does not follow clip; allowed: 'clip:1.0,{word}', "
+                    "since the noise is in multiples of the norm"
+                )
+            step = Private(step.multiplier, before.norm)
+        steps.append(step)
+    return Share(tuple(steps), ",".join(words))
 
 
 def _step(word: str) -> Step:

@@ -29,7 +29,8 @@ def table(result: dict[str, Any]) -> str:
             "" if counted is None else f"{counted / 1e6:.2f}",
             f"{row['rate']:g}" + (" (edge)" if row["at_edge"] else ""),
             f"{100 * row['accuracy']:.1f} +- {100 * row['spread']:.1f}",
-            f"{100 * row['difference']:+.1f} +- {100 * row['error']:.1f}",
+            "" if row["method"] == "full"
+            else f"{100 * row['difference']:+.1f} +- {100 * row['error']:.1f}",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     edges = [row["method"] for row in result["rows"] if row["at_edge"]]

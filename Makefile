@@ -2,6 +2,7 @@
 # make test    the tests                  make check   lint, format, types, floors
 # make wheel   dist/trainlet-*.whl        make clean   caches and build products
 # make test-slow   tests of more than ten seconds each: integer gradients on every device, torchao's
+# make test-fleet   fleets through Flower, in an environment of its own (build/fleet); RAY=1: with Ray
 # make test-samples   every float32 sample that torch has of the operators, against torch
 # make matrix      every odd size, scheme, optimiser, gradient, core and compiler, STRENGTH=3 at a time
 # make soak    random networks, the C against the oracle and torch: MINUTES=10 or NETWORKS=3000
@@ -14,6 +15,7 @@
 # make bench-leakage   what attackers recover from gradients, an hour; DATA=... the data folder
 # make bench-fewshot    five examples of a new class: accuracy of each method; DATA=... the data folder
 # make demo-fewshot    an emulated microcontroller learns five new symbols from five drawings of each
+# make bench-fleet  26 speakers learn a new microphone together, with faults; DATA=... the data folder
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
 # An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.
@@ -27,7 +29,7 @@ STRENGTH ?= 3
 DATA ?= ../shared/data
 
 .PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu bench-llm bench-schemes \
-    bench-transformers bench-edge bench-leakage bench-fewshot demo-fewshot
+    bench-transformers bench-edge bench-leakage bench-fewshot demo-fewshot test-fleet fleet-env bench-fleet
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
@@ -43,6 +45,22 @@ test-slow: $(VENV)/.trainlet-test
 
 test-samples: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m samples $(ARGS)
+
+FLWR := flwr$(if $(RAY),[simulation])>=1.42,<1.43
+
+# Flower's pins would change the environment of the other tests.  Its own sees their packages.
+fleet-env: build/fleet/.ready$(RAY)
+
+build/fleet/.ready$(RAY): pyproject.toml | $(VENV)/.trainlet-test
+	@$(BIN)/python -m venv build/fleet
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	    > "$$(build/fleet/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/below.pth"
+	@build/fleet/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) '$(FLWR)' \
+	    || { echo "Flower cannot be installed; its tests need $(FLWR)" >&2; exit 1; }
+	@touch $@
+
+test-fleet: fleet-env
+	@OMP_NUM_THREADS=1 PYTHONPATH=src:tests build/fleet/bin/python -m pytest tests/fleet/flower $(ARGS)
 
 matrix: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 TRAINLET_MATRIX=$(STRENGTH) $(BIN)/python -m pytest -n $(JOBS) tests/builds $(ARGS)
@@ -99,6 +117,11 @@ bench-leakage: $(VENV)/.trainlet-test
 	@test -f '$(DATA)/cifar10_jpeg.npz' || { echo "no cifar10_jpeg.npz in $(DATA); say where:" \
 	    "make bench-leakage DATA=FOLDER (docs/privacy.md lists its files)" >&2; exit 1; }
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/leakage_table.py --data '$(DATA)' $(ARGS)
+
+bench-fleet: $(VENV)/.trainlet-test
+	@test -f '$(DATA)/speech_commands_personal_16k.npz' || { echo "no clips of speakers in $(DATA); say" \
+	    "where: make bench-fleet DATA=FOLDER (docs/fleet.md lists its files)" >&2; exit 1; }
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fleets.py --data '$(DATA)' --jobs $(JOBS) $(ARGS)
 
 bench-edge: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/edge.py $(if $(LITERT),--litert '$(LITERT)') $(ARGS)

@@ -28,6 +28,7 @@ from trainlet.fleet.faults import Faults
 from trainlet.fleet.member import Recipe
 from trainlet.fleet.simulation import Fleet
 from trainlet.fleet.splits import by_person
+from trainlet.pictures.fleet import draw_fleet
 from trainlet.run.dataset import Dataset
 
 NOBODY = "_noise_"
@@ -95,18 +96,24 @@ def recipe(data: Path, seed: int, kind: str, share: str) -> Recipe:
     return Recipe(program, encoding(share))
 
 
-def played(name: str, fleet: Fleet, seed: int, rounds: int, faults: Faults | None = None) -> Row:
-    """The row of a fleet's rounds."""
+def played(name: str, fleet: Fleet, seed: int, lr: float, faults: Faults | None = None) -> Row:
+    """The row of a fleet's rounds; the learning rate falls linearly."""
     before = fleet.accuracy() or 0.0
     curve = [before]
     present, deliver = (faults.present, faults.deliver) if faults else (None, None)
-    for done in fleet.run(rounds, epochs=EPOCHS, present=present, deliver=deliver):
+    for done in fleet.run(
+        ROUNDS,
+        epochs=EPOCHS,
+        lr=lambda k: lr * (1 - (k - 1) / ROUNDS),
+        present=present,
+        deliver=deliver,
+    ):
         curve.append(done.accuracy or 0.0)
-        print(f"  {name} {done.number}/{rounds}: {done.accuracy:.1%}", flush=True)
+        print(f"  {name} {done.number}/{ROUNDS}: {done.accuracy:.1%}", flush=True)
     server = fleet.server
     refused = sum(not v.accepted for v in server.verdicts)
     bounded = sum(v.accepted and bool(v.reason) for v in server.verdicts)
-    return Row(name, before, curve[-1], server.bytes_up, rounds, seed, server.bytes_down,
+    return Row(name, before, curve[-1], server.bytes_up, ROUNDS, seed, server.bytes_down,
                len(fleet.members), refused, bounded, curve=curve)  # fmt: skip
 
 
@@ -119,7 +126,7 @@ def central(data: Path, seed: int, jobs: int) -> Row:
     ]
     with Fleet([recipe(data, seed, "full", "none")], [(0, everything[0])], tests=[everything[1]],
                seed=seed) as fleet:  # fmt: skip
-        row = played("central_float32", fleet, seed, ROUNDS)
+        row = played("central_float32", fleet, seed, FLOAT_LR)
     return Row(**{**asdict(row), "bytes_sent": 0, "bytes_received": 0})
 
 
@@ -131,7 +138,7 @@ def federated(name: str, kind: str, share: str, **faulty: float) -> Callable[...
         members = [(0, one) for one in clips.learn]
         faults = Faults(len(members), made.shared.sizes, seed=seed, **faulty) if faulty else None
         with Fleet([made], members, tests=clips.test, seed=seed, jobs=jobs) as fleet:
-            return played(name, fleet, seed, ROUNDS, faults)
+            return played(name, fleet, seed, FLOAT_LR if kind == "full" else INT8_LR, faults)
 
     return run
 
@@ -201,6 +208,10 @@ def main() -> None:
     for run, seed in missing(rows, args.runs, args.seeds):
         rows.append(asdict(RUNS[run](args.data, seed, args.jobs)))
         write_text(args.json, json.dumps(rows, indent=1))
+    drawn = [row for row in rows if (row["run"], row["seed"]) == ("federated_sparse_int8", 0)]
+    if drawn:
+        sizes = [len(one) for one in speakers(args.data, 0).learn]
+        draw_fleet(drawn[0]["curve"], sizes, args.picture)
     for row in sorted(rows, key=lambda row: (row["run"], row["seed"])):
         seconds = "" if row["seconds"] is None else f"  {row['seconds']:.2f} s a round"
         print(f"{row['run']:24} seed {row['seed']}  {row['accuracy_before']:6.1%} -> "

@@ -88,19 +88,26 @@ def test_a_bad_message_is_refused_and_changes_nothing(name: str) -> None:
     assert np.array_equal(server.model, START + 1)
 
 
-def test_a_scaled_update_is_bounded_by_the_median() -> None:
-    server = a_server(limits=Limits(bound=2.0))
-    for device, value in enumerate((1.0, 1.0, 1.0, 1.0, -1000.0)):
-        server.offer(update(device, value))
-    server.finish()
-    assert np.allclose(server.model, START + (4 - 2) / 5)
-    (said,) = [str(v) for v in server.verdicts if v.reason]
-    assert said == "round 1: device 4 bounded: it is larger than 2 times the round's median"
+@pytest.mark.parametrize(
+    ("value", "mean", "said"),
+    [
+        (-4.0, (4 - 2) / 5, "bounded: it is larger than 2 times the round's median"),
+        (-1000.0, 1.0, "refused: it is larger than 5 times the round's median"),
+    ],
+)
+def test_a_scaled_update_is_bounded_or_refused(value, mean, said) -> None:
+    server = a_server(limits=Limits(bound=2.0, outlier=5.0))
+    for device, change in enumerate((1.0, 1.0, 1.0, 1.0, value)):
+        server.offer(update(device, change))
+    assert server.finish() == (5 if said.startswith("bounded") else 4)
+    assert np.allclose(server.model, START + mean)
+    (verdict,) = [str(v) for v in server.verdicts if v.reason]
+    assert verdict == f"round 1: device 4 {said}"
 
 
 def test_the_order_of_arrival_does_not_matter() -> None:
     rng = np.random.default_rng(0)
-    messages = [update(k, rng.normal(size=11) * 10.0**k, examples=k + 1) for k in range(5)]
+    messages = [update(k, rng.normal(size=11) * 1.5**k, examples=k + 1) for k in range(5)]
     models = []
     for order in ([0, 1, 2, 3, 4], [3, 1, 4, 0, 2]):
         server = a_server()

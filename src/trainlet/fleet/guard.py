@@ -33,10 +33,12 @@ class Limits:
     examples: the most that a device may say it learnt from, which bounds its weight
     bound: the most that the root mean square of a change may be, as a multiple of the median of
         the round; a larger one is scaled down to it.  None: no bound
+    outlier: likewise, from where on it is refused.  None: nothing is too large
     """
 
     examples: int = 100_000
     bound: float | None = 2.0
+    outlier: float | None = 5.0
 
 
 @dataclass(frozen=True)
@@ -111,17 +113,27 @@ class Guard:
         self._answered.add(device)
         return Contribution(device, change, kind.index, update.examples)
 
-    def bounded(self, contributions: Sequence[Contribution]) -> list[Contribution]:
-        """The contributions, with those scaled down that are larger than the bound."""
-        if self.limits.bound is None or len(contributions) < 3:
-            return list(contributions)
-        sizes = np.array([rms(one.change) for one in contributions])
-        most = self.limits.bound * float(np.median(sizes))
-        found = []
-        for one, size in zip(contributions, sizes, strict=True):
-            scale = np.float32(most / size) if size > most else None
-            found.append(one if scale is None else replace(one, change=one.change * scale))
-        return found
+    def judged(
+        self, contributions: Sequence[Contribution]
+    ) -> list[tuple[Contribution | None, str]]:
+        """Each contribution as it counts, None where it is refused, and the reason if it is not as
+        it was.  Fewer than three have no median that tells anything, and count as they are."""
+        sizes = [rms(one.change) for one in contributions]
+        usual = float(np.median(sizes)) if len(sizes) >= 3 else np.inf
+        return [self._judged(one, size, usual) for one, size in
+                zip(contributions, sizes, strict=True)]  # fmt: skip
+
+    def _judged(
+        self, one: Contribution, size: float, usual: float
+    ) -> tuple[Contribution | None, str]:
+        limits = self.limits
+        if limits.outlier is not None and size > limits.outlier * usual:
+            return None, f"it is larger than {limits.outlier:g} times the round's median"
+        if limits.bound is not None and size > limits.bound * usual:
+            factor = np.float32(limits.bound * usual / size)
+            bounded = replace(one, change=one.change * factor)
+            return bounded, f"it is larger than {limits.bound:g} times the round's median"
+        return one, ""
 
 
 def rms(change: np.ndarray) -> float:

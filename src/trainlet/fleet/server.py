@@ -101,15 +101,16 @@ class Server:
         return self._said(Verdict(self.round + 1, contribution.device, True))
 
     def finish(self) -> int:
-        """Close the round: the model moves, and the journal has it.  Returns how many updates the
-        round had; with none the model stays."""
+        """Close the round: the model moves, and the journal has it.  Returns how many updates
+        counted; with none the model stays."""
         taken = sorted(self._taken, key=lambda one: one.device)  # the order of arrival is chance
-        bounded = self.guard.bounded(taken)
-        for before, after in zip(taken, bounded, strict=True):
-            if before is not after:
-                reason = f"it is larger than {self.guard.limits.bound:g} times the round's median"
-                self._said(Verdict(self.round + 1, before.device, True, reason))
-        self._move(bounded)
+        counted = []
+        for one, (judged, reason) in zip(taken, self.guard.judged(taken), strict=True):
+            if judged is not None:
+                counted.append(judged)
+            if reason:
+                self._said(Verdict(self.round + 1, one.device, judged is not None, reason))
+        self._move(counted)
         self.round += 1
         if self._journal:
             write_journal(self._journal, self.coordinates.fingerprint, Finished(
@@ -117,7 +118,7 @@ class Server:
                 self.bytes_down, self.combine.state(),
             ))  # fmt: skip
         self._begin()
-        return len(taken)
+        return len(counted)
 
     def _move(self, contributions: Sequence[Contribution]) -> None:
         """The model takes the change that the devices will be sent, to the bit."""

@@ -103,19 +103,19 @@ class Fleet:
         rounds: int,
         *,
         epochs: int = 1,
-        lr: float | None = None,
+        lr: float | Callable[[int], float] | None = None,
         present: Callable[[int], Sequence[int]] | None = None,
         deliver: Deliver | None = None,
     ) -> Iterator[Round]:
         """Rounds up to the number `rounds`, also of a server that continues.
 
-        epochs, lr: of a device in a round
+        epochs: of a device in a round; lr: learning rate, or what gives that of a round
         present: which devices get the task of a round (default: all)
         deliver: what becomes of the updates on their way, for experiments with faults
         """
-        rate = float("nan") if lr is None else lr
         while self.server.round < rounds:
             number = self.server.round + 1
+            rate = lr(number) if callable(lr) else float("nan") if lr is None else lr
             chosen = range(len(self.members)) if present is None else present(number)
             tasks = [(n, self._task(n, epochs, rate)) for n in chosen]
             updates = []

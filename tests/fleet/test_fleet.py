@@ -51,7 +51,9 @@ def people(count: int = 4, rows: int = 12) -> list[Dataset]:
 
 def test_a_round_is_the_mean_of_what_the_trainers_learn(float32) -> None:
     data, recipe = people(), Recipe(float32, encoding("none"))
-    with Fleet([recipe], [(0, one) for one in data], limits=Limits(bound=None, outlier=None)) as fleet:
+    with Fleet(
+        [recipe], [(0, one) for one in data], limits=Limits(bound=None, outlier=None)
+    ) as fleet:
         list(fleet.run(1, epochs=2))
         made = recipe.shared.put(fleet.server.model, fleet.trainers[0].state())
         assert fleet.server.bytes_up == 4 * (4 * (48 + 8 + 24 + 3) + 4 * 6 + 32)
@@ -107,7 +109,9 @@ def test_devices_with_other_masks_share_what_they_have_in_common() -> None:
     schemes = {"2.weight": 0.5, "2.bias": 1.0}, {"2.weight": 1.0, "2.bias": 1.0}
     recipes = [Recipe(compiled(tl.UpdateScheme(s)), encoding("none")) for s in schemes]
     data = people(2)
-    with Fleet(recipes, [(0, data[0]), (1, data[1])], limits=Limits(bound=None, outlier=None)) as fleet:
+    with Fleet(
+        recipes, [(0, data[0]), (1, data[1])], limits=Limits(bound=None, outlier=None)
+    ) as fleet:
         assert fleet.coordinates.size == 24 + 3
         start = fleet.server.model.copy()
         list(fleet.run(1))

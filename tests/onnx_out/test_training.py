@@ -212,6 +212,27 @@ def test_large_constants_are_in_one_file(tmp_path):
     np.testing.assert_allclose(found.reshape(-1), np.reshape(expected, -1), rtol=1e-4, atol=1e-4)
 
 
+def test_an_axis_moves_with_the_maps():
+    """Maps are joined and cut along axes whose numbers are others in ONNX."""
+    torch.manual_seed(0)
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = torch.nn.Conv2d(2, 3, 3), torch.nn.Conv2d(2, 4, 3)
+            self.c, self.last = torch.nn.Conv2d(7, 2, 1), torch.nn.Linear(2 * 3 * 6, 3)
+
+        def forward(self, x):
+            both = torch.cat([self.a(x), self.b(x)], 1).relu()
+            return self.last(self.c(both)[:, :, 1:4].flatten(1))
+
+    x, y = torch.randn(2, 2, 7, 8), np.array([0, 2])
+    program = tl.compile(Net().eval(), x, "full", target="onnx", check=False)
+    ours, oracle = program.build("onnxruntime"), Trainer(program, OracleDevice(program))
+    for _ in range(2):
+        assert abs(ours.step(x.numpy(), y) - oracle.step(x.numpy(), y)) < 1e-5
+
+
 def kept_masks(scheme):
     """The masks that are asked for early, and all."""
     _, program = compiled("ds_cnn", scheme)

@@ -85,6 +85,26 @@ def show(row: dict) -> None:
               f"{whole:.0f} | {kept} |", flush=True)  # fmt: skip
 
 
+def ratios(rows: list[dict]) -> None:
+    """One line for each cell, as in docs/edge.md: times as ratios of eager's."""
+    engines = [e for e in ENGINES[1:] if any(e in row for row in rows)]
+    memory = [e for e in ("eager", *engines) if e != "host"]
+    print(f"\n| network | batch | updates | eager ms | {' | '.join(engines)} | "
+          f"extra MB: {', '.join(memory)} | whole MB: {', '.join(memory)} |")  # fmt: skip
+    print("|---" * (6 + len(engines)) + "|")
+    for row in rows:
+        found = {e: row.get(e, {}) for e in ("eager", *engines)}
+        base = found["eager"]["fastest"]
+        times = [f"{found[e]['fastest'] / base:.2f}" if "fastest" in found[e] else ""
+                 for e in engines]  # fmt: skip
+        extra, whole = (
+            ", ".join(f"{found[e][k] / 1e6:.0f}" if k in found[e] else "-" for e in memory)
+            for k in ("extra_bytes", "whole_bytes")
+        )
+        head = f"| {row['network']} | {row['batch']} | {row['scheme']} | {base:.2f}"
+        print(f"{head} | {' | '.join(times)} | {extra} | {whole} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--litert", metavar="PYTHON")
@@ -109,6 +129,7 @@ def main() -> None:
                 rows.append(row)
                 args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
             show(row)
+    ratios(rows)
 
 
 if __name__ == "__main__":

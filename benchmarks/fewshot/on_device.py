@@ -42,7 +42,7 @@ BUDGETS: tuple[tuple[int, int | None], ...] = ((256, None), (60, None), (256, 1_
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="A device chooses what learns")
     parser.add_argument("--data", type=Path, required=True, help="folder with the data sets")
     parser.add_argument("--build", type=Path, default=Path("build"), help="where results go")
     parser.add_argument("--steps", type=int, default=120, help="episodes of meta-training")
@@ -145,8 +145,10 @@ def draws(speech: Speech, count: int) -> Iterator[tuple[Part, Part]]:
         support = np.stack([rows[:SHOTS] for rows in own], 1).reshape(-1)
         test = np.concatenate([rows[SHOTS:] for rows in own])
         of = {int(digit): k for k, digit in enumerate(met)}
-        yield tuple((x[rows], np.array([of[int(d)] for d in label[rows]]))
-                    for rows in (support, test))  # fmt: skip
+        first, second = (
+            (x[rows], np.array([of[int(d)] for d in label[rows]])) for rows in (support, test)
+        )
+        yield first, second
 
 
 def chosen(trainer: ChoosingTrainer, learn: Part) -> None:

@@ -95,3 +95,16 @@ def test_what_cannot_be_is_refused() -> None:
     for options in wrong:
         with pytest.raises(SchemeError):
             tl.schemes.tinytrain(network(), x, y, **options)
+
+
+def test_other_criteria_choose_through_the_same_rule() -> None:
+    model, (x, y) = network(), examples(12)
+    norm = tl.schemes.tinytrain(model, x, y, criterion="norm")
+    for name in WEIGHTS:
+        own = (model.get_parameter(name).detach().numpy() ** 2).sum((0, 2, 3))
+        assert set(norm.scheme.rule(name)) == set(np.argsort(-own)[: len(own) // 2].tolist())
+    drawn = [tl.schemes.tinytrain(model, x[k:], y[k:], criterion="random") for k in (0, 0, 1)]
+    rules = [tuple(one.scheme.rule(name) for name in WEIGHTS) for one in drawn]
+    assert rules[0] == rules[1] and drawn[0].scores != drawn[2].scores
+    with pytest.raises(SchemeError, match="criterion"):
+        tl.schemes.tinytrain(model, x, y, criterion="fischer")

@@ -14,7 +14,7 @@ from trainlet.arguments import bytes_of, target_of
 from trainlet.compiler import plan, train
 from trainlet.errors import SchemeError, TargetError
 from trainlet.frontends.network import Model
-from trainlet.ir.arguments import finite, whole
+from trainlet.ir.arguments import finite, one_of, whole
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import storage
@@ -26,7 +26,8 @@ from trainlet.planning.limits import needed
 from trainlet.planning.target import Target
 from trainlet.progress import stage
 from trainlet.schemes.compiled_cost import roomy
-from trainlet.schemes.fisher import channel_scores, graph_and_examples
+from trainlet.schemes.fisher import graph_and_examples
+from trainlet.schemes.importance import CRITERIA
 from trainlet.schemes.layers import Layers, layers_of
 
 DEPTH = 6
@@ -60,6 +61,7 @@ def tinytrain(
     depth: int = DEPTH,
     target: str | Target = "cortex-m7",
     loss: Losses = "cross_entropy",
+    criterion: str = "fisher",
 ) -> Selection:
     """The scheme that a few examples x [n, *sample], y [n, ..] of a new task ask for.
 
@@ -74,11 +76,16 @@ def tinytrain(
     memory.  model: a module, or a graph of `prepare` with batch 1.
     ram: bytes, at most the target's RAM (the default); macs: of a backward pass, None for no limit
     depth: the last so many weights are candidates
+    criterion: of channels: "fisher", as above; or for comparison "norm", the squared L2 norm of
+    their weights, or "random"
 
     Raises TargetError where not even the classifier fits, DataError for examples that do not fit.
     """
     graph, xs, ys = graph_and_examples(model, x, y)
-    choose = Selector(graph, ram=ram, macs=macs, share=share, depth=depth, target=target, loss=loss)
+    choose = Selector(
+        graph, ram=ram, macs=macs, share=share, depth=depth, target=target, loss=loss,
+        criterion=criterion,
+    )  # fmt: skip
     return choose(xs, ys)
 
 
@@ -95,11 +102,13 @@ class Selector:
         depth: int = DEPTH,
         target: str | Target = "cortex-m7",
         loss: Losses = "cross_entropy",
+        criterion: str = "fisher",
     ) -> None:
         """As of `tinytrain`; the graph has batch 1."""
         if not 0 < finite("share", share, SchemeError) <= 1:
             raise SchemeError(f"share is {share}; allowed: above 0, at most 1")
         whole("depth", depth, 1, 1 << 16, SchemeError)
+        self.criterion = CRITERIA[one_of("criterion ", criterion, CRITERIA, SchemeError)]
         self.graph, self.share, self.loss = graph, share, loss
         self.layers = layers_of(graph, (share,), loss)
         numbers = [k for k, layer in enumerate(self.layers.body) if layer.shares][-depth:]
@@ -115,7 +124,7 @@ class Selector:
         weights, channels = self.weights, dict[str, np.ndarray]()
         stage("importance of channels")
         if weights:
-            channels = channel_scores(graph, xs, ys, list(weights.values()), self.loss)
+            channels = self.criterion(graph, xs, ys, list(weights.values()), self.loss)
         factors = score_factors(graph, channels)
         scores = {name: float(own.sum()) * factors[name] for name, own in channels.items()}
         chosen: list[int] = []

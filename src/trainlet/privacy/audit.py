@@ -214,7 +214,7 @@ class Auditor:
                     yield Row(
                         share.text, name, adaptive, first + k, own.psnr_db, own.ssim, own.mse,
                         bool(labels_found[k] == y[k]), max(every), float(np.mean(every)),
-                        floor_db(x[k], low, high), messages[0][0].nbytes,
+                        floor_db(x[k], low, high, space.middle[k].numpy()), messages[0][0].nbytes,
                     ), good[chosen].x[order[k]]  # fmt: skip
 
 

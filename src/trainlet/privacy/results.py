@@ -17,7 +17,7 @@ class Row:
     adaptive: whether the attacker knew the share
     psnr_db, ssim: of the restart with the smallest objective, which is all that an attacker sees
     psnr_best, psnr_mean: over all restarts
-    floor_db: of the best constant input
+    floor_db: of the best constant input, or of what public examples let expect
     """
 
     share: str
@@ -69,13 +69,13 @@ class Audit:
         return (
             f"{share}: the best of what was tried ({tried}) recovered {len(psnr)} examples at "
             f"{psnr.min():.1f} to {psnr.max():.1f} dB, median {np.median(psnr):.1f} dB "
-            f"({attacks}); a constant input scores {np.median(floor):.1f} dB. Labels: "
+            f"({attacks}); without a message it would be {np.median(floor):.1f} dB. Labels: "
             f"{len(labels)} of {len(psnr)}. An attack that was not tried may recover more."
         )
 
     def table(self) -> Table:
         """A row for each share, attack and kind of attacker: medians over the examples."""
-        columns = "share", "attack", "attacker", "PSNR (dB)", "constant", "SSIM", "labels", "bytes"
+        columns = "share", "attack", "attacker", "PSNR (dB)", "without", "SSIM", "labels", "bytes"
         table = Table(*columns)
         groups: dict[tuple[str, str, bool], list[Row]] = {}
         for row in self.rows:

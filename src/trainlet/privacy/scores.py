@@ -48,12 +48,18 @@ def score_indices(found: NDArray, truth: NDArray, ordered: bool) -> Score:
     return Score(wrong, -10 * float(np.log10(max(wrong, LEAST))))
 
 
-def floor_db(truth: NDArray, low: float, high: float) -> float:
-    """The PSNR of the best constant input: the mean, or the most frequent index."""
+def floor_db(truth: NDArray, low: float, high: float, expected: NDArray | None = None) -> float:
+    """The PSNR of the best constant input: the mean, or the most frequent index.
+
+    expected: what an attacker without a message expects, the mean of public examples for example;
+    it is the floor where it is nearer
+    """
     if truth.dtype.kind in "iu":
         values, counts = np.unique(truth, return_counts=True)
         return score_indices(np.full_like(truth, values[counts.argmax()]), truth, True).psnr_db
-    return score(np.full_like(truth, truth.mean()), truth, low, high).psnr_db
+    constant = np.full_like(truth, truth.mean())
+    known = [constant] if expected is None else [constant, expected]
+    return max(score(guess, truth, low, high).psnr_db for guess in known)
 
 
 def matched(found: NDArray, truth: NDArray) -> NDArray:

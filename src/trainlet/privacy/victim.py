@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainlet.backends.aten.real_values import dequantized, real_value
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Node
 from trainlet.ir.roles import LOGITS, is_target, predictions
 from trainlet.ir.storage import storage, to_device
 from trainlet.passes.update import PREFIX, Training
 from trainlet.privacy.message import Arrays
-from trainlet.privacy.real_values import dequantized, real_value
 from trainlet.run.evaluate import evaluate_graph
 
 Parameters = Mapping[str, Tensor]

@@ -25,7 +25,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TRAINLET_MAX_TENSOR_BYTES", str(2 << 30))  # the weights alone are 538 MB
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -233,6 +232,7 @@ def stored(path: Path, asked: argparse.Namespace) -> tuple[dict[str, Any], dict[
 
 
 def main() -> None:
+    os.environ.setdefault("TRAINLET_MAX_TENSOR_BYTES", str(2 << 30))  # the weights alone are 538 MB
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--roles", type=int, default=1)

@@ -31,7 +31,6 @@ from trainlet.torch import BlockTrainer
 KINDS, METHODS = ("full", "sparse", "lora"), ("trainlet", "compiled", "eager")
 RANK, RATE, GB = 8, 1e-3, 1e9
 SECONDS = 580
-os.environ.setdefault("TRAINLET_MAX_TENSOR_BYTES", str(4 << 30))  # a block has 0.8 GB in float32
 
 
 def step_of(args: argparse.Namespace) -> Callable[[], float]:
@@ -150,6 +149,7 @@ def print_targets(cells: dict) -> None:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("TRAINLET_MAX_TENSOR_BYTES", str(4 << 30))  # a block has 0.8 GB
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="a tiny shape, to try the script")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")

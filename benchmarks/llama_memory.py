@@ -24,7 +24,6 @@ from trainlet.torch.block_graphs import KEPT, RESULT, block_graphs, head_graph
 
 RANK, BFLOAT16 = 8, 2
 LIMITS = {"full": "17.5", "sparse": "15.0", "lora": ""}
-os.environ.setdefault("TRAINLET_MAX_TENSOR_BYTES", str(4 << 30))  # a block has 0.8 GB in float32
 
 
 @dataclass(frozen=True)
@@ -82,4 +81,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("TRAINLET_MAX_TENSOR_BYTES", str(4 << 30))  # a block has 0.8 GB
     main()

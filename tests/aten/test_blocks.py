@@ -162,8 +162,7 @@ def test_one_type_of_parameters():
         BlockTrainer(modules, torch.randn(2, 8), {"head.bias": 1.0})
 
 
-def test_the_benchmark_on_a_small_shape(monkeypatch):
-    monkeypatch.setenv("TRAINLET_MAX_TENSOR_BYTES", "")  # the script sets it
+def test_the_benchmark_on_a_small_shape():
     script = benchmark("llama7b")
     asked = {"kind": "sparse", "small": True, "device": "cpu", "way": "eager"}
     losses = []

@@ -36,7 +36,6 @@ class Walking:
 
 @pytest.fixture
 def benchmark(monkeypatch):
-    monkeypatch.setenv("TRAINLET_MAX_TENSOR_BYTES", "")  # the script sets it
     monkeypatch.syspath_prepend(str(FOLDER))
     spec = importlib.util.spec_from_file_location("language_model", FOLDER / "language_model.py")
     module = importlib.util.module_from_spec(spec)

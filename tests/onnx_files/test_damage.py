@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="needs pip install trainlet[onnx]")
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -98,6 +98,7 @@ def test_every_truncation(opened):
     st.sampled_from([small(), integers().SerializeToString()]),
     st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 7)), min_size=1, max_size=4),
 )
+@example(integers().SerializeToString(), [(3084, 3)])  # a DequantizeLinear without a result
 def test_flipped_bits(opened, content, flips):
     content = bytearray(content)
     for byte, bit in flips:

@@ -86,7 +86,7 @@ def walk(model: Model, batch: int | None = None) -> Builder:
                 _import(at, operator)
                 continue
         at.known.update(values)
-        if operator.kind == "DequantizeLinear":
+        if operator.kind == "DequantizeLinear" and values:
             with _naming(operator):
                 keep_constant(at, operator, values)
             continue

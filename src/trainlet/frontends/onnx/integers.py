@@ -62,8 +62,8 @@ def keep_constant(at: Builder, operator: Operator, made: dict[str, np.ndarray]) 
 def _title(at: Builder, name: str) -> str:
     """What a parameter is called: as before its file was quantised, if that can be told."""
     if name not in at.model.constants:
-        maker = next(o for o in at.model.operators if name in o.outputs)
-        name = maker.input(0) if maker.kind == "QuantizeLinear" else name
+        makers = [o for o in at.model.operators if name in o.outputs]
+        name = next((o.input(0) for o in makers if o.kind == "QuantizeLinear"), name)
     return plain(name.removesuffix("_quantized"), 200)
 
 

@@ -28,7 +28,7 @@ JOBS ?= 2
 STRENGTH ?= 3
 DATA ?= ../shared/data
 
-.PHONY: demo test test-slow test-samples soak mutants matrix check wheel clean bench-int8 bench-mcu bench-llm bench-schemes \
+.PHONY: demo test test-slow test-samples soak mutants matrix check docs wheel clean bench-int8 bench-mcu bench-llm bench-schemes \
     bench-transformers bench-edge bench-leakage bench-fewshot demo-fewshot test-fleet fleet-env bench-fleet
 
 demo: $(VENV)/.trainlet-demo
@@ -77,6 +77,9 @@ check: $(VENV)/.trainlet-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest tests/test_floors.py
+
+docs: $(VENV)/.trainlet-docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
 
 wheel: $(VENV)/.trainlet-dev
 	$(BIN)/python -m build --wheel --no-isolation
@@ -134,6 +137,7 @@ clean:
 $(VENV)/.trainlet-demo: REQUIREMENT := .[int8]
 $(VENV)/.trainlet-test: REQUIREMENT := .[test]
 $(VENV)/.trainlet-dev: REQUIREMENT := .[dev]
+$(VENV)/.trainlet-docs: REQUIREMENT := .[docs]
 $(VENV)/.trainlet-%: pyproject.toml | $(BIN)/python
 	@echo "installing $(REQUIREMENT) into $(VENV) (PyTorch included: the first time takes minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -e '$(REQUIREMENT)'

@@ -16,6 +16,7 @@ from trainlet.backends.firmware import Firmware, build_firmware
 from trainlet.backends.interface import interface_of
 from trainlet.backends.onnx.any_batch import SIZES
 from trainlet.backends.onnx.project import write_models
+from trainlet.backends.sections import sections_of
 from trainlet.errors import TargetError, ToolchainError, UnsupportedError
 from trainlet.ops.quantized.precision import Int8
 from trainlet.planning.choices import Options
@@ -79,7 +80,13 @@ class CompiledProgram(Program):
         """What each other option that needs less would take, each planned anew."""
         return self.options.single() if self.options else ()
 
-    def write(self, folder: str | Path, *, any_batch: bool = False) -> Path:
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        any_batch: bool = False,
+        sections: Mapping[str, str] | None = None,
+    ) -> Path:
         """Write the C project; or for a target with a runtime its models or packages, the state and
         examples of their use; all of its files, or none.
 
@@ -88,7 +95,14 @@ class CompiledProgram(Program):
 
         any_batch: whether the models of the target onnx take any number of examples; the network
         is compiled for two other batches then, and must be a torch.nn.Module
+        sections: the linker section of the "arena", the "state" and the "weights", of those that
+        the firmware places itself: {"arena": ".dtcm"}.  The report and the devices of `build` have
+        one RAM and one Flash, so it changes nothing there.  Raises TargetError.
         """
+        if sections_of(sections) and self.target.runtime:
+            raise TargetError(
+                f"target {self.target.name!r} writes no C, so it has no sections; leave them out"
+            )
         if any_batch:
             if self.target.runtime != "onnxruntime":
                 raise TargetError(
@@ -98,7 +112,7 @@ class CompiledProgram(Program):
         if self.target.runtime:
             return WRITERS[self.target.runtime](self, Path(folder))
         project.check(Path(folder), self.prefix)
-        if kept := write_project(self, Path(folder), stack=self.stack):
+        if kept := write_project(self, Path(folder), stack=self.stack, sections=sections):
             warnings.warn(project.advice(kept, Path(folder)), stacklevel=2)
         return Path(folder)
 

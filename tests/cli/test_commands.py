@@ -231,3 +231,12 @@ def test_several_losses_from_check_to_run(run, refused, tmp_path, monkeypatch):
 )
 def test_terms_that_cannot_be(refused, net, term, said):
     assert said in refused("plan", net, "--scheme", "last", "--loss", term)
+
+
+def test_sections_are_written_or_refused(net, run, refused):
+    given = ("--section", "arena=.dtcm", "--section", "state=.sdram")
+    assert run("compile", net, "--scheme", "last", *given).exit_code == 0
+    header = Path("out/trainer.h").read_text()
+    assert all(f'section("{name}")' in header for name in (".dtcm", ".sdram"))
+    for bad in (("arena",), ("arena=.a", "--section", "arena=.b"), ("aerna=.a",)):
+        assert "arena" in refused("compile", net, "--scheme", "last", "-o", "no", "--section", *bad)

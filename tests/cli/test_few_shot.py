@@ -1,5 +1,6 @@
 """`--few-shot`: a trainer that chooses what learns, from the command line."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,16 @@ def features() -> str:
 
 def test_a_project_is_written_and_the_device_chooses(run, features):
     head = ("--adapt", "cosine_head:ways=3", "--ram", "18K")
-    result = run("compile", features, "--few-shot", *head)
+    placed = ("--section", "arena=.dtcm", "--section", "weights=.qspi")
+    result = run("compile", features, "--few-shot", *head, *placed)
     assert result.exit_code == 0, result.output
     assert "measures" in result.stdout and "9.weight, 14.weight" in result.stdout
     assert "int trainer_select(void);" in Path("out/trainer.h").read_text()
+    subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-c", "trainer.c"], cwd="out", check=True)
+    sizes = subprocess.run(["size", "-A", "out/trainer.o"], capture_output=True, text=True).stdout
+    assert ".dtcm" in sizes and ".qspi" in sizes
+    shared = run("compile", features, "--few-shot", *head, "--section", "state=.sdram")
+    assert shared.exit_code and "shares the memory" in shared.output
     np.savez("few.npz", x=X[:, 0], y=Y[:, 0])
     ran = run("run", features, "--few-shot", *head, "--data", "few.npz", "--epochs", "2")
     assert ran.exit_code == 0, ran.output

@@ -10,18 +10,18 @@ import numpy as np
 
 from trainlet.backends import kernels, project
 from trainlet.backends.arrays import array_text, but_zeros
-from trainlet.backends.header import made
+from trainlet.backends.header import made, meaning, shape_text
 from trainlet.backends.interface import CTYPES, Argument, interface_of
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
 from trainlet.backends.namespace import own
 from trainlet.backends.record import Record, print_record
+from trainlet.backends.sections import attributes, sections_of
 from trainlet.backends.text import cmake, fill
 from trainlet.ir.graph import Node
 from trainlet.ir.roles import LOSS, RATE
 from trainlet.ir.storage import storage
 from trainlet.ops import prototypes
 from trainlet.ops.literal import literal
-from trainlet.ops.objective import Labels
 from trainlet.ops.op import OPS
 from trainlet.passes.penalize import ANCHORS
 from trainlet.planning.blob import VERSION, WITHIN, WORD
@@ -238,8 +238,9 @@ class Emitter:
     def weights(self) -> str:
         """The arrays of frozen weights, and of the initial values of trained ones."""
         p = self.program
-        arrays = [array_text(self.weight(n), n.name, p.initial(n)) for n in p.constants]
-        arrays += [array_text(self.start(n), n.name, but_zeros(p.initial(n))) for n in p.params]
+        kept = [(self.weight(n), n.name, p.initial(n)) for n in p.constants]
+        kept += [(self.start(n), n.name, but_zeros(p.initial(n))) for n in p.params]
+        arrays = [array_text(p.prefix, *array) for array in kept]
         head = f"{made(p)}\n/* Frozen weights, and what the trained ones start from. */\n"
         return head + "\n".join(arrays)
 
@@ -380,7 +381,7 @@ class Emitter:
             "count": n.type.size,
             "ctype": argument.ctype,
             "bytes": n.type.nbytes,
-            "shape": _shape(n.type.shape),
+            "shape": shape_text(n.type.shape),
             "pointer": self.pointer(n, self.program.stages[STEP]),
         }
 
@@ -392,7 +393,7 @@ class Emitter:
             "parameter": f"const {argument.ctype} *{argument.symbol}",
             "count": n.type.size,
             "ctype": argument.ctype,
-            "meaning": _meaning(n, labels),
+            "meaning": meaning(n, labels),
             "classes": labels.classes if labels else 0,
             "ignored": labels.ignored if labels else None,
             "pointer": self.pointer(n, self.program.stages[STEP]),
@@ -402,12 +403,12 @@ class Emitter:
         """An input of the model: its place in the arena, and what its numbers mean."""
         user, quant = storage(n).shape, n.type.quant
         moved = storage(n).permutation != tuple(range(len(user)))
-        meaning = f", channels last (the model's {_shape(user)})" if moved else ""
+        says = f", channels last (the model's {shape_text(user)})" if moved else ""
         if quant is not None:
-            meaning += f"; real value = {quant.scale[0]:.9g} * (x - {quant.zero_point[0]})"
+            says += f"; real value = {quant.scale[0]:.9g} * (x - {quant.zero_point[0]})"
         below = n.attrs.get("below", 0)
         if below:
-            meaning += f"; indices in 0..{below - 1}"
+            says += f"; indices in 0..{below - 1}"
         streamed, ctype = n is self.program.streamed, CTYPES[n.type.dtype]
         symbol = self.inputs[n]
         rows = f"{self.program.prefix}_rows {symbol}, void *context"
@@ -422,8 +423,8 @@ class Emitter:
             "bytes": n.type.nbytes,
             "below": below,
             "period": min(7, below or 7),
-            "shape": _shape(n.type.shape),
-            "meaning": meaning,
+            "shape": shape_text(n.type.shape),
+            "meaning": says,
             "pointer": self.pointer(n, self.program.stages[STEP]),
         }
 
@@ -454,25 +455,17 @@ def _when(n: Node, wanted: Wanted) -> str:
     return "" if wanted is None or n in wanted else TRAINING
 
 
-def _meaning(target: Node, labels: Labels | None) -> str:
-    """What the elements of a target are."""
-    if labels is None:
-        return _shape(target.type.shape)
-    shape = f"{_shape(target.type.shape)}, " if target.type.rank > 1 else ""
-    return f"{shape}labels in {labels}"
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "1"
-
-
-def render(program: Program, marks: bool = False, stack: int | None = None) -> Mapping[str, str]:
+def render(
+    program: Program, marks: bool = False, stack: int | None = None, sections: Any = None
+) -> Mapping[str, str]:
     """The files of the C project by name.
 
-    marks: for `run/profile.py`.  stack: bytes of a call's worst case, if measured.
+    marks: for `run/profile.py`.  stack: bytes of a call's worst case, if measured.  sections: of
+    the linker, by part (trainlet.backends.sections).
     """
+    placed = attributes(sections_of(sections))
     emitter, p = Emitter(program, marks, stack), program.prefix
-    context = emitter.context()
+    context = {**emitter.context(), "placed": placed}
     return {
         f"{p}.h": fill("trainer.h", context),
         f"{p}.c": fill("trainer.c", context),
@@ -485,11 +478,12 @@ def render(program: Program, marks: bool = False, stack: int | None = None) -> M
 
 
 def write_project(
-    program: Program, folder: Path, marks: bool = False, stack: int | None = None
-) -> tuple[str, ...]:
+    program: Program, folder: Path, marks: bool = False, stack: int | None = None,
+    sections: Any = None,
+) -> tuple[str, ...]:  # fmt: skip
     """Write the C project: all of its files, or none.
 
     Returns the names of the example files that somebody has changed since Trainlet wrote them:
     these stay as they are.  Raises FileError when the folder cannot be written.
     """
-    return project.write(folder, program.prefix, render(program, marks, stack), cmake)
+    return project.write(folder, program.prefix, render(program, marks, stack, sections), cmake)

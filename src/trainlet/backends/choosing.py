@@ -16,6 +16,7 @@ from trainlet.backends.c import OWN, Emitter
 from trainlet.backends.header import made
 from trainlet.backends.interface import Interface, interface_of
 from trainlet.backends.namespace import own
+from trainlet.backends.sections import attributes, sections_of
 from trainlet.backends.text import cmake, fill
 from trainlet.ir.graph import Node
 from trainlet.ir.roles import TABLE_OF
@@ -38,15 +39,15 @@ class _Arrays:
     """The constants of all programs; equal ones are there once."""
 
     def __init__(self, prefix: str) -> None:
-        self._prefix = f"{prefix}{OWN}frozen_"
+        self._prefix, self._symbol = prefix, f"{prefix}{OWN}frozen_"
         self._symbols: dict[tuple[str, bytes], str] = {}
         self.texts: list[str] = []
 
     def symbol(self, label: str, values: np.ndarray) -> str:
         key = str(values.dtype), values.tobytes()
         if key not in self._symbols:
-            self._symbols[key] = f"{self._prefix}{len(self._symbols)}"
-            self.texts.append(array_text(self._symbols[key], label, values))
+            self._symbols[key] = f"{self._symbol}{len(self._symbols)}"
+            self.texts.append(array_text(self._prefix, self._symbols[key], label, values))
         return self._symbols[key]
 
 
@@ -86,8 +87,11 @@ class _Part(Emitter):
         }
 
 
-def render_choosing(choice: Choosing, stack: int | None = None) -> Mapping[str, str]:
-    """The files of the C project by name; stack: as of `render`."""
+def render_choosing(
+    choice: Choosing, stack: int | None = None, sections: Any = None
+) -> Mapping[str, str]:
+    """The files of the C project by name; stack, sections: as of `render`."""
+    placed = attributes(sections_of(sections, separate=False))
     p, arrays = choice.prefix, _Arrays(choice.prefix)
     head = {n.name for n in choice.measure.params}
     weights = {c.weight for c in choice.candidates}
@@ -122,6 +126,7 @@ def render_choosing(choice: Choosing, stack: int | None = None) -> Mapping[str, 
         "stack": stack,
         "staged": True,
         "selects": True,
+        "placed": placed,
     }
     used = [n for part, _ in parts for n in part.called()]
     source = "/* The kernels that this trainer calls. */\n#include <stdint.h>\n"
@@ -138,9 +143,11 @@ def render_choosing(choice: Choosing, stack: int | None = None) -> Mapping[str, 
     }
 
 
-def write_choosing(choice: Choosing, folder: Path, stack: int | None = None) -> tuple[str, ...]:
+def write_choosing(
+    choice: Choosing, folder: Path, stack: int | None = None, sections: Any = None
+) -> tuple[str, ...]:
     """Write the C project, as `write_project` does."""
-    return project.write(folder, choice.prefix, render_choosing(choice, stack), cmake)
+    return project.write(folder, choice.prefix, render_choosing(choice, stack, sections), cmake)
 
 
 def _named(program: Program, name: str) -> Node:

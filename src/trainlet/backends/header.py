@@ -1,4 +1,4 @@
-"""The comments at the beginning of every generated file."""
+"""Comments of generated files: how each begins, and what the elements of an array are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from importlib.metadata import version
 from trainlet.backends.names import comment
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import storage
+from trainlet.ops.objective import Labels
 from trainlet.planning.program import Program
 
 
@@ -20,6 +21,19 @@ def made(program: Program) -> str:
             comment(f"{p.prefix} trains {len(names)} parameters: {', '.join(names)}"),
         ]
     )
+
+
+def meaning(target: Node, labels: Labels | None) -> str:
+    """What the elements of a target are."""
+    if labels is None:
+        return shape_text(target.type.shape)
+    shape = f"{shape_text(target.type.shape)}, " if target.type.rank > 1 else ""
+    return f"{shape}labels in {labels}"
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape as a comment shows it."""
+    return "x".join(map(str, shape)) or "1"
 
 
 def _share(n: Node) -> str:

@@ -48,6 +48,7 @@ from trainlet.cli.options import (
     Target,
 )
 from trainlet.cli.screen import OUT, print_whole
+from trainlet.cli.sections import NO_SECTIONS, SectionNames, placed
 from trainlet.cli.stages import stages
 from trainlet.compiler import STAGES, resolved
 from trainlet.errors import TargetError
@@ -93,6 +94,7 @@ def compile_command(
     macs: Macs = None,
     share: Share = 0.5,
     depth: Depth = DEPTH,
+    section: SectionNames = NO_SECTIONS,
     stop_after: Annotated[
         str | None,
         typer.Option(
@@ -111,12 +113,13 @@ def compile_command(
         typer.echo(stage_text(asked, stop_after), nl=False)
         return
     project.check(out, prefix)
+    sections = placed(section)
     if few_shot:
         with stages(f"compiling {net}"):
             choosing = choosing_program(asked, macs, share, depth)
             table = choosing.report.table()
             stage("write")
-            choosing.write(out)
+            choosing.write(out, sections=sections)
         OUT.print(table)
         OUT.print(f"The C project is in {out}/", markup=False, soft_wrap=True)
         return
@@ -125,9 +128,11 @@ def compile_command(
         report = program.report
         stage("write")
         models = program.target.runtime is not None
-        kept = [] if models else write_project(program, out, stack=program.stack)
         if models:
-            program.write(out)
+            program.write(out, sections=sections)
+            kept = ()
+        else:
+            kept = write_project(program, out, stack=program.stack, sections=sections)
     OUT.print(report.table())
     OUT.print(
         f"The {'models are' if models else 'C project is'} in "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.table import Table
 from trainlet.backends import project
 from trainlet.backends.choosing import choosing_interface, write_choosing
 from trainlet.backends.firmware import Firmware, build_firmware
+from trainlet.backends.sections import sections_of
 from trainlet.errors import TargetError, ToolchainError
 from trainlet.planning.selection import WORDS, Choosing, program_bytes
 from trainlet.progress import stage
@@ -106,11 +108,15 @@ class ChoosingProgram:
             tuple(rest),
         )
 
-    def write(self, folder: str | Path) -> Path:
-        """Write the C project; all of its files, or none.  Raises FileError when the folder cannot
-        be written."""
+    def write(self, folder: str | Path, *, sections: Mapping[str, str] | None = None) -> Path:
+        """Write the C project; all of its files, or none.
+
+        sections: as of `CompiledProgram.write`; the state shares the memory of the arena
+        Raises FileError when the folder cannot be written, TargetError for bad sections.
+        """
+        sections_of(sections, separate=False)
         project.check(Path(folder), self.prefix)
-        if kept := write_choosing(self.choice, Path(folder), self.stack):
+        if kept := write_choosing(self.choice, Path(folder), self.stack, sections):
             warnings.warn(project.advice(kept, Path(folder)), stacklevel=2)
         return Path(folder)
 

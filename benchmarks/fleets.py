@@ -26,6 +26,7 @@ from trainlet.files import write_text
 from trainlet.fleet.encoding import encoding
 from trainlet.fleet.faults import Faults
 from trainlet.fleet.member import Recipe
+from trainlet.fleet.secure.round import SecureAggregation
 from trainlet.fleet.simulation import Fleet
 from trainlet.fleet.splits import by_person
 from trainlet.pictures.fleet import draw_fleet
@@ -130,14 +131,16 @@ def central(data: Path, seed: int, jobs: int) -> Row:
     return Row(**{**asdict(row), "bytes_sent": 0, "bytes_received": 0})
 
 
-def federated(name: str, kind: str, share: str, **faulty: float) -> Callable[..., Row]:
+def federated(
+    name: str, kind: str, share: str, secure: SecureAggregation | None = None, **faulty: float
+) -> Callable[..., Row]:
     """A run of all speakers; faulty: shares of faults, as of `Faults`."""
 
     def run(data: Path, seed: int, jobs: int) -> Row:
         clips, made = speakers(data, seed), recipe(data, seed, kind, share)
         members = [(0, one) for one in clips.learn]
         faults = Faults(len(members), made.shared.sizes, seed=seed, **faulty) if faulty else None
-        with Fleet([made], members, tests=clips.test, seed=seed, jobs=jobs) as fleet:
+        with Fleet([made], members, tests=clips.test, secure=secure, seed=seed, jobs=jobs) as fleet:
             return played(name, fleet, seed, FLOAT_LR if kind == "full" else INT8_LR, faults)
 
     return run
@@ -172,6 +175,10 @@ RUNS: dict[str, Callable[..., Row]] = {
     "poisoned": federated("poisoned", "last", "int8", poisoned=0.1, repeated=0.1),
     "all_faults": federated(
         "all_faults", "last", "int8", dropouts=0.3, poisoned=0.1, repeated=0.1, late=0.1
+    ),
+    "secure_aggregation": federated("secure_aggregation", "last", "int8", SecureAggregation()),
+    "secure_dropouts": federated(
+        "secure_dropouts", "last", "int8", SecureAggregation(share=0.6), late=0.3
     ),
     "sign": federated("sign", "last", "sign"),
     "topk": federated("topk", "last", "topk:0.1,int8"),

@@ -80,3 +80,13 @@ def test_what_cannot_be_done_is_said(files, run, words, why) -> None:
     result = run("fleet", "net.pt2", *words)
     assert result.exit_code in (1, 2)
     assert why in result.output
+
+
+def test_secure_aggregation_is_refused_where_it_cannot_be(files, run) -> None:
+    words = ("fleet", "net.pt2", "--data", "people", *LEARN, "--secure-aggregation")
+    made = run(*words)
+    assert made.exit_code == 0, made.output
+    compared = run(*words, "--strategy", "krum")
+    assert compared.exit_code == 2 and "hides single updates" in compared.output
+    app = run(*words, "--app", "app")
+    assert app.exit_code == 2 and "part of the simulation" in app.output

@@ -11,6 +11,7 @@ from trainlet.fleet.encoding import decoded, encoding
 from trainlet.fleet.guard import Limits
 from trainlet.fleet.member import Recipe, work
 from trainlet.fleet.message import Task, Update, join
+from trainlet.fleet.secure.round import SecureAggregation
 from trainlet.fleet.simulation import Fleet
 from trainlet.fleet.splits import by_person, dirichlet
 from trainlet.run.dataset import Dataset
@@ -186,3 +187,26 @@ def test_splits() -> None:
         dirichlet(labels[:3], 4, 1.0, 0)
     with pytest.raises(tl.errors.DataError, match="alpha=0"):
         dirichlet(labels, 4, 0, 0)
+
+
+def test_secure_aggregation_gives_the_mean_and_survives_lost_messages(int8) -> None:
+    """The model is that of a fleet whose server sees every update, up to the fixed point."""
+    data, seen = people(5), []
+    for secure in (None, SecureAggregation()):
+        recipe = Recipe(int8, encoding("int8"))
+        limits = Limits(bound=None, outlier=None)
+        with Fleet([recipe], [(0, one) for one in data], limits=limits, secure=secure) as fleet:
+            rounds = list(fleet.run(2, deliver=lambda _, updates: updates[1:]))
+            seen.append(fleet.server.model)
+            assert [one.taken for one in rounds] == [4, 4]
+    assert np.abs(seen[0] - seen[1]).max() < 2e-3 * np.abs(seen[0] - fleet.recipes[0].start).max()
+
+
+def test_a_round_with_too_few_devices_for_secure_aggregation_changes_nothing(int8, caplog) -> None:
+    recipe = Recipe(int8, encoding("int8"))
+    with Fleet([recipe], [(0, one) for one in people(5)], secure=SecureAggregation()) as fleet:
+        before = fleet.server.model.copy()
+        with caplog.at_level("INFO", "trainlet.fleet"):
+            (only,) = fleet.run(1, deliver=lambda _, updates: updates[:2])
+        assert only.taken == 0 and np.array_equal(before, fleet.server.model)
+    assert "2 of 5 devices finished the round; secure aggregation needs 4" in caplog.text

@@ -18,11 +18,14 @@ from trainlet.files import check_file, check_folder, replacing
 from trainlet.fleet.combine import Combine
 from trainlet.fleet.faults import Faults
 from trainlet.fleet.people import people
+from trainlet.fleet.secure.round import SecureAggregation
 from trainlet.fleet.setting import STRATEGIES, Setting
 from trainlet.fleet.simulation import Fleet, Round
 
 OWN = ("fedavg", "fedprox")
 """Strategies that need no Flower."""
+SINGLE = ("krum", "trimmed")
+"""Strategies that compare single updates."""
 
 
 def fleet_command(
@@ -67,6 +70,10 @@ def fleet_command(
     poisoned: Annotated[
         float, typer.Option(min=0, max=1, help="share of the devices that are hostile")
     ] = 0.0,
+    secure: Annotated[
+        bool,
+        typer.Option("--secure-aggregation", help="the server sees only the sum of the updates"),
+    ] = False,
     held_out: Annotated[
         float,
         typer.Option(
@@ -91,6 +98,10 @@ def fleet_command(
     """Let many devices learn together, in a simulation; their data stay on them."""
     if alpha is not None and devices is None:
         raise USAGE("--alpha needs --devices")
+    if secure and strategy in SINGLE:
+        raise USAGE(f"--secure-aggregation hides single updates, which {strategy} compares")
+    if secure and app is not None:
+        raise USAGE("--secure-aggregation is part of the simulation, not of the Flower app")
     if picture is not None:
         check_picture(picture)
     for path in (out, journal):
@@ -112,7 +123,7 @@ def fleet_command(
     tests = [one.test for one in divided]
     fleet = Fleet(
         [recipe], [(0, one.learn) for one in divided], tests=tests, combine=_combine(setting),
-        journal=journal, seed=seed, jobs=jobs,
+        journal=journal, secure=SecureAggregation() if secure else None, seed=seed, jobs=jobs,
     )  # fmt: skip
     with fleet, bars() as progress:
         before = fleet.accuracy()

@@ -16,6 +16,8 @@ from trainlet.fleet.journal import Finished, read_journal, write_journal
 from trainlet.fleet.message import NOTHING, Task, join
 
 LOG = logging.getLogger("trainlet.fleet")
+NOBODY = -1
+"""The device of a change that no single device made."""
 
 
 class Server:
@@ -99,6 +101,14 @@ class Server:
             return self._said(Verdict(self.round + 1, refused.device, False, str(refused)))
         self._taken.append(contribution)
         return self._said(Verdict(self.round + 1, contribution.device, True))
+
+    def offer_mean(self, change: np.ndarray, examples: int, bytes_up: int) -> None:
+        """Take the mean change, float32 [coordinates.size], of devices that the server cannot tell
+        apart (secure aggregation); raises StateError for one that is not finite."""
+        self.bytes_up += bytes_up
+        change = check_vector(change, self.coordinates.size, "the mean of the updates")
+        every = np.arange(self.coordinates.size)
+        self._taken.append(Contribution(NOBODY, change, every, examples))
 
     def finish(self) -> int:
         """Close the round: the model moves, and the journal has it.  Returns how many updates

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from trainlet.errors import DataError
+from trainlet.errors import DataError, SchemeError, StateError
 from trainlet.fleet.combine import Combine
 from trainlet.fleet.coordinates import union
 from trainlet.fleet.crew import Crew, Forked
+from trainlet.fleet.encoding import decoded
 from trainlet.fleet.guard import Limits
 from trainlet.fleet.member import Member, Recipe
-from trainlet.fleet.message import NOTHING
-from trainlet.fleet.server import Server
+from trainlet.fleet.message import NOTHING, Update
+from trainlet.fleet.secure.round import SecureAggregation
+from trainlet.fleet.server import LOG, Server
 from trainlet.ir.arguments import whole
 from trainlet.run.dataset import Dataset
 
@@ -54,18 +56,27 @@ class Fleet:
         combine: Combine | None = None,
         limits: Limits | None = None,
         journal: Path | None = None,
+        secure: SecureAggregation | None = None,
         seed: int = 0,
         jobs: int = 1,
     ) -> None:
         """recipes: programs of the same network; members: for each device the number of its recipe
         and its data; tests: test examples of each device
         device: what the trainers run on, as of `CompiledProgram.build`
+        secure: how updates are added so that the server sees only their sum; the guard then judges
+        nothing
         seed: of the noise and of the orders of the examples; jobs: processes
 
-        Raises DataError without devices, SchemeError for programs of different networks.
+        Raises DataError without devices, SchemeError for programs of different networks, and for
+        several programs with `secure`.
         """
         if not members:
             raise DataError("a fleet has at least one device; found none")
+        if secure and len(recipes) > 1:
+            raise SchemeError(f"secure aggregation adds the updates of one program; found "
+                              f"{len(recipes)} programs")  # fmt: skip
+        self.secure = secure
+        self._fixed_point = secure.fixed_point(len(members)) if secure else None
         self.recipes, self.seed = list(recipes), seed
         self.coordinates = union(recipe.shared for recipe in recipes)
         indices = [self.coordinates.index(recipe.shared) for recipe in recipes]
@@ -123,11 +134,38 @@ class Fleet:
                 if update is not None:
                     self.base[n] = self.server.round
                     updates.append(update)
-            for message in updates if deliver is None else deliver(number, updates):
-                self.server.offer(message)
-            taken = self.server.finish()
+            arriving = updates if deliver is None else deliver(number, updates)
+            if self.secure:
+                taken = self._add(frozenset(n for n, _ in tasks), arriving)
+                self.server.finish()
+            else:
+                for message in arriving:
+                    self.server.offer(message)
+                taken = self.server.finish()
             up, down = self.server.bytes_up, self.server.bytes_down
             yield Round(number, self.accuracy(), taken, up, down)
+
+    def _add(self, begun: frozenset[int], arriving: list[bytes]) -> int:
+        """Give the server the mean of the updates, and nothing else.  Returns of how many; none
+        where too few devices are left."""
+        assert self.secure and self._fixed_point
+        values = {}
+        for message in arriving:
+            try:
+                update = Update.decode(message)
+                change = decoded(update.payload, self.recipes[0].shared.sizes)
+            except StateError as error:
+                LOG.info("a device's message does not count: %s", error)
+                continue
+            if update.round == self.server.round + 1:
+                values[update.device] = self._fixed_point.encode(change, update.examples)
+        try:
+            total = self.secure.add(begun, values)
+        except StateError as error:
+            LOG.info("round %d: %s", self.server.round + 1, error)
+            return 0
+        self.server.offer_mean(*self._fixed_point.mean(total.total), total.bytes_up)
+        return total.devices
 
     def _task(self, number: int, epochs: int, rate: float) -> bytes:
         order = order_of(self.seed, self.server.round, number)

@@ -17,18 +17,20 @@ from trainlet.backends.interface import interface_of
 from trainlet.backends.onnx.any_batch import SIZES
 from trainlet.backends.onnx.project import write_models
 from trainlet.backends.sections import sections_of
+from trainlet.backends.wasm.project import write_module
 from trainlet.errors import TargetError, ToolchainError, UnsupportedError
 from trainlet.ops.quantized.precision import Int8
 from trainlet.planning.choices import Options
 from trainlet.planning.costs import costs
 from trainlet.planning.program import Program
 from trainlet.planning.report import ProgramChoice, Report
+from trainlet.planning.target import WASM
 from trainlet.progress import stage
 from trainlet.run.counted import Profile
 from trainlet.run.profile import profile
 from trainlet.run.trainer import Trainer, build_trainer
 
-WRITERS = {"onnxruntime": write_models, "torch": write_packages}
+WRITERS = {"onnxruntime": write_models, "torch": write_packages, WASM: write_module}
 """What writes a program for a runtime."""
 
 
@@ -87,8 +89,8 @@ class CompiledProgram(Program):
         any_batch: bool = False,
         sections: Mapping[str, str] | None = None,
     ) -> Path:
-        """Write the C project; or for a target with a runtime its models or packages, the state and
-        examples of their use; all of its files, or none.
+        """Write the C project; or for a target with a runtime its models, packages or WebAssembly
+        module, and what is needed to use them; all of its files, or none.
 
         An example file (main.c, CMakeLists.txt) that somebody changed stays as it is, with a
         warning.  Raises FileError when the folder cannot be written.
@@ -127,8 +129,8 @@ class CompiledProgram(Program):
 
     def build(self, device: str = "host", count: bool = True) -> Trainer:
         """Compile and start it on "host", "sanitized" (host with ASan and UBSan), "unicorn" or
-        "qemu"; for the target onnx on "onnxruntime"; for the targets cpu and cuda on
-        "eager", "inductor" or "torch.compile".
+        "qemu"; for the target wasm on "node"; for the target onnx on "onnxruntime"; for the targets
+        cpu and cuda on "eager", "inductor" or "torch.compile".
 
         `count=False` emulates faster and counts no instructions.
         """

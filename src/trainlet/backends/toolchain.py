@@ -28,6 +28,8 @@ EXACT = ("-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasi
          "-DTRAINLET_NO_STRICT_ALIASING", "-g0")  # fmt: skip
 BARE = ("-O3", "-ffunction-sections", "-fdata-sections", "-ffreestanding", "-fno-unwind-tables",
         "-fno-asynchronous-unwind-tables")  # fmt: skip
+WASM = ("-target", "wasm32-freestanding", "-mcpu=generic+bulk_memory+simd128", "-nostdlib",
+        "-Wl,--no-entry", "-Wl,-z,stack-size=65536")  # fmt: skip
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1")
 CONTEXT = 8  # lines
 INSTALL = "`pip install ziglang`, or install gcc-arm-none-eabi"
@@ -106,6 +108,18 @@ def compile_shared(sources: list[Path], output: Path, *options: str) -> None:
 def compile_sanitized(sources: list[Path], output: Path, *options: str) -> None:
     """An executable for this machine that stops at any bad access or undefined behaviour."""
     run([*host_compiler(sanitizers=True), *EXACT, "-O1", *SANITIZE, *warning_flags(), *options,
+         *map(str, sources), "-o", str(output)])  # fmt: skip
+
+
+def compile_wasm(sources: list[Path], output: Path, *options: str) -> None:
+    """A WebAssembly module that imports nothing.
+
+    Its loops over integers use SIMD; LLVM vectorises no sum of floats, whose bits would change.
+    Raises ToolchainError without zig.
+    """
+    if not has_zig():
+        raise ToolchainError("no compiler for WebAssembly: `pip install ziglang`")
+    run([*ZIG, *WASM, *CLANG, *EXACT, "-O3", *warning_flags(), *options,
          *map(str, sources), "-o", str(output)])  # fmt: skip
 
 

@@ -59,9 +59,12 @@ from trainlet.ir.arguments import one_of
 from trainlet.ir.text import print_graph
 from trainlet.passes.training import STAGES as TRAINING
 from trainlet.planning.report import options_table
+from trainlet.planning.target import WASM
 from trainlet.planning.text import print_plan
 from trainlet.progress import stage
 
+WRITTEN = {None: "C project is", WASM: "WebAssembly module is"}
+"""What a runtime takes, where it is no models."""
 PICTURES = (".svg", ".png")
 
 
@@ -134,9 +137,9 @@ def compile_command(
         else:
             kept = write_project(program, out, stack=program.stack, sections=sections)
     OUT.print(report.table())
+    written = WRITTEN.get(program.target.runtime, "models are")
     OUT.print(
-        f"The {'models are' if models else 'C project is'} in "
-        f"{out}{'' if str(out).endswith('/') else '/'}",
+        f"The {written} in {out}{'' if str(out).endswith('/') else '/'}",
         markup=False,
         soft_wrap=True,
     )

@@ -13,6 +13,8 @@ from trainlet.passes.fuse.updates import copy_weights
 from trainlet.planning.cpu import CPUS, Cpu
 from trainlet.progress import stage
 
+WASM = "wasm"
+"""The runtime of a browser or of Node: it takes C that is compiled to WebAssembly."""
 FLOATS = ("float32", "bfloat16")
 MPU_GRANULE = 1024  # the memory protection unit guards sizes that are multiples of it
 
@@ -25,7 +27,7 @@ class Target:
     `kernels` is the search path: a kernel in an earlier folder shadows later ones of its name.
     `stack` is the part of `ram` that is reserved for the stack.  `ram` and `flash` in bytes, None
     for no limit; `compiler` is "gcc" or "zig", None for gcc where it is installed, else zig.
-    `runtime` is the library that executes what is written; None for C.  `floats` is the type in
+    `runtime` is what executes the files that are written; None for C.  `floats` is the type in
     which the runtime "torch" keeps the floats of a float32 network: "float32" or "bfloat16".
     """
 
@@ -69,10 +71,10 @@ class Target:
     def lower(self, graph: Graph) -> tuple[Graph, ...]:
         """The step as this core runs it: chains of element-wise operations are one loop each; the
         second graph, if there is one, reads copies of weights.  The plan tells which is smaller.
-        A runtime makes loops itself.
+        ONNX Runtime and PyTorch make loops themselves.
         """
         stage("lower")
-        if self.runtime:
+        if self.runtime and self.runtime != WASM:
             return (verify(graph),)
         chained = verify(fuse_chains(graph))
         copied = copy_weights(chained)
@@ -110,6 +112,7 @@ TORCH = {
 }
 PRESETS = {
     "host": Target("host", None, None, ("reference",)),
+    "wasm": Target("wasm", None, None, ("reference",), runtime=WASM),
     "onnx": Target("onnx", None, None, ("reference",), runtime="onnxruntime"),
     **{
         name: Target(name, None, None, ("reference",), runtime="torch", floats=floats)

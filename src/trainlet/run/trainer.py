@@ -24,10 +24,11 @@ from trainlet.passes.penalize import ANCHORS
 from trainlet.passes.split import FROZEN
 from trainlet.planning.blob import Saved
 from trainlet.planning.program import Program
-from trainlet.planning.target import PRESETS
+from trainlet.planning.target import PRESETS, WASM
 from trainlet.progress import stage
 from trainlet.run.device import Closing, Device, Targets
 from trainlet.run.native import NativeDevice
+from trainlet.run.node_device import NodeDevice
 from trainlet.run.onnx_device import OnnxDevice
 from trainlet.run.qemu_device import QemuDevice
 from trainlet.run.sanitized import SanitizedDevice
@@ -35,8 +36,8 @@ from trainlet.run.torch_device import WAYS, TorchDevice
 from trainlet.run.unicorn_device import UnicornDevice
 
 Inputs = ArrayLike | Mapping[str, ArrayLike] | Sequence[ArrayLike]
-DEVICES = ("host", "sanitized", "unicorn", "qemu", "onnxruntime", *WAYS)
-RUNTIMES = {"onnxruntime": "onnxruntime", **dict.fromkeys(WAYS, "torch")}
+DEVICES = ("host", "sanitized", "unicorn", "qemu", "node", "onnxruntime", *WAYS)
+RUNTIMES = {"node": WASM, "onnxruntime": "onnxruntime", **dict.fromkeys(WAYS, "torch")}
 """Devices that run the programs of some targets only, and the runtime of these."""
 
 
@@ -317,6 +318,8 @@ def build_trainer(program: Program, device: str, count: bool = True) -> Trainer:
     stage("build")
     if device == "onnxruntime":
         return Trainer(program, OnnxDevice(program))
+    if device == "node":
+        return Trainer(program, NodeDevice(program))
     if device in WAYS:
         return Trainer(program, TorchDevice(program, device))
     with tempfile.TemporaryDirectory(prefix="trainlet-") as work:

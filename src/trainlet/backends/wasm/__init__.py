@@ -1,0 +1,1 @@
+"""A trainer as a WebAssembly module, with an ES module that browsers and Node import."""

@@ -28,6 +28,7 @@ FLOOR = {
     "schemes": 6,
     "privacy": 6,
     "fleet": 6.1,
+    "features": 6,
     "fewshot": 6,
     "life": 6,
     "torch": 6.1,

@@ -1,6 +1,7 @@
 """The public names.  They import torch and all the rest, which takes seconds."""
 
 import trainlet.adapt as adapt
+import trainlet.features as features
 import trainlet.fewshot as fewshot
 import trainlet.privacy as privacy
 import trainlet.run.state as state
@@ -52,6 +53,7 @@ __all__ = [
     "check",
     "compile",
     "evaluate",
+    "features",
     "fewshot",
     "forward",
     "load",

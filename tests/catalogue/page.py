@@ -35,7 +35,9 @@ HEAD = """# Operators
 PyTorch's operators become these when a network is imported. An operator of PyTorch that is not in
 the import table is decomposed by PyTorch into others, where PyTorch can. Each operator has a
 forward kernel in float32. `torch.stft`, `fft.rfft` and `fft.fft` of a constant size are products
-with constants, which take 8 bytes of Flash for each pair of an element and a frequency.
+with constants, which take 8 bytes of Flash for each pair of an element and a frequency. The
+absolute value of `stft` and `rfft` is a fast transform instead, if the size is a power of two and
+nothing learns before it.
 
 - **Gradient**: whether the backward pass goes through the operator in float32.
 - **int8**: what computes the operator between int8 maps. "integers": an int8 kernel. "table": a

@@ -18,6 +18,8 @@ from trainlet.ops.op import OPS
 
 SIMULATED = [case for case in CASES if case.op.name in LOWERINGS]
 EXPERIMENTS = 3
+CONSTANT = {"bands", "spectrogram"}
+"""Operators whose inputs are all constants but the first."""
 
 
 def shares(case: Case, position: int) -> bool:
@@ -27,7 +29,7 @@ def shares(case: Case, position: int) -> bool:
         return True
     if name.endswith("_i8_dx") and position == 2:
         return True
-    if name.startswith("resample") and position:
+    if (name.startswith("resample") and position) or (name in CONSTANT and position):
         return True
     scales = name == "exponent_layer" and position == 1
     return scales or ("_bfp_" in name and kind.dtype == "int16" and position == 2)

@@ -156,6 +156,8 @@ class Conversion:
             place, limit = {"position": next(self.positions)}, index_limit(fx)
             if limit:
                 return leaf("input", name, TensorType(shape, "int32"), below=limit, **place)
+            if fx.meta["val"].dtype == torch.int16:
+                return leaf("input", name, TensorType(shape, "int16"), **place)
             return leaf("input", name, TensorType(shape), **place)
         if fx.op == "get_attr":
             return self.attribute(target)

@@ -114,13 +114,17 @@ def _part(at: Importer, fx: Fx, part: Fx, values: dict[str, Any]) -> Any:
 
 def check_dtype(fx: Fx, like: Any, made: Any = None) -> None:
     """Raise UnsupportedError if what the trainer must compute is neither float32 nor a condition,
-    which is a float32 tensor of zeros and ones, nor the indices `made`, reshaped, nor complex."""
+    which is a float32 tensor of zeros and ones, nor the indices `made`, reshaped, nor samples of
+    int16, reshaped, nor complex."""
     if isinstance(made, Complex) and isinstance(like, torch.Tensor) and like.is_complex():
         return
-    indices = isinstance(made, Node) and made.type.dtype == "int32"
+    kind = made.type.dtype if isinstance(made, Node) else "float32"
+    indices = kind == "int32"
     if not isinstance(like, torch.Tensor) or (like.dtype == torch.float32 and not indices):
         return
     if indices and like.dtype in (torch.int64, torch.int32):
+        return
+    if kind == "int16" and like.dtype == torch.int16:
         return
     name = operator_name(fx)
     if like.dtype != torch.bool or (name in ATEN and name not in OF_CONDITIONS):

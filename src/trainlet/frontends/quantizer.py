@@ -40,6 +40,7 @@ from trainlet.frontends.integers import (
 )
 from trainlet.frontends.observers import MseObserver, PerChannelMseObserver
 from trainlet.frontends.quantized_recurrent import STATE
+from trainlet.frontends.source import in_front_end
 from trainlet.ops.quantized.leaky_relu import has_integer_slope
 
 OBSERVERS = {
@@ -94,7 +95,7 @@ class Int8Quantizer(Quantizer):
         self.integer = {n for n in given if n.meta["val"].is_floating_point()}
         for n in model.graph.nodes:
             rule = _RULES.get(operator(n))
-            if rule is not None and n not in heads:
+            if rule is not None and n not in heads and not in_front_end(n):
                 rule(self, n)
         return model
 

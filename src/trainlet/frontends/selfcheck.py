@@ -46,6 +46,8 @@ STEPS_OF_LOOPS = 4.0
 """Of a loop's results, on average: torch's loop rounds no states, and a cell may amplify what
 rounding changes."""
 SEED = 5
+SAMPLES = -(1 << 15)
+"""Stands for an input of int16: the least of its values."""
 _UNDEFINED = ("empty_like", "new_empty")
 """Operators whose result holds whatever stood in memory."""
 
@@ -106,8 +108,10 @@ def trials_like(example: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
 
 
 def limits(example: Sequence[torch.Tensor]) -> list[int]:
-    """For each input of integers a number that none of the example's reaches; else 0."""
-    return [0 if x.is_floating_point() else int(x.max()) + 1 for x in example]
+    """For each input of indices a number that none of the example's reaches, SAMPLES for one of
+    int16; else 0."""
+    known = {torch.int16: SAMPLES}
+    return [0 if x.is_floating_point() else known.get(x.dtype, int(x.max()) + 1) for x in example]
 
 
 def random_trials(
@@ -115,17 +119,22 @@ def random_trials(
 ) -> list[list[torch.Tensor]]:
     """Inputs of normal random numbers, and of halves with many zeros and other kinks.
 
-    below: for each input of integers what they are less than, and 0 for others; by default all are
-    of real numbers
+    below: for each input of indices what they are less than, SAMPLES for one of int16, and 0 for
+    others; by default all are of real numbers
     """
     rng, bounds = np.random.default_rng(SEED), below or [0] * len(shapes)
 
+    def one(
+        real: Callable[[tuple[int, ...]], np.ndarray], shape: tuple[int, ...], most: int
+    ) -> torch.Tensor:
+        if most == SAMPLES:
+            return torch.tensor(rng.integers(SAMPLES, -SAMPLES, shape), dtype=torch.int16)
+        if most:
+            return torch.tensor(rng.integers(0, most, shape))
+        return torch.tensor(real(shape), dtype=torch.float32)
+
     def drawn(real: Callable[[tuple[int, ...]], np.ndarray]) -> list[torch.Tensor]:
-        return [
-            torch.tensor(rng.integers(0, most, shape)) if most
-            else torch.tensor(real(shape), dtype=torch.float32)
-            for shape, most in zip(shapes, bounds, strict=True)
-        ]  # fmt: skip
+        return [one(real, shape, most) for shape, most in zip(shapes, bounds, strict=True)]
 
     return [drawn(rng.standard_normal), drawn(lambda shape: rng.integers(-8, 9, shape) / 2)]
 
@@ -186,10 +195,8 @@ class Comparison:
             nodes, value = [nodes], [value]
         for node, like in zip(nodes, value, strict=False):
             if isinstance(node, Node) and isinstance(like, torch.Tensor):
-                yield (
-                    node,
-                    like.detach().to(torch.int32 if node.type.dtype == "int32" else torch.float32),
-                )
+                kind = {"int32": torch.int32, "int16": torch.int16}.get(node.type.dtype)
+                yield node, like.detach().to(kind or torch.float32)
 
 
 def _agreed(

@@ -10,6 +10,7 @@ from torch.fx import Node as Fx
 
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)[^\n]*\n?([^\n]*)')
 _CONTAINERS = "torch.nn.modules.container."
+FRONT_ENDS = "trainlet.features."
 
 
 SAME_AS_ATEN = frozenset(
@@ -31,6 +32,11 @@ def module_path(fx: Fx) -> str:
     """The module that made the node, as in `named_modules`; the node's own name outside of all."""
     stack = _modules(fx)
     return (stack[-1][0] if stack else "") or fx.name
+
+
+def in_front_end(fx: Fx) -> bool:
+    """Whether a module of `trainlet.features` made the node, which stays float32 in int8."""
+    return any(kind.startswith(FRONT_ENDS) for _, kind in _modules(fx))
 
 
 def where(fx: Fx) -> str:

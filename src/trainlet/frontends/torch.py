@@ -157,9 +157,9 @@ def example_inputs(program: ExportedProgram) -> list[torch.Tensor]:
 
     def example(placeholder: Fx) -> torch.Tensor:
         type, limit = _type(placeholder), index_limit(placeholder)
-        return (torch.arange(type.size) % limit if limit else torch.zeros(type.size)).reshape(
-            type.shape
-        )
+        kind = torch.int16 if type.dtype == "int16" else torch.float32
+        made = torch.arange(type.size) % limit if limit else torch.zeros(type.size, dtype=kind)
+        return made.reshape(type.shape)
 
     return [
         example(placeholders[spec.arg.name])
@@ -223,9 +223,12 @@ def _type(placeholder: Fx) -> TensorType:
         )
     if found.dtype in INDICES and index_limit(placeholder):
         return TensorType(tuple(found.shape), "int32")
+    if found.dtype == torch.int16:
+        return TensorType(tuple(found.shape), "int16")
     if found.dtype != torch.float32:
         raise UnsupportedError(
-            f"input {placeholder.name!r} is {found.dtype}; allowed: torch.float32 (pass x.float()) "
-            "and, for the indices of an embedding, torch.int64"
+            f"input {placeholder.name!r} is {found.dtype}; allowed: torch.float32 (pass "
+            "x.float()), torch.int16 for samples of a sensor and, for the indices of an embedding, "
+            "torch.int64"
         )
     return TensorType(tuple(found.shape))

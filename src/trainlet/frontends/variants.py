@@ -74,7 +74,14 @@ class Variants:
         if not given and isinstance(self.network, ExportedProgram):
             given = shown_inputs(self.network)
         seeded = torch.Generator().manual_seed(0)
-        return [tuple(torch.randn(NOISE, *x.shape[1:], generator=seeded) for x in given)]
+        return [tuple(_noise(x, seeded) for x in given)]
+
+
+def _noise(like: torch.Tensor, seeded: torch.Generator) -> torch.Tensor:
+    shape = NOISE, *like.shape[1:]
+    if like.dtype == torch.int16:
+        return torch.randint(-(1 << 15), 1 << 15, shape, generator=seeded, dtype=torch.int16)
+    return torch.randn(shape, generator=seeded)
 
 
 def _first(x: torch.Tensor, batch: int) -> torch.Tensor:

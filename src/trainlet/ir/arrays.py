@@ -57,6 +57,19 @@ def as_floats(value: Any, what: str, kind: type[TrainletError] = DataError) -> n
     return floats
 
 
+def as_samples(array: np.ndarray, what: str) -> np.ndarray:
+    """The array as int16; raises DataError unless it holds integers that int16 can hold."""
+    if array.dtype.kind not in "iu":
+        raise DataError(
+            f"{what} is {array.dtype}; allowed: integers in -32768..32767, as the sensor gives them"
+        )
+    samples = array.astype(np.int16)
+    if (samples != array).any():
+        found = f"{array.min()}..{array.max()}"
+        raise DataError(f"{what} holds integers in {found}; allowed: -32768..32767")
+    return samples
+
+
 def as_indices(array: np.ndarray, below: int, what: str) -> np.ndarray:
     """The array as int32; raises DataError unless it holds integers in 0..below - 1."""
     if array.dtype.kind not in "iu":

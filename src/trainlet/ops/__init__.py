@@ -26,7 +26,9 @@ from trainlet.ops import (
     reduce,
     repeat,
     resample,
+    samples,
     shape,
+    spectrum,
     update,
     view,
 )
@@ -57,7 +59,9 @@ __all__ = [
     "reduce",
     "repeat",
     "resample",
+    "samples",
     "shape",
+    "spectrum",
     "update",
     "view",
 ]

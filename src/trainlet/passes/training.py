@@ -31,6 +31,7 @@ from trainlet.passes.penalize import penalize
 from trainlet.passes.permute import lead_channels
 from trainlet.passes.prune import prune
 from trainlet.passes.resolve import resolve
+from trainlet.passes.samples import read_samples
 from trainlet.passes.split import split_weights
 from trainlet.passes.training_head import OWN, read_by_losses
 from trainlet.passes.update import PREFIX, Training, attach_updates
@@ -121,7 +122,7 @@ def step_of_scheme(
 
 def in_layout(graph: Graph) -> Graph:
     """Stage "layout"."""
-    return channels_last(integer_inputs(graph))
+    return read_samples(channels_last(integer_inputs(graph)))
 
 
 def folded(graph: Graph) -> Graph:

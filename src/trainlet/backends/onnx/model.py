@@ -17,6 +17,7 @@ from trainlet.backends.onnx import (  # noqa: F401  each fills the table
     losses,
     moves,
     pools,
+    spectrum,
 )
 from trainlet.backends.onnx.emitter import EMITTED, OPSET, Emitter, Order, info
 from trainlet.backends.onnx.values import Values

@@ -25,6 +25,7 @@ from trainlet.backends.torch import (
     repeat,
     resample,
     shape,
+    spectrum,
     update,
 )
 
@@ -48,5 +49,6 @@ __all__ = [
     "repeat",
     "resample",
     "shape",
+    "spectrum",
     "update",
 ]

@@ -93,8 +93,8 @@ def chosen(at: Importer, condition: Node, a: Node, b: Node) -> Node:
 @aten("alias", "contiguous", "clone", moves=True)
 @aten("lift_fresh_copy", "to", "_to_copy", "type_as")
 def _identity(at: Importer, x: Node, *_: object) -> Node:
-    """Casts that do something are refused by the dtype of their result."""
-    return x
+    """Other casts than those of samples are refused by the dtype of their result."""
+    return at.build("from_i16", x) if x.type.dtype == "int16" else x
 
 
 @aten("detach", moves=True)

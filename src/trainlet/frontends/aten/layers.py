@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainlet.errors import UnsupportedError
+from trainlet.frontends.aten.bands import bands
 from trainlet.frontends.aten.elementwise import scaled
 from trainlet.frontends.aten.table import aten
 from trainlet.frontends.aten.windows import Pads, Pair, pads, spatial
@@ -128,7 +129,8 @@ def _convolution(
 
 @aten("linear")
 def _linear(at: Importer, x: Node, w: Node, b: Node | None = None) -> Node:
-    return at.build("linear", x, w, *([] if b is None else [b]))
+    banded = bands(at, x, w) if b is None else None
+    return banded or at.build("linear", x, w, *([] if b is None else [b]))
 
 
 @aten("addmm")

@@ -21,5 +21,5 @@ def advice(name: str, random: bool = False) -> str:
     if random:
         return _RANDOM
     known = _TABLE.get(name.rstrip("_"))
-    general = "write it with layers and arithmetic that the README lists under 'What it supports'"
+    general = "write it with layers and arithmetic that docs/start/what-it-supports.md lists"
     return known or general

@@ -43,7 +43,9 @@ def gestures(
     """
     rng = np.random.default_rng(person)
     tempo, strength, angle = rng.uniform(0.8, 1.25), rng.uniform(0.7, 1.3), rng.normal(turned, 0.1)
-    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    turn = np.array(
+        [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+    )
     y = np.tile(np.arange(len(kinds)), each)
     x = np.empty((len(y), 3, SAMPLES), np.float32)
     for k, label in enumerate(y):

@@ -11,7 +11,8 @@ from schemes.test_choosing import X, Y, backbone
 
 
 @pytest.fixture
-def features() -> str:
+def features(tmp_path, monkeypatch) -> str:
+    monkeypatch.chdir(tmp_path)
     example = (torch.zeros(1, 1, 12, 12),)
     torch.export.save(torch.export.export(backbone(), example), "features.pt2")
     return "features.pt2"

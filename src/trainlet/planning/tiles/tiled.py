@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from trainlet.ir.graph import Graph, Node, NodeOrder
+from trainlet.planning.liveness import assign_buffers
+from trainlet.planning.order.early import saved_early
 from trainlet.planning.place import plan_graph
 from trainlet.planning.plan import Plan
 from trainlet.planning.tiles.choose import choose_tiles
@@ -21,17 +23,35 @@ def plan_in_tiles(
 ) -> Plan:
     """The plan of an order some of whose nodes run a few rows at a time.
 
+    Where what the backward pass keeps could be made before the plan's peak, and frees larger maps,
+    the order in which it is made so is planned too, and the smaller plan taken.
+
     streamed: an input that comes in rows.  every_order, effort, rollback: as of
     `plan_graph`.
 
     Raises UnsupportedError when a reader of the streamed input cannot run on rows.
     """
-    best: Plan | None = None
-    for arranged, tiles in choose_tiles(graph, order, streamed):
-        plan = plan_graph(graph, arranged, tiles, every_order, effort, rollback)
-        if best is None or plan.arena < best.arena:
-            best = plan
-        if best.arena <= best.lower_bound + best.lower_bound // CLOSE:
-            break
-    assert best is not None
-    return best
+
+    def planned(order: NodeOrder) -> Plan:
+        best: Plan | None = None
+        for arranged, tiles in choose_tiles(graph, order, streamed):
+            plan = plan_graph(graph, arranged, tiles, every_order, effort, rollback)
+            if best is None or plan.arena < best.arena:
+                best = plan
+            if best.arena <= best.lower_bound + best.lower_bound // CLOSE:
+                break
+        assert best is not None
+        return best
+
+    plan, early = planned(order), saved_early(graph, order)
+    if not _more_runs_before_the_peak(graph, plan, early):
+        return plan
+    return min(plan, planned(early), key=lambda p: p.arena)
+
+
+def _more_runs_before_the_peak(graph: Graph, plan: Plan, order: NodeOrder) -> bool:
+    """Whether more nodes run before the plan's peak in another order."""
+    levels = assign_buffers(graph, plan.order, plan.tiles).live_bytes
+    top = levels.index(max(levels)) if levels else 0
+    first = next((k for k, n in enumerate(order) if plan.moment[n] == top), 0)
+    return any(plan.moment[n] > top for n in order[:first])

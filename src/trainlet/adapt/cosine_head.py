@@ -44,22 +44,30 @@ def cosine_head(graph: Graph, ways: int, scale: float = 10.0) -> Graph:
     if features.type.dtype == "int8":
         features = dequantized(features)
     width = features.type.shape[1]
+    return headed(graph, features, np.zeros((ways, width), np.float32), factor)
+
+
+def headed(
+    graph: Graph, features: Node, begin: np.ndarray, scale: float, floor: float = SMALLEST
+) -> Graph:
+    """The graph with the logits scale * cos(features, prototype), and the features.
+
+    features: float32 [batch, n]; begin: the prototypes [classes, n]
+    floor: a shorter prototype counts as one of this length; larger than 0
+    """
     sums = leaf(
-        "param", PROTOTYPES, float32(ways, width), **{PROTOTYPES_OF: FEATURES, CLASSIFIER: True}
+        "param", PROTOTYPES, float32(*begin.shape), **{PROTOTYPES_OF: FEATURES, CLASSIFIER: True}
     )
     factors = leaf("param", SCALE, float32(1), **{CLASSIFIER: True})
-    scaled = build("mul", _unit(features), factors, label="head")
-    logits = build("matmul", scaled, _unit(sums), tb=True, label="head")
-    begin = {
-        PROTOTYPES: np.zeros((ways, width), np.float32),
-        SCALE: np.array([factor], np.float32),
-    }
+    scaled = build("mul", _unit(features, SMALLEST), factors, label="head")
+    logits = build("matmul", scaled, _unit(sums, floor), tb=True, label="head")
+    values = {PROTOTYPES: begin, SCALE: np.array([scale], np.float32)}
     outputs = as_outputs({LOGITS: logits, FEATURES: features})
-    return verify(Graph(outputs, {**graph.values, **begin}))
+    return verify(Graph(outputs, {**graph.values, **values}))
 
 
-def _unit(x: Node) -> Node:
+def _unit(x: Node, floor: float) -> Node:
     """The rows of x at length 1."""
     squares = build("sum_to", build("square", x), shape=(x.type.shape[0], 1))
-    norms = build("clip", build("norm_sqrt", squares), low=SMALLEST, high=LARGEST, inclusive=True)
+    norms = build("clip", build("norm_sqrt", squares), low=floor, high=LARGEST, inclusive=True)
     return build("div", x, build("broadcast_to", norms, shape=x.type.shape))

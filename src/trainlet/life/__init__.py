@@ -1,5 +1,6 @@
 """What a trained device needs around its trainer, in C and in Python."""
 
+from trainlet.life.correct import correct
 from trainlet.life.drift import Drift, Verdict
 from trainlet.life.lesson import Learner, Outcome, TrainerLearner, lesson
 from trainlet.life.library import PARTS, write_library
@@ -13,6 +14,7 @@ __all__ = [
     "Replay",
     "TrainerLearner",
     "Verdict",
+    "correct",
     "lesson",
     "write_library",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -119,7 +120,7 @@ class Drift:
         return Verdict.ASK if above >= np.float32(self.strange) else Verdict.USUAL
 
 
-def _take(mean: np.ndarray, squares: np.ndarray, number: np.ndarray, n: int) -> tuple:
+def _take(mean: Any, squares: Any, number: Any, n: int) -> tuple[Any, Any]:
     """Welford's update (1962) of a mean and of a sum of squared deviations."""
     apart = number - mean
     mean = mean + apart / np.float32(n)

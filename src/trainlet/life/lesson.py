@@ -11,6 +11,7 @@ import numpy as np
 
 from trainlet.errors import DataError, DivergedError
 from trainlet.ir.arguments import whole
+from trainlet.ir.roles import LOGITS
 from trainlet.run.dataset import Dataset
 from trainlet.run.trainer import Trainer
 
@@ -115,7 +116,8 @@ class TrainerLearner:
     def right(self, number: int) -> bool:
         rows = np.array([number])
         found = self.trainer.predict(self.data.inputs(rows))
-        return bool(np.argmax(found) == np.asarray(self.data.targets(rows)).item())
+        logits = found[LOGITS] if isinstance(found, dict) else found
+        return bool(np.argmax(logits) == np.asarray(self.data.targets(rows)).item())
 
     def keep(self) -> None:
         self._kept = self.trainer.save()

@@ -29,6 +29,7 @@ PARTS = {
     "replay": Part("keeps old examples to learn again"),
     "lesson": Part("learns, judges, and rolls back what did not help"),
     "drift": Part("says when to ask for a label and when to learn"),
+    "correct": Part("learns a user's correction in one call", ("replay",)),
     "posix": Part("a driver of the store: files of a POSIX system", ("store",)),
     "littlefs": Part("a driver: files of littlefs", ("store",)),
     "zephyr": Part("a driver: entries of Zephyr's ZMS", ("entries",)),

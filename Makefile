@@ -29,7 +29,7 @@ STRENGTH ?= 3
 DATA ?= ../shared/data
 
 .PHONY: demo test test-slow test-samples soak mutants matrix check docs wheel clean bench-int8 bench-mcu bench-llm bench-schemes \
-    bench-transformers bench-edge bench-leakage bench-fewshot demo-fewshot test-fleet fleet-env bench-fleet
+    bench-transformers bench-edge bench-leakage bench-fewshot demo-fewshot test-fleet fleet-env bench-fleet test-export
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
@@ -61,6 +61,19 @@ build/fleet/.ready$(RAY): pyproject.toml | $(VENV)/.trainlet-test
 
 test-fleet: fleet-env
 	@OMP_NUM_THREADS=1 PYTHONPATH=src:tests build/fleet/bin/python -m pytest tests/fleet/flower $(ARGS)
+
+# The tools of the ecosystems have pins of their own, too.
+build/export/.ready: pyproject.toml | $(VENV)/.trainlet-test
+	@$(BIN)/python -m venv build/export
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	    > "$$(build/export/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/below.pth"
+	@build/export/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
+	    'platformio>=6.1' 'west>=1.2' 'idf-component-manager>=2' \
+	    || { echo "the tools of the ecosystems cannot be installed; see the extra 'export'" >&2; exit 1; }
+	@touch $@
+
+test-export: build/export/.ready
+	@OMP_NUM_THREADS=1 PYTHONPATH=src:tests build/export/bin/python -m pytest tests/export/tools $(ARGS)
 
 matrix: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 TRAINLET_MATRIX=$(STRENGTH) $(BIN)/python -m pytest -n $(JOBS) tests/builds $(ARGS)

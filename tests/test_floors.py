@@ -31,6 +31,7 @@ FLOOR = {
     "features": 6,
     "fewshot": 6,
     "life": 6,
+    "export": 6.1,
     "torch": 6.1,
     "accounting": 6.2,
     "api": 6.4,

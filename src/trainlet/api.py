@@ -1,6 +1,7 @@
 """The public names.  They import torch and all the rest, which takes seconds."""
 
 import trainlet.adapt as adapt
+import trainlet.export as export
 import trainlet.features as features
 import trainlet.fewshot as fewshot
 import trainlet.privacy as privacy
@@ -53,6 +54,7 @@ __all__ = [
     "check",
     "compile",
     "evaluate",
+    "export",
     "features",
     "fewshot",
     "forward",

@@ -240,3 +240,20 @@ def test_sections_are_written_or_refused(net, run, refused):
     assert all(f'section("{name}")' in header for name in (".dtcm", ".sdram"))
     for bad in (("arena",), ("arena=.a", "--section", "arena=.b"), ("aerna=.a",)):
         assert "arena" in refused("compile", net, "--scheme", "last", "-o", "no", "--section", *bad)
+
+
+def test_a_project_is_exported(net, run, refused):
+    assert run("compile", net, "--scheme", "last").exit_code == 0
+    given = ("--with", "store, lesson", "--name", "my-net", "--author", "A. Maker")
+    result = run("export", "out", "--to", "arduino", "-o", "pkg", *given)
+    assert result.exit_code == 0, result.output
+    assert "give --url before you publish" in result.stdout
+    said = Path("pkg/library.properties").read_text()
+    assert "name=my-net\n" in said and "author=A. Maker\n" in said
+    assert Path("pkg/src/trainlet_lesson.c").is_file()
+    for bad in (
+        ("--to", "mbed"),
+        ("--to", "cmake", "--with", "lfs"),
+        ("--to", "cmake", "--name", "X"),
+    ):
+        assert "allowed" in refused("export", "out", "-o", "no", *bad)

@@ -10,6 +10,7 @@ import numpy as np
 
 from trainlet.backends import kernels, project
 from trainlet.backends.arrays import array_text, but_zeros
+from trainlet.backends.described import described
 from trainlet.backends.header import made, meaning, shape_text
 from trainlet.backends.interface import CTYPES, Argument, interface_of
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
@@ -471,7 +472,7 @@ def render(
         f"{p}.c": fill("trainer.c", context),
         f"{p}_kernels.h": emitter.kernels(),
         f"{p}_weights.h": emitter.weights(),
-        f"{p}.json": print_record(Record.of(program)),
+        f"{p}.json": described(print_record(Record.of(program)), context),
         project.EXAMPLE: fill(project.EXAMPLE, context),
         project.CMAKE: cmake([p]),
     }

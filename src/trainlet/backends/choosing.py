@@ -13,6 +13,7 @@ import numpy as np
 from trainlet.backends import kernels, project
 from trainlet.backends.arrays import array_text, but_zeros
 from trainlet.backends.c import OWN, Emitter
+from trainlet.backends.described import described
 from trainlet.backends.header import made
 from trainlet.backends.interface import Interface, interface_of
 from trainlet.backends.namespace import own
@@ -28,6 +29,7 @@ from trainlet.planning.program import Program
 from trainlet.planning.selection import WORDS, Choosing, align
 
 MEASURE = "measure"
+CHOOSES = json.dumps({"about": "a trainer that chooses what learns", "format": 2})
 
 
 def choosing_interface(choice: Choosing) -> Interface:
@@ -137,7 +139,7 @@ def render_choosing(
         f"{p}.c": fill("choosing.c", context),
         f"{p}_kernels.h": f"{top}\n{own(source, measure.own)}",
         f"{p}_weights.h": "\n".join([f"{top}\n/* Frozen weights. */", *arrays.texts]),
-        f"{p}.json": json.dumps({"about": "a trainer that chooses what learns", "format": 2}),
+        f"{p}.json": described(CHOOSES, context),
         project.EXAMPLE: fill(project.EXAMPLE, context),
         project.CMAKE: cmake([p]),
     }

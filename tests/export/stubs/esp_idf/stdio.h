@@ -1,0 +1,2 @@
+#pragma once
+__attribute__((format(printf, 1, 2))) int printf(const char *format, ...);

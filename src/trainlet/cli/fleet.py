@@ -92,6 +92,9 @@ def fleet_command(
     app: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="write the Flower app, for `flwr run`")
     ] = None,
+    evaluate: Annotated[
+        int, typer.Option(min=0, help="with --app: nodes test the model after so many rounds")
+    ] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="processes")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="of orders, splits, noise and faults")] = 0,
 ) -> None:
@@ -109,6 +112,7 @@ def fleet_command(
     setting = Setting(
         str(net), str(data), scheme, precision or "float32", str(calibration or ""), personal,
         share, strategy, rounds, epochs, lr, seed, target, proximal,
+        evaluate=evaluate,
     )  # fmt: skip
     with stages(f"compiling {net}"):
         recipe = setting.recipe()

@@ -45,6 +45,13 @@ class FileStream:
     source: int
     sink: int
 
+    def __enter__(self) -> FileStream:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for file in {self.source, self.sink}:
+            os.close(file)
+
     def read(self, seconds: float) -> bytes:
         ready, _, _ = select.select([self.source], [], [], max(seconds, 0))
         return os.read(self.source, 4096) if ready else b""

@@ -35,6 +35,7 @@ class Setting:
     rounds, epochs, lr: of the fleet; passes of a device over its data in a round; learning rate
     proximal: FedProx's mu; server_lr: FedAdam's step; attackers: for Krum, how many devices may
     send anything; trim: for the trimmed mean, the share cut off at either end
+    evaluate: after so many rounds the nodes of Flower test the model; 0 for never
     """
 
     net: str
@@ -54,6 +55,7 @@ class Setting:
     server_lr: float = 0.01
     attackers: int = 1
     trim: float = 0.2
+    evaluate: int = 0
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:

@@ -64,6 +64,20 @@ def m7_board(program: tl.CompiledProgram, folder: Path, x: np.ndarray, y: np.nda
             "-semihosting-config", "enable=on,target=native"]  # fmt: skip
 
 
+def learn_in_boards_order(
+    trainer: tl.Trainer, x: np.ndarray, y: np.ndarray, epochs: int, seed: int
+) -> list[float]:
+    """Train as board_main.c does; the losses."""
+    order, losses = list(range(len(x))), []
+    for _ in range(epochs):
+        for k in range(len(x) - 1, 0, -1):
+            seed = (seed * 1664525 + 1013904223) % 2**32
+            other = (seed >> 8) % (k + 1)
+            order[k], order[other] = order[other], order[k]
+        losses += [trainer.step(x[n], y[n : n + 1]) for n in order]
+    return losses
+
+
 class Process:
     """A board that is a process, and the stream to it."""
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import trainlet as tl
-from fleet.board.boards import Process, host_board, m7_board
+from fleet.board.boards import Process, host_board, learn_in_boards_order, m7_board
 from trainlet.backends.toolchain import ARM_GCC
 from trainlet.errors import DeviceFault
 from trainlet.fleet.encoding import encoding
@@ -40,14 +40,8 @@ def host(program, tmp_path_factory) -> list:
 
 def learnt(program, epochs: int, seed: int) -> tuple[dict[str, np.ndarray], float]:
     """What the board's C has to learn, with the same order of examples."""
-    order, losses = list(range(len(X))), []
     with program.build("host") as trainer:
-        for _ in range(epochs):
-            for k in range(len(X) - 1, 0, -1):
-                seed = (seed * 1664525 + 1013904223) % 2**32
-                other = (seed >> 8) % (k + 1)
-                order[k], order[other] = order[other], order[k]
-            losses += [trainer.step(X[n], Y[n : n + 1]) for n in order]
+        losses = learn_in_boards_order(trainer, X, Y, epochs, seed)
         return trainer.state(), float(np.mean(losses))
 
 

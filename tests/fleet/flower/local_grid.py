@@ -9,13 +9,12 @@ from trainlet.errors import TrainletError
 
 
 class LocalGrid(Grid):
-    """nodes: their contexts by node id.  change: what becomes of a reply on its way (None: lost)"""
+    """nodes: their configurations.  change: what becomes of a reply on its way (None: lost)"""
 
-    def __init__(self, app, config: dict, nodes: int) -> None:
+    def __init__(self, app, config: dict, nodes: list[dict]) -> None:
         self.app = app
         self.contexts = {
-            100 + k: Context(1, 100 + k, {"partition-id": k}, RecordDict(), config)
-            for k in range(nodes)
+            100 + k: Context(1, 100 + k, node, RecordDict(), config) for k, node in enumerate(nodes)
         }
         self.change: Callable[[Message], Message | None] = lambda reply: reply
 

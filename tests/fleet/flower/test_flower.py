@@ -1,5 +1,9 @@
 """Flower's strategies and its message API, with nodes in this process."""
 
+import os
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 import torch
@@ -14,10 +18,11 @@ pytest.importorskip("flwr", reason="Flower is not installed: make test-fleet ins
 from flwr.app import Context, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
+from fleet.board.boards import host_board, learn_in_boards_order
 from fleet.flower.local_grid import LocalGrid
 from trainlet.fleet.flower import client, server
 from trainlet.fleet.flower.combine import combine_of
-from trainlet.fleet.simulation import Fleet
+from trainlet.fleet.simulation import Fleet, order_of
 
 PEOPLE = 4
 
@@ -43,14 +48,15 @@ def setting_of(folder, **more) -> Setting:
     return Setting.of(given)
 
 
-def run(folder, output, setting: Setting, change=None) -> dict[str, np.ndarray]:
-    """The model that the apps learn over a grid in this process."""
+def run(folder, output, setting: Setting, change=None, nodes=None) -> dict[str, np.ndarray]:
+    """The model that the apps learn over a grid in this process; nodes: their configurations."""
     from trainlet.fleet.app import write_app
 
-    write_app(output, setting, PEOPLE)
-    config = {"fleet": str(output / "fleet.toml"), "output": str(output), "nodes": PEOPLE}
+    nodes = nodes or [{"partition-id": k} for k in range(PEOPLE)]
+    write_app(output, setting, len(nodes))
+    config = {"fleet": str(output / "fleet.toml"), "output": str(output), "nodes": len(nodes)}
     TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1  # of a running app
-    grid = LocalGrid(client.app, config, PEOPLE)
+    grid = LocalGrid(client.app, config, nodes)
     if change:
         grid.change = change
     server.app(grid, Context(1, 0, {}, RecordDict(), config))
@@ -126,6 +132,53 @@ def test_a_device_that_lost_its_model_gets_the_whole_one(folder, tmp_path, caplo
     finally:
         client._remember = original
     assert seen == [*[False] * 4, True, *[False] * 3, *[False] * 4]
+
+
+def test_nodes_test_the_model(folder, tmp_path, caplog) -> None:
+    """Those that have test examples, every second round; the count is the plain fleet's."""
+    for k in (0, 2):
+        with np.load(folder / "people" / f"{k}.npz") as file:
+            given = dict(file)
+        np.savez(tmp_path / f"{k}.npz", **given, x_test=given["x"][:6], y_test=given["y"][:6])
+    for k in (1, 3):
+        shutil.copy(folder / "people" / f"{k}.npz", tmp_path)
+    setting = setting_of(folder, data=str(tmp_path), rounds=4, evaluate=2)
+    with caplog.at_level("INFO", "trainlet.fleet"):
+        run(folder, tmp_path / "app", setting)
+    told = [one.message for one in caplog.records if "test examples" in one.message]
+    recipe = setting.recipe()
+    found = people(setting.data, recipe.program)
+    members = [(0, one.learn) for one in found]
+    with Fleet([recipe], members, tests=[one.test for one in found]) as fleet:
+        rounds = list(fleet.run(4, lr=setting.lr))
+    right = [round((one.accuracy or 0.0) * 12) for one in rounds]
+    assert [line[:44] for line in told] == [
+        f"round {n}: {right[n - 1]} of 12 test examples of 4 nodes are "[:44] for n in (2, 4)
+    ]
+
+
+def test_a_board_on_a_serial_line_takes_part(folder, tmp_path) -> None:
+    """The node is a gateway; two rounds move the model as the C learns the board's examples."""
+    setting = setting_of(folder, rounds=2, share="none", target="cortex-m7")
+    program = setting.recipe().program
+    with np.load(folder / "people" / "1.npz") as file:
+        x, y = file["x"], file["y"]
+    (tmp_path / "board").mkdir()
+    command = host_board(program, tmp_path / "board", x, y)
+    board, line = os.openpty()
+    process = subprocess.Popen(command, stdin=board, stdout=board)
+    try:
+        found = run(folder, tmp_path / "app", setting, nodes=[{"board": os.ttyname(line)}])
+    finally:
+        process.kill()
+        process.wait()
+        os.close(board)
+        os.close(line)
+    with program.build("host") as trainer:
+        for done in range(2):
+            learn_in_boards_order(trainer, x, y, 1, order_of(0, done, 0))
+        wanted = trainer.state()
+    assert all(np.allclose(found[name], wanted[name], atol=1e-6) for name in found)
 
 
 def contributions(rng) -> list[Contribution]:

@@ -1,4 +1,8 @@
-"""The ClientApp: a node is one device with a compiled trainer, whose data stay on it."""
+"""The ClientApp: a node is one device with a compiled trainer, whose data stay on it.
+
+The node's configuration says where the trainer is: `data="FILE.npz"` for a trainer in the node's
+process, `board="/dev/ttyACM0"` for a board behind a serial line, which has its own data.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,15 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricR
 from flwr.clientapp import ClientApp
 
 from trainlet.errors import DataError, TrainletError
-from trainlet.fleet.flower.strategy import BYTES, TASK, UPDATE
-from trainlet.fleet.member import Member, Recipe, work
-from trainlet.fleet.message import NOTHING, Task
+from trainlet.fleet.coordinates import check_vector
+from trainlet.fleet.flower.strategy import BYTES, MODEL, RIGHT, TASK, UPDATE
+from trainlet.fleet.frames import open_stream
+from trainlet.fleet.gateway import board_trainer, lesson_of
+from trainlet.fleet.member import Member, Recipe, load, work
+from trainlet.fleet.message import NOTHING, Task, Update
 from trainlet.fleet.people import person
 from trainlet.fleet.setting import Setting
+from trainlet.run.fit import score
 from trainlet.run.trainer import Trainer
 
 BASE, OWN, VALUES, PERSONAL = "base", "own", "values", "personal"
@@ -37,15 +45,44 @@ def train(message: Message, context: Context) -> Message:
     given = message.content.config_records.get(TASK, ConfigRecord()).get(BYTES)
     if not isinstance(given, bytes):
         raise TrainletError("the message has no task")
-    data = person(file_of(setting, context), recipe.program).learn
-    index = np.arange(recipe.shared.size)
-    member = Member(Task.decode(given).device, data, recipe.shared, index)
+    board = context.node_config.get("board")
+    data = None if board else person(file_of(setting, context), recipe.program).learn
+    member = Member(Task.decode(given).device, data, recipe.shared, np.arange(recipe.shared.size))
     _recall(member, context.state)
-    update = work(trainer, recipe, member, given)
+    if board:
+        with open_stream(str(board)) as line, board_trainer(recipe.program, line) as there:
+            update = work(there, recipe, member, given, lesson_of)
+    else:
+        update = work(trainer, recipe, member, given)
     _remember(member, context.state)
-    metrics = MetricRecord({"num-examples": len(data)})
+    metrics = MetricRecord({"num-examples": Update.decode(update).examples})
     record = RecordDict({UPDATE: ConfigRecord({BYTES: update}), "metrics": metrics})
     return Message(record, reply_to=message)
+
+
+@app.evaluate()
+def evaluate(message: Message, context: Context) -> Message:
+    """Count how many of the node's own test examples the fleet's model classifies rightly.
+
+    A node has no test examples if its file has none, if its data are on a board, or if the loss
+    has no classes.
+    """
+    setting = Setting.load(str(context.run_config["fleet"]))
+    recipe, trainer = trained_by(setting)
+    vector = message.content.array_records[MODEL][MODEL].numpy()
+    model = check_vector(vector, recipe.shared.size, "the model")
+    on_board = "board" in context.node_config
+    test = None if on_board else person(file_of(setting, context), recipe.program).test
+    right = total = 0
+    if test is not None:
+        member = Member(0, None, recipe.shared, np.arange(recipe.shared.size))
+        _recall(member, context.state)
+        load(trainer, recipe, member, model)
+        share = list(score(trainer, test))[-1].accuracy
+        if share is not None:
+            right, total = round(share * len(test)), len(test)
+    metrics = MetricRecord({RIGHT: right, "num-examples": total})
+    return Message(RecordDict({"metrics": metrics}), reply_to=message)
 
 
 def file_of(setting: Setting, context: Context) -> Path:
@@ -61,7 +98,7 @@ def file_of(setting: Setting, context: Context) -> Path:
     if not isinstance(number, int) or not 0 <= number < len(files):
         raise DataError(f"the node has partition-id {number!r} and the folder {setting.data!r} "
                         f"{len(files)} files; start it with --node-config "
-                        "'data=\"FILE.npz\"'")  # fmt: skip
+                        "'data=\"FILE.npz\"' or 'board=\"/dev/ttyACM0\"'")  # fmt: skip
     return files[number]
 
 

@@ -38,7 +38,7 @@ def main(grid: Grid, context: Context) -> None:
         order = order_of(setting.seed, server.round, device)
         return server.task(device, base, setting.epochs, order, setting.lr)
 
-    strategy = FleetStrategy(server, task, nodes)
+    strategy = FleetStrategy(server, task, nodes, setting.evaluate)
     left = setting.rounds - server.round
     if left > 0:
         LOG.info("round %d of %d is next", server.round + 1, setting.rounds)

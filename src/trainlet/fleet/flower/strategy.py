@@ -23,7 +23,7 @@ from trainlet.errors import TrainletError
 from trainlet.fleet.message import NOTHING
 from trainlet.fleet.server import LOG, Server
 
-TASK, UPDATE, BYTES, MODEL = "task", "update", "bytes", "model"
+TASK, UPDATE, BYTES, MODEL, RIGHT = "task", "update", "bytes", "model", "right"
 WAIT = 1.0  # seconds between two looks at which nodes are connected
 
 Tasks = Callable[[int, int], bytes]
@@ -34,11 +34,15 @@ class FleetStrategy(Strategy):
     """Rounds of a `Server` over a Grid.  A node's number in the fleet is given when it is first
     seen; an update that names another number is refused, so no node speaks for another."""
 
-    def __init__(self, server: Server, tasks: Tasks, nodes: int, patience: float = 600.0) -> None:
+    def __init__(
+        self, server: Server, tasks: Tasks, nodes: int, every: int = 0, patience: float = 600.0
+    ) -> None:
         """tasks: makes the task of the open round
         nodes: how many must be connected before a round begins, at most `patience` seconds later
+        every: after so many rounds the nodes test the model; 0 for never
         """
         self.server, self.tasks, self.nodes, self.patience = server, tasks, nodes, patience
+        self.every = every
         self.number: dict[int, int] = {}
         self.base: dict[int, int] = {}
 
@@ -89,16 +93,39 @@ class FleetStrategy(Strategy):
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
-        """Nothing: the devices train only."""
-        return []
+        """The model, to every node of the fleet, in the rounds in which it is tested."""
+        if not self.every or self.server.round % self.every:
+            return []
+        return [
+            Message(RecordDict({MODEL: arrays}), node, MessageType.EVALUATE)
+            for node, number in self.number.items()
+            if number in self.server.guard.devices
+        ]
 
-    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> None:
-        """Nothing."""
+    def aggregate_evaluate(
+        self, server_round: int, replies: Iterable[Message]
+    ) -> MetricRecord | None:
+        """The accuracy over the test examples of all nodes, as the nodes tell it."""
+        told = [one.content.metric_records["metrics"] for one in replies if not one.has_error()]
+        totals = [_count(one, "num-examples") for one in told]
+        right = sum(min(_count(one, RIGHT), n) for one, n in zip(told, totals, strict=True))
+        total = sum(totals)
+        if not total:
+            return None
+        LOG.info("round %d: %d of %d test examples of %d nodes are right (%.1f %%)",
+                 self.server.round, right, total, len(told), 100 * right / total)  # fmt: skip
+        return MetricRecord({"accuracy": right / total, "num-examples": total})
 
     def summary(self) -> None:
         """Log what the fleet is."""
         LOG.info("%d devices, %d shared values, after round %d", len(self.server.guard.devices),
                  self.server.coordinates.size, self.server.round)  # fmt: skip
+
+
+def _count(metrics: MetricRecord, name: str) -> int:
+    """A count that a node tells; 0 for what is none."""
+    value = metrics.get(name)
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _bytes(reply: Message) -> bytes:

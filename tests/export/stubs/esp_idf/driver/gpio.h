@@ -1,4 +1,4 @@
-/* What the exported example uses of ESP-IDF's API, in this file and beside it. */
+/* What our firmwares use of ESP-IDF's API, in this file and beside it. */
 #pragma once
 #include "esp_err.h"
 

@@ -86,6 +86,7 @@ class Measured:
             "stack_bytes": report.stack_bytes,
             "instructions_forward": profile.instructions_predict,
             "instructions_step": profile.instructions_step,
+            "cycles_step": profile.cycles_step,
             "disturbance": profile.disturbance,
             "macs_forward": report.macs_forward,
             "macs_backward": report.macs_backward,
@@ -117,7 +118,7 @@ def measure(
         program = tl.compile(graph, None, update, target=target, precision=precision,
                              stream=choices.stream, tile=asked.tile,
                              rollback=asked.rollback)  # fmt: skip
-        return program.profile()
+        return program.profile(cycles=asked.cycles)
 
     try:
         return Measured(network, scheme, core, choices, True, counted(target))
@@ -211,6 +212,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--smallest", action="store_true", help="then 49KB on the M7 with the least RAM"
     )
+    parser.add_argument("--cycles", action="store_true", help="estimate them too, for --per-op")
     parser.add_argument("--compiler", choices=["gcc", "zig"])
     parser.add_argument("--picture", type=Path, help="of the last one: .svg or .png")
     parser.add_argument("--json", type=Path, help="also write the rows here")

@@ -12,10 +12,10 @@ import torch
 import trainlet as tl
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.ir.graph import Graph
+from trainlet.ir.roles import LOSS
 from trainlet.ir.storage import to_device
 from trainlet.ops.quantized.scaling import inverse_scales
 from trainlet.passes.update import PREFIX
-from trainlet.planning.program import LOSS
 from trainlet.run.evaluate import evaluate_graph
 from trainlet.run.trainer import input_arrays
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainlet.compiler import forward
 from trainlet.frontends.pt2e import quantize_module
 from trainlet.ir.graph import Graph, Node, rewrite
+from trainlet.ir.roles import LOGITS
 from trainlet.ir.storage import to_device
 from trainlet.ops.op import leaf
 from trainlet.run.dataset import Dataset
@@ -61,11 +61,15 @@ class Front:
             with torch.no_grad():
                 return self._front(torch.from_numpy(x)).numpy()
         filled = x[np.arange(BATCH) % len(x)]
-        [source] = self._graph.leaves("input")
-        constants = self._graph.leaves("param", "const")
-        leaves = {n.name: to_device(n, self._graph.values[n.name]) for n in constants}
-        leaves |= input_arrays([source], {source.name: filled})
-        return evaluate_graph(self._graph, leaves)["front"][: len(x)]
+        return _evaluated(self._graph, filled)["front"][: len(x)]
+
+
+def _evaluated(graph: Graph, x: np.ndarray) -> dict[str, np.ndarray]:
+    """The outputs of a graph of one input."""
+    [source] = graph.leaves("input")
+    constants = graph.leaves("param", "const")
+    leaves = {n.name: to_device(n, graph.values[n.name]) for n in constants}
+    return evaluate_graph(graph, leaves | input_arrays([source], {source.name: x}))
 
 
 def quantised(task: Task, batch: int = 1, float_head: bool = True) -> Graph:
@@ -85,8 +89,8 @@ def check(task: Task, front: Front, float_head: bool) -> None:
     whole = quantised(task, float_head=float_head)
     for x in task.calibration[:3]:
         seen = front(Dataset(x[None], np.zeros(1, np.int32))).x
-        apart = forward(without_front(whole, task), seen)
-        if not np.array_equal(apart, forward(whole, x[None])):
+        apart = _evaluated(without_front(whole, task), seen)[LOGITS]
+        if not np.array_equal(apart, _evaluated(whole, x[None])[LOGITS]):
             raise RuntimeError(f"{task.name}: the cached front is not the network's")
 
 

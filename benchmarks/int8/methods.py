@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -30,31 +30,33 @@ class Method:
 
 
 def _methods() -> list[Method]:
-    with_qas = partial(tl.Int8, qas=True)
+    plain = partial(tl.Int8, gradient="float32", extra_bits=8)
+    with_qas = partial(tl.Int8, qas=True, gradient="float32")
     methods = [
         Method("float32", "float32", None),
         Method("float-head", "float32, only the head learns", None, head_only=True),
-        Method("head", "int8, only the float head learns", tl.Int8(), head_only=True),
-        Method("no-qas", "int8 without QAS", tl.Int8(qas=False), UNSCALED_RATES),
+        Method("head", "int8, only the float head learns", plain(), head_only=True),
+        Method("no-qas", "int8 without QAS", plain(qas=False), UNSCALED_RATES),
         Method(
             "no-qas-int8-head",
             "int8 without QAS, int8 head",
-            tl.Int8(qas=False, float_head=False),
+            plain(qas=False, float_head=False),
             INTEGER_RATES,
         ),
-        Method("adam", "int8, Adam", tl.Int8(), ADAM_RATES, tl.Adam),
+        Method("adam", "int8, Adam", plain(), ADAM_RATES, tl.Adam),
         Method("truncate", "int8 + QAS, truncated", with_qas(extra_bits=0, rounding="truncate")),
         Method("nearest", "int8 + QAS, to nearest", with_qas(extra_bits=0, rounding="nearest")),
         Method("stochastic", "int8 + QAS, stochastic", with_qas(extra_bits=0)),
         Method("bits4", "int8 + QAS, 4 extra bits", with_qas(extra_bits=4)),
         Method("bits8", "int8 + QAS, 8 extra bits", with_qas(extra_bits=8)),
     ]
-    if "gradient" in {field.name for field in fields(tl.Int8)}:
-        for kind in ("int16", "int8"):
-            precision = with_qas(extra_bits=8, gradient=kind)
-            methods.append(
-                Method(f"gradient-{kind}", f"int8 + QAS, 8 extra bits, {kind} gradients", precision)
-            )
+    for name, kind, bits in (
+        ("int16", "int16", 8),
+        ("int16-bits4", "int16", 4),
+        ("int8", "int8", 8),
+    ):
+        title = f"int8 + QAS, {bits} extra bits, {kind} gradients"
+        methods.append(Method(f"gradient-{name}", title, with_qas(extra_bits=bits, gradient=kind)))
     return methods
 
 

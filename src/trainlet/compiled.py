@@ -136,10 +136,14 @@ class CompiledProgram(Program):
         """
         return build_trainer(self, device, count)
 
-    def profile(self, device: str | None = None) -> Profile:
+    def profile(self, device: str | None = None, cycles: bool = False) -> Profile:
         """Where the instructions and the bytes of a step go, counted on "unicorn" or "qemu" (None:
-        the first of them that knows the core)."""
-        return profile(self, self.report, device)
+        the first of them that knows the core).
+
+        cycles: also estimate cycles, with llvm-mca, which must be installed (cortex-m4, cortex-m7,
+        cortex-m33).
+        """
+        return profile(self, self.report, device, cycles)
 
     def _won(self) -> int:
         return self.recomputation.arena_without - self.plan.arena if self.recomputation else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +56,22 @@ def profile_command(
     nodes: Annotated[
         bool, typer.Option("--nodes", help="a row for each call, not for each operation")
     ] = False,
+    cycles: Annotated[
+        bool,
+        typer.Option(
+            "--cycles",
+            help="also estimate cycles and milliseconds, with llvm-mca "
+            "(cortex-m4, cortex-m7, cortex-m33)",
+        ),
+    ] = False,
+    mhz: Annotated[
+        float | None,
+        typer.Option(
+            "--mhz",
+            min=0.001,
+            help="the clock for the milliseconds of --cycles (default: that of a common board)",
+        ),
+    ] = None,
     picture: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="draw instructions and memory to a .svg or .png file"),
@@ -90,7 +107,9 @@ def profile_command(
         factor=factor,
     )  # fmt: skip
     with stages(f"counting {net}"):
-        profile = asked.program().profile(on)
+        profile = asked.program().profile(on, cycles)
+        if cycles and mhz:
+            profile = replace(profile, mhz=mhz)
         if picture is not None:
             from trainlet.pictures.profile import draw_profile  # matplotlib takes long to import
 

@@ -10,14 +10,15 @@ from matplotlib.figure import Figure
 from trainlet.ir.printable import printable
 from trainlet.pictures.memory import memory_axes
 from trainlet.planning.report import KIB
-from trainlet.run.counted import PHASES, Profile
+from trainlet.run.counted import LEFT_OUT, PHASES, Profile
 
 COLOURS = ("#9ecae1", "#a1d99b", "#bcbddc", "#bdbdbd")  # of PHASES
 SHOWN = 14  # bars; smaller ones become one
 
 
 def draw_profile(profile: Profile, path: str | Path) -> None:
-    """Write an .svg or .png file: a bar an operator, stacked by phase, and memory over time."""
+    """Write an .svg or .png file: a bar an operator, stacked by phase, and memory over time.  The
+    bars are instructions, or cycles where they were estimated."""
     figure = Figure(figsize=(15, 5.5), layout="constrained")
     bars, memory = figure.subplots(1, 2)
     instruction_axes(bars, profile)
@@ -31,7 +32,7 @@ def draw_profile(profile: Profile, path: str | Path) -> None:
 
 
 def instruction_axes(axes: Axes, profile: Profile) -> None:
-    """A bar an op, the longest on top."""
+    """A bar an op, the longest on top: instructions, or estimated cycles."""
     ops = profile.by_op()
     names = sorted({op.op for op in ops}, key=lambda name: -_spent(profile, {name}))
     groups = [(name, {name}) for name in names[:SHOWN]]
@@ -50,12 +51,15 @@ def instruction_axes(axes: Axes, profile: Profile) -> None:
                       textcoords="offset points", va="center", fontsize=7)  # fmt: skip
     axes.invert_yaxis()
     axes.margins(x=0.2)
-    axes.set_xlabel("million instructions of a step")
-    axes.set_title(
+    what, title = "million instructions of a step", (
         f"{profile.instructions_step:,} instructions a step, "
-        f"{profile.instructions_predict:,} a prediction ({printable(profile.target)})",
-        parse_math=False,
-    )
+        f"{profile.instructions_predict:,} a prediction ({printable(profile.target)})"
+    )  # fmt: skip
+    if profile.mhz:
+        what = "million cycles of a step, an estimate"
+        title += f"\nabout {_estimated(profile):,.1f} M cycles a step ({LEFT_OUT} left out)"
+    axes.set_xlabel(what)
+    axes.set_title(title, parse_math=False)
     axes.tick_params(axis="y", labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
@@ -63,4 +67,8 @@ def instruction_axes(axes: Axes, profile: Profile) -> None:
 
 def _spent(profile: Profile, ops: set[str], phase: str | None = None) -> int:
     rows = (r for r in profile.rows if r.op in ops and phase in (None, r.phase))
-    return sum(row.instructions for row in rows)
+    return sum((row.cycles or 0) if profile.mhz else row.instructions for row in rows)
+
+
+def _estimated(profile: Profile) -> float:
+    return (profile.cycles_step or 0) / 1e6

@@ -10,6 +10,8 @@ struct state {
     const uint16_t *flash;
     struct block *blocks; /* what is known, one for each halfword of Flash */
     uint32_t start, size;
+    uint32_t unit, taken; /* what an instruction of an unknown block counts, and a jump */
+    uint64_t next;        /* the address behind the block that ran last */
 };
 
 void count_block(void *core, uint64_t address, uint32_t size, struct state *state);
@@ -27,8 +29,9 @@ void count_block(void *core, uint64_t address, uint32_t size, struct state *stat
         block->size = (uint16_t)size;
         block->count = 0;
         for (uint32_t k = 0; k < size / 2; k += code[k] >> 11 >= 0x1D ? 2 : 1) {
-            block->count++;
+            block->count += (uint16_t)state->unit;
         }
     }
-    state->count += block->count;
+    state->count += block->count + (address == state->next ? 0 : state->taken);
+    state->next = address + size;
 }

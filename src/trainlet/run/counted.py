@@ -13,6 +13,8 @@ from trainlet.ir.printable import printable
 from trainlet.planning.report import Report
 
 AROUND = "(around the calls)"
+LEFT_OUT = "waits for Flash, cache misses, wrong predictions, interrupts"
+"""What no estimate of cycles has."""
 PHASES = ("forward", "backward", "update", "around")
 
 
@@ -28,6 +30,7 @@ class Row:
     shapes:          of its first two inputs and its result, as the device keeps them
     result_bytes:    of the tensors that it makes, those that it updates in place left out
     workspace_bytes: of the largest call's work space
+    cycles:          an estimate; None where none was asked for
     """
 
     node: str
@@ -39,6 +42,7 @@ class Row:
     result_bytes: int
     workspace_bytes: int
     calls: int = 1
+    cycles: int | None = None
 
     @property
     def instructions_per_mac(self) -> float | None:
@@ -51,6 +55,7 @@ class Profile:
 
     instructions_step and instructions_predict are of the program as it is; the rows were counted
     with marks between the calls, and their sum is instructions_step + disturbance.
+    mhz: the clock at which estimated cycles are shown as time.
     """
 
     target: str
@@ -60,6 +65,13 @@ class Profile:
     instructions_step: int
     disturbance: int
     report: Report
+    mhz: float | None = None
+
+    @property
+    def cycles_step(self) -> int | None:
+        """Estimated cycles of the step; None where none were asked for."""
+        known = [row.cycles for row in self.rows if row.cycles is not None]
+        return sum(known) if known else None
 
     def by_op(self) -> tuple[Row, ...]:
         """A row an op and phase, the most instructions first."""
@@ -78,7 +90,8 @@ class Profile:
         table = Table(title=Text(title), title_justify="left", caption_justify="left")
         for name in ("phase", "op", *(("node", "shapes") if nodes else ("calls",))):
             table.add_column(name, justify="right" if name == "calls" else "left")
-        for name in ("instructions", "%", "MACs", "per MAC", "result", "work space"):
+        estimated = ("cycles", "ms") if self.mhz else ()
+        for name in ("instructions", "%", "MACs", "per MAC", "result", "work space", *estimated):
             table.add_column(name, justify="right")
         for row in self.rows if nodes else self.by_op():
             which = (Text(printable(row.node)), row.shapes) if nodes else (str(row.calls),)
@@ -91,7 +104,7 @@ class Profile:
             table.add_row(phase, "", *calls, *self._figures(summed))
         table.add_section()
         macs = self.report.macs_forward + self.report.macs_backward
-        whole = Row("", "", "", "", self.instructions_step, macs, 0, 0)
+        whole = Row("", "", "", "", self.instructions_step, macs, 0, 0, cycles=self.cycles_step)
         table.add_row("step", "", *none, *self._figures(whole))
         alone = Row("", "", "", "", self.instructions_predict, self.report.macs_forward, 0, 0)
         table.add_row("predict", "", *none, *self._figures(alone))
@@ -99,10 +112,19 @@ class Profile:
         table.caption = (
             f"the rows are {self.disturbance:+,} instructions off the step ({share:+.2f} %)"
         )
+        if self.mhz:
+            estimate = f"cycles are an estimate by llvm-mca, ms at {self.mhz:g} MHz"
+            table.caption += f"\n{estimate}; left out: {LEFT_OUT}"
         return table
 
     def _figures(self, row: Row) -> tuple[str, ...]:
         per_mac = row.instructions_per_mac
+        time = ()
+        if self.mhz:
+            cycles = row.cycles
+            time = ("", "") if cycles is None else (
+                f"{cycles:,}", f"{cycles / self.mhz / 1000:,.2f}"
+            )  # fmt: skip
         return (
             f"{row.instructions:,}",
             f"{100 * row.instructions / max(self.instructions_step, 1):.1f}",
@@ -110,6 +132,7 @@ class Profile:
             "" if per_mac is None else f"{per_mac:.2f}",
             f"{row.result_bytes:,}" if row.result_bytes else "",
             f"{row.workspace_bytes:,}" if row.workspace_bytes else "",
+            *time,
         )
 
     def __str__(self) -> str:
@@ -133,6 +156,8 @@ class Profile:
             "arena_bytes": report.arena_bytes,
             "stack_bytes": report.stack_bytes,
             "flash_bytes": report.flash_bytes,
+            "cycles_step": self.cycles_step,
+            "mhz": self.mhz,
             "rows": [asdict(row) for row in self.rows],
         }
 
@@ -143,6 +168,7 @@ def by_instructions(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 def total(rows: list[Row], op: str, phase: str) -> Row:
     """The sum of the rows as one row."""
+    known = [row.cycles for row in rows if row.cycles is not None]
     return Row(
         node="",
         op=op,
@@ -153,4 +179,5 @@ def total(rows: list[Row], op: str, phase: str) -> Row:
         result_bytes=sum(row.result_bytes for row in rows),
         workspace_bytes=max((row.workspace_bytes for row in rows), default=0),
         calls=sum(row.calls for row in rows),
+        cycles=sum(known) if known else None,
     )

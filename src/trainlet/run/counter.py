@@ -9,6 +9,8 @@ import ctypes
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,27 +34,57 @@ class State(ctypes.Structure):
         ("blocks", ctypes.c_void_p),
         ("start", ctypes.c_uint32),
         ("size", ctypes.c_uint32),
+        ("unit", ctypes.c_uint32),
+        ("taken", ctypes.c_uint32),
+        ("next", ctypes.c_uint64),
     )
 
 
-class Counter:
-    """Counts the instructions that run from Flash, from its construction on."""
+@dataclass(frozen=True)
+class Weights:
+    """What counts in place of instructions.
 
-    def __init__(self, core: Any, start: int, size: int) -> None:
-        self._core = core
-        self._python = 0
-        self._known: dict[tuple[int, int], int] = {}
+    blocks: of each block by its address and size, at most 65,535
+    unit:   of an instruction of any other block
+    taken:  of a jump, that is of a block that does not lie behind the one before
+    """
+
+    blocks: Mapping[tuple[int, int], int]
+    unit: int
+    taken: int
+
+
+class Counter:
+    """Counts the instructions that run from Flash, or their weights, from its construction on."""
+
+    def __init__(self, core: Any, start: int, size: int, weights: Weights | None = None) -> None:
+        weights = weights or Weights({}, 1, 0)
+        self._core, self._weights, self._start = core, weights, start
+        self._python = self._next = 0
+        self._known: dict[tuple[int, int], int] = dict(weights.blocks)
         self._flash = ctypes.create_string_buffer(bytes(core.mem_read(start, size)), size)
-        self._blocks = ctypes.create_string_buffer(2 * size)
+        self._blocks = (ctypes.c_uint16 * size)()  # size and count for each halfword
+        for (address, length), weight in weights.blocks.items():
+            self._blocks[address - start] = length
+            self._blocks[address - start + 1] = weight
         self._state = State(
-            0, ctypes.addressof(self._flash), ctypes.addressof(self._blocks), start, size
-        )
+            0, ctypes.addressof(self._flash), ctypes.addressof(self._blocks), start, size,
+            weights.unit, weights.taken, 0,
+        )  # fmt: skip
         if not self._hook_compiled():
             core.hook_add(unicorn.UC_HOOK_BLOCK, self._hook_python)
 
     @property
     def count(self) -> int:
         return self._state.count + self._python
+
+    @property
+    def blocks(self) -> list[tuple[int, int]]:
+        """Address and size of every block that has run."""
+        if self._known:
+            return list(self._known)
+        found = enumerate(self._blocks[::2])
+        return [(self._start + 2 * k, size) for k, size in found if size]
 
     def _hook_compiled(self) -> bool:
         """Install a compiled hook through Unicorn's C library, where that works: its Python package
@@ -78,8 +110,11 @@ class Counter:
         block = address, size
         if block not in self._known:
             code = bytes(core.mem_read(address, size))
-            self._known[block] = sum(1 for _ in instructions(address, code))
+            count = sum(1 for _ in instructions(address, code))
+            self._known[block] = self._weights.unit * count
         self._python += self._known[block]
+        self._python += 0 if address == self._next else self._weights.taken
+        self._next = address + size
 
 
 def cache_folder() -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from trainlet.backends.c import write_project
-from trainlet.backends.firmware import build_firmware
+from trainlet.backends.firmware import Firmware, build_firmware
 from trainlet.backends.interface import interface_of
 from trainlet.errors import TargetError, TrainletError
 from trainlet.ir.graph import Node
@@ -28,6 +28,7 @@ from trainlet.planning.report import Report
 from trainlet.planning.tiles.tile import Band, Slide, Tile, TileStep
 from trainlet.run.commands import CommandDevice
 from trainlet.run.counted import AROUND, Profile, Row
+from trainlet.run.cycles import MHZ, UNIT, check_cycles, cycles_of
 from trainlet.run.qemu_device import QemuDevice
 from trainlet.run.trainer import Trainer, build_trainer
 from trainlet.run.unicorn_device import UnicornDevice
@@ -36,13 +37,21 @@ MACHINES = {"unicorn": UnicornDevice, "qemu": QemuDevice}
 HARNESS = 1024  # bytes of Flash that marking takes in the harness, at most
 
 
-def profile(program: Program, report: Report, device: str | None = None) -> Profile:
+def profile(
+    program: Program, report: Report, device: str | None = None, cycles: bool = False
+) -> Profile:
     """Count one step and one prediction, on inputs drawn with a fixed seed.
 
     device: "unicorn" or "qemu"; None for Unicorn where it knows the core, else QEMU.  With summed
-    gradients the step is the last of a sum, the one that also updates.  Raises TargetError for a
-    target that is no microcontroller, or that the emulator does not know.
+    gradients the step is the last of a sum, the one that also updates.  cycles: whether they are
+    estimated too (`trainlet.run.cycles`).  Raises TargetError for a target that is no
+    microcontroller, or that the emulator or the estimate does not know, and ToolchainError where
+    the estimate's tools are not installed.
     """
+    if cycles:
+        check_cycles(program.target.cpu)
+        if device not in (None, "unicorn"):
+            raise TrainletError(f"cycles are estimated under unicorn, not {device}; leave --on out")
     device = device or emulator_of(program)
     if device not in MACHINES:
         raise TrainletError(
@@ -50,11 +59,23 @@ def profile(program: Program, report: Report, device: str | None = None) -> Prof
         )
     with build_trainer(program, device) as plain:
         predict, step = _predict(plain), _step(plain)
-    with _marked(program, device) as marked:
-        whole = _step(marked)
-        assert isinstance(marked.device, CommandDevice)
-        cost, *spent = marked.device.marked()
-    return _profile(program, report, device, predict, step, whole, cost, spent)
+    with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
+        firmware = _marked(program, Path(work))
+        with Trainer(program, MACHINES[device](firmware)) as marked:
+            whole, (cost, *spent) = _step(marked), _marks(marked)
+            blocks = marked.device.link.blocks if isinstance(marked.device, UnicornDevice) else []
+        found = _profile(program, report, device, predict, step, whole, cost, spent)
+        if not cycles:
+            return found
+        weights = cycles_of(firmware.elf, blocks, firmware.cpu)
+        with Trainer(program, UnicornDevice(firmware, weights=weights)) as weighed:
+            whole, (cost, *spent) = _step(weighed), _marks(weighed)
+    taken = _profile(program, report, device, predict, step, whole, cost, spent).rows
+    rows = (
+        replace(row, cycles=round(other.instructions / UNIT))
+        for row, other in zip(found.rows, taken, strict=True)
+    )
+    return replace(found, rows=tuple(rows), mhz=MHZ[firmware.cpu.name])
 
 
 def emulator_of(program: Program) -> str:
@@ -73,20 +94,23 @@ def step_instructions(program: Program) -> int:
         return _step(trainer)
 
 
-def _marked(program: Program, device: str) -> Trainer:
-    """The program with marks, and room for them in RAM."""
+def _marks(trainer: Trainer) -> list[int]:
+    """What a mark itself costs, and what was counted between marks."""
+    assert isinstance(trainer.device, CommandDevice)
+    return trainer.device.marked()
+
+
+def _marked(program: Program, work: Path) -> Firmware:
+    """The program with marks, and room for them in RAM, built in a folder."""
     count = 1 + sum(len(_called(stage.plan)) + 1 for stage in program.planned)
     target = replace(
         program.target,
         ram=_roomier(program.target.ram, 4 * count),
         flash=_roomier(program.target.flash, HARNESS + 4 * count),
     )
-    with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
-        project = Path(work) / program.prefix
-        write_project(program, project, marks=True)
-        elf = Path(work) / "elf"
-        firmware = build_firmware(project, interface_of(program), target, elf, marks=count)
-        return Trainer(program, MACHINES[device](firmware))
+    project = work / program.prefix
+    write_project(program, project, marks=True)
+    return build_firmware(project, interface_of(program), target, work / "elf", marks=count)
 
 
 def _roomier(size: int | None, more: int) -> int:

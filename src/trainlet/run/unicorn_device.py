@@ -16,7 +16,7 @@ from trainlet.backends.image import Image, read_image
 from trainlet.errors import DeviceFault, TargetError
 from trainlet.interrupt import interrupt_afterwards
 from trainlet.run.commands import Clock, CommandDevice
-from trainlet.run.counter import Counter
+from trainlet.run.counter import Counter, Weights
 
 SYSTEM = 0xE000E000  # the core's own registers; the emulator ignores them
 PAGE = 0x1000
@@ -38,7 +38,9 @@ ACCESS = {
 class UnicornLink:
     """The emulated core; bytes sent wait in `_inbox` until the firmware reads them."""
 
-    def __init__(self, firmware: Firmware, count: bool, timeout: float) -> None:
+    def __init__(
+        self, firmware: Firmware, count: bool, timeout: float, weights: Weights | None
+    ) -> None:
         cpu = firmware.cpu
         if cpu.unicorn is None:
             raise TargetError(f"Unicorn does not emulate {cpu.name}; use QEMU")
@@ -53,7 +55,7 @@ class UnicornLink:
         self._core.ctl_set_cpu_model(getattr(arm_const, cpu.unicorn))
         self._map()
         flash = firmware.target.flash or 0
-        self._counter = Counter(self._core, cpu.flash, flash) if count else None
+        self._counter = Counter(self._core, cpu.flash, flash, weights) if count else None
         self.clock = CLOCK if count else None
         self._core.hook_add(unicorn.UC_HOOK_INTR, self._on_exception)
         self._core.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_access)
@@ -83,6 +85,11 @@ class UnicornLink:
     def close(self) -> None:
         self._ended = self._ended or "the device is closed; create a new one"
         self._core = self._counter = None
+
+    @property
+    def blocks(self) -> list[tuple[int, int]]:
+        """Address and size of every block of code that has run."""
+        return self._counter.blocks if self._counter else []
 
     def _run(self) -> None:
         """Run until the firmware waits for more bytes than were sent."""
@@ -155,7 +162,17 @@ class UnicornLink:
 
 
 class UnicornDevice(CommandDevice):
-    """A firmware under Unicorn.  `count=False` is faster and leaves `instructions` None."""
+    """A firmware under Unicorn.  `count=False` is faster and leaves `instructions` None.
 
-    def __init__(self, firmware: Firmware, count: bool = True, timeout: float = 600) -> None:
-        super().__init__(UnicornLink(firmware, count, timeout), firmware.interface)
+    weights: what counts in place of instructions.
+    """
+
+    def __init__(
+        self,
+        firmware: Firmware,
+        count: bool = True,
+        timeout: float = 600,
+        weights: Weights | None = None,
+    ) -> None:
+        self.link = UnicornLink(firmware, count, timeout, weights)
+        super().__init__(self.link, firmware.interface)

@@ -9,8 +9,8 @@ import trainlet as tl
 from trainlet.errors import StateError
 from trainlet.fleet.encoding import decoded, encoding
 from trainlet.fleet.guard import Limits
-from trainlet.fleet.member import Recipe, work
-from trainlet.fleet.message import Task, Update, join
+from trainlet.fleet.member import Member, Recipe, work
+from trainlet.fleet.message import NOTHING, Task, Update, join
 from trainlet.fleet.secure.round import SecureAggregation
 from trainlet.fleet.simulation import Fleet
 from trainlet.fleet.splits import by_person, dirichlet
@@ -154,6 +154,25 @@ def test_fedprox_pulls_the_devices_to_the_model() -> None:
             list(fleet.run(2, epochs=3))
             changes.append(np.abs(fleet.server.model - start).mean())
     assert changes[1] < 0.8 * changes[0]
+
+
+def test_what_an_update_leaves_out_is_in_the_next_one(float32) -> None:
+    """A device without news (learning rate 0) sends what topk kept back the round before."""
+    (data,) = people(1)
+    recipe, plain = Recipe(float32, encoding("topk:0.1")), Recipe(float32, encoding("none"))
+    index = np.arange(recipe.shared.size)
+    sent = {}
+    with float32.build("host") as trainer:
+        for one in (recipe, plain):
+            member = Member(0, data, recipe.shared, index)
+            model = recipe.start.astype("<f4").tobytes()
+            for round, rate in ((1, 0.05), (2, 0.0)):
+                task = Task(round, NOTHING, 0, 1, 0, rate, join([model])).encode()
+                update = Update.decode(work(trainer, one, member, task))
+                sent[one is plain, round] = decoded(update.payload, recipe.shared.sizes)
+    left = sent[True, 1] - sent[False, 1]
+    assert not sent[True, 2].any() and sent[False, 2].any()
+    assert np.allclose(sent[False, 2], np.where(sent[False, 2] != 0, left, 0), atol=1e-6)
 
 
 def test_a_member_refuses_a_task_that_is_not_its_own(float32) -> None:

@@ -191,6 +191,17 @@ def test_the_journal_of_another_fleet_is_refused(tmp_path) -> None:
         a_server(journal=file)
 
 
+def test_what_the_servers_encoding_rounds_away_is_in_a_later_change() -> None:
+    rng, server, exact = np.random.default_rng(2), a_server(encoding=encoding("int8")), START.copy()
+    for round in range(1, 61):
+        change = rng.normal(size=11).astype(np.float32)
+        payload = encoding("none").encode(change, WHOLE.sizes)
+        exact = exact + change
+        server.offer(Update(round, 0, ONE, 1, 0.0, payload).encode())
+        server.finish()
+    assert np.abs(server.model - exact).max() < 0.02
+
+
 def test_what_an_encoding_leaves_out_is_sent_later_unless_it_hides_something() -> None:
     assert [encoding(text).feeds_back for text in ("none", "topk:0.1,int8", "sign")] == [True] * 3
     assert [encoding(text).feeds_back for text in ("noise:0.1", "clip:1,int8")] == [False] * 2

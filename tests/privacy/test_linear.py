@@ -33,7 +33,7 @@ def test_one_example_is_a_quotient_of_two_gradients():
 
 
 @pytest.mark.parametrize(
-    ("share", "least"), [("int8", 30), ("prune:0.5", 25), ("fp16", 50), ("clip:0.1", 90)]
+    ("share", "least"), [("int8", 30), ("prune:0.8", 90), ("fp16", 50), ("clip:0.1", 90)]
 )
 def test_defences_hide_little_of_it(share, least):
     (row,) = audited(1, share)

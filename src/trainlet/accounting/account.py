@@ -90,6 +90,17 @@ class Accounts:
             table.add_row(printable(name), *6 * ["-"], printable(str(why)))
         return table
 
+    def record(self) -> dict[str, object]:
+        """The accounts as JSON data."""
+        return {
+            "target": self.target.name,
+            "schemes": {
+                row.scheme: {**row.report.record(), "torch_bytes": row.torch_bytes}
+                for row in self.rows
+            },
+            "refused": {scheme: str(why) for scheme, why in self.refused.items()},
+        }
+
     def verdict(self, row: Account) -> str:
         """Whether the target has so much; '' where it has no limit."""
         needs = ((row.report.ram_bytes, self.target.ram), (row.report.flash_bytes or 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from trainlet.accounting import PUBLISHED, account, published
 from trainlet.cli.compile import check_picture
 from trainlet.cli.losses import DEFAULT_LOSS
 from trainlet.cli.options import (
+    AsJson,
     Calibration,
     Flash,
     PrecisionName,
@@ -45,6 +47,7 @@ def account_command(
         Path | None,
         typer.Option(metavar="FILE", help="draw the bytes of each scheme to a .svg or .png file"),
     ] = None,
+    as_json: AsJson = False,
     table: Annotated[
         str | None,
         typer.Option(
@@ -53,6 +56,8 @@ def account_command(
     ] = None,
 ) -> None:
     """Show what each update scheme of a network needs, or a paper's table beside the true bytes."""
+    if table is not None and as_json:
+        raise USAGE("--json is for a network; a paper's table has no JSON")
     if table is not None and net is None:
         printed = published(table)
         print_whole(printed.table())
@@ -77,6 +82,9 @@ def account_command(
 
             with replacing(picture) as part:
                 draw_accounts(found, part)
+    if as_json:
+        typer.echo(json.dumps(found.record(), indent=1))
+        return
     print_whole(found.table())
     if picture is not None:
         OUT.print(f"The bytes are drawn in {picture}", markup=False, soft_wrap=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +26,7 @@ from trainlet.cli.options import (
     NO_FACTORS,
     Accumulate,
     Adapt,
+    AsJson,
     Calibration,
     ExtraBits,
     Factors,
@@ -232,6 +235,7 @@ def plan_command(
             "--choices", help="list what other options need and which fit (takes minutes)"
         ),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the memory and work of a trainer without writing C."""
     check_picture(draw)
@@ -250,6 +254,13 @@ def plan_command(
 
             with replacing(draw) as part:
                 draw_memory(report, part)
+    if as_json:
+        found = report.record()
+        if choices:
+            with stages("planning other options"):
+                found["choices"] = [asdict(choice) for choice in program.choices()]
+        typer.echo(json.dumps(found, indent=1))
+        return
     OUT.print(report.table())
     if choices:
         with stages("planning other options"):

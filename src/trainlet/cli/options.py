@@ -107,6 +107,7 @@ LossTerms = Annotated[
         "options: mse:output=age,target=age,weight=0.5",
     ),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
 Adapt = Annotated[
     str | None,
     typer.Option(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 import trainlet as tl
+from trainlet.cli.compile import check_picture
 from trainlet.cli.few_shot import (
     DEPTH,
     Depth,
@@ -24,6 +27,7 @@ from trainlet.cli.options import (
     NO_FACTORS,
     Accumulate,
     Adapt,
+    AsJson,
     Calibration,
     ExtraBits,
     Factors,
@@ -44,7 +48,7 @@ from trainlet.cli.options import (
 )
 from trainlet.cli.screen import ERR, OUT, bars, watch
 from trainlet.cli.stages import stages
-from trainlet.files import check_file
+from trainlet.files import check_file, replacing
 from trainlet.interrupt import interrupt_afterwards
 from trainlet.ir.files import read_file
 from trainlet.run.checkpoint import Checkpoint, Lesson, Saved, parts_of
@@ -109,6 +113,11 @@ def run_command(
     share: Share = 0.5,
     depth: Depth = DEPTH,
     seed: Annotated[int, typer.Option(min=0, help="seed for the order of the examples")] = 0,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="draw the loss of each step to a .svg or .png file"),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Train and test on data files, on this machine or an emulated microcontroller."""
     asked = Request(
@@ -119,6 +128,8 @@ def run_command(
     )  # fmt: skip
     check_choice(scheme, few_shot)
     check_file(save)
+    check_picture(picture)
+    beside = ERR if as_json else OUT
     with stages(f"compiling {net} for {on}"):
         made = choosing_program(asked, macs, share, depth) if few_shot else asked.program()
         program = made if isinstance(made, tl.CompiledProgram) else made.choice.measure
@@ -130,16 +141,16 @@ def run_command(
             trainer.load(read_file(load))
         taught: list[BatchProgress] = []
         if teach or (few_shot and load is None):
-            with bars() as progress:
+            with bars(beside) as progress:
                 taught = watch(progress, "observe", observe(trainer, learn))
         if isinstance(trainer, ChoosingTrainer):
-            _choose(trainer, learn)
+            _choose(trainer, learn, beside)
         keeper = None
         if save is not None:
             keeper = Checkpoint(save, parts_of(program, learn, measure, seed), trainer.save())
             if restart:
                 keeper.remove()
-        with bars() as progress:
+        with bars(beside) as progress:
             begun = _begun(progress, trainer, measure, keeper, steps_in(trainer, learn, epochs))
             lesson = Lesson(trainer, learn, epochs, seed, begun, keeper, checkpoint, _note)
             steps = _learn(progress, lesson, save)
@@ -149,6 +160,17 @@ def run_command(
         if keeper is not None:
             keeper.remove()
         stack = trainer.device.stack_used()
+    if picture is not None:
+        from trainlet.pictures.loss import draw_losses  # matplotlib takes long to import
+
+        title = f"{len(learn):,} examples of {data}, on {on}"
+        losses = [step.loss for step in steps]
+        with replacing(picture) as part:
+            draw_losses(losses, lesson.total // max(epochs, 1), part, title, begun.step + 1)
+    if as_json:
+        found = _record(on, measure, before, after, taught, steps, stack)
+        typer.echo(json.dumps(found, indent=1))
+        return
     title = f"{len(measure):,} examples of {test or data}, on {on}:"
     OUT.print(title, markup=False, soft_wrap=True)
     OUT.print(_table(before, after))
@@ -158,14 +180,40 @@ def run_command(
         OUT.print(f"{steps[-1].instructions:,} instructions a training step")
         OUT.print(f"{after.instructions:,} instructions a prediction")
         OUT.print(f"{stack:,} bytes of stack used")
+    if picture is not None:
+        OUT.print(f"The losses are drawn in {picture}", markup=False, soft_wrap=True)
     if save is not None:
         OUT.print(f"The learnt state is in {save}", markup=False, soft_wrap=True)
 
 
-def _choose(trainer: ChoosingTrainer, learn: Dataset) -> None:
+def _record(
+    on: str,
+    measure: Dataset,
+    before: BatchProgress,
+    after: BatchProgress,
+    taught: list[BatchProgress],
+    steps: list[BatchProgress],
+    stack: int | None,
+) -> dict[str, object]:
+    """What came out, as JSON data; instructions and stack only where an emulator counts them."""
+    counted = bool(steps) and steps[-1].instructions is not None
+    return {
+        "on": on,
+        "test_examples": len(measure),
+        "before": {"loss": before.loss, "accuracy": before.accuracy},
+        "after": {"loss": after.loss, "accuracy": after.accuracy},
+        "losses": [step.loss for step in steps],
+        "instructions_observe": taught[-1].instructions if taught else None,
+        "instructions_step": steps[-1].instructions if counted else None,
+        "instructions_predict": after.instructions if counted else None,
+        "stack_bytes": stack if counted else None,
+    }
+
+
+def _choose(trainer: ChoosingTrainer, learn: Dataset, beside: Console) -> None:
     """Measure the examples and select what learns; a loaded state may have selected already."""
     if not trainer.selected():
-        with bars() as progress:
+        with bars(beside) as progress:
             watch(progress, "measure", observe(trainer, learn, trainer.measure))
         trainer.select()
     for name, channels in trainer.selected().items():

@@ -87,7 +87,7 @@ def print_whole(table: Table) -> None:
     OUT.print(Segments(OUT.render(table, room)), soft_wrap=True)
 
 
-def bars() -> Progress:
+def bars(console: Console = OUT) -> Progress:
     """Progress bars with a note each; they say how long it takes still, then how long it took."""
     return Progress(
         TextColumn("  {task.description}"),
@@ -95,7 +95,7 @@ def bars() -> Progress:
         TextColumn("{task.fields[count]}", justify="right"),
         TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[note]}"),
-        console=OUT,
+        console=console,
     )
 
 

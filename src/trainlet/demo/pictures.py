@@ -12,6 +12,7 @@ from trainlet.demo.personalise import Learnt, Lesson
 from trainlet.pictures.memory import draw_memory
 
 KINDS = (".svg", ".png")
+MEMORY_TITLE = "Memory of one training step of the keyword spotter (Cortex-M7)"
 FLOOR = 1e-3  # a loss below it is as good as none
 
 
@@ -21,8 +22,7 @@ def draw_pictures(
     """loss and memory, each as SVG and PNG, in `folder`."""
     for kind in KINDS:
         draw_loss(folder / f"loss{kind}", given, learnt)
-        title = "Memory of one training step of the keyword spotter (Cortex-M7)"
-        draw_memory(program.report, folder / f"memory{kind}", title)
+        draw_memory(program.report, folder / f"memory{kind}", MEMORY_TITLE)
     return [folder / f"{name}{kind}" for name in ("loss", "memory") for kind in KINDS]
 
 

@@ -12,13 +12,13 @@ from trainlet.pictures.memory import memory_axes
 from trainlet.planning.report import KIB
 from trainlet.run.counted import LEFT_OUT, PHASES, Profile
 
-COLOURS = ("#9ecae1", "#a1d99b", "#bcbddc", "#bdbdbd")  # of PHASES
+COLOURS = ("#9bd3f2", "#7fcdbb", "#dda6c4", "#bdbdbd")  # of PHASES
 SHOWN = 14  # bars; smaller ones become one
 
 
 def draw_profile(profile: Profile, path: str | Path) -> None:
     """Write an .svg or .png file: a bar an operator, stacked by phase, and memory over time.  The
-    bars are instructions, or cycles where they were estimated."""
+    bars are instructions, or cycles where they were estimated.  The legends cover nothing."""
     figure = Figure(figsize=(15, 5.5), layout="constrained")
     bars, memory = figure.subplots(1, 2)
     instruction_axes(bars, profile)
@@ -27,7 +27,8 @@ def draw_profile(profile: Profile, path: str | Path) -> None:
     memory.set_title(
         f"RAM {report.ram_bytes / KIB:,.1f} KB, of it arena {report.arena_bytes / KIB:,.1f} KB"
     )
-    memory.legend(handles, names, frameon=False, fontsize=8)
+    figure.legend(*bars.get_legend_handles_labels(), loc="outside lower left", ncols=4, fontsize=8)
+    figure.legend(handles, names, loc="outside lower right", ncols=4, fontsize=8)
     figure.savefig(path, dpi=150)
 
 
@@ -62,7 +63,6 @@ def instruction_axes(axes: Axes, profile: Profile) -> None:
     axes.set_title(title, parse_math=False)
     axes.tick_params(axis="y", labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower right")
 
 
 def _spent(profile: Profile, ops: set[str], phase: str | None = None) -> int:

@@ -110,6 +110,16 @@ class Report:
     def ram_bytes(self) -> int:
         return self.arena_bytes + self.parameter_bytes + self.state_bytes + (self.stack_bytes or 0)
 
+    def record(self) -> dict[str, object]:
+        """The figures as JSON data; None where one is not known."""
+        names = (
+            "target", "ram_bytes", "arena_bytes", "lower_bound_bytes", "every_order_bytes",
+            "parameter_bytes", "state_bytes", "stack_bytes", "saved_bytes", "flash_bytes",
+            "constant_bytes", "macs_forward", "macs_backward", "macs_recomputed",
+            "recompute_won_bytes", "ram_limit", "flash_limit",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
+
     def table(self) -> Table:
         """The report as a table."""
         table = Table(title=Text(f"Trainer for {printable(self.target)}"), title_justify="left")

@@ -69,6 +69,8 @@ class CompiledProgram(Program):
             ram_limit=self.target.ram,
             flash_limit=self.target.flash,
             plan=self.plan,
+            feature_bytes=self.feature_bytes,
+            macs_front=self.macs_front,
             costs=costs(self),
             alternatives=self._choices,
             folded=self.folded,

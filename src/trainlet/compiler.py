@@ -7,6 +7,7 @@ and `train`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,11 +25,12 @@ from trainlet.arguments import (
     training_of,
 )  # fmt: skip
 from trainlet.compiled import CompiledProgram
+from trainlet.errors import TargetError
 from trainlet.frontends.losses import objective_of
 from trainlet.frontends.network import Model, Network, import_network, opened, parameter_names
 from trainlet.frontends.quantized import check_calibration, integer_precision
 from trainlet.frontends.variants import Variants
-from trainlet.ir.arguments import one_of, whole
+from trainlet.ir.arguments import flag, one_of, whole
 from trainlet.ir.graph import Graph
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.objective import Losses
@@ -45,7 +47,7 @@ from trainlet.planning.feasible import check_forward, check_training, least_need
 from trainlet.planning.limits import check_fits, fit_target
 from trainlet.planning.place import plan_apply
 from trainlet.planning.program import Stage, training_stages
-from trainlet.planning.target import Target
+from trainlet.planning.target import WASM, Target
 
 Scheme = UpdateScheme | Mapping[str, float] | str
 STAGES = ("load", "quantize", *passes.STAGES, "lower", "place")
@@ -91,6 +93,7 @@ def train(
     precision: str | Int8 | None = None,
     stop_after: str | None = None,
     held: Collection[str] = (),
+    split_features: bool = False,
 ) -> Training:
     """The training step of a forward graph, for any target.
 
@@ -100,6 +103,7 @@ def train(
     stop_after: one of the stages from "freeze" to "fuse": the result's `step` is the graph then.
     held: names of parameters that do not learn here, but lie in RAM with those that do, because
     another training of the same graph changes them (`trainlet.schemes.Turns`).
+    split_features: as of `compile`.
     The other arguments and the errors are those of `compile`.
     """
     objective, optimizer, chosen = objective_of(loss), optimizer_of(optimizer), scheme_of(scheme)
@@ -109,8 +113,9 @@ def train(
         one_of("unknown stage ", stop_after, passes.STAGES)
     chosen = _chosen(chosen, graph)
     return passes.training(
-        graph, chosen, objective, optimizer, accumulate, integer, stop_after, tuple(held)
-    )
+        graph, chosen, objective, optimizer, accumulate, integer, stop_after, tuple(held),
+        flag("split_features", split_features),
+    )  # fmt: skip
 
 
 def plan(
@@ -154,6 +159,7 @@ def compile(
     schedule: str = "greedy",
     rollback: bool = True,
     check: bool = True,
+    split_features: bool = False,
 ) -> CompiledProgram:
     """Compile a pretrained network into a trainer: `prepare`, `train` and `plan` in one call.
 
@@ -187,12 +193,16 @@ def compile(
     before it begins.
     check: whether the imported network is compared with torch on the example and on random inputs,
     operator by operator; in int8 also what it is quantised to.
+    split_features: whether what is frozen before the first layer that learns is a part of its own:
+    `features` of an example are computed once, and `step_features` and `predict_features` do the
+    rest, bit for bit what `step` and `predict` do.  Refused where the first layer learns.
 
     Raises a TrainletError: UnsupportedError, SchemeError, DataError, FileError, or TargetError
     when the target is too small.
     """
     planning = Planning.of(target, prefix, tile, stream, max_ram, max_recompute, schedule, rollback)
     accumulate = whole("accumulate", accumulate, 1, MOST_SUMMED)
+    flag("split_features", split_features)
     given, objective, optimizer = scheme_of(scheme), objective_of(loss), optimizer_of(optimizer)
     network = opened(model)
     integer = integer_precision(precision_of(precision), network)
@@ -208,8 +218,9 @@ def compile(
     def trained(asked: Asked) -> Training:
         forward = graphs.forward(asked.precision, asked.batch, tuple(asked.scheme))
         return passes.training(
-            forward, asked.scheme, objective, asked.optimizer, asked.accumulate, asked.precision
-        )
+            forward, asked.scheme, objective, asked.optimizer, asked.accumulate, asked.precision,
+            split_features=split_features,
+        )  # fmt: skip
 
     def planned(asked: Asked) -> CompiledProgram:
         changed = planning.changed(asked.stream, asked.max_recompute, asked.rollback)
@@ -232,14 +243,31 @@ def compile(
 def _planned(training: Training, how: Planning, options: Options | None = None) -> CompiledProgram:
     """A program, whether it fits or not; raises TargetError where none can."""
     check_training(training, how.target, how.limits, how.planner.stream, options)
-    step = Stage(*how.planner.smallest(how.target.lower(training.step)))
+    front, step = _front_and_step(training, how)
     apply = training.apply and Stage(verify(training.apply), plan_apply(training.apply, step.plan))
     program = CompiledProgram(
-        training_stages(step, apply), how.target, training.accumulate, training.lr, how.prefix,
-        rollback=how.planner.rollback, precision=training.precision, options=options,
+        training_stages(step, apply, front), how.target, training.accumulate, training.lr,
+        how.prefix, rollback=how.planner.rollback, precision=training.precision, options=options,
         folded=training.folded, losses=training.losses,
     )  # fmt: skip
-    return fit_target(program, how.limits, how.max_recompute, how.planner)
+    planner = replace(how.planner, stream=False) if front else how.planner
+    return fit_target(program, how.limits, how.max_recompute, planner)
+
+
+def _front_and_step(training: Training, how: Planning) -> tuple[Stage | None, Stage]:
+    """Both planned, each with the whole arena; an input that comes in rows is the front's."""
+    graph, planner = training.step, how.planner
+    if training.front is None:
+        return None, Stage(*planner.smallest(how.target.lower(graph)))
+    if how.target.runtime not in (None, WASM):
+        raise TargetError(
+            f"split_features: the target {how.target.name!r} runs a step as a whole; compile for a "
+            "microcontroller or the host"
+        )
+    front = Stage(*planner.smallest(how.target.lower(training.front)))
+    taken = Graph(graph.outputs, {**graph.values, **front.graph.values})  # no name means two arrays
+    planner = replace(planner, stream=False, required=False)
+    return front, Stage(*planner.smallest(how.target.lower(taken)))
 
 
 def _chosen(scheme: UpdateScheme | str, graph: Graph) -> UpdateScheme:

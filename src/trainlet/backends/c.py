@@ -11,6 +11,7 @@ import numpy as np
 from trainlet.backends import kernels, project
 from trainlet.backends.arrays import array_text, but_zeros
 from trainlet.backends.described import described
+from trainlet.backends.front import front_context
 from trainlet.backends.header import made, meaning, shape_text
 from trainlet.backends.interface import CTYPES, Argument, interface_of
 from trainlet.backends.names import check_prefix, comment, leaf_symbols
@@ -301,10 +302,13 @@ class Emitter:
             "parameters": ", ".join(i["parameter"] for i in given),
             "slot_parameters": ", ".join(i["parameter"] for i in inputs),
             "slot_arguments": ", ".join(i["name"] for i in inputs),
-            "stream_parameters": f"{stream['parameter']}, " if stream else "",
-            "stream_arguments": f"{stream['name']}, context, " if stream else "",
+            "stream_parameters": (rows := f"{stream['parameter']}, " if stream else ""),
+            "stream_arguments": (context := f"{stream['name']}, context, " if stream else ""),
             "example_arguments": ", ".join(i["example"] or i["name"] for i in given),
             "example_slots": ", ".join(i["example"] or f"{p.prefix}_{i['name']}()" for i in given),
+            "front": (front := front_context(p, self.calls, self.pointer)),
+            "forward_parameters": "" if front else rows,
+            "forward_arguments": "" if front else context,
             "outputs": outputs,
             "output_parameters": ", ".join(o["parameter"] for o in outputs),
             "output_arguments": ", ".join(self.outputs),
@@ -426,7 +430,7 @@ class Emitter:
             "period": min(7, below or 7),
             "shape": shape_text(n.type.shape),
             "meaning": says,
-            "pointer": self.pointer(n, self.program.stages[STEP]),
+            "pointer": self.pointer(n, self.program.first),
         }
 
     def stored(self, n: Node) -> dict[str, Any]:

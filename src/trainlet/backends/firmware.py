@@ -27,6 +27,7 @@ PRODUCT = (".trainer_code", ".trainer_constants", ".library_code", ".library_con
 HARNESS = (".vectors", ".harness_code", ".harness_constants")
 CALLS = ("call_init", "call_predict", "call_step")  # what board_call calls
 SELECTING = ("call_measure", "call_select")
+OF_FEATURES = ("call_features", "call_predict_features", "call_step_features")
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def measure(elf: Path, interface: Interface, target: Target) -> Firmware:
     image = read_image(elf)
     graph = CallGraph(image)
     calls = (*CALLS, *(SELECTING if interface.selects else ()))
+    calls += OF_FEATURES if interface.feature_bytes else ()
     callbacks = {"board_call": calls, f"{interface.prefix}_save": ("write_blob",),
                  f"{interface.prefix}_load": ("read_blob",)}  # fmt: skip
     whole = graph.worst("start", callbacks)

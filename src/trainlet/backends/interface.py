@@ -90,6 +90,8 @@ class Interface:
     """Whether it has `<prefix>_observe`."""
     selects: bool = False
     """Whether it has `<prefix>_measure` and `<prefix>_select`."""
+    feature_bytes: int = 0
+    """Of an example's features; 0 where it has no `<prefix>_features`."""
 
     @property
     def result(self) -> np.dtype:
@@ -130,4 +132,5 @@ def interface_of(program: Program, chosen_bytes: int | None = None) -> Interface
         chosen_bytes or program.layout.blob_bytes,
         program.teaching is not None,
         chosen_bytes is not None,
+        program.feature_bytes,
     )

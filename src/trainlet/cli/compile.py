@@ -30,6 +30,7 @@ from trainlet.cli.options import (
     Calibration,
     ExtraBits,
     Factors,
+    Features,
     Flash,
     FloatHead,
     Gradient,
@@ -96,6 +97,7 @@ def compile_command(
     schedule: Schedule = "greedy",
     stream: Stream = False,
     stream_input: StreamInput = None,
+    features: Features = False,
     adapt: Adapt = None,
     macs: Macs = None,
     share: Share = 0.5,
@@ -113,7 +115,7 @@ def compile_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
         calibration, max_ram, max_recompute, gradient, extra_bits, schedule, stream,
-        float_head, rollback, stream_input, adapt, factor,
+        float_head, rollback, stream_input, adapt, factor, features,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(stage_text(asked, stop_after), nl=False)
@@ -224,6 +226,7 @@ def plan_command(
     schedule: Schedule = "greedy",
     stream: Stream = False,
     stream_input: StreamInput = None,
+    features: Features = False,
     adapt: Adapt = None,
     draw: Annotated[
         Path | None,
@@ -244,7 +247,7 @@ def plan_command(
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
         float_head=float_head, rollback=rollback, stream_input=stream_input, adapt=adapt,
-        factor=factor,
+        factor=factor, features=features,
     )  # fmt: skip
     with stages(f"planning {net}"):
         program = asked.program() if not choices else _or_what_fits(asked)

@@ -52,6 +52,7 @@ def choosing_program(
         "--accumulate": asked.accumulate != 1, "--stream": asked.stream,
         "--stream-input": asked.stream_input is not None, "--no-rollback": not asked.rollback,
         "--schedule": asked.schedule != "greedy", "--max-ram": asked.max_ram is not None,
+        "--features": asked.features,
     }  # fmt: skip
     if given := [name for name, there in refused.items() if there]:
         raise TrainletError(f"--few-shot does not go with {', '.join(given)}; leave it out")

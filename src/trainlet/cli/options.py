@@ -156,6 +156,14 @@ StreamInput = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="read this input row by row, instead of the first"),
 ]
+Features = Annotated[
+    bool,
+    typer.Option(
+        "--features",
+        help="make the frozen layers before the first that learns a call of their own, whose "
+        "result stands for an example in all epochs",
+    ),
+]
 Rollback = Annotated[
     bool,
     typer.Option(
@@ -206,6 +214,7 @@ class Request:
     stream_input: str | None = None
     adapt: str | None = None
     factor: Sequence[str] = ()
+    features: bool = False
 
     def update_scheme(self) -> tl.UpdateScheme | str:
         if self.scheme is None:
@@ -275,4 +284,5 @@ class Request:
             schedule=self.schedule,
             stream=self.stream if self.stream_input is None else self.stream_input,
             rollback=self.rollback,
+            split_features=self.features,
         )

@@ -17,6 +17,8 @@ PROTOTYPES_OF = "prototypes_of"
 the features."""
 TABLE_OF = "table_of"
 """The attribute of a state that holds ascending numbers of channels: of how many."""
+FEATURES = "features"
+"""The output of a frozen front that is a graph of its own, and the input of the rest."""
 _OUTPUT, _TARGET = "output.", f"{TARGET}."
 
 
@@ -32,7 +34,10 @@ def as_outputs(nodes: Mapping[str, Node]) -> dict[str, Node]:
 
 
 def forward_part(graph: Graph) -> Graph:
-    """The part of a training step that predicts."""
+    """The part of a training step that predicts; all of a frozen front that is a graph of its
+    own."""
+    if FEATURES in graph.outputs:
+        return graph
     return Graph(as_outputs(predictions(graph)), graph.values)
 
 
@@ -49,6 +54,11 @@ def target_name(leaf: Node) -> str:
 def is_target(leaf: Node) -> bool:
     """Whether a leaf is the target of a loss."""
     return leaf.op == "input" and (leaf.name == TARGET or leaf.name.startswith(_TARGET))
+
+
+def is_feature(leaf: Node) -> bool:
+    """Whether a leaf is what the frozen front of a network made."""
+    return leaf.op == "input" and leaf.name == FEATURES
 
 
 def reserved_for(input_name: str) -> str:

@@ -19,6 +19,7 @@ from trainlet.passes.differentiate import differentiate
 from trainlet.passes.fold import fold_batch_norm
 from trainlet.passes.fractional_bits import add_fractional_bits
 from trainlet.passes.freeze import fold_constants, freeze
+from trainlet.passes.front import split_front
 from trainlet.passes.fuse.lookup_tables import fuse_lookup_tables
 from trainlet.passes.fuse.rematerialize import rematerialize
 from trainlet.passes.fuse.updates import fuse_updates
@@ -51,11 +52,13 @@ def training(
     precision: Int8 | None = None,
     stop_after: str | None = None,
     held: Collection[str] = (),
+    split_features: bool = False,
 ) -> Training:
     """The step that trains what a scheme names; after `stop_after`, one of STAGES, the result's
     `step` is the graph as it is then.
 
     held: parameters that do not learn, and lie in RAM with those that do
+    split_features: whether what is frozen before the first layer that learns is a graph of its own
     Raises SchemeError for a scheme that does not fit the graph.
     """
     graph, losses = read_by_losses(graph, objective.losses)
@@ -85,7 +88,11 @@ def training(
     if stop_after != "update":
         stage("fuse")
         step = verify(fused(step))
-    return replace(found, step=step, folded=settled.folded, losses=losses)
+    found = replace(found, step=step, folded=settled.folded, losses=losses)
+    if not split_features:
+        return found
+    front, rest = split_front(step)
+    return replace(found, step=verify(rest), front=verify(front))
 
 
 def differentiate_once(

@@ -29,6 +29,7 @@ class Training:
     precision: how integers are trained; None in float32
     folded:    a parameter that the user's scheme names -> the one that learns for it too
     losses:    of the outputs of the step, whose weighted sum it minimises, beside penalties
+    front:     what makes the inputs of `step` of the network's; None where they are the same
     """
 
     step: Graph
@@ -38,6 +39,7 @@ class Training:
     precision: Int8 | None = None
     folded: Mapping[str, str] = field(default_factory=dict)
     losses: tuple[Loss, ...] = ()
+    front: Graph | None = None
 
 
 def attach_updates(

@@ -56,14 +56,18 @@ def check_training(
 def least_needed(training: Training, target: Target, stream: bool | str) -> tuple[int, int]:
     """RAM and Flash of a program whose arena would hold the inputs that do not come in rows, and
     nothing else: no plan is needed to know them."""
-    graphs = [g for g in (training.step, training.apply) if g]
+    graphs = [g for g in (training.front, training.step, training.apply) if g]
     sizes = {n.name: (n.op, n.type.nbytes) for g in graphs for n in g.leaves()}
     kept, initial, constant = (
         sum(size for op, size in sizes.values() if op in kinds)
         for kinds in (("param", "state"), ("param",), ("const",))
     )
-    streamed = streamed_input(training.step, stream)
-    arena = sum(n.type.nbytes for n in training.step.leaves("input") if n is not streamed)
+    streamed = streamed_input(training.front or training.step, stream)
+    arena = max(
+        sum(n.type.nbytes for n in g.leaves("input") if n is not streamed)
+        for g in (training.front, training.step)
+        if g
+    )
     return arena + kept + target.stack, constant + initial
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from trainlet.errors import TargetError
+from trainlet.ir.roles import FEATURES
 from trainlet.planning.place import plan_apply, plan_graph
 from trainlet.planning.program import APPLY, Program, Stage, training_stages
 from trainlet.planning.recompute.budget import PlanFunction, fit_budget, least_arena
@@ -86,7 +87,8 @@ def fit_target(
     apply = program.stages.get(APPLY)
     if apply is not None:
         apply = Stage(apply.graph, plan_apply(apply.graph, found.plan))
-    stages = training_stages(Stage(found.graph, found.plan), apply)
+    front = program.stages.get(FEATURES)
+    stages = training_stages(Stage(found.graph, found.plan), apply, front)
     return replace(program, stages=stages, recomputation=found.recomputation)
 
 

@@ -9,7 +9,15 @@ from functools import cached_property
 import numpy as np
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.ir.roles import PROTOTYPES_OF, RATE, forward_part, is_target, predictions
+from trainlet.ir.roles import (
+    FEATURES,
+    PROTOTYPES_OF,
+    RATE,
+    forward_part,
+    is_feature,
+    is_target,
+    predictions,
+)
 from trainlet.ir.storage import to_device
 from trainlet.ops.objective import Labels, Loss, labels_of
 from trainlet.ops.op import OPS, build
@@ -37,11 +45,15 @@ class Stage:
     begins: str = ""
 
 
-def training_stages(step: Stage, apply: Stage | None = None) -> dict[str, Stage]:
+def training_stages(
+    step: Stage, apply: Stage | None = None, front: Stage | None = None
+) -> dict[str, Stage]:
     """The stages of a trainer: `step` runs for every batch, `apply` updates the parameters from
-    summed gradients, `predict` is the part of a step that computes the outputs."""
+    summed gradients, `predict` is the part of a step that computes the outputs.  `features`, if
+    there is one, makes the inputs of a step and of a prediction of the network's."""
     forward = forward_part(step.graph)
-    stages = {STEP: step} if apply is None else {STEP: step, APPLY: apply}
+    parts = {FEATURES: front, STEP: step, APPLY: apply}
+    stages = {name: part for name, part in parts.items() if part is not None}
     return {**stages, PREDICT: Stage(forward, step.plan, STEP)}
 
 
@@ -91,10 +103,27 @@ class Program:
         fails or lies; else it reads a blob twice."""
         return self.state_bytes <= self.arena_bytes
 
+    @property
+    def first(self) -> Stage:
+        """The stage that reads the model's inputs."""
+        return self.stages.get(FEATURES, self.stages[STEP])
+
     @cached_property
     def inputs(self) -> list[Node]:
         """The model's own inputs."""
-        return [n for n in self.graph.leaves("input") if n.name != RATE and not is_target(n)]
+        return [n for n in self.first.graph.leaves("input") if n.name != RATE and not is_target(n)]
+
+    @cached_property
+    def features(self) -> Node | None:
+        """What a step and a prediction read of the frozen front, if that is a stage of its own."""
+        if FEATURES not in self.stages:
+            return None
+        return next(n for n in self.graph.leaves("input") if is_feature(n))
+
+    @property
+    def feature_bytes(self) -> int:
+        """Of the features of an example."""
+        return self.features.type.nbytes if self.features else 0
 
     @cached_property
     def outputs(self) -> dict[str, Node]:
@@ -104,7 +133,7 @@ class Program:
     @cached_property
     def streamed(self) -> Node | None:
         """The input that comes in rows, if one does."""
-        return next((n for n in self.inputs if n in self.plan.streamed), None)
+        return next((n for n in self.inputs if n in self.first.plan.streamed), None)
 
     @cached_property
     def targets(self) -> list[Node]:
@@ -206,12 +235,18 @@ class Program:
         return sum(n.type.nbytes for n in self.constants)
 
     @property
+    def macs_front(self) -> int:
+        """Of the frozen front, where that is a stage of its own."""
+        front = self.stages.get(FEATURES)
+        return sum(OPS[n.op].macs(n) for n in front.plan.order) if front else 0
+
+    @property
     def macs_forward(self) -> int:
-        return sum(OPS[n.op].macs(n) for n in self.predict_order)
+        return sum(OPS[n.op].macs(n) for n in self.predict_order) + self.macs_front
 
     @property
     def macs_backward(self) -> int:
-        every = sum(OPS[n.op].macs(n) for n in self.plan.order)
+        every = sum(OPS[n.op].macs(n) for n in self.plan.order) + self.macs_front
         return every - self.macs_forward - self.macs_recomputed
 
     @property

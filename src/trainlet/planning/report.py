@@ -60,6 +60,8 @@ class Report:
     that run again in the backward pass; what they win, in arena bytes, is recompute_won_bytes.
     No placement of this order needs fewer bytes than lower_bound_bytes, and no order fewer than
     every_order_bytes; that is None where operations run some rows at a time, which goes below it.
+    feature_bytes, macs_front: of an example's features and of the frozen layers that make them,
+    where these are a part of their own; a step from features has the work of the others.
     folded: a parameter that the scheme names -> the one that quantisation made it a part of, which
     learns for both.
     """
@@ -81,6 +83,8 @@ class Report:
     ram_limit: int | None
     flash_limit: int | None
     plan: Plan
+    feature_bytes: int = 0
+    macs_front: int = 0
     costs: tuple[Cost, ...] = ()
     folded: Mapping[str, str] = field(default_factory=dict)
     alternatives: Callable[[], tuple[ProgramChoice, ...]] = field(
@@ -149,6 +153,9 @@ class Report:
         table.add_section()
         table.add_row("multiply-accumulates", f"{self.macs_forward:,}", "forward")
         table.add_row("", f"{self.macs_backward:,}", "backward")
+        if self.feature_bytes:
+            table.add_row("", f"{self.macs_front:,}", "of the forward ones before the features")
+            table.add_row("features of an example", f"{self.feature_bytes:,}", "")
         if self.recompute_won_bytes:
             won = f"recomputed: {self.recompute_won_bytes:,} bytes of arena less"
             table.add_row("", f"{self.macs_recomputed:,}", won)

@@ -27,6 +27,7 @@ from trainlet.run.device import (
 )
 
 EXIT, IDLE, INIT, PREDICT, STEP, SAVE, LOAD, STACK, MARKED, OBSERVE, MEASURE, SELECT = range(12)
+FEATURES, PREDICT_FEATURES, STEP_FEATURES = range(12, 15)
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,24 @@ class CommandDevice(Closing):
         given = self._given(inputs)
         self._request(OBSERVE, *flat_targets(self.interface, target), *given)
         self._reply("observe", counted=True)
+
+    def features(self, inputs: Inputs) -> bytes:
+        self._request(FEATURES, *self._given(inputs))
+        self._reply("features", counted=True)
+        return self._link.receive(self.interface.feature_bytes)
+
+    def predict_features(self, features: bytes) -> np.ndarray:
+        size = sum(a.size for a in self.interface.outputs)
+        self._request(PREDICT_FEATURES, np.frombuffer(features, np.uint8))
+        self._reply("predict_features", counted=True)
+        return np.frombuffer(self._link.receive(size), self.interface.result).copy()
+
+    def step_features(self, features: bytes, target: Targets, lr: float) -> float:
+        wanted = flat_targets(self.interface, target)
+        made = np.frombuffer(features, np.uint8)
+        self._request(STEP_FEATURES, *wanted, made, rate=learning_rate(lr))
+        self._reply("step_features", counted=True)
+        return struct.unpack("<f", self._link.receive(4))[0]
 
     def measure(self, inputs: Inputs, target: Targets) -> None:
         given = self._given(inputs)

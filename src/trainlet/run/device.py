@@ -62,6 +62,23 @@ class Device(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
+@runtime_checkable
+class FrontDevice(Protocol):
+    """A device that can run the frozen front alone, and a step of what it made."""
+
+    def features(self, inputs: Inputs) -> bytes:
+        """What the frozen front makes of one sample: `interface.feature_bytes`."""
+        ...
+
+    def predict_features(self, features: bytes) -> np.ndarray:
+        """`predict` of the sample of these features."""
+        ...
+
+    def step_features(self, features: bytes, target: Targets, lr: float) -> float:
+        """`step` on the sample of these features."""
+        ...
+
+
 class Closing:
     """`with device:` for anything that has `close`."""
 

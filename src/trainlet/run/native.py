@@ -41,6 +41,13 @@ def declarations(interface: Interface) -> str:
     targets = "".join(f"const {a.ctype} *, " for a in interface.targets)
     shown = f"({given}, {targets.rstrip(', ')})"
     observe = f"int {name}_observe{shown};" if interface.observes else ""
+    front = (
+        f"""int {name}_features({given}, void *f);
+        int {name}_predict_features(const void *f, {results});
+        int {name}_step_features(const void *f, {targets}float lr, float *loss);"""
+        if interface.feature_bytes
+        else ""
+    )
     select = f"int {name}_measure{shown}; int {name}_select(void);" if interface.selects else ""
     return f"""
         void {name}_init(void);
@@ -51,6 +58,7 @@ def declarations(interface: Interface) -> str:
         typedef int (*reader)(void *, uint32_t, void *, uint32_t);
         {observe}
         {select}
+        {front}
         int {name}_save(writer write, void *context);
         int {name}_load(reader read, void *context);
     """
@@ -90,6 +98,25 @@ class NativeDevice(Closing):
     def observe(self, inputs: Inputs, target: Targets) -> None:
         given, wanted = self._pointers(inputs), flat_targets(self.interface, target)
         check(self._call("observe", *given, *map(self._pointer, wanted)), "observe")
+
+    def features(self, inputs: Inputs) -> bytes:
+        made = bytearray(self.interface.feature_bytes)
+        given = self._pointers(inputs)
+        check(self._call("features", *given, self._ffi.from_buffer(made)), "features")
+        return bytes(made)
+
+    def predict_features(self, features: bytes) -> np.ndarray:
+        results = [np.zeros(a.count, a.dtype) for a in self.interface.outputs]
+        given = self._ffi.from_buffer(features), *map(self._pointer, results)
+        check(self._call("predict_features", *given), "predict_features")
+        return np.concatenate(results)
+
+    def step_features(self, features: bytes, target: Targets, lr: float) -> float:
+        wanted = map(self._pointer, flat_targets(self.interface, target))
+        given, loss = self._ffi.from_buffer(features), self._ffi.new("float *")
+        rate = learning_rate(lr)
+        check(self._call("step_features", given, *wanted, rate, loss), "step_features")
+        return float(loss[0])
 
     def measure(self, inputs: Inputs, target: Targets) -> None:
         given, wanted = self._pointers(inputs), flat_targets(self.interface, target)

@@ -142,6 +142,7 @@ def _example(program: Program) -> tuple[dict[str, np.ndarray], dict[str, np.ndar
     draw = np.random.default_rng(0)
     inputs = {
         n.name: draw.integers(0, n.attrs["below"], storage(n).shape) if "below" in n.attrs
+        else draw.integers(-(1 << 15), 1 << 15, storage(n).shape) if n.type.dtype == "int16"
         else draw.uniform(-1, 1, storage(n).shape)
         for n in program.inputs
     }  # fmt: skip

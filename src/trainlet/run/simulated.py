@@ -10,7 +10,7 @@ import numpy as np
 
 from trainlet.errors import DivergedError
 from trainlet.ir.graph import Graph, Node
-from trainlet.ir.roles import LOSS, RATE
+from trainlet.ir.roles import FEATURES, LOSS, RATE
 from trainlet.ir.types import TensorType
 from trainlet.ops.op import OPS
 from trainlet.planning.blob import Saved
@@ -52,13 +52,41 @@ class SimulatedDevice(GraphDevice):
         self.pending = 0
 
     def predict(self, inputs: Inputs) -> np.ndarray:
+        return self._predict(self._begun(inputs))
+
+    def _predict(self, fed: dict[str, np.ndarray]) -> np.ndarray:
         stage = self.program.stages[PREDICT]
-        found = self.run(stage.graph, stage, self.fed(inputs))
+        found = self.run(stage.graph, stage, fed)
         return np.concatenate([found[name].reshape(-1) for name in stage.graph.outputs])
 
+    def _begun(self, inputs: Inputs) -> dict[str, np.ndarray]:
+        """What a step and a prediction read: the inputs, or what the front makes of them."""
+        stage, fed = self.program.stages.get(FEATURES), self.fed(inputs)
+        if stage is None:
+            return fed
+        with np.errstate(all="ignore"):
+            return self.run(stage.graph, stage, fed)
+
+    def features(self, inputs: Inputs) -> bytes:
+        return self._begun(inputs)[FEATURES].tobytes()
+
+    def predict_features(self, features: bytes) -> np.ndarray:
+        return self._predict(self._of_features(features))
+
+    def step_features(self, features: bytes, target: Targets, lr: float) -> float:
+        return self._step(self._of_features(features), target, lr)
+
+    def _of_features(self, features: bytes) -> dict[str, np.ndarray]:
+        leaf = self.program.features
+        assert leaf is not None
+        return {FEATURES: np.frombuffer(features, leaf.type.dtype).reshape(leaf.type.shape)}
+
     def step(self, inputs: Inputs, target: Targets, lr: float) -> float:
+        return self._step(self._begun(inputs), target, lr)
+
+    def _step(self, begun: dict[str, np.ndarray], target: Targets, lr: float) -> float:
         rate = np.asarray(lr, np.float32)
-        fed = {**self.fed(inputs), **self.wanted(target), RATE: rate}
+        fed = {**begun, **self.wanted(target), RATE: rate}
         stage = self.program.stages[STEP]
         before, pending = self.values, self.pending
         with np.errstate(all="ignore"):
@@ -83,7 +111,7 @@ class SimulatedDevice(GraphDevice):
         stage = self.program.stages[PREDICT]
         (labels,) = flat_targets(self.interface, target)
         with np.errstate(all="ignore"):
-            found = self.run(stage.graph, stage, self.fed(inputs))
+            found = self.run(stage.graph, stage, self._begun(inputs))
         sums = self.values[self.program.prototypes]
         self.values = {**self.values, **taught(self.program, found, labels, sums)}
 

@@ -26,7 +26,7 @@ from trainlet.planning.blob import Saved
 from trainlet.planning.program import Program
 from trainlet.planning.target import PRESETS, WASM
 from trainlet.progress import stage
-from trainlet.run.device import Closing, Device, Targets
+from trainlet.run.device import Closing, Device, FrontDevice, Targets
 from trainlet.run.native import NativeDevice
 from trainlet.run.node_device import NodeDevice
 from trainlet.run.onnx_device import OnnxDevice
@@ -169,7 +169,10 @@ class Trainer(Closing):
 
     def predict(self, x: Inputs) -> Any:
         """Logits [batch, ...] of one batch; of a model of several outputs {name: array}."""
-        flat = self.device.predict(model_inputs(self.program, x))
+        return self._outputs(self.device.predict(model_inputs(self.program, x)))
+
+    def _outputs(self, flat: np.ndarray) -> Any:
+        """The outputs as the user knows them."""
         found: dict[str, np.ndarray] = {}
         for name, n in self.program.outputs.items():
             found[name], flat = flat[: n.type.size].reshape(n.type.shape), flat[n.type.size :]
@@ -188,6 +191,51 @@ class Trainer(Closing):
         inputs, program = model_inputs(self.program, x), self.program
         targets = target_arrays(program.targets, program.labels, y)
         return self.device.step(inputs, targets, rate)
+
+    def features(self, x: Inputs) -> np.ndarray:
+        """What the frozen layers make of one batch, as the C keeps it: one dimension, of the
+        features' own type, or of bytes (uint8) where several maps are features.
+
+        It never changes, so it may stand for the batch in all epochs.  Raises TrainletError for a
+        program without a front of its own, and what `predict` raises.
+        """
+        kind, device = self._front()
+        return np.frombuffer(device.features(model_inputs(self.program, x)), kind)
+
+    def predict_features(self, f: ArrayLike) -> Any:
+        """What `predict` returns of the batch whose features are `f`, bit for bit."""
+        return self._outputs(self._front()[1].predict_features(self._bytes(f)))
+
+    def step_features(
+        self, f: ArrayLike, y: Targets | Sequence[ArrayLike], lr: float | None = None
+    ) -> float:
+        """What `step` does with the batch whose features are `f`, bit for bit.
+
+        Raises DataError for features of another size or type, and what `step` raises.
+        """
+        rate = self.program.lr if lr is None else finite("the learning rate", lr, DataError)
+        given, program = self._bytes(f), self.program
+        targets = target_arrays(program.targets, program.labels, y)
+        return self._front()[1].step_features(given, targets, rate)
+
+    def _front(self) -> tuple[np.dtype, FrontDevice]:
+        """The features' type, and what computes them."""
+        features, device = self.program.features, self.device
+        if features is None or not isinstance(device, FrontDevice):
+            raise TrainletError(
+                "the program computes no features; compile with split_features=True"
+            )
+        return np.dtype(features.type.dtype), device
+
+    def _bytes(self, f: ArrayLike) -> bytes:
+        wanted, _ = self._front()
+        array, size = np.asarray(f), self.program.feature_bytes
+        if array.dtype not in (wanted, np.uint8) or array.nbytes != size:
+            raise DataError(
+                f"the features are {array.dtype} {array.shape}; allowed: the {size} bytes that "
+                "`features` returns"
+            )
+        return array.tobytes()
 
     def observe(self, x: Inputs, y: Targets | Sequence[ArrayLike]) -> None:
         """Add the features of one batch to the prototypes of its classes; nothing else learns.

@@ -100,7 +100,7 @@ class _Search:
 
     def rows_of(self, n: Node) -> RowAccess | None:
         if n not in self.rows:
-            self.rows[n] = rows_of(n)
+            self.rows[n] = None if n.op == OUTSIDE else rows_of(n)
         return self.rows[n]
 
     def updates(self) -> set[Node]:

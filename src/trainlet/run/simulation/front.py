@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from trainlet.ir.graph import Graph, Node
-from trainlet.ir.roles import RATE, is_target
+from trainlet.ir.roles import FEATURES
+from trainlet.passes.front import boundary, handed_over
 from trainlet.planning.program import Program
 
 AT_ONCE = 64
@@ -43,29 +44,21 @@ class Front:
         return {n: v.reshape(-1, batch, *v.shape[2:]) for n, v in self.values.items()}
 
 
-def boundary(program: Program) -> list[Node]:
-    """The nodes that depend on the model's inputs alone, and are read by a node that also depends
-    on what training changes, on a target or on the rate; outputs of the model included.
+def boundary_of(program: Program) -> tuple[list[Node], Graph]:
+    """Where the frozen layers end, in the graph of a step, and what computes the values there.
 
-    The inputs themselves, if a batch is not the first axis of each of these nodes.
+    The inputs themselves, if a batch is not the first axis of each node there.
     """
-    inputs = set(program.inputs)
-    moving, fed = set[Node](), set[Node]()
-    nodes = program.graph.nodes()
-    for n in nodes:
-        changes = n.op in ("param", "state") or n.name == RATE or is_target(n)
-        if (changes and n.is_leaf) or any(i in moving for i in n.inputs):
-            moving.add(n)
-        elif n in inputs or any(i in fed for i in n.inputs):
-            fed.add(n)
-    read = {i for n in moving for i in n.inputs if i in fed}
-    read |= {n for n in program.outputs.values() if n in fed}
-    found = [n for n in nodes if n in read]
+    made = program.stages.get(FEATURES)
+    if made is not None:
+        pairs = handed_over(made.graph, program.graph)
+        return [there for _, there in pairs], _graph_of([here for here, _ in pairs])
+    found = boundary(program.graph)
     batch = program.inputs[0].type.shape[0]
     sampled = all(n.type.rank and n.type.shape[0] == batch for n in found)
-    return found if sampled else list(program.inputs)
+    found = found if sampled else list(program.inputs)
+    return found, _graph_of(found)
 
 
-def front_graph(nodes: list[Node]) -> Graph:
-    """What computes the boundary."""
+def _graph_of(nodes: list[Node]) -> Graph:
     return Graph({str(k): n for k, n in enumerate(nodes)})

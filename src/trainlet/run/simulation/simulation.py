@@ -20,7 +20,7 @@ from trainlet.planning.program import APPLY, Program
 from trainlet.run.device import Targets
 from trainlet.run.simulated import NEW, OracleDevice
 from trainlet.run.simulation.feed import input_values, learning_rates, target_values
-from trainlet.run.simulation.front import AT_ONCE, Front, boundary, front_graph
+from trainlet.run.simulation.front import AT_ONCE, Front, boundary_of
 from trainlet.run.simulation.marks import can_be_marked, marked
 from trainlet.run.simulation.recipe import Recipe
 from trainlet.run.trainer import Inputs, Trainer, by_name, check_names
@@ -52,9 +52,9 @@ class Simulation:
         order = program.plan.order
         self._step = Recipe.of(program.graph, order)
         self._predict = Recipe.of(forward, order)
-        self._boundary = boundary(program)
+        self._boundary, front = boundary_of(program)
         begun = frozenset(self._boundary)
-        self._front = Recipe.of(front_graph(self._boundary), order)
+        self._front = Recipe.of(front, program.first.plan.order)
         self._rest = Recipe.of(forward, order, begun)
         self._rest_of_step = Recipe.of(program.graph, order, begun)
         apply = program.stages.get(APPLY)
@@ -108,8 +108,9 @@ class Simulation:
         fed |= {**target_values(self.program, y, sizes), RATE: rates}
         leaves = {name: value.to(self.device) for name, value in fed.items()}
         every = {**self._constants, **self._values, **leaves}
-        if begun:
-            results = self._rest_of_step(every, self._seeds, x.batches(self._batch))
+        if begun or self.program.features:
+            made = x.batches(self._batch) if begun else self._made(every)
+            results = self._rest_of_step(every, self._seeds, made)
         else:
             results = self._step(every, self._seeds)
         losses = results[LOSS].expand(self.experiments).cpu()
@@ -164,7 +165,14 @@ class Simulation:
             front = self.front({name: array[0] for name, array in arrays.items()})
             return self._ended(front[self._rows(samples)[None]], size, samples)
         leaves = self._leaves(arrays)
-        return self._shaped(self._predict({**self._constants, **self._values, **leaves}), samples)
+        every = {**self._constants, **self._values, **leaves}
+        if self.program.features:
+            return self._shaped(self._rest(every, given=self._made(every)), samples)
+        return self._shaped(self._predict(every), samples)
+
+    def _made(self, every: Mapping[str, Tensor]) -> dict[Node, Tensor]:
+        """What the front of a program that has one makes of inputs."""
+        return dict(zip(self._boundary, self._front(every).values(), strict=True))
 
     def _ended(self, front: Front, size: int, samples: int) -> Any:
         """Predictions from whole batches of the boundary's values, [E or 1, rows, ..]."""

@@ -29,7 +29,8 @@ STRENGTH ?= 3
 DATA ?= ../shared/data
 
 .PHONY: demo test test-slow test-samples soak mutants matrix check docs wheel clean bench-int8 bench-mcu bench-llm bench-schemes \
-    bench-transformers bench-edge bench-leakage bench-fewshot demo-fewshot test-fleet fleet-env bench-fleet test-export
+    bench-transformers bench-edge bench-leakage bench-fewshot demo-fewshot test-explorer test-fleet fleet-env bench-fleet \
+    test-export
 
 demo: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo $(ARGS)
@@ -74,6 +75,9 @@ build/export/.ready: pyproject.toml | $(VENV)/.trainlet-test
 
 test-export: build/export/.ready
 	@OMP_NUM_THREADS=1 PYTHONPATH=src:tests build/export/bin/python -m pytest tests/export/tools $(ARGS)
+
+test-explorer: $(VENV)/.trainlet-test
+	@OMP_NUM_THREADS=1 TRAINLET_SETTINGS=$(or $(SETTINGS),50) $(BIN)/python -m pytest tests/explorer $(ARGS)
 
 matrix: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 TRAINLET_MATRIX=$(STRENGTH) $(BIN)/python -m pytest -n $(JOBS) tests/builds $(ARGS)

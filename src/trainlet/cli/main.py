@@ -13,6 +13,7 @@ from trainlet.cli.check import check_command
 from trainlet.cli.compile import compile_command, plan_command
 from trainlet.cli.demo import demo_command
 from trainlet.cli.demo_fewshot import demo_fewshot_command
+from trainlet.cli.explore import explore_command
 from trainlet.cli.export import export_command
 from trainlet.cli.fleet import fleet_command
 from trainlet.cli.library import library_command
@@ -38,6 +39,7 @@ app.command("scheme")(scheme_command)
 app.command("search")(search_command)
 app.command("library")(library_command)
 app.command("export")(export_command)
+app.command("explore")(explore_command)
 app.command("fleet")(fleet_command)
 app.command("demo")(demo_command)
 app.command("demo-fewshot")(demo_fewshot_command)

@@ -271,6 +271,11 @@ def saved_for_backward(graph: Graph, recomputation: Recomputation | None = None)
     """Bytes of arena tensors that do not depend on the loss's gradient but are read by nodes
     that do, or that run again for these.  Inputs count; parameters, constants and the label do
     not, nor what is made of them alone: that is recomputed whenever it is read."""
+    return sum(n.type.nbytes for n in kept_for_backward(graph, recomputation))
+
+
+def kept_for_backward(graph: Graph, recomputation: Recomputation | None = None) -> set[Node]:
+    """The tensors that `saved_for_backward` counts."""
     late = set(recomputation.late) if recomputation else set[Node]()
     backward = backward_nodes(graph) | rematerialized(graph) | late
     fed = _fed_nodes(graph)
@@ -281,7 +286,7 @@ def saved_for_backward(graph: Graph, recomputation: Recomputation | None = None)
                 i = i.inputs[0]
             if i not in backward and i in fed:
                 saved.add(i)
-    return sum(n.type.nbytes for n in saved)
+    return saved
 
 
 def _fed_nodes(graph: Graph) -> set[Node]:

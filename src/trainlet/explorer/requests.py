@@ -1,0 +1,78 @@
+"""What the page may ask for.  Everything else is refused before anything runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from trainlet.ir.scheme import UpdateScheme
+from trainlet.ops.optimizer import OPTIMIZERS, Optimizer
+
+Precision = Literal["float32", "int8"]
+Adapter = Literal["none", "lora", "tinytl"]
+BATCHES = (1, 2, 4, 8, 16, 32)
+LONGEST = 100_000
+"""Bytes of a request's body."""
+
+
+class Strict(BaseModel):
+    """No unknown fields, and no conversions of types but JSON's own."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Forward(Strict):
+    """A network as it computes forward.
+
+    batch: examples of a step, one of BATCHES
+    """
+
+    precision: Precision = "float32"
+    batch: Annotated[int, Field(ge=1, le=BATCHES[-1])] = 1
+
+
+class Setting(Forward):
+    """What learns, and how.
+
+    scheme: {parameter: share of its input channels}, or a preset's name
+    """
+
+    scheme: (
+        Annotated[
+            dict[Annotated[str, Field(max_length=300)], Annotated[float, Field(gt=0, le=1)]],
+            Field(max_length=2000),
+        ]
+        | Annotated[str, Field(max_length=20)]
+    )
+    adapter: Adapter = "none"
+    optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
+
+    def update_scheme(self) -> UpdateScheme | str:
+        """As `trainlet.train` takes it."""
+        return self.scheme if isinstance(self.scheme, str) else UpdateScheme(dict(self.scheme))
+
+    def make_optimizer(self) -> Optimizer:
+        """With its own default rate."""
+        return OPTIMIZERS[self.optimizer]()
+
+    @property
+    def key(self) -> str:
+        """The same for two settings that are the same."""
+        return self.model_dump_json()
+
+
+class Recomputed(Setting):
+    """arena: bytes that the arena shall not exceed, where recomputation can reach that."""
+
+    arena: Annotated[int, Field(gt=0, lt=1 << 32)]
+
+
+class Lesson(Setting):
+    """A training on the user's data, on this machine.
+
+    rate: of learning
+    """
+
+    epochs: Annotated[int, Field(ge=1, le=20)] = 3
+    rate: Annotated[float, Field(gt=0, le=10)] = 0.01

@@ -1,0 +1,161 @@
+"""The page in a real browser: each control changes what it must, and figures are the compiler's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trainlet as tl
+from explorer.browser import choose, opened, until, value
+from explorer.served import served
+from trainlet.explorer.explored import SPEECH, SYMBOLS
+from trainlet.explorer.lesson import lesson
+from trainlet.explorer.page import page as page_of
+from trainlet.explorer.serve import Server
+from trainlet.explorer.teaching import LEARN, WAYS, drawn, program, symbols_graph
+from trainlet.schemes.compiled_cost import roomy
+
+SETTINGS = int(os.environ.get("TRAINLET_SETTINGS", "1"))
+PASSES, RATE = 3, 0.01
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with served(SYMBOLS, worker=True) as running:
+        yield running
+
+
+def settled(page) -> None:
+    page.wait_for_selector(".panel[data-kind=plan]")
+
+
+def test_layers_and_memory(server: Server) -> None:
+    rng = np.random.default_rng(5)
+    with opened(server.url + "#layers") as page:
+        settled(page)
+        last = value(page, "ram", ".panel")
+        groups = page.locator(".layer").count()
+        seen = set()
+        for _ in range(SETTINGS):
+            scheme: dict[str, float] = dict.fromkeys(server.service.explored.layers.head, 1.0)
+            for k, layer in enumerate(server.service.explored.layers.body):
+                inputs = page.locator(f"input[name='layer-{k}']")
+                options = [inputs.nth(j).get_attribute("value") for j in range(inputs.count())]
+                option = options[rng.integers(len(options))]
+                choose(page, f"layer-{k}", option)
+                if option != "frozen":
+                    scheme |= dict.fromkeys(layer.biases, 1.0)
+                if option not in ("frozen", "bias"):
+                    scheme[layer.weight] = float(option)
+            own = tl.compile(
+                symbols_graph(), None, tl.UpdateScheme(scheme), optimizer=tl.SGD(),
+                target=roomy(server.service.explored.source.target), max_recompute=None,
+            )  # fmt: skip
+            until(lambda own=own: page.locator(".panel").get_attribute("data-kind") == "plan"
+                  and value(page, "arena", ".panel") == own.arena_bytes)  # fmt: skip
+            assert value(page, "state", ".panel") == own.state_bytes
+            assert value(page, "saved", ".panel") == own.saved_bytes
+            assert value(page, "forward", ".panel") == own.macs_forward
+            assert value(page, "backward", ".panel") == own.macs_backward
+            assert value(page, "ram", ".panel") == own.arena_bytes + own.state_bytes + 4096
+            seen.add(value(page, "ram", ".panel"))
+        assert len(seen) == SETTINGS
+        assert last not in seen
+        page.get_by_role("link", name="Memory").click()
+        assert page.locator("svg.memory rect.buffer").count() >= len(own.plan.live)
+        shown = page.locator(".headline").get_attribute("data-value")
+        assert int(shown) == own.plan.arena
+        page.locator("svg.memory").focus()
+        page.keyboard.press("ArrowRight")
+        assert "bytes at" in page.locator(".told").inner_text()
+        page.get_by_role("link", name="Layers").click()
+        page.get_by_role("button", name="last only").click()
+        until(lambda: page.locator(".panel").get_attribute("data-kind") == "plan"
+              and value(page, "ram", ".panel") == last)  # fmt: skip
+        choose(page, "optimizer", "adam")
+        until(lambda: value(page, "ram", ".panel") > last)
+        choose(page, f"layer-{groups - 1}", "frozen")
+        until(lambda: "Nothing learns" in page.locator(".panel").inner_text())
+
+
+def test_modes(server: Server) -> None:
+    with opened(server.url + "#modes") as page:
+        cards = page.locator(".card")
+        assert cards.count() == 5  # no norms in this network
+        until(lambda: page.locator(".card [aria-busy=true]").count() == 0)
+        sizes = {
+            mode: int(page.locator(f"[data-mode={mode}] .big").get_attribute("data-value"))
+            for mode in ("last", "bias", "full")
+        }
+        assert sizes["last"] < sizes["bias"] < sizes["full"]
+        assert "inverted bottleneck" in page.locator("[data-mode=tinytl]").inner_text()
+
+
+def test_the_wall() -> None:
+    with served(SPEECH) as running, opened(running.url + "#wall") as page:
+        page.wait_for_selector("[data-figure=training]")
+        one = value(page, "training")
+        choose(page, "wall-batch", "4")
+        until(lambda: value(page, "training") > 3 * one)
+        choose(page, "wall-batch", "1")
+        until(lambda: value(page, "training") == one)
+        choose(page, "wall-precision", "int8")
+        until(lambda: value(page, "training") < one / 3)
+
+
+def host_losses() -> list[float]:
+    """What the C computes here in the lesson that the page gives."""
+    _, x = drawn()
+    shown = [(x[k, j], k) for j in range(LEARN) for k in range(WAYS)]
+    steps = PASSES * len(shown)
+    with program().build("host") as trainer:
+        for drawing, label in shown:
+            trainer.observe(drawing[None, None], [label])
+        return [
+            trainer.step(*as_given(*shown[k % len(shown)]), RATE * (1 - k / steps))
+            for k in range(steps)
+        ]
+
+
+def as_given(drawing: np.ndarray, label: int) -> tuple[np.ndarray, list[int]]:
+    return drawing[None, None], [label]
+
+
+def test_a_lesson_from_a_file(tmp_path: Path) -> None:
+    """Offline and on a phone: figures of the table, and a trainer that learns in the page."""
+    path = tmp_path / "lesson.html"
+    data = lesson((SYMBOLS,), combinations=1)
+    path.write_text(page_of(data))
+    with opened(path.as_uri() + "#layers", 390, 844) as page:
+        page.context.set_offline(True)
+        settled(page)
+        plans = {k: v for k, v in data["networks"][0]["answers"].items() if k.startswith("plan")}
+        assert value(page, "ram", ".panel") in {p["ram"] for p in plans.values() if p != str(p)}
+        choose(page, "layer-0", "bias")
+        page.wait_for_selector(".panel[data-kind=interpolated]")
+        assert "interpolated" in page.locator("#statement").inner_text()
+        for view in ("Wall", "Modes", "Memory", "Teach"):
+            page.get_by_role("link", name=view).click()
+            page.wait_for_selector("h2")
+            assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+        page.get_by_role("button", name="Learn").click()
+        page.wait_for_selector(".losses li", state="attached")
+        shown = page.locator(".losses li").all_text_contents()
+        assert [float(loss) for loss in shown] == host_losses()
+        right = [
+            float(one.get_attribute("data-accuracy")) for one in page.locator(".confusion").all()
+        ]
+        assert right[0] <= 0.2 < 0.8 < right[2]
+        page.locator("canvas.pad").focus()
+        for key in 4 * ["ArrowRight"] + 4 * ["ArrowDown"]:
+            page.keyboard.press(key)
+        assert page.locator(".guess").count() == WAYS
+        page.reload()
+        page.wait_for_selector(".told:has-text('remembers')")
+        page.get_by_role("button", name="Forget").click()
+        page.reload()
+        page.wait_for_selector(".told:has-text('knows no symbol')")

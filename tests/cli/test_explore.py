@@ -7,11 +7,13 @@ import subprocess
 import sys
 import urllib.request
 
+import pytest
 from typer.testing import CliRunner
 
 from trainlet.cli.main import app
 
 
+@pytest.mark.slow
 def test_it_serves_until_interrupted() -> None:
     command = [sys.executable, "-m", "trainlet", "explore", "--no-browser"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}

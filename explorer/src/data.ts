@@ -20,6 +20,7 @@ export interface Network {
   norms: number;
   precisions: string[];
   batches: number[];
+  optimizers: string[];
   target: { name: string; ram: number | null; flash: number | null; stack: number; counts: boolean };
   examples: { learn: number; test: number } | null;
 }

@@ -130,7 +130,7 @@ export function layersView(source: Source, network: Network, state: State): HTML
     h("div", { class: "controls" },
       segmented("Precision", "precision", network.precisions.map((p) => ({ value: p, text: p })), state.precision,
         (p) => ((state.precision = p), changed())),
-      !source.lesson && segmented("Optimiser", "optimizer", ["sgd", "momentum", "adam"].map((o) => ({ value: o, text: o })),
+      !source.lesson && segmented("Optimiser", "optimizer", network.optimizers.map((o) => ({ value: o, text: o })),
         state.optimizer, (o) => ((state.optimizer = o), changed())),
       h("div", { class: "buttons", role: "group", "aria-label": "All layers" },
         h("button", { type: "button", onclick: () => all(() => "frozen") }, "last only"),

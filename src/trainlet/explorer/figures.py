@@ -12,6 +12,7 @@ from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import RATE, is_target, predictions
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.op import OPS
+from trainlet.ops.optimizer import OPTIMIZERS
 from trainlet.ops.shape import source_of
 from trainlet.passes.presets import graph_parameters
 from trainlet.passes.split import FROZEN
@@ -61,6 +62,7 @@ def described(explored: Explored) -> Json:
         "norms": sum(p.norm for p in graph_parameters(explored.float_graph)),
         "precisions": explored.precisions,
         "batches": explored.batches,
+        "optimizers": list(OPTIMIZERS),
         "target": {"name": target.name, "ram": target.ram, "flash": target.flash,
                    "stack": target.stack if target.cpu else 0, "counts": target.cpu is not None},
         "examples": None if data is None else {"learn": len(data[1]), "test": len(data[3])},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.optimizer import OPTIMIZERS, Optimizer
@@ -14,6 +14,12 @@ Adapter = Literal["none", "lora", "tinytl"]
 BATCHES = (1, 2, 4, 8, 16, 32)
 LONGEST = 100_000
 """Bytes of a request's body."""
+
+
+def _known(optimizer: str) -> str:
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"allowed: {', '.join(OPTIMIZERS)}")
+    return optimizer
 
 
 class Strict(BaseModel):
@@ -46,7 +52,7 @@ class Setting(Forward):
         | Annotated[str, Field(max_length=20)]
     )
     adapter: Adapter = "none"
-    optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
+    optimizer: Annotated[str, AfterValidator(_known)] = "sgd"
 
     def update_scheme(self) -> UpdateScheme | str:
         """As `trainlet.train` takes it."""

@@ -11,24 +11,27 @@ from trainlet.files import check_folder, check_replaceable, filling
 from trainlet.ir.arguments import one_of
 
 C = Path(__file__).parent / "c"
+EXACT = "trainlet_exact.h"
 
 
 @dataclass(frozen=True)
 class Part:
     """A header and a source file of the same name.
 
-    what: one line of help; needs: other parts whose headers it includes
+    what: one line of help; needs: other parts whose headers it includes; floats: whether it
+    computes with floats, so that its bits need EXACT
     """
 
     what: str
     needs: tuple[str, ...] = ()
+    floats: bool = False
 
 
 PARTS = {
     "store": Part("keeps a state in Flash across power cuts"),
     "replay": Part("keeps old examples to learn again"),
-    "lesson": Part("learns, judges, and rolls back what did not help"),
-    "drift": Part("says when to ask for a label and when to learn"),
+    "lesson": Part("learns, judges, and rolls back what did not help", floats=True),
+    "drift": Part("says when to ask for a label and when to learn", floats=True),
     "correct": Part("learns a user's correction in one call", ("replay",)),
     "posix": Part("a driver of the store: files of a POSIX system", ("store",)),
     "littlefs": Part("a driver: files of littlefs", ("store",)),
@@ -61,4 +64,6 @@ def files_of(name: str) -> Iterator[str]:
     """The names of the files of a part, after those of the parts that it needs."""
     for needed in PARTS[name].needs:
         yield from files_of(needed)
+    if PARTS[name].floats:
+        yield EXACT
     yield from (f"trainlet_{name.replace('-', '_')}{end}" for end in (".h", ".c"))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trainlet_drift.h"
 
+#include "trainlet_exact.h"
+
 #define LARGEST 1e15f /* squares of larger numbers could overflow */
 
 /* Welford's update of a mean and of a sum of squared deviations, by the n-th number. */

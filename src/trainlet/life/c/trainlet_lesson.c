@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trainlet_lesson.h"
 
+#include "trainlet_exact.h"
+
 /* How many of the judged examples are right; a negative number if one cannot be judged. */
 static int64_t judge(const trainlet_learner *learner, const trainlet_lesson *lesson) {
   int64_t count = 0;

@@ -95,6 +95,9 @@ def test_a_platformio_library_builds(packages: dict[str, Path]) -> None:
     built(packages["platformio"], *plus, f"-I{STUBS / 'arduino'}", "examples/sensor/src/main.cpp")
 
 
+ZEPHYR = ["-DCONFIG_VOICE_TRAINER=y", "-DCMAKE_SYSTEM_NAME=Generic",
+          f"-DCMAKE_C_COMPILER={ARM_GCC}",
+          "-DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY"]  # fmt: skip
 CMAKE = """
 cmake_minimum_required(VERSION 3.16)
 project(around C)
@@ -138,7 +141,7 @@ def cmake_around(package: Path, folder: str, example: str, stubs: list[Path], wo
 @pytest.mark.parametrize(
     ("name", "folder", "example", "given"),
     [
-        ("zephyr", "zephyr", "samples/sensor/src/main.c", ["-DCONFIG_VOICE_TRAINER=y"]),
+        pytest.param("zephyr", "zephyr", "samples/sensor/src/main.c", ZEPHYR, marks=needs_gcc),
         ("esp-idf", ".", "examples/sensor/main/main.c", []),
     ],
 )
@@ -148,12 +151,14 @@ def test_a_module_builds_under_the_functions_of_its_build_system(
     stubs = [STUBS / name.replace("-", "_"), STUBS.parents[1] / "life" / "stubs"]
     text = cmake_around(packages[name], folder, example, stubs, tmp_path)
     (tmp_path / "CMakeLists.txt").write_text(text)
-    careful = f"-DCMAKE_C_FLAGS={' '.join(CAREFUL)}"
+    core = CORE[:-1] if name == "zephyr" else []
+    careful = f"-DCMAKE_C_FLAGS={' '.join([*core, *CAREFUL])}"
     built(tmp_path, "cmake", "-S", tmp_path, "-B", tmp_path / "build", careful, *given)
     built(tmp_path, "cmake", "--build", tmp_path / "build", "-j2")
-    objects = {path.name for path in (tmp_path / "build").rglob("*.o")}
+    made = [*(tmp_path / "build").rglob("*.c.o"), *(tmp_path / "build").rglob("*.c.obj")]
+    objects = {path.stem for path in made}
     sources = {path.name for path in packages[name].glob("src/*.c")}
-    assert objects == {f"{source}.o" for source in (*sources, "main.c", "stub.c")}
+    assert objects == {*sources, "main.c", "stub.c"}
 
 
 @needs_zig

@@ -1,5 +1,5 @@
 """Runs a tutorial as it is printed.  `python docs/scripts/tutorials.py docs/tutorials/lstm.md`
-runs it and writes its output into the page; tests/site compares the output with the page.
+runs it and writes its output into the page; tests/documentation compares the output with the page.
 
 Blocks of Python and lines of a shell that begin with `trainlet` run in the order of the page, in
 one folder.  A block of text that follows one of them is its output.  Other blocks are not run.
@@ -12,6 +12,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -58,32 +59,36 @@ def _shell(text: str) -> str:
     return "".join(f"{line}\n" for line in lines if not CLOCK.search(line))
 
 
-def differences(printed: str, found: str) -> list[str]:
-    """Lines that differ.  A number may differ by a twentieth: compilers differ in code and stack,
+def differences(printed: str, found: str, share: float = 0.05) -> list[str]:
+    """Lines that differ.  A number may differ by a share of it: compilers differ in code and stack,
     and processors in the last bits of a pretraining.  A share in percent may differ by 10 points.
     """
     a, b = printed.splitlines(), found.splitlines()
     if len(a) != len(b):
         return [f"{len(a)} lines in the page, {len(b)} came out:", *b]
-    return [f"{x!r} in the page, {y!r} came out" for x, y in zip(a, b, strict=True) if _far(x, y)]
+    return [
+        f"{x!r} in the page, {y!r} came out" for x, y in zip(a, b, strict=True) if _far(x, y, share)
+    ]
 
 
-def _far(printed: str, found: str) -> bool:
+def _far(printed: str, found: str, share: float) -> bool:
     words = [re.sub(r"\s+|[─━]+", " ", NUMBER.sub("#", line)).strip() for line in (printed, found)]
     if words[0] != words[1]:
         return True
     for x, y in zip(NUMBER.finditer(printed), NUMBER.finditer(found), strict=True):
         a, b = (float(m[0].replace(",", "")) for m in (x, y))
         percent = printed[x.end() :].lstrip().startswith("%")
-        if abs(a - b) > (10 if percent else 0.05 * abs(a) + 0.02):
+        if abs(a - b) > (10 if percent else share * abs(a) + 0.02):
             return True
     return False
 
 
 @contextlib.contextmanager
 def folder(path: Path):
-    """Work in this folder, where `import gestures` finds the tutorials' data."""
+    """Work in this folder, with the tutorials' network and data."""
     before = os.getcwd()
+    for network in TUTORIALS.glob("*.tflite"):
+        shutil.copy(network, path)
     sys.path.insert(0, str(TUTORIALS))
     os.chdir(path)
     try:

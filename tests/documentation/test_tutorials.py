@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from trainlet.backends.toolchain import arm_toolchain
+
 from .scripts import DOCS, script
 
 tutorials = script("tutorials")
+# The pages were made with gcc; zig makes more code of the same C, and uses more stack.
+SHARE = 0.05 if arm_toolchain().kind == "gcc" else 0.5
 PAGES = sorted((DOCS / "tutorials").glob("*.md"))
 
 
@@ -16,7 +20,7 @@ def test_prints_what_the_page_says(page, tmp_path):
         outputs = tutorials.outputs(page)
     assert outputs, "a tutorial shows what came out"
     for printed, found in outputs:
-        assert not tutorials.differences(printed, found)
+        assert not tutorials.differences(printed, found, SHARE)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jinja2 import ChainableUndefined, Environment, PackageLoader
+
 from trainlet.backends.sections import attributes, sections_of
-from trainlet.backends.text import fill
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "c-api.md"
@@ -35,12 +36,23 @@ PLAIN: dict[str, Any] = {
     "selects": False, "staged": True, "placed": attributes(sections_of(None)),
     "diverged": "the loss is not finite, or an update overflows; nothing was changed",
 }  # fmt: skip
+
+
+class Letter(int):
+    """A number that a template formats, and whose value a page does not know."""
+
+    def __format__(self, spec: str) -> str:
+        return "N"
+
+
 INT8 = {"name": "x", "scale": "S", "zero": "Z", "input": True}
 ROWS = {"parameters": "trainer_rows x, void *context", "inputs": [], "streamed": X}
+FRONT = {"bytes": "N", "type": "the features of a batch", "macs": Letter()}
 OPTIONS = {
     'An int8 network (`precision="int8"`)': {"quantised": [INT8]},
     "The input in rows (`stream=True`)": ROWS,
     "A head for new classes (`tl.adapt.cosine_head`)": {"observes": True},
+    "The frozen front as a call of its own (`--features`)": {"front": FRONT},
     "Few-shot training on the device (`--few-shot`)": {"selects": True},
     "A proximal term in the loss (`tl.Proximal`)": {"anchors": [X]},
 }
@@ -131,8 +143,10 @@ def _signature(text: str) -> str:
 
 
 def trainer(**options: Any) -> str:
-    """A trainer.h whose sizes are letters."""
-    return fill("trainer.h", PLAIN | options)
+    """A trainer.h whose sizes are letters; what an option of the compiler adds is left out."""
+    loader = PackageLoader("trainlet.backends", "templates")
+    environment = Environment(loader=loader, undefined=ChainableUndefined)
+    return environment.get_template("trainer.h.jinja").render(PLAIN | options)
 
 
 def section(item: Item, level: str = "###") -> str:

@@ -108,6 +108,7 @@ int main(int words, char **word) {
     done++;
     if (trainlet_store_load(&flash, BLOB, load) || loaded != current) lost++;
   }
+  if (done < saves && (trainlet_store_load(&flash, BLOB, load) || loaded != current - 1)) lost++;
   for (uint32_t k = 0; k < SECTORS; k++) {
     if (erases[k] < least) least = erases[k];
     if (erases[k] > most) most = erases[k];
@@ -170,7 +171,7 @@ def main() -> None:
                 str(run.cut or "-"), f"{run.endurance:,}" if run.endurance else "-", f"{done:,}",
                 f"{cuts:,}", str(lost), f"{least:,} to {most:,}",
             )  # fmt: skip
-    Console(width=110).print(table)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":

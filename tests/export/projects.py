@@ -15,15 +15,15 @@ import trainlet as tl
 
 
 class Two(nn.Module):
-    """Words and a number of sensors in; a class and a value out."""
+    """Words and values in, under a name that an example may use itself; a class and a value out."""
 
     def __init__(self) -> None:
         super().__init__()
         self.words, self.values = nn.Embedding(5, 4), nn.Linear(3, 4)
         self.kind, self.age = nn.Linear(4, 3), nn.Linear(4, 1)
 
-    def forward(self, token: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        h = torch.relu(self.words(token).mean(1) + self.values(x))
+    def forward(self, token: torch.Tensor, sample: torch.Tensor) -> dict[str, torch.Tensor]:
+        h = torch.relu(self.words(token).mean(1) + self.values(sample))
         return {"kind": self.kind(h), "age": self.age(h)}
 
 

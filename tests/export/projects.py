@@ -56,6 +56,11 @@ def _rows() -> Any:
     return tl.compile(images().eval(), example, "last", target="host", stream=True, prefix="eye")
 
 
+def _front() -> Any:
+    example = torch.zeros(1, 1, 8, 8)
+    return tl.compile(images().eval(), example, "last", target="host", split_features=True)
+
+
 def _two() -> Any:
     losses = [
         tl.Loss("cross_entropy", output="kind"),
@@ -84,6 +89,7 @@ MAKERS = {
     "float": _float,
     "int8": _int8,
     "rows": _rows,
+    "front": _front,
     "two": _two,
     "value": _value,
     "head": _head,

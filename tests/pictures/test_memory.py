@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 import trainlet as tl
 from plan.small import learning
-from trainlet.pictures.memory import COLOURS, OLD, memory_axes
+from trainlet.pictures.memory import COLOURS, OLD, draw_memory, fitted, memory_axes
 from trainlet.planning.report import KIB
 
 
@@ -50,3 +51,35 @@ def test_no_two_rectangles_lie_on_each_other() -> None:
             width = min(a.x1, b.x1) - max(a.x0, b.x0)
             height = min(a.y1, b.y1) - max(a.y0, b.y0)
             assert width <= 0 or height <= 1e-9
+
+
+def written(tmp_path, target) -> str:
+    """The .svg of a small trainer's memory; it has a comment for each text."""
+    model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 3))
+    program = tl.compile(model.eval(), torch.zeros(1, 64), "full", target=target)
+    draw_memory(program.report, tmp_path / "memory.svg")
+    return (tmp_path / "memory.svg").read_text()
+
+
+def test_the_budget_and_what_is_always_there_are_drawn(tmp_path) -> None:
+    text = written(tmp_path, tl.Target("cortex-m4", ram=22 * 1024))
+    assert "of 22 KB: arena" in text and "RAM of the target: 22 KB" in text
+    assert "<!-- trained parameters -->" in text
+
+
+def test_a_target_without_a_limit_has_no_budget(tmp_path) -> None:
+    text = written(tmp_path, "host")
+    assert "RAM of the target" not in text and " KB: arena" in text
+
+
+@pytest.mark.parametrize(
+    "width, height, expected",
+    [
+        (200, 20, ("conv2d blocks.0.conv", 0.0)),
+        (80, 30, ("blocks.0.conv\nconv2d", 0.0)),
+        (30, 80, ("blocks.0.conv\nconv2d", 90.0)),
+        (10, 10, None),
+    ],
+)
+def test_a_label_is_shortened_or_turned_until_it_fits(width, height, expected) -> None:
+    assert fitted("conv2d blocks.0.conv", width, height) == expected

@@ -27,7 +27,7 @@ def draw_memory(report: Report, path: str | Path, title: str = "") -> None:
     to top its bytes.  So are the old values that a step keeps until it knows that no update has
     overflowed.  The trained parameters, which are always there, lie above the arena."""
     title = title or f"Memory of one training step ({printable(report.target)})"
-    figure = Figure(figsize=(10, 6), layout="constrained")
+    figure = Figure(figsize=(10, 7), layout="constrained")
     bar, axes = figure.subplots(2, 1, height_ratios=(1, 12))
     figure.suptitle(title, parse_math=False)
     ram_axes(bar, report)
@@ -97,7 +97,7 @@ def fitted(text: str, width: float, height: float) -> tuple[str, float] | None:
         for shown in (text, f"{name}\n{op}" if name else op, op if name.isdigit() else name or op):
             lines = shown.split("\n")
             if (
-                max(map(len, lines)) * 0.58 * SIZE < across - 4
+                max(map(len, lines)) * 0.53 * SIZE < across - 1
                 and len(lines) * 1.25 * SIZE < up - 2
             ):
                 return shown, angle

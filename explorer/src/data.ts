@@ -132,7 +132,7 @@ export interface LessonNetwork {
   network: Network;
   answers: Record<string, unknown>;
   rule: Record<string, Rule>;
-  words: Record<string, string>;
+  words: string[];
 }
 
 export interface Rule {
@@ -192,7 +192,7 @@ class Table implements Source {
       return found as Answers[Name];
     }
     if (name === "estimate") return interpolated(own, asked as Setting) as Answers[Name];
-    throw new Refused("This is not in the lesson's table.");
+    throw new Refused("Not in the table of this lesson.");
   }
 }
 

@@ -119,11 +119,13 @@ export function layersView(source: Source, network: Network, state: State): HTML
       tools);
   }
 
-  state.hear(() => undefined);
   draw();
   changed();
-  const note = source.lesson && h("p", { class: "note", id: "statement" });
-  const view = h("div", {},
+  const own = source.lesson?.networks.find((n) => n.network === network);
+  const note = own && h("details", { class: "note", id: "statement" },
+    h("summary", {}, "What is planned here, and what is interpolated"),
+    ...own.words.map((text) => h("p", {}, text)));
+  return h("div", {},
     h("h2", {}, "Every layer"),
     h("p", { class: "lead" },
       "Choose what each layer learns: nothing, its bias, or a share of its weight's input channels."),
@@ -138,14 +140,6 @@ export function layersView(source: Source, network: Network, state: State): HTML
         h("button", { type: "button", onclick: () => all(() => 1) }, "all weights"))),
     note,
     h("div", { class: "split" }, rows, panel));
-  if (note) note.textContent = statement(source, network);
-  return view;
-}
-
-/** What of a lesson's figures is planned, and how far off the others are. */
-function statement(source: Source, network: Network): string {
-  const own = source.lesson!.networks.find((n) => n.network === network)!;
-  return Object.entries(own.words).map(([, text]) => text).join(" ");
 }
 
 function counted(source: Source, setting: object): HTMLElement {

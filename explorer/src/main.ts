@@ -4,12 +4,14 @@ import { h, segmented } from "./dom";
 import { layersView } from "./layers";
 import { memoryView } from "./memory";
 import { modesView } from "./modes";
+import { recomputeView } from "./recompute";
 import { State } from "./state";
 import { teachView } from "./teach";
 import { wallView } from "./wall";
 
 const VIEWS: [string, string][] = [
-  ["wall", "Wall"], ["modes", "Modes"], ["layers", "Layers"], ["memory", "Memory"], ["teach", "Teach"],
+  ["wall", "Wall"], ["modes", "Modes"], ["layers", "Layers"], ["memory", "Memory"],
+  ["recompute", "Recompute"], ["teach", "Teach"],
 ];
 
 const given = source();
@@ -26,6 +28,7 @@ async function begin(number: number): Promise<void> {
     modes: () => modesView(given, network),
     layers: () => layersView(given, network, state),
     memory: () => memoryView(state),
+    recompute: () => recomputeView(given, network, state),
     teach: () => teachView(given),
   })[view]!();
 

@@ -91,7 +91,7 @@ export function accuracy(source: Source, network: Network, asked: Setting): HTML
   }
   if (source.lesson) {
     void source.ask("learn", question).then((found) => place.replaceChildren(...learnt(found)))
-      .catch(() => place.replaceChildren(h("p", { class: "quiet" }, "Accuracy: not measured for this.")));
+      .catch((error: Error) => place.replaceChildren(h("p", { class: "quiet" }, `Accuracy: ${error.message}`)));
   } else {
     place.append(h("button", { type: "button", onclick: () => void measure() },
       `Train on ${network.examples.learn} examples`));

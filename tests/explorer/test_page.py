@@ -105,6 +105,13 @@ def test_the_wall() -> None:
         until(lambda: value(page, "training") == one)
         choose(page, "wall-precision", "int8")
         until(lambda: value(page, "training") < one / 3)
+        page.get_by_role("link", name="Recompute").click()
+        until(lambda: page.locator(".out[aria-busy=true]").count() == 0, 120)
+        assert "does not reach" in page.locator(".told").inner_text()
+        least, twice = value(page, "arena"), value(page, "recomputed")
+        page.locator("#limit").fill("0")
+        assert value(page, "arena") > least
+        assert value(page, "recomputed") == 0 < twice
 
 
 def host_losses() -> list[float]:
@@ -137,8 +144,8 @@ def test_a_lesson_from_a_file(tmp_path: Path) -> None:
         assert value(page, "ram", ".panel") in {p["ram"] for p in plans.values() if p != str(p)}
         choose(page, "layer-0", "bias")
         page.wait_for_selector(".panel[data-kind=interpolated]")
-        assert "interpolated" in page.locator("#statement").inner_text()
-        for view in ("Wall", "Modes", "Memory", "Teach"):
+        assert "interpolated" in page.locator("#statement").text_content()
+        for view in ("Wall", "Modes", "Memory", "Recompute", "Teach"):
             page.get_by_role("link", name=view).click()
             page.wait_for_selector("h2")
             assert page.evaluate("() => document.documentElement.scrollWidth") <= 390

@@ -18,7 +18,7 @@ from trainlet.passes.presets import graph_parameters
 from trainlet.passes.split import FROZEN
 from trainlet.passes.training import folded, freeze, in_layout
 from trainlet.planning.buffers import in_arena
-from trainlet.planning.estimate import estimate
+from trainlet.planning.estimate import estimate_arena
 from trainlet.planning.limits import needed
 from trainlet.planning.planner import Planner
 from trainlet.planning.program import kept_for_backward, saved_for_backward
@@ -72,9 +72,8 @@ def described(explored: Explored) -> Json:
 def estimated(explored: Explored, asked: Setting) -> Json:
     """From an order alone: no addresses, no tiles that were tried, no old values for a rollback."""
     step = explored.step(asked)
-    found = estimate(step)
     target = explored.source.target
-    arena = found.tiled if target.ram is not None else found.arena
+    arena = estimate_arena(step, tile=target.ram is not None)
     state = sum(n.type.nbytes for n in step.leaves("param", "state"))
     frozen = sum(n.type.nbytes for n in step.leaves("const", "param"))
     return {

@@ -18,7 +18,7 @@ from trainlet.errors import TrainletError
 from trainlet.explorer.explored import SPEECH, SYMBOLS, Explored, Source
 from trainlet.explorer.figures import Json, described, planned, wall
 from trainlet.explorer.learning import learnt
-from trainlet.explorer.requests import Adapter, Forward, Lesson, Precision, Setting
+from trainlet.explorer.requests import Adapter, Forward, Lesson, Precision, Recomputed, Setting
 from trainlet.explorer.teaching import teaching
 from trainlet.progress import stage, unheard
 
@@ -27,14 +27,20 @@ MODES: tuple[tuple[str, Adapter], ...] = (
     ("lora", "lora"), ("tinytl", "tinytl"),
 )  # fmt: skip
 """Schemes and the adapters that they train, as the page asks for them."""
+LEVELS = range(9, 1, -1)
+"""Tenths of the arena without recomputation (explorer/src/recompute.ts)."""
+QUESTIONS = {"plan": planned, "recompute": planned, "wall": wall, "learn": learnt}
 COMBINATIONS = 24
 RULES = ("arena", "saved", "backward")
 STATEMENT = (
-    "{precision}: planned by the compiler are the modes, the biases of the last layers, each share "
-    "of a weight with the biases from its layer on, and {combinations} random combinations. RAM, "
-    "kept bytes and multiply-accumulates of all others are interpolated: what the parts add is "
-    "summed; Flash is that of the classifier alone. On the random combinations the interpolated "
-    "RAM is {mean:.1f} % off on average and {most:.1f} % at most."
+    "Planned by the compiler are the modes, the biases of the last layers, each share of a weight "
+    "with the biases from its layer on, and {combinations} random combinations of each precision. "
+    "The figures of all other combinations are interpolated: what the parts add is summed. Flash "
+    "is that of the classifier alone. The random combinations show how far the sums are off:"
+)
+DEVIATION = (
+    "{precision}: RAM {ram[0]:.1f} % on average, {ram[1]:.1f} % at most; bytes kept for the "
+    "backward pass {saved[0]:.1f} % on average, {saved[1]:.1f} % at most."
 )
 MADE = (
     "Planned by Trainlet {version} for {target}. This file works without a network connection and "
@@ -75,25 +81,35 @@ class _Table:
     answers: dict[str, Any] = field(default_factory=dict)
 
     def filled(self, combinations: int) -> Json:
-        network, rules, words = described(self.explored), {}, {}
+        network, rules = described(self.explored), {}
+        words = [STATEMENT.format(combinations=combinations)]
         for precision in self.explored.precisions:
             for scheme, adapter in MODES:
                 asked = Setting(precision=precision, scheme=scheme, adapter=adapter)
                 self._ask("plan", asked)
                 if self.explored.data is not None:
                     self._ask("learn", Lesson(**asked.model_dump()))
+            self._recomputations(Setting(precision=precision, scheme="full"))
             for batch in self.explored.batches:
                 self._ask("wall", Forward(precision=precision, batch=batch))
             rules[precision] = self._rule(precision)
-            words[precision] = self._deviation(precision, rules[precision], combinations)
+            words.append(self._deviation(precision, rules[precision], combinations))
         return {"network": network, "answers": self.answers, "rule": rules, "words": words}
+
+    def _recomputations(self, asked: Setting) -> None:
+        """With less and less arena, as the page asks, until the compiler does not reach it."""
+        most = self._ask("plan", asked)["arena"]
+        for tenths in LEVELS:
+            limit = Recomputed(**asked.model_dump(), arena=most * tenths // 10)
+            if isinstance(self._ask("recompute", limit), str):
+                break
 
     def _ask(self, name: str, asked: Any) -> Any:
         """The answer, or the text of why it was refused; made once."""
         key = f"{name} {canonical(asked.model_dump())}"
         if key not in self.answers:
             stage(f"{self.explored.source.name}: {name}", len(self.answers))
-            make = {"plan": planned, "wall": wall, "learn": learnt}[name]
+            make = QUESTIONS[name]
             try:
                 with unheard():
                     self.answers[key] = make(self.explored, asked)
@@ -144,8 +160,9 @@ class _Table:
         return {name: 1.0 for layer in self.explored.layers.body[first:] for name in layer.biases}
 
     def _deviation(self, precision: Precision, rule: Json, combinations: int) -> str:
-        """How far the rule is off, in RAM, on random choices for every layer."""
-        rng, layers, off = np.random.default_rng(0), self.explored.layers, list[float]()
+        """How far the rule is off on random choices for every layer, in words."""
+        rng, layers = np.random.default_rng(0), self.explored.layers
+        off: dict[str, list[float]] = {"ram": [], "saved": []}
         for _ in range(combinations):
             scheme = dict.fromkeys(layers.head, 1.0)
             for layer in layers.body:
@@ -154,20 +171,24 @@ class _Table:
                 if chosen is not None:
                     scheme |= dict.fromkeys(layer.biases, 1.0)
                     scheme |= {layer.weight: float(chosen)} if chosen else {}
-            ram = self._plan(precision, scheme)["ram"]
-            off.append(abs(self._interpolated(rule, scheme) - ram) / ram)
-        return STATEMENT.format(
-            precision=precision, combinations=combinations,
-            mean=100 * float(np.mean(off)), most=100 * max(off),
-        )  # fmt: skip
+            found = self._plan(precision, scheme)
+            for part, value in self._interpolated(rule, scheme).items():
+                off[part].append(abs(value / found[part] - 1))
+        shown = {k: (100 * float(np.mean(v)), 100 * max(v)) for k, v in off.items()}
+        return DEVIATION.format(precision=precision, **shown)
 
-    def _interpolated(self, rule: Json, scheme: Mapping[str, float]) -> int:
-        """RAM as the page computes it (explorer/src/data.ts)."""
-        body, arena = self.explored.layers.body, rule["arena"]
+    def _interpolated(self, rule: Json, scheme: Mapping[str, float]) -> dict[str, int]:
+        """RAM and kept bytes as the page computes them (explorer/src/data.ts)."""
+        body = self.explored.layers.body
         learning = [k for k, layer in enumerate(body)
                     if {layer.weight, *layer.biases} & scheme.keys()]  # fmt: skip
-        found = arena["biases"][len(body) - learning[0]] if learning else arena["base"]
+        reach = len(body) - learning[0] if learning else 0
         entries = [f"{name} {share:g}" for name, share in scheme.items()]
-        found += sum(arena["weights"].get(entry, 0) for entry in entries)
+
+        def summed(part: str) -> int:
+            added = sum(rule[part]["weights"].get(entry, 0) for entry in entries)
+            return rule[part]["biases"][reach] + added
+
         state = sum(rule["bytes"].get(entry, 0) for entry in entries)
-        return max(found, state) + state + rule["stack"]
+        arena = max(summed("arena"), state)
+        return {"ram": arena + state + rule["stack"], "saved": summed("saved")}

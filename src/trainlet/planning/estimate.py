@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainlet.ir.graph import Graph
+from trainlet.ir.graph import Graph, NodeOrder
 from trainlet.planning.liveness import Liveness
 from trainlet.planning.order.cut import bound_of_every_order
 from trainlet.planning.order.schedule import quick_order
@@ -33,12 +33,21 @@ def estimate(graph: Graph) -> Estimate:
     order = quick_order(graph, liveness)
     steps = steps_of(graph, order)
     lower = bound_of_every_order(steps, range(len(steps.nodes)))
-    live = liveness.buffers(order).live_bytes
-    return Estimate(lower, max(live, default=0), untiled_peak(graph, order, live))
+    return Estimate(lower, *_peaks(graph, order, liveness))
+
+
+def estimate_arena(graph: Graph, tile: bool) -> int:
+    """The figure `tiled` or `arena` alone, without a cut."""
+    liveness = Liveness(graph)
+    arena, tiled = _peaks(graph, quick_order(graph, liveness), liveness)
+    return tiled if tile else arena
 
 
 def estimate_tiled(graph: Graph) -> int:
     """The figure `tiled` alone, in a few milliseconds, to rank update schemes by."""
-    liveness = Liveness(graph)
-    order = quick_order(graph, liveness)
-    return untiled_peak(graph, order, liveness.buffers(order).live_bytes)
+    return estimate_arena(graph, tile=True)
+
+
+def _peaks(graph: Graph, order: NodeOrder, liveness: Liveness) -> tuple[int, int]:
+    live = liveness.buffers(order).live_bytes
+    return max(live, default=0), untiled_peak(graph, order, live)

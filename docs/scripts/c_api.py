@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from jinja2 import ChainableUndefined, Environment, PackageLoader
@@ -189,16 +191,23 @@ def libraries_page() -> str:
     for path in sorted(LIBRARIES.glob("*.h")):
         header = path.read_text()
         about = words(COMMENT.findall(header)[1])
-        sentence, _, example = about.partition("\n\n")
-        text.append(f"## {path.name}\n\n{escaped(sentence)}\n\n")
-        if example:
-            text.append(f"```text\n{example}\n```\n\n")
+        text.append(f"## {path.name}\n\n{prose(about)}")
         if found := macros(header):
             text.append(table("| macro | value | meaning |", found))
         if found := statuses(header):
             text.append(table("| status | value | meaning |", found))
         text += [section(i) for i in declarations(header)]
     return "".join(text).rstrip() + "\n"
+
+
+def prose(about: str) -> str:
+    """The comment that begins a header: paragraphs, and code where it is indented."""
+    text = ""
+    for indented, lines in groupby(about.splitlines(), lambda line: line[:1] in ("", " ")):
+        part = "\n".join(lines).strip("\n")
+        if part:
+            text += f"```c\n{dedent(part)}\n```\n\n" if indented else f"{escaped(part)}\n\n"
+    return text
 
 
 INTRODUCTION = """# C API

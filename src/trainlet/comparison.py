@@ -21,7 +21,7 @@ from trainlet.frontends.archive import read_archive
 from trainlet.frontends.losses import objective_of, torch_objective
 from trainlet.frontends.network import parameter_names
 from trainlet.frontends.outputs import outputs_of
-from trainlet.frontends.selfcheck import SAMPLES, call_with, random_trials
+from trainlet.frontends.selfcheck import PIXELS, SAMPLES, call_with, random_trials
 from trainlet.frontends.torch import export_module, imported
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import LOSS, is_target, predictions, target_name
@@ -173,7 +173,8 @@ def _trials(fed: _Fed, x: Any, y: Any) -> Iterator[tuple[list[np.ndarray], list[
         return
     shapes = [storage(n).shape for n in fed.inputs]
     rng = np.random.default_rng(0)
-    below = [SAMPLES if n.type.dtype == "int16" else n.attrs.get("below", 0) for n in fed.inputs]
+    sensed = {"int16": SAMPLES, "uint8": PIXELS}
+    below = [sensed.get(n.type.dtype, n.attrs.get("below", 0)) for n in fed.inputs]
     for trial in random_trials(shapes, below):
         drawn = [_drawn_target(rng, n, labels, n in fed.signs) for n, labels in fed.labels.items()]
         yield [t.numpy() for t in trial], drawn

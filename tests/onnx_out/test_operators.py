@@ -27,7 +27,7 @@ PACKED = {
 UNFIT = {"cross_entropy", "log_softmax", "distillation", "conv2d_dx", "conv_transpose"}
 """Which onnx's reference cannot compute: large logits overflow there, and its transposed
 convolution knows no dilation.  Its loops run forwards only."""
-CONSTANT = {"bands", "spectrogram"}
+CONSTANT = {"banded_spectrogram", "bands", "spectrogram"}
 """Operators whose inputs are all constants but the first."""
 SAMPLES = [
     (name, k)

@@ -18,7 +18,7 @@ from trainlet.ops.op import OPS
 
 SIMULATED = [case for case in CASES if case.op.name in LOWERINGS]
 EXPERIMENTS = 3
-CONSTANT = {"bands", "spectrogram"}
+CONSTANT = {"banded_spectrogram", "bands", "spectrogram"}
 """Operators whose inputs are all constants but the first."""
 
 

@@ -16,18 +16,20 @@ from trainlet.errors import DataError
 from trainlet.ir.roles import target_name
 from trainlet.planning.program import Program
 
-CType = Literal["float", "int32_t", "int16_t", "int8_t"]
+CType = Literal["float", "int32_t", "int16_t", "int8_t", "uint8_t"]
 DTYPES: dict[CType, np.dtype] = {
     "float": np.dtype(np.float32),
     "int32_t": np.dtype(np.int32),
     "int16_t": np.dtype(np.int16),
     "int8_t": np.dtype(np.int8),
+    "uint8_t": np.dtype(np.uint8),
 }
 CTYPES: dict[str, CType] = {
     "float32": "float",
     "int32": "int32_t",
     "int16": "int16_t",
     "int8": "int8_t",
+    "uint8": "uint8_t",
 }
 
 

@@ -5,5 +5,17 @@ the graph and of the C.  Nothing in a front end learns, and in an int8 network i
 """
 
 from trainlet.features.audio import LogMel, Mfcc, log_mel, mfcc
+from trainlet.features.signals import Camera, Heartbeat, Motion, camera, heartbeat, motion
 
-__all__ = ["LogMel", "Mfcc", "log_mel", "mfcc"]
+__all__ = [
+    "Camera",
+    "Heartbeat",
+    "LogMel",
+    "Mfcc",
+    "Motion",
+    "camera",
+    "heartbeat",
+    "log_mel",
+    "mfcc",
+    "motion",
+]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainlet.errors import DataError, shown
+from trainlet.features.numbers import Levels, levels, require
 
 FULL_SCALE = 1 << 15
 """What int16 samples are divided by: they are between -1 and 1 then, as samples of float32 are."""
 SILENT = 1e-9
 """The least peak that a clip is divided by; digital silence stays silence."""
-Levels = float | Sequence[float] | np.ndarray
 
 
 class LogMel(nn.Module):
@@ -91,14 +88,12 @@ def log_mel(
 
     Raises DataError for numbers that do not fit.
     """
-    _require(fft >= 4 and fft & (fft - 1) == 0, "fft", fft, "a power of two, at least 4")
-    _require(0 < frame <= fft, "frame", frame, f"1..{fft}, the size of the transform")
-    _require(hop > 0, "hop", hop, "a positive number of samples")
-    _require(bands > 0, "bands", bands, "a positive number")
-    _require(
-        0 <= low < high <= rate / 2, "low, high", (low, high), f"0 <= low < high <= {rate / 2}"
-    )
-    _require(floor > 0, "floor", floor, "a positive number")
+    require(fft >= 4 and fft & (fft - 1) == 0, "fft", fft, "a power of two, at least 4")
+    require(0 < frame <= fft, "frame", frame, f"1..{fft}, the size of the transform")
+    require(hop > 0, "hop", hop, "a positive number of samples")
+    require(bands > 0, "bands", bands, "a positive number")
+    require(0 <= low < high <= rate / 2, "low, high", (low, high), f"0 <= low < high <= {rate / 2}")
+    require(floor > 0, "floor", floor, "a positive number")
     window = np.zeros(fft)
     window[:frame] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame) / frame)
     return LogMel(window, hop, mel_triangles(rate, fft, bands, low, high), floor, peak)
@@ -121,13 +116,12 @@ def mfcc(
     """
     front = log_mel() if mel is None else mel
     bands = front.bank.shape[0]
-    _require(0 < coefficients <= bands, "coefficients", coefficients, f"1..{bands}")
+    require(0 < coefficients <= bands, "coefficients", coefficients, f"1..{bands}")
     places = np.arange(bands) + 0.5
     cosines = np.cos(np.pi * np.arange(coefficients)[:, None] * places / bands)
     matrix = 2.0 * cosines / np.sqrt(2.0 * bands)
-    centre, width = (_levels(name, v, coefficients) for name, v in
-                     (("mean", mean), ("deviation", deviation)))  # fmt: skip
-    _require(bool((width > 0).all()), "deviation", deviation, "positive numbers")
+    centre = levels("mean", mean, coefficients)
+    width = levels("deviation", deviation, coefficients, positive=True)
     return Mfcc(front, matrix / width[:, None], -centre / width)
 
 
@@ -142,15 +136,3 @@ def mel_triangles(rate: int, fft: int, bands: int, low: float, high: float) -> n
     rise = (bins - corners[:-2]) / (corners[1:-1] - corners[:-2])
     fall = (corners[2:] - bins) / (corners[2:] - corners[1:-1])
     return np.maximum(0.0, np.minimum(rise, fall)).T
-
-
-def _levels(name: str, value: Levels, count: int) -> np.ndarray:
-    array = np.asarray(value, np.float64)
-    good = array.shape in ((), (count,)) and bool(np.isfinite(array).all())
-    _require(good, name, value, f"a finite number, or {count} of them")
-    return np.broadcast_to(array, (count,))
-
-
-def _require(good: bool, name: str, found: object, allowed: str) -> None:
-    if not good:
-        raise DataError(f"{name} is {shown(found)}; allowed: {allowed}")

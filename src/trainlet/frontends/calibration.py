@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from trainlet.errors import DataError, UnsupportedError, shown
-from trainlet.frontends.indices import INDICES
+from trainlet.frontends.indices import INDICES, SENSED
 from trainlet.frontends.sizes import check_dense
 from trainlet.ir.arrays import as_numbers, as_samples
 from trainlet.ir.bounds import FILE_BYTES, TENSOR_BYTES
@@ -30,8 +30,8 @@ def _several(value: Any) -> tuple:
 
 
 def example_inputs(example: Any) -> Batch:
-    """The example as tensors of float32, of int16 where it holds samples, or of int64 where it
-    holds indices: one, or a tuple in the order of `forward`'s arguments.
+    """The example as tensors of float32, of int16 or uint8 where it holds samples, or of int64
+    where it holds indices: one, or a tuple in the order of `forward`'s arguments.
 
     Raises DataError for what holds no numbers, UnsupportedError for other inputs than floats.
     """
@@ -46,7 +46,7 @@ def example_inputs(example: Any) -> Batch:
 def _example(k: int, value: Any) -> torch.Tensor:
     what = f"example input {k}"
     tensor = value if isinstance(value, torch.Tensor) else torch.tensor(as_numbers(value, what))
-    indices, samples = tensor.dtype in INDICES, tensor.dtype == torch.int16
+    indices, samples = tensor.dtype in INDICES, tensor.dtype in SENSED
     if (
         not (tensor.is_floating_point() or indices or samples)
         or not tensor.ndim
@@ -54,8 +54,8 @@ def _example(k: int, value: Any) -> torch.Tensor:
     ):
         raise UnsupportedError(
             f"{what} is {tensor.dtype} of shape {tuple(tensor.shape)}; allowed: torch.float32, "
-            "torch.int16 of samples, or torch.int64 of indices, with the batch as the first "
-            "dimension"
+            "torch.int16 or torch.uint8 of samples, or torch.int64 of indices, with the batch as "
+            "the first dimension"
         )
     TENSOR_BYTES.check(4 * tensor.numel(), f"{what} of shape {tuple(tensor.shape)}", DataError)
     check_dense(tensor, what)
@@ -115,8 +115,8 @@ def _numbers(where: str, part: Any, like: torch.Tensor) -> torch.Tensor:
     if array.ndim != like.ndim or array.shape[1:] != like.shape[1:] or not array.size:
         allowed = ", ".join(["batch", *map(str, like.shape[1:])])
         raise DataError(f"{where} has shape {array.shape}; allowed: ({allowed})")
-    if like.dtype == torch.int16:
-        return torch.tensor(as_samples(array, where))
+    if like.dtype in SENSED:
+        return torch.tensor(as_samples(array, SENSED[like.dtype], where))
     if not like.is_floating_point():
         if array.dtype.kind not in "iu" or array.min() < 0:
             raise DataError(f"{where} is {array.dtype}; allowed: integers that are not negative")

@@ -1,4 +1,4 @@
-"""Inputs of integers: the indices of embeddings, and the labels of losses."""
+"""Inputs of integers: samples, the indices of embeddings, and the labels of losses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import torch
 from torch.fx import Node as Fx
 
 from trainlet.frontends.source import operator_name
+from trainlet.ir.types import DType
 
+SENSED: dict[torch.dtype, DType] = {torch.int16: "int16", torch.uint8: "uint8"}
+"""The types of a sensor's samples, and ours."""
 INDICES = (torch.int64, torch.int32)
 """As which types torch has them."""
 LOSSES = ("cross_entropy_loss", "nll_loss_nd", "nll_loss", "nll_loss2d")

@@ -22,7 +22,7 @@ from trainlet.errors import DataError, GraphError, UnsupportedError
 from trainlet.frontends.aten.moves import COPIES
 from trainlet.frontends.aten.resizing import LINEAR
 from trainlet.frontends.constants import Constant, folded
-from trainlet.frontends.indices import index_limit
+from trainlet.frontends.indices import SENSED, index_limit
 from trainlet.frontends.operators import call_operator, check_dtype
 from trainlet.frontends.quantized_importer import QuantizedImporter, Weight, clamped
 from trainlet.frontends.quantized_layer import Result
@@ -156,8 +156,8 @@ class Conversion:
             place, limit = {"position": next(self.positions)}, index_limit(fx)
             if limit:
                 return leaf("input", name, TensorType(shape, "int32"), below=limit, **place)
-            if fx.meta["val"].dtype == torch.int16:
-                return leaf("input", name, TensorType(shape, "int16"), **place)
+            if (kind := SENSED.get(fx.meta["val"].dtype)) is not None:
+                return leaf("input", name, TensorType(shape, kind), **place)
             return leaf("input", name, TensorType(shape), **place)
         if fx.op == "get_attr":
             return self.attribute(target)

@@ -17,6 +17,7 @@ from trainlet.frontends.aten.spectra import Complex, complex_operator
 from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.decomposition import decomposition
 from trainlet.frontends.importer import Importer
+from trainlet.frontends.indices import SENSED
 from trainlet.frontends.source import operator_name, where, written
 from trainlet.ir.graph import Node
 
@@ -114,8 +115,8 @@ def _part(at: Importer, fx: Fx, part: Fx, values: dict[str, Any]) -> Any:
 
 def check_dtype(fx: Fx, like: Any, made: Any = None) -> None:
     """Raise UnsupportedError if what the trainer must compute is neither float32 nor a condition,
-    which is a float32 tensor of zeros and ones, nor the indices `made`, reshaped, nor samples of
-    int16, reshaped, nor complex."""
+    which is a float32 tensor of zeros and ones, nor the indices or samples `made`, reshaped, nor
+    complex."""
     if isinstance(made, Complex) and isinstance(like, torch.Tensor) and like.is_complex():
         return
     kind = made.type.dtype if isinstance(made, Node) else "float32"
@@ -124,7 +125,7 @@ def check_dtype(fx: Fx, like: Any, made: Any = None) -> None:
         return
     if indices and like.dtype in (torch.int64, torch.int32):
         return
-    if kind == "int16" and like.dtype == torch.int16:
+    if like.dtype in SENSED and kind == SENSED[like.dtype]:
         return
     name = operator_name(fx)
     if like.dtype != torch.bool or (name in ATEN and name not in OF_CONDITIONS):

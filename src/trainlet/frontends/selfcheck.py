@@ -29,6 +29,7 @@ from trainlet.frontends.agreement import (
     missing_nodes,
     work,
 )
+from trainlet.frontends.indices import SENSED
 from trainlet.frontends.outputs import outputs_of
 from trainlet.frontends.source import operator_name, where
 from trainlet.frontends.torch import Imported
@@ -46,8 +47,9 @@ STEPS_OF_LOOPS = 4.0
 """Of a loop's results, on average: torch's loop rounds no states, and a cell may amplify what
 rounding changes."""
 SEED = 5
-SAMPLES = -(1 << 15)
-"""Stands for an input of int16: the least of its values."""
+SAMPLES, PIXELS = -(1 << 15), -(1 << 8)
+"""Stand for an input of int16, and for one of uint8."""
+OURS = {ours: kind for kind, ours in SENSED.items()}
 _UNDEFINED = ("empty_like", "new_empty")
 """Operators whose result holds whatever stood in memory."""
 
@@ -108,9 +110,9 @@ def trials_like(example: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
 
 
 def limits(example: Sequence[torch.Tensor]) -> list[int]:
-    """For each input of indices a number that none of the example's reaches, SAMPLES for one of
-    int16; else 0."""
-    known = {torch.int16: SAMPLES}
+    """For each input of indices a number that none of the example's reaches, SAMPLES or PIXELS for
+    one of samples; else 0."""
+    known = {torch.int16: SAMPLES, torch.uint8: PIXELS}
     return [0 if x.is_floating_point() else known.get(x.dtype, int(x.max()) + 1) for x in example]
 
 
@@ -119,8 +121,8 @@ def random_trials(
 ) -> list[list[torch.Tensor]]:
     """Inputs of normal random numbers, and of halves with many zeros and other kinks.
 
-    below: for each input of indices what they are less than, SAMPLES for one of int16, and 0 for
-    others; by default all are of real numbers
+    below: for each input of indices what they are less than, SAMPLES or PIXELS for samples, and 0
+    for others; by default all are of real numbers
     """
     rng, bounds = np.random.default_rng(SEED), below or [0] * len(shapes)
 
@@ -129,6 +131,8 @@ def random_trials(
     ) -> torch.Tensor:
         if most == SAMPLES:
             return torch.tensor(rng.integers(SAMPLES, -SAMPLES, shape), dtype=torch.int16)
+        if most == PIXELS:
+            return torch.tensor(rng.integers(0, 256, shape), dtype=torch.uint8)
         if most:
             return torch.tensor(rng.integers(0, most, shape))
         return torch.tensor(real(shape), dtype=torch.float32)
@@ -195,8 +199,8 @@ class Comparison:
             nodes, value = [nodes], [value]
         for node, like in zip(nodes, value, strict=False):
             if isinstance(node, Node) and isinstance(like, torch.Tensor):
-                kind = {"int32": torch.int32, "int16": torch.int16}.get(node.type.dtype)
-                yield node, like.detach().to(kind or torch.float32)
+                kind = {"int32": torch.int32, **OURS}.get(node.type.dtype, torch.float32)
+                yield node, like.detach().to(kind)
 
 
 def _agreed(

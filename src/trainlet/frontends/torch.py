@@ -17,7 +17,7 @@ from trainlet.errors import UnsupportedError
 from trainlet.frontends.constants import Constant, folded
 from trainlet.frontends.functional import functional, reaching, user_outputs
 from trainlet.frontends.importer import Importer
-from trainlet.frontends.indices import INDICES, index_limit
+from trainlet.frontends.indices import INDICES, SENSED, index_limit
 from trainlet.frontends.operators import call_operator, check_dtype, refusal
 from trainlet.frontends.outputs import wanted_outputs
 from trainlet.frontends.source import module_path, operator_name, where
@@ -157,7 +157,8 @@ def example_inputs(program: ExportedProgram) -> list[torch.Tensor]:
 
     def example(placeholder: Fx) -> torch.Tensor:
         type, limit = _type(placeholder), index_limit(placeholder)
-        kind = torch.int16 if type.dtype == "int16" else torch.float32
+        given = placeholder.meta["val"].dtype
+        kind = given if given in SENSED else torch.float32
         made = torch.arange(type.size) % limit if limit else torch.zeros(type.size, dtype=kind)
         return made.reshape(type.shape)
 
@@ -223,12 +224,12 @@ def _type(placeholder: Fx) -> TensorType:
         )
     if found.dtype in INDICES and index_limit(placeholder):
         return TensorType(tuple(found.shape), "int32")
-    if found.dtype == torch.int16:
-        return TensorType(tuple(found.shape), "int16")
+    if found.dtype in SENSED:
+        return TensorType(tuple(found.shape), SENSED[found.dtype])
     if found.dtype != torch.float32:
         raise UnsupportedError(
             f"input {placeholder.name!r} is {found.dtype}; allowed: torch.float32 (pass "
-            "x.float()), torch.int16 for samples of a sensor and, for the indices of an embedding, "
-            "torch.int64"
+            "x.float()), torch.int16 and torch.uint8 for samples of a sensor and, for the indices "
+            "of an embedding, torch.int64"
         )
     return TensorType(tuple(found.shape))

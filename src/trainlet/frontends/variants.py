@@ -9,6 +9,7 @@ import torch
 from torch.export import ExportedProgram
 
 from trainlet.frontends.calibration import example_inputs as float_inputs
+from trainlet.frontends.indices import SENSED
 from trainlet.frontends.network import import_network
 from trainlet.frontends.quantized import Network, integer_graph
 from trainlet.frontends.torch import example_inputs as shown_inputs
@@ -79,8 +80,9 @@ class Variants:
 
 def _noise(like: torch.Tensor, seeded: torch.Generator) -> torch.Tensor:
     shape = NOISE, *like.shape[1:]
-    if like.dtype == torch.int16:
-        return torch.randint(-(1 << 15), 1 << 15, shape, generator=seeded, dtype=torch.int16)
+    if like.dtype in SENSED:
+        limits = torch.iinfo(like.dtype)
+        return torch.randint(limits.min, limits.max + 1, shape, generator=seeded, dtype=like.dtype)
     return torch.randn(shape, generator=seeded)
 
 

@@ -57,16 +57,23 @@ def as_floats(value: Any, what: str, kind: type[TrainletError] = DataError) -> n
     return floats
 
 
-def as_samples(array: np.ndarray, what: str) -> np.ndarray:
-    """The array as int16; raises DataError unless it holds integers that int16 can hold."""
+SAMPLES = ("int16", "uint8")
+"""The types of a sensor's samples."""
+
+
+def as_samples(array: np.ndarray, dtype: str, what: str) -> np.ndarray:
+    """The array as `dtype`, one of SAMPLES; raises DataError unless it holds integers that this can
+    hold."""
+    limits = np.iinfo(dtype)
+    allowed = f"{limits.min}..{limits.max}"
     if array.dtype.kind not in "iu":
         raise DataError(
-            f"{what} is {array.dtype}; allowed: integers in -32768..32767, as the sensor gives them"
+            f"{what} is {array.dtype}; allowed: integers in {allowed}, as the sensor gives them"
         )
-    samples = array.astype(np.int16)
+    samples = array.astype(dtype)
     if (samples != array).any():
         found = f"{array.min()}..{array.max()}"
-        raise DataError(f"{what} holds integers in {found}; allowed: -32768..32767")
+        raise DataError(f"{what} holds integers in {found}; allowed: {allowed}")
     return samples
 
 

@@ -1,37 +1,43 @@
-"""Integer samples of a sensor as they are: int16 to float32, and their largest magnitude."""
+"""Integer samples of a sensor as they are: as float32, and their largest magnitude."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from trainlet.ir.graph import Node
-from trainlet.ir.types import TensorType
+from trainlet.ir.types import DType, TensorType
 from trainlet.ops.layout import ELEMENTWISE
 from trainlet.ops.op import Op, Sample, build, float32, register, require, typed
 from trainlet.ops.row_access import own_rows
 
 
-def _drawn(*shape: int) -> Sample:
-    def draw(rng: np.random.Generator) -> np.ndarray:
-        return rng.integers(-(1 << 15), 1 << 15, shape)
+def _drawn(*shape: int, dtype: DType = "int16") -> Sample:
+    limits = np.iinfo(dtype)
 
-    return Sample((typed("int16", *shape),), {}, {0: draw})
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        return rng.integers(limits.min, limits.max + 1, shape)
+
+    return Sample((typed(dtype, *shape),), {}, {0: draw})
 
 
 def _infer_float(x: TensorType) -> TensorType:
     return float32(*x.shape)
 
 
-register(
-    Op(
-        "from_i16",
-        rows=own_rows,
-        infer=_infer_float,
-        eval=lambda x: x.astype(np.float32),
-        layout=ELEMENTWISE,
-        samples=[_drawn(3, 7)],
+for _name, _sample in (
+    ("from_i16", _drawn(3, 7)),
+    ("from_u8", _drawn(2, 5, dtype="uint8")),
+):
+    register(
+        Op(
+            _name,
+            rows=own_rows,
+            infer=_infer_float,
+            eval=lambda x: x.astype(np.float32),
+            layout=ELEMENTWISE,
+            samples=[_sample],
+        )
     )
-)
 
 
 def _infer_peak(x: TensorType, *, shape: tuple[int, ...]) -> TensorType:

@@ -95,9 +95,14 @@ def _magnitudes(
     return np.sqrt(re * re + im * im).reshape(len(x), frames, bins)
 
 
+def _window_literals(n: Node) -> tuple[int, ...]:
+    sizes = (n.attrs[name] for name in ("fft", "hop", "frames"))
+    return *n.inputs[0].type.shape, n.inputs[1].type.size, *sizes
+
+
 def _work(n: Node) -> int:
     """Products with windows, of the transform (4 in each of its butterflies), and of magnitudes."""
-    m, (_, _, bins) = n.attrs["fft"] // 2, n.type.shape
+    m, bins = n.attrs["fft"] // 2, n.attrs["bins"]
     one = n.inputs[1].type.size + 2 * m * (m.bit_length() - 1) + 6 * bins
     return n.type.shape[0] * n.type.shape[1] * one
 
@@ -116,11 +121,7 @@ SPECTROGRAM = register(
         eval=_magnitudes,
         kernel=lambda n: "spectrogram_i16" if n.inputs[0].type.dtype == "int16" else n.op,
         variants=("spectrogram_i16",),
-        call=lambda n: (
-            *n.inputs[0].type.shape,
-            n.inputs[1].type.size,
-            *(n.attrs[name] for name in ("fft", "hop", "frames", "bins")),
-        ),
+        call=lambda n: (*_window_literals(n), n.attrs["bins"]),
         workspace=lambda n: 4 * n.attrs["fft"],
         macs=_work,
         samples=[
@@ -191,8 +192,44 @@ BANDS = register(
 )
 
 
-def of_fewer_bins(n: Node, spans: np.ndarray) -> Node:
-    """Bands of a spectrogram that has only the bins that they read; spans: the value of theirs."""
+def _infer_banded(
+    x: TensorType, window: TensorType, w: TensorType, taps: TensorType, spans: TensorType,
+    *, longest: int, **attrs: int,
+) -> TensorType:  # fmt: skip
+    return _infer_bands(_infer(x, window, w, **attrs), taps, spans, longest=longest)
+
+
+def _banded(
+    x: np.ndarray, window: np.ndarray, w: np.ndarray, taps: np.ndarray, spans: np.ndarray,
+    *, longest: int, **attrs: int,
+) -> np.ndarray:  # fmt: skip
+    return _bands(_magnitudes(x, window, w, **attrs), taps, spans, longest=longest)
+
+
+def _banded_sample(sample: Sample) -> Sample:
+    types = (*sample.types, float32(7), typed("int32", 2, 4))
+    values = {**sample.values, 4: lambda rng: np.array([[0, 1, 2, 0], [1, 2, 1, 0]])}
+    return Sample(types, {**sample.attrs, "longest": 2}, values)
+
+
+register(
+    Op(
+        "banded_spectrogram",
+        infer=_infer_banded,
+        eval=_banded,
+        kernel=lambda n: f"{n.op}_i16" if n.inputs[0].type.dtype == "int16" else n.op,
+        variants=("banded_spectrogram_i16",),
+        call=lambda n: (*_window_literals(n), n.attrs["bins"], n.type.shape[2]),
+        workspace=lambda n: 4 * (n.attrs["fft"] + n.attrs["bins"]),
+        macs=lambda n: _work(n) + n.type.shape[0] * n.type.shape[1] * n.inputs[3].type.size,
+        samples=[_banded_sample(sample) for sample in SPECTROGRAM.samples],
+    )
+)
+
+
+def with_bands(n: Node, spans: np.ndarray) -> Node:
+    """Bands of a spectrogram as one operator, which keeps the spectrum of one window at a time, and
+    of it the bins that they read; spans: the value of theirs."""
     source, bins = n.inputs[0], max(1, int(spans.sum(0).max()))
-    narrow = build(source.op, *source.inputs, label=source.name, **{**source.attrs, "bins": bins})
-    return build(n.op, narrow, *n.inputs[1:], label=n.name, **n.attrs)
+    attrs = {**source.attrs, **n.attrs, "bins": bins}
+    return build("banded_spectrogram", *source.inputs, *n.inputs[1:], label=n.name, **attrs)

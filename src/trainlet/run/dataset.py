@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainlet.errors import DataError
-from trainlet.ir.arrays import as_indices, as_samples
+from trainlet.ir.arrays import SAMPLES, as_indices, as_samples
 from trainlet.ir.graph import Node
 from trainlet.ir.npz import read_npz
 from trainlet.ir.roles import target_name
@@ -125,8 +125,8 @@ def _examples(leaf: Node, x: np.ndarray, batch: int, name: str, source: str) -> 
         shape = ", ".join(map(str, ("n", *wanted)))
         raise DataError(f"{source}: {name} has shape {x.shape}; allowed: ({shape}) with n at "
                         "least 1")  # fmt: skip
-    if leaf.type.dtype == "int16":
-        return as_samples(x, f"{source}: {name}")
+    if leaf.type.dtype in SAMPLES:
+        return as_samples(x, leaf.type.dtype, f"{source}: {name}")
     if leaf.type.dtype == "int32":
         return as_indices(x, leaf.attrs["below"], f"{source}: {name}")
     return _floats(x, name, source)

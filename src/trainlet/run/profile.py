@@ -18,6 +18,7 @@ from trainlet.backends.c import write_project
 from trainlet.backends.firmware import Firmware, build_firmware
 from trainlet.backends.interface import interface_of
 from trainlet.errors import TargetError, TrainletError
+from trainlet.ir.arrays import SAMPLES
 from trainlet.ir.graph import Node
 from trainlet.ir.roles import target_name
 from trainlet.ir.storage import storage
@@ -142,7 +143,7 @@ def _example(program: Program) -> tuple[dict[str, np.ndarray], dict[str, np.ndar
     draw = np.random.default_rng(0)
     inputs = {
         n.name: draw.integers(0, n.attrs["below"], storage(n).shape) if "below" in n.attrs
-        else draw.integers(-(1 << 15), 1 << 15, storage(n).shape) if n.type.dtype == "int16"
+        else draw.integers(0, 256, storage(n).shape) if n.type.dtype in SAMPLES
         else draw.uniform(-1, 1, storage(n).shape)
         for n in program.inputs
     }  # fmt: skip

@@ -15,7 +15,7 @@ from trainlet.backends.firmware import build_firmware
 from trainlet.backends.interface import interface_of
 from trainlet.errors import DataError, TargetError, TrainletError, shown
 from trainlet.ir.arguments import closest, finite
-from trainlet.ir.arrays import as_floats, as_indices, as_numbers, as_samples
+from trainlet.ir.arrays import SAMPLES, as_floats, as_indices, as_numbers, as_samples
 from trainlet.ir.graph import Node
 from trainlet.ir.roles import target_name
 from trainlet.ir.storage import storage, to_device, to_user
@@ -91,8 +91,8 @@ def input_array(leaf: Node, value: ArrayLike) -> np.ndarray:
         raise DataError(f"input {leaf.name!r} has shape {array.shape}; allowed: {wanted}")
     if leaf.type.dtype == "int8" and array.dtype == np.int8:
         return array.reshape(wanted)
-    if leaf.type.dtype == "int16":
-        return as_samples(array, f"input {leaf.name!r}").reshape(wanted)
+    if leaf.type.dtype in SAMPLES:
+        return as_samples(array, leaf.type.dtype, f"input {leaf.name!r}").reshape(wanted)
     if leaf.type.dtype == "int32":
         return as_indices(array, leaf.attrs["below"], f"input {leaf.name!r}").reshape(wanted)
     return as_floats(array, f"input {leaf.name!r}").reshape(wanted)

@@ -8,6 +8,7 @@ from torch import Tensor
 from trainlet.backends.torch.experiments import aligned
 from trainlet.backends.torch.table import lowering
 from trainlet.ir.graph import Node
+from trainlet.ops.pack import ALIGN
 
 
 @lowering("reshape")
@@ -45,6 +46,16 @@ def pad_strided(n: Node, g: Tensor, *_: Tensor) -> Tensor:
     x = g.new_zeros((g.shape[0], *n.type.shape))
     x[_window(n, n.type.rank, stop)] = g
     return x
+
+
+@lowering("pack")
+def pack(n: Node, *parts: Tensor) -> Tensor:
+    """Each at a multiple of 8 bytes, with zeros behind it."""
+    parts = tuple(aligned(*parts))
+    size = max(part.shape[0] for part in parts)
+    rows = (part.expand(size, *part.shape[1:]).reshape(size, -1) for part in parts)
+    octets = [row.contiguous().view(torch.uint8) for row in rows]
+    return torch.cat([torch.nn.functional.pad(o, (0, -o.shape[1] % ALIGN)) for o in octets], 1)
 
 
 @lowering("copy_i8")

@@ -10,8 +10,8 @@ from trainlet.ir.graph import Node
 from trainlet.ops.spectrum import reversed_bits
 
 
-@lowering("from_i16")
-def from_i16(n: Node, x: Tensor) -> Tensor:
+@lowering("from_i16", "from_u8")
+def from_samples(n: Node, x: Tensor) -> Tensor:
     return x.float()
 
 
@@ -51,7 +51,15 @@ def spectrogram(n: Node, x: Tensor, window: Tensor, w: Tensor) -> Tensor:
     even, odd = (0.5 * (zr + cr), 0.5 * (zi - ci)), (0.5 * (zi + ci), 0.5 * (cr - zr))
     re = even[0] + (wr * odd[0] - wi * odd[1])
     im = even[1] + (wr * odd[1] + wi * odd[0])
-    return (re * re + im * im).sqrt().reshape(x.shape[0], *n.type.shape)
+    shape = n.inputs[0].type.shape[0], n.attrs["frames"], bins
+    return (re * re + im * im).sqrt().reshape(x.shape[0], *shape)
+
+
+@lowering("banded_spectrogram")
+def banded_spectrogram(
+    n: Node, x: Tensor, window: Tensor, w: Tensor, taps: Tensor, spans: Tensor
+) -> Tensor:
+    return bands(n, spectrogram(n, x, window, w), taps, spans)
 
 
 @lowering("bands")

@@ -15,6 +15,7 @@ ARRAYS = {
     "int32_t": "Int32Array",
     "int16_t": "Int16Array",
     "int8_t": "Int8Array",
+    "uint8_t": "Uint8Array",
 }
 """The typed array of a C type."""
 

@@ -61,7 +61,7 @@ export class Trainer {
   }
 
   #view(kind, k, { array, shape }) {
-    const kinds = { Float32Array, Int32Array, Int16Array, Int8Array };
+    const kinds = { Float32Array, Int32Array, Int16Array, Int8Array, Uint8Array };
     return new kinds[array](this.#exports.memory.buffer, this.#exports[`${kind}_${k}`](), size(shape));
   }
 

@@ -94,7 +94,8 @@ def chosen(at: Importer, condition: Node, a: Node, b: Node) -> Node:
 @aten("lift_fresh_copy", "to", "_to_copy", "type_as")
 def _identity(at: Importer, x: Node, *_: object) -> Node:
     """Other casts than those of samples are refused by the dtype of their result."""
-    return at.build("from_i16", x) if x.type.dtype == "int16" else x
+    cast = {"int16": "from_i16", "uint8": "from_u8"}.get(x.type.dtype)
+    return at.build(cast, x) if cast else x
 
 
 @aten("detach", moves=True)

@@ -53,7 +53,7 @@ class Choices:
     in rows."""
 
     gradient: Literal["float32", "int16", "int8"] = "int16"
-    extra_bits: int = 8
+    extra_bits: int = 4
     stream: bool = False
 
 
@@ -200,7 +200,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--per-op", action="store_true", help="a table of operations for each")
     parser.add_argument("--per-node", action="store_true", help="a table of calls for each")
     parser.add_argument("--gradient", default="int16", choices=["float32", "int16", "int8"])
-    parser.add_argument("--extra-bits", type=int, default=8, choices=[0, 4, 8])
+    parser.add_argument("--extra-bits", type=int, default=4, choices=[0, 4, 8])
     parser.add_argument("--stream", action="store_true", help="the image comes in rows")
     parser.add_argument(
         "--no-tile", dest="tile", action="store_false", help="whole layers, not rows"

@@ -46,7 +46,7 @@ RANK, TOKENS, CHUNKS = 4, 32, 4
 STEPS, HELD = 20, 20  # texts to learn, and others to judge by
 ROLE = "GLOUCESTER"
 EMULATOR = {"cortex-m7": "unicorn", "cortex-m55": "qemu"}
-PRECISIONS = {"float32": None, "int8": tl.Int8(gradient="int16")}
+PRECISIONS = {"float32": None, "int8": tl.Int8(gradient="int16", extra_bits=8)}
 LARGE = {"ram": 4 << 20, "flash": 2 << 20, "stack": 8192}
 SMALL = {
     "float32": {"ram": 256 << 10, "flash": 2 << 20, "stack": 1024},

@@ -85,7 +85,7 @@ def measure(network: Graph, scheme: tl.UpdateScheme, ways: Ways, extra_bits: int
     """Bytes of one way of planning."""
     precision = tl.Int8(gradient=ways.gradient, extra_bits=extra_bits)  # type: ignore[arg-type]
     pruned = tl.train(network, scheme, precision=precision, stop_after="prune").step
-    halves = split_weights(pruned) if ways.split else pruned
+    halves = split_weights(pruned, scheme) if ways.split else pruned
     step = attach_updates(add_fractional_bits(halves, extra_bits), SGD(), 1, precision).step
     graphs = [step]
     if ways.fused:
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--network", choices=SCHEMES, default="mcunet-5fps")
     parser.add_argument("--scheme", default="49KB")
-    parser.add_argument("--extra-bits", type=int, default=8, choices=[0, 4, 8])
+    parser.add_argument("--extra-bits", type=int, default=4, choices=[0, 4, 8])
     given = parser.parse_args()
     file = given.data / "models" / "mcunet_int8" / f"{given.network}.npz"
     if not file.exists():

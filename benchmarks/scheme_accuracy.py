@@ -25,7 +25,7 @@ from schemes.tasks import TASKS
 import trainlet as tl
 from trainlet.schemes.criteria import CRITERIA
 
-PRECISIONS = {"float32": None, "int8": tl.Int8()}
+PRECISIONS = {"float32": None, "int8": tl.Int8(extra_bits=8)}
 Result = dict[str, Any]
 
 

@@ -31,7 +31,7 @@ from trainlet.schemes.layers import Choice
 from trainlet.schemes.measure import measure
 from trainlet.schemes.redraw import even, measure_redrawn
 
-PRECISIONS = {"float32": None, "int8": tl.Int8()}
+PRECISIONS = {"float32": None, "int8": tl.Int8(extra_bits=8)}
 SMALLER, CONFIRMED, DRAWS = (4.5, 3), 4, 3
 """Parts of the RAM of full training; measured schemes of a search; draws of random channels."""
 

@@ -34,7 +34,7 @@ ROOMY = tl.Target("cortex-m7", ram=4 << 20, flash=4 << 20)
 
 
 def row(what: str, bare: tl.CompiledProgram, kept: tl.CompiledProgram) -> None:
-    plans = [max(stage.plan.arena for stage in p.stages) for p in (bare, kept)]
+    plans = [max(stage.plan.arena for stage in p.planned) for p in (bare, kept)]
     ram = [bare.arena_bytes + bare.state_bytes, kept.arena_bytes + kept.state_bytes]
     cells = [*plans, kept.arena_bytes, kept.state_bytes, *ram]
     share = f"{100 * (ram[1] / ram[0] - 1):+.1f} %"

@@ -18,8 +18,8 @@ def asked(**options) -> Request:
 
 def test_the_default_is_pythons():
     assert asked(precision="int8").arithmetic() == "int8"
-    assert tl.Int8() == tl.Int8(gradient="int16", extra_bits=8, float_head=True)
-    assert asked(precision="int8", extra_bits=4).arithmetic() == tl.Int8(extra_bits=4)
+    assert tl.Int8() == tl.Int8(gradient="int16", extra_bits=4, float_head=True)
+    assert asked(precision="int8", extra_bits=8).arithmetic() == tl.Int8(extra_bits=8)
     assert asked(precision="int8", float_head=False).arithmetic() == tl.Int8(float_head=False)
     assert asked(net="net.tflite", gradient="int8").arithmetic() == tl.Int8(gradient="int8")
     assert asked().arithmetic() is asked(net="net.tflite").arithmetic() is None
@@ -43,8 +43,8 @@ def test_the_head_in_integers(net, run):
         assert result.exit_code == 0, result.output
         line = next(x for x in result.stdout.splitlines() if "trained parameters" in x)
         sizes[word] = int(line.split("│")[2].replace(",", ""))
-    # float32: 3 x 8 weights and 3 biases; int8: a byte and 8 extra bits each, and int32 biases
-    assert sizes == {"--float-head": 4 * 27, "--no-float-head": 2 * 24 + 4 * 3}
+    # float32: 3 x 8 weights and 3 biases; int8: a byte and 4 extra bits each, and int32 biases
+    assert sizes == {"--float-head": 4 * 27, "--no-float-head": 24 + 24 // 2 + 4 * 3}
 
 
 def test_they_are_shown(run, net, refused):

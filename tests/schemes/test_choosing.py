@@ -25,7 +25,7 @@ from trainlet.schemes.fisher import channel_scores
 WAYS = 3
 X = np.random.default_rng(0).normal(size=(6, 1, 1, 12, 12)).astype(np.float32)
 Y = np.arange(6).reshape(6, 1) % WAYS
-TIGHT = {"float32": 18_000, "int8": 11_000}
+TIGHT = {"float32": 18_000, "int8": 9_600}
 """Bytes of RAM with which not all layers can learn together."""
 
 

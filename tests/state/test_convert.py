@@ -20,7 +20,7 @@ from trainlet.errors import FileError, StateError, TrainletError
 from trainlet.run.simulated import OracleDevice
 
 SHOWN = [np.random.default_rng(0).normal(size=(64, 1, 6, 6)).astype(np.float32)]
-INT8 = {"precision": tl.Int8(gradient="int16"), "calibration": SHOWN}
+INT8 = {"precision": tl.Int8(gradient="int16", extra_bits=8), "calibration": SHOWN}
 ADAM = {"optimizer": tl.Adam(0.01)}
 
 

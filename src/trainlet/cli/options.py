@@ -136,7 +136,7 @@ Gradient = Annotated[
 ]
 ExtraBits = Annotated[
     int | None,
-    typer.Option(help="for int8: fractional bits of a trained weight, 0, 4 or 8 (default: 8)"),
+    typer.Option(help="for int8: fractional bits of a trained weight, 0, 4 or 8 (default: 4)"),
 ]
 FloatHead = Annotated[
     bool | None,

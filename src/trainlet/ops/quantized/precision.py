@@ -27,7 +27,7 @@ class Int8:
                  integer arithmetic; or "float32", with twice the bytes of "int16" or more
     """
 
-    extra_bits: int = 8
+    extra_bits: int = 4
     rounding: str = "stochastic"
     qas: bool = True
     float_head: bool = True

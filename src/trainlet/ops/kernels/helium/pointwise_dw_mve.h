@@ -68,8 +68,8 @@ static ONE_COPY void put_sums(const Gradients *to, int o, int C, int c, int many
 }
 
 /* what a sum times the scale is multiplied by, or 0 */
-static inline float four_at_once(const Gradients *to, int o, float scale) {
-  if (to->dw || !fits_four_weights(&to->planes)) return 0.0f;
+static inline float four_at_once(const Gradients *to, int o, int C, float scale) {
+  if (to->dw || !fits_four_weights(&to->planes, C)) return 0.0f;
   float factor = to->lr * to->inverse[o] * (float)(1 << to->planes.bits);
   return no_denormals(scale, factor) ? factor : 0.0f;
 }
@@ -91,7 +91,7 @@ static ONE_COPY void pointwise_dw_mve(Gradients to, const void *g, const int8_t 
         int32x4_t sum = four_columns(m, x0, x0 + P, x0 + 2 * P, x0 + 3 * P, P);
         vst1q_s32(sums + c, vsubq_n_s32(sum, zeros));
       }
-      put_sums(&to, o, C, c0, many, sums, scale, four_at_once(&to, o, scale));
+      put_sums(&to, o, C, c0, many, sums, scale, four_at_once(&to, o, C, scale));
     }
   }
 }

@@ -174,7 +174,7 @@ def _trials(fed: _Fed, x: Any, y: Any) -> Iterator[tuple[list[np.ndarray], list[
     shapes = [storage(n).shape for n in fed.inputs]
     rng = np.random.default_rng(0)
     sensed = {"int16": SAMPLES, "uint8": PIXELS}
-    below = [sensed.get(n.type.dtype, n.attrs.get("below", 0)) for n in fed.inputs]
+    below = [sensed.get(n.type.dtype) or n.attrs.get("below", 0) for n in fed.inputs]
     for trial in random_trials(shapes, below):
         drawn = [_drawn_target(rng, n, labels, n in fed.signs) for n, labels in fed.labels.items()]
         yield [t.numpy() for t in trial], drawn

@@ -28,7 +28,7 @@ def draw_losses(
     for k in np.unique(passes):
         of, mean = steps[passes == k], float(given[passes == k].mean())
         axes.hlines(mean, of[0] - 0.5, of[-1] + 0.5, color=MEAN, lw=2,
-                    label="mean of a pass" if k == passes[0] else None)  # fmt: skip
+                    label="mean of a pass" if k == passes[0] else "")  # fmt: skip
     axes.set_xlim(first - 0.5, first + max(len(given), 1) - 0.5)
     axes.set_ylim(bottom=min(0.0, float(given.min(initial=0.0))))
     axes.set_xlabel(f"training step ({length:,} steps are a pass through the data)")

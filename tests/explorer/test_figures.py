@@ -7,11 +7,12 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 
 import trainlet as tl
 from explorer.served import source
 from trainlet.errors import SchemeError, UnsupportedError
-from trainlet.explorer.explored import SPEECH, SYMBOLS, Explored
+from trainlet.explorer.explored import SPEECH, SYMBOLS, Explored, Source
 from trainlet.explorer.figures import described, estimated, planned, wall
 from trainlet.explorer.learning import learnt
 from trainlet.explorer.requests import Forward, Lesson, Setting
@@ -112,3 +113,25 @@ def test_what_is_refused() -> None:
         planned(given, Setting(scheme="last", batch=2))
     with pytest.raises(SchemeError, match="no parameter"):
         planned(given, Setting(scheme={"x": 1.0}))
+
+
+def test_a_network_and_data_from_files(tmp_path) -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(64, 3)
+    )
+    exported = torch.export.export(network.eval(), (torch.zeros(1, 1, 6, 6),))
+    torch.export.save(exported, tmp_path / "net.pt2")
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 3
+    x = (rng.normal(size=(40, 1, 6, 6)) + y[:, None, None, None]).astype(np.float32)
+    np.savez(tmp_path / "mine.npz", x=x, y=y)
+    given = Explored(Source(tmp_path / "net.pt2", tmp_path / "mine.npz", source("").target))
+    assert described(given)["examples"] == {"learn": 30, "test": 10}
+    assert given.precisions == ["float32", "int8"]
+    for precision in given.precisions:
+        assert estimated(given, Setting(scheme="bias", precision=precision))["saved"] > 0
+        found = learnt(given, Lesson(scheme="full", precision=precision, epochs=2, rate=0.02))
+        assert np.mean(found["losses"][30:]) < np.mean(found["losses"][:30])
+    with pytest.raises(UnsupportedError, match="batch 2"):
+        wall(given, Forward(batch=2))

@@ -17,6 +17,8 @@ export function layersView(source: Source, network: Network, state: State): HTML
   const rows = h("div", { class: "layers" });
   let asked = 0;
   let timer = 0;
+  let done = false; // whether the plan of what is chosen is shown
+  let planning = false;
 
   function draw(): void {
     rows.replaceChildren(...network.layers.map((layer, k) => {
@@ -49,25 +51,35 @@ export function layersView(source: Source, network: Network, state: State): HTML
       panel.replaceChildren(h("p", {}, "Nothing learns. Choose a layer."));
       return;
     }
-    let whole = false;
-    const current = () => number === asked;
+    done = false;
     source.ask("estimate", setting)
-      .then((found) => current() && !whole && show(found, setting))
-      .catch((error: Error) => current() && !whole && wait(error.message));
-    timer = window.setTimeout(() => {
-      source.ask("plan", setting).then((plan) => {
-        if (!current()) return;
-        whole = true;
+      .then((found) => number === asked && !done && show(found, setting))
+      .catch((error: Error) => number === asked && !done && wait(error.message));
+    timer = window.setTimeout(() => void settle(), source.lesson ? 0 : SETTLED);
+  }
+
+  /** Plans what is chosen; one plan at a time, and after it what was chosen meanwhile. */
+  async function settle(): Promise<void> {
+    if (planning) return;
+    planning = true;
+    for (let number = 0; number !== asked; ) {
+      number = asked;
+      const setting = state.setting();
+      if (!Object.keys(setting.scheme).length) continue;
+      try {
+        const plan = await source.ask("plan", setting);
+        if (number !== asked) continue;
+        done = true;
         state.plan = plan;
         show(plan, setting);
         kept(plan.kept);
         announce(`Planned: ${bytes(plan.ram)} of RAM`);
         state.changed();
-      }).catch((error: Error) => {
-        if (!current() || error.message === "superseded") return;
-        if (!source.lesson) wait(error.message);
-      });
-    }, source.lesson ? 0 : SETTLED);
+      } catch (error) {
+        if (number === asked && !source.lesson) wait((error as Error).message);
+      }
+    }
+    planning = false;
   }
 
   function wait(why: string): void {

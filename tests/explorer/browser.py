@@ -52,7 +52,7 @@ def choose(page: Any, group: str, option: str) -> None:
     page.locator(f"input[name='{group}'][value='{option}']").check(force=True)
 
 
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def until(condition: Callable[[], bool], seconds: float = 180) -> None:
     """Wait; the page's policy allows no script from outside, so none can wait inside."""
     end = time.monotonic() + seconds
     while not condition():

@@ -69,7 +69,7 @@ function drawn(network: Network, points: Point[]): HTMLElement {
   const x = (arena: number) => (width * arena) / most;
   const y = (work: number) => height * (1 - (work - 1) / (highest - 1));
   const chart = s("svg", {
-    viewBox: `-56 -14 ${width + 72} ${height + 56}`, class: "chart", role: "img",
+    viewBox: `-56 -14 ${width + 96} ${height + 56}`, class: "chart", role: "img",
     "aria-label": "Work of a step against the bytes of the arena; the slider below reads each point",
   });
   for (const share of [0, 0.5, 1]) {

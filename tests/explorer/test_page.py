@@ -105,8 +105,12 @@ def test_the_wall() -> None:
         until(lambda: value(page, "training") == one)
         choose(page, "wall-precision", "int8")
         until(lambda: value(page, "training") < one / 3)
-        page.get_by_role("link", name="Recompute").click()
-        until(lambda: page.locator(".out[aria-busy=true]").count() == 0, 120)
+
+
+@pytest.mark.slow
+def test_recomputation() -> None:
+    with served(SPEECH) as running, opened(running.url + "#recompute") as page:
+        until(lambda: page.locator(".out[aria-busy=true]").count() == 0)
         assert "does not reach" in page.locator(".told").inner_text()
         least, twice = value(page, "arena"), value(page, "recomputed")
         page.locator("#limit").fill("0")

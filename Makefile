@@ -29,7 +29,7 @@ STRENGTH ?= 3
 DATA ?= ../shared/data
 
 .PHONY: demo test test-slow test-samples soak mutants matrix check docs wheel clean bench-int8 bench-mcu bench-llm bench-schemes \
-    bench-transformers bench-edge bench-leakage bench-fewshot demo-fewshot test-explorer test-fleet fleet-env bench-fleet \
+    bench-transformers bench-edge bench-leakage bench-life bench-fewshot demo-fewshot test-explorer test-fleet fleet-env bench-fleet \
     test-export
 
 demo: $(VENV)/.trainlet-demo
@@ -132,6 +132,11 @@ bench-llm: $(VENV)/.trainlet-test
 	@test -f '$(DATA)/tinyshakespeare_by_speaker.jsonl.gz' || { echo "no texts in $(DATA); say where:" \
 	    "make bench-llm DATA=FOLDER (docs/language-models.md lists what it needs)" >&2; exit 1; }
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/language_model.py --data '$(DATA)' $(ARGS)
+
+bench-life: $(VENV)/.trainlet-test
+	@test -f '$(DATA)/ecg_mitbih_beats.npz' || { echo "no recordings of people in $(DATA); say where:" \
+	    "make bench-life DATA=FOLDER (docs/on-the-device.md lists its files)" >&2; exit 1; }
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/device_days.py --data '$(DATA)' $(ARGS)
 
 bench-leakage: $(VENV)/.trainlet-test
 	@test -f '$(DATA)/cifar10_jpeg.npz' || { echo "no cifar10_jpeg.npz in $(DATA); say where:" \

@@ -1,47 +1,38 @@
-"""The demo's lesson with five orders of its clips, in float32 and in int8 with each gradient.
+"""The demo's lesson with five orders of its clips, in float32 and in int8.
 
     python benchmarks/demo_orders.py
 
 It runs on this machine, whose build of the C computes the device's bits.
 """
 
-from dataclasses import replace
+from collections.abc import Iterator
 
 import numpy as np
 
-import trainlet as tl
-from trainlet.demo.keyword_spotter import LEARNING_RATE, SCHEME
-from trainlet.demo.personalise import (
-    BUDGET,
-    INT8,
-    bundled_lesson,
-    calibration_clips,
-    compare,
-    exported_spotter,
-)
-from trainlet.ops.quantized.precision import GRADIENTS
+from trainlet.demo.days import Lived, lived, result_of
+from trainlet.demo.personalise import PRECISIONS, bundled_given, compile_device
+from trainlet.demo.speech import voices
+from trainlet.demo.twin import Twin
 
 ORDERS = 5
 
 
+def lives(precision: str) -> Iterator[Lived]:
+    with compile_device(voices()[1], precision).build("host") as trainer:
+        for order in range(ORDERS):
+            trainer.reset()
+            yield result_of(lived(Twin(trainer), bundled_given(order)))
+
+
 def main() -> None:
-    network, given = exported_spotter(), bundled_lesson()
-    ways = {"float32": "float32"} | {
-        f"int8, gradients {g}": replace(INT8, gradient=g) for g in GRADIENTS
-    }
-    for name, precision in ways.items():
-        program = tl.compile(
-            network,
-            None,
-            tl.UpdateScheme(SCHEME),
-            target=BUDGET,
-            precision=precision,
-            calibration=None if name == "float32" else [calibration_clips()],
-            optimizer=tl.SGD(lr=LEARNING_RATE),
-        )
-        after = [compare(program, given, "host", k).accuracy_after for k in range(ORDERS)]
-        each = ", ".join(f"{a:.1%}" for a in after)
-        print(f"{name}: {program.report.ram_bytes:,} bytes; {np.mean(after):.1%} right ({each})")
+    for precision in PRECISIONS:
+        found = list(lives(precision))
+        for name in ("before", "learnt", "word_after", "after"):
+            shares = [getattr(one, name) for one in found]
+            each = ", ".join(f"{a:.1%}" for a in shares)
+            print(f"{precision}, {name}: {np.mean(shares):.1%} right ({each})")
+        print(f"{precision}: wrong words rolled back {sum(one.rolled_back for one in found)} times",
+              flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import wave
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from rich.progress import track
 from scipy.signal import fftconvolve, lfilter, resample_poly
 
 from trainlet.demo.features import RATE, mfcc
-from trainlet.demo.speech import ASSET, WORDS
+from trainlet.demo.speech import ASSET, DEMO_SPEAKER, NEW_WORD, VOICES, WORDS
 
 SEED = 2024
 QUANTUM = 1 / 8  # step of the standardised features in int8: an error of 0.04 deviations
@@ -46,6 +47,7 @@ SPEAKERS = {
     "validation": ["hu+m6", "id+steph", "nl+belinda", "ro+f3", "ro+m2", "sk+Andy"],
     "new": ["cy+michel", "da+Marco", "es+Alicia", "it+Mario", "sv+Lee", "tr+linda"],
 }
+FACTORY_SPEAKERS = 24
 CLIPS = {"train": 2, "validation": 12, "new": 14}  # of each word, for each speaker
 
 
@@ -79,12 +81,17 @@ class Speaker:
         )
 
 
-def features(name: str, per_word: int) -> np.ndarray:
-    """Quantised features [12 x per_word, 49, 10] of all the clips of one speaker, word by word."""
+def sounds(name: str, words: Sequence[str], per_word: int) -> list[np.ndarray]:
+    """All the clips of one speaker, word by word."""
     rng = np.random.default_rng([SEED, zlib.crc32(name.encode())])
     speaker = Speaker.draw(name, rng)
-    sounds = [clip(word, speaker, rng) for word in WORDS for _ in range(per_word)]
-    steps = np.rint(np.stack([mfcc(sound) for sound in sounds]) / QUANTUM)
+    return [clip(word, speaker, rng) for word in words for _ in range(per_word)]
+
+
+def features(name: str, per_word: int) -> np.ndarray:
+    """Quantised features [12 x per_word, 49, 10] of all the clips of one speaker, word by word."""
+    clips = sounds(name, WORDS, per_word)
+    steps = np.rint(np.stack([mfcc(sound) for sound in clips]) / QUANTUM)
     return np.clip(steps, -128, 127).astype(np.int8)
 
 
@@ -127,8 +134,36 @@ def in_room(speech: np.ndarray, speaker: Speaker, rng: np.random.Generator) -> n
     return np.asarray(lfilter([1.0, -speaker.tilt], [1.0], heard))
 
 
+def voices(output: Path = VOICES) -> None:
+    """Store the sound of what the demo's device hears: its speaker's clips, with a word that no one
+    has said before, and clips of the pretraining's speakers that come with the device."""
+    own = sounds(DEMO_SPEAKER, (*WORDS, NEW_WORD), CLIPS["new"])
+    factory = []
+    for k, name in enumerate(SPEAKERS["train"][:: len(SPEAKERS["train"]) // FACTORY_SPEAKERS]):
+        said = sounds(name, WORDS, 1)
+        factory += [(said[word % 12], word % 12) for word in range(3 * k, 3 * k + 3)]
+    labels = np.repeat(np.arange(len(WORDS) + 1, dtype=np.uint8), CLIPS["new"])
+    heard, known = zip(*factory, strict=True)
+    np.savez_compressed(
+        output,
+        audio_mulaw=np.stack([mu_law(sound) for sound in own]),
+        label=labels,
+        factory_mulaw=np.stack([mu_law(sound) for sound in heard]),
+        factory_label=np.array(known, np.uint8),
+    )
+    print(f"{output}: {len(own)} + {len(factory)} clips, {output.stat().st_size / 1e6:.2f} MB")
+
+
+def mu_law(sound: np.ndarray) -> np.ndarray:
+    """Samples at 0.9 of full scale in 8 bits."""
+    loud = 0.9 * sound / np.abs(sound).max()
+    packed = np.sign(loud) * np.log1p(255 * np.abs(loud)) / np.log(256)
+    return np.rint((packed + 1) * 127.5).astype(np.uint8)
+
+
 def main(output: Path = ASSET) -> None:
     """Speak, hear and store everything."""
+    voices()
     names = [name for split in SPEAKERS for name in SPEAKERS[split]]
     splits = [split for split in SPEAKERS for _ in SPEAKERS[split]]
     per_word = [CLIPS[split] for split in splits]

@@ -35,8 +35,8 @@ class Callbacks(c.Structure):
 class Lesson(c.Structure):
     _fields_ = (
         *((name, c.c_uint32) for name in ("learnt", "judged", "passes")), ("lr", c.c_float),
-        *((name, c.c_uint32) for name in ("patience", "seed", "right_before", "right_after",
-                                          "passes_done", "skipped")),
+        *((name, c.c_uint32) for name in ("patience", "seed", "at_end", "right_before",
+                                          "right_after", "passes_done", "skipped")),
     )  # fmt: skip
 
 
@@ -128,6 +128,17 @@ def test_it_ends_in_the_best_state_in_c_and_in_python(
     assert ours.steps == theirs.steps and ours.state == theirs.state
     assert ours.state == state * (9 - len(refused))
     assert found.right_after == max(script[: found.passes + 1]) >= found.right_before
+
+
+@pytest.mark.parametrize("script, state", [([3, 4], 4), ([3, 2], 0), ([3, 3], 4)])
+def test_the_last_state_may_be_all_that_is_judged(script: list[int], state: int):
+    options = {"passes": 4, "lr": 0.3, "seed": 5, "at_end": True}
+    ours, theirs = (Scripted(script, 9) for _ in range(2))
+    found = lesson(ours, 9, 6, **options)
+    status, asked = in_c(theirs, learnt=9, judged=6, **options)
+    assert ours.steps == theirs.steps and ours.state == theirs.state == 9 * state
+    assert found.learnt == (not status) == (state > 0)
+    assert (found.passes, found.right_after) == (4, asked.right_after) == (4, max(script))
 
 
 def test_each_pass_learns_every_example_once_in_its_own_order_at_falling_rates():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import numpy as np
-import torch
 import typer
 
 import trainlet as tl
@@ -16,26 +17,16 @@ from trainlet.cli import demo_screen as screen
 from trainlet.cli.options import On
 from trainlet.cli.screen import ERR, OUT
 from trainlet.cli.stages import stages
-from trainlet.demo.keyword_spotter import SCHEME
-from trainlet.demo.personalise import (
-    PRECISIONS,
-    Learnt,
-    Lesson,
-    bundled_lesson,
-    calibration_clips,
-    compare,
-    compile_spotter,
-    exported_spotter,
-    lesson,
-    personalise,
-    phases,
-)
+from trainlet.demo.board import Board
+from trainlet.demo.board.build import write_parts
+from trainlet.demo.days import Device, Given, lived, phases, result_of
+from trainlet.demo.personalise import PRECISIONS, bundled_given, compile_device, given
 from trainlet.demo.pictures import draw_pictures
 from trainlet.demo.speech import from_folder, from_npz
+from trainlet.demo.twin import Twin
 from trainlet.errors import DataError
 from trainlet.files import check_folder, filling
 from trainlet.ir.storage import storage
-from trainlet.planning.report import Report
 
 
 def demo_command(
@@ -58,58 +49,70 @@ def demo_command(
         "build/demo"
     ),
 ) -> None:
-    """Train a keyword spotter on a new speaker, on an emulated microcontroller."""
+    """A device's life on an emulated microcontroller: it hears samples, learns a new speaker, loses
+    its power, refuses wrong labels, and learns a new word."""
     check_folder(out)
     with stages(f"compiling the keyword spotter's trainer in {precision}"):
-        given = _lesson(data, speaker)
-        network = exported_spotter()
-        program = compile_spotter(network, precision)
+        own = _given(data, speaker)
+        program = compile_device(own.factory, precision)
         report = program.report
     learning = sum(prod(storage(n).shape) for n in program.params)
-    parameters = sum(p.numel() for p in network.parameters())
-    OUT.print(screen.opening(given, on, precision, learning, parameters), screen.budget(report), "")
-    learnt = screen.follow(personalise(program, given, on), phases(program, given), given)
-    beside = _beside(network, precision, given, on)
+    OUT.print(screen.opening(own, on, precision, learning), screen.budget(report), "")
+    with _device(program, on) as device:
+        plan = phases(own, device.has_flash)
+        found = screen.follow(lived(device, own), plan)
+    beside = _beside(own, precision, on)
     with ERR.status("drawing"), filling(out) as part:
-        _fill(part, network, program, given, learnt)
+        draw_pictures(part, program, own, found)
     program.write(out / "trainer")
-    columns = {precision: (report, learnt), **beside}
-    OUT.print(screen.results(given, learnt, columns, on), screen.written(out))
-    OUT.print(screen.command(out, on, precision), markup=False, soft_wrap=True)
+    write_parts(out / "trainer")
+    OUT.print(screen.results(own, found, {precision: (report, found), **beside}, on))
+    OUT.print(screen.written(out))
 
 
-def _beside(
-    network: torch.export.ExportedProgram, precision: str, given: Lesson, on: str
-) -> dict[str, tuple[Report, Learnt]]:
+@contextmanager
+def _device(program: tl.CompiledProgram, on: str) -> Iterator[Device]:
+    """The board under Unicorn; elsewhere, what its firmware does over a trainer."""
+    if on == "unicorn":
+        with TemporaryDirectory(prefix="trainlet-") as work:
+            board = Board(program, Path(work))
+            try:
+                yield board
+            finally:
+                board.close()
+        return
+    with program.build(on) as trainer:
+        yield Twin(trainer)
+
+
+def _beside(own: Given, precision: str, on: str) -> dict[str, screen.Column]:
     """The other precision; nothing if that is int8 and torchao is not installed."""
     other = next(p for p in PRECISIONS if p != precision)
     if other == "int8" and find_spec("torchao") is None:
         return {}
-    with stages(f"the same lesson in {other}, on this machine"):
-        program = compile_spotter(network, other)
-        return {other: (program.report, compare(program, given, on))}
+    with stages(f"the same days in {other}, on this machine"):
+        program = compile_device(own.factory, other)
+        with program.build("host") as trainer:
+            found = result_of(lived(Twin(trainer), own))
+        found.instructions = _counted(program, own) if on == "unicorn" else {}
+        return {other: (program.report, found)}
 
 
-def _lesson(data: Path | None, speaker: str | None) -> Lesson:
+def _counted(program: tl.CompiledProgram, own: Given) -> dict[str, int]:
+    """Instructions of a prediction and of a step, on the device."""
+    assert own.learn.audio is not None
+    clip, found = own.learn.audio[:1], {}
+    with program.build("unicorn") as trainer:
+        trainer.predict(clip)
+        found["an inference"] = trainer.instructions or 0
+        trainer.step(clip, own.learn.label[:1])
+        found["a training step"] = trainer.instructions or 0
+    return found
+
+
+def _given(data: Path | None, speaker: str | None) -> Given:
     if data is None:
         if speaker is not None:
             raise DataError("--speaker needs --data; the bundled clips have only one speaker")
-        return bundled_lesson()
-    return lesson(from_folder(data) if data.is_dir() else from_npz(data), speaker)
-
-
-def _fill(
-    folder: Path,
-    network: torch.export.ExportedProgram,
-    program: tl.CompiledProgram,
-    given: Lesson,
-    learnt: Learnt,
-) -> None:
-    """All results but the C project."""
-    draw_pictures(folder, program, given, learnt)
-    (folder / "learnt.bin").write_bytes(learnt.state)
-    tl.UpdateScheme(SCHEME).save(folder / "scheme.toml")
-    torch.export.save(network, folder / "keyword_spotter.pt2")
-    np.savez(folder / "calibration.npz", x=calibration_clips())
-    for name, speech in (("learn", given.learn), ("test", given.test)):
-        np.savez(folder / f"{name}.npz", x=speech.features, y=speech.label)
+        return bundled_given()
+    return given(from_folder(data) if data.is_dir() else from_npz(data), speaker)

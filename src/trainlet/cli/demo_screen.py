@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
-import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +13,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from trainlet.cli.screen import BAR, add_bar, advance, bars, note
-from trainlet.demo.personalise import INT8, Learnt, Lesson
+from trainlet.cli.screen import BAR, add_bar, bars
+from trainlet.demo.board import STEPPED
+from trainlet.demo.days import PASSES, TAUGHT, WRONG, Given, Lived, Steps
+from trainlet.demo.speech import NEW_WORD
 from trainlet.planning.report import KIB, Report
-from trainlet.run.fit import BatchProgress
+
+Column = tuple[Report, Lived]
 
 WHERE = {
     "unicorn": "Cortex-M7, emulated by Unicorn with exactly the memory below",
@@ -30,30 +30,29 @@ ARITHMETIC = {
     "int8": "int8, quantised just now; gradients in int16, 8 extra bits a weight",
     "float32": "float32, forward and backward",
 }
-PHASES = {"before": "test first", "learn": "learn", "after": "test again"}
+PHASES = {
+    "before": "hear the test", "learn": "learn the speaker", "learnt": "hear it again",
+    "power": "power cut", "wrong": "wrong words", "word": "a new word", "after": "hear it again",
+}  # fmt: skip
 FILES = {
-    "trainer/": "the C project: trainer.h, trainer.c, an example main.c",
+    "trainer/": "the C project: trainer.h, trainer.c, the libraries, and the firmware life.c",
+    "life.svg .png": "what the device understood from day to day",
     "loss.svg .png": "the loss of each training step",
     "memory.svg .png": "what lies where in RAM during a step",
-    "learnt.bin": "the learnt state, as trainer_save wrote it",
-    "learn.npz test.npz": "the speaker's clips",
-    "keyword_spotter.pt2": "the pretrained network, in float32",
-    "calibration.npz": "clips that show int8 the ranges of activations",
-    "scheme.toml": "which of its parameters learn",
 }
 
 
-def opening(given: Lesson, on: str, precision: str, learning: int, parameters: int) -> Group:
+def opening(given: Given, on: str, precision: str, learning: int) -> Group:
     """Who learns what from whom, and where."""
     facts = (
-        ("network", "DS-CNN for 12 words, pretrained on other speakers"),
-        ("learns", f"{learning:,} of its {parameters:,} parameters"),
+        ("network", "MFCC of samples at 16 kHz and DS-CNN for 12 words, pretrained on others"),
+        ("learns", f"{learning:,} parameters, with an output for one more word"),
         ("computes in", ARITHMETIC[precision]),
         ("speaker", f"{given.speaker}: {len(given.learn)} clips to learn from, "
                     f"{len(given.test)} others as the test"),
         ("device", WHERE.get(on, "this machine: the same C without limits on memory")),
     )  # fmt: skip
-    title = Text("A keyword spotter learns a new speaker", style="bold")
+    title = Text("A keyword spotter's life on a microcontroller", style="bold")
     return Group("", title, "", _inset(_grid(facts)), "")
 
 
@@ -69,59 +68,71 @@ def budget(report: Report) -> RenderableType:
     return _inset(_grid(rows))
 
 
-def follow(
-    steps: Generator[tuple[str, BatchProgress], None, Learnt],
-    plan: dict[str, tuple[int, int]],
-    given: Lesson,
-) -> Learnt:
-    """A bar for each phase, and one for all of them, weighed by their work."""
-    recent: deque[float] = deque(maxlen=len(given.learn))
+def follow(steps: Steps, plan: Mapping[str, int]) -> Lived:
+    """A bar for each phase, and one for all of them."""
+    recent: deque[float] = deque(maxlen=48)
     with bars() as progress:
-        rows = {name: add_bar(progress, PHASES[name], plan[name][0], start=False) for name in plan}
-        whole = add_bar(progress, "in all", sum(count * macs for count, macs in plan.values()))
+        rows = {name: add_bar(progress, PHASES[name], plan[name], start=False) for name in plan}
+        whole = add_bar(progress, "in all", sum(plan.values()))
+        done = dict.fromkeys(plan, 0)
         while True:
             try:
                 name, moment = next(steps)
             except StopIteration as end:
                 return end.value
-            recent.append(moment.loss)
-            said = f"loss {np.mean(recent):.2f}" if name == "learn" else note(moment)
-            advance(progress, rows[name], moment, said)
-            progress.advance(whole, plan[name][1])
+            done[name] += 1
+            if moment.kind == STEPPED:
+                recent.append(moment.loss)
+            progress.start_task(rows[name])
+            said = f"loss {np.mean(recent):.2f}" if name in ("learn", "wrong") and recent else ""
+            count = f"{done[name]}/{plan[name]}"
+            progress.update(rows[name], completed=done[name], count=count, note=said)
+            progress.advance(whole)
 
 
-def results(
-    given: Lesson, learnt: Learnt, columns: Mapping[str, tuple[Report, Learnt]], on: str
-) -> RenderableType:
-    """Accuracy before and after, and what it took: in the device's precision and the other."""
+def results(given: Given, found: Lived, columns: Mapping[str, Column], on: str) -> RenderableType:
+    """Accuracy from day to day, and what it took: in the device's precision and the other."""
     title = f"{given.speaker}'s {len(given.test)} test clips, as the device itself heard them"
-    shares = (("before", learnt.accuracy_before), ("after", learnt.accuracy_after))
+    shares = [("before", found.before), ("after the lesson", found.learnt)]
+    shares += [("at the end", found.after)]
     accuracy = [
         (name, ProgressBar(1.0, share, BAR, complete_style="green"), f"[bold]{share:.1%}[/] right")
         for name, share in shares
     ]
-    means = np.array(learnt.losses).reshape(-1, learnt.steps_per_epoch).mean(1)
-    facts = (
-        ("loss", ", ".join(f"{m:.2f}" for m in means) + " (mean of each pass)"),
-        ("learnt state", f"{len(learnt.state):,} bytes, loaded again before the second test"),
-    )
     return Group("", Text(title, style="bold"), "", _inset(_grid(accuracy)), "",
-                 _inset(_grid(facts)), "", _inset(_columns(columns, on)))  # fmt: skip
+                 _inset(_grid(_told(given, found))), "", _inset(_columns(columns, on)))  # fmt: skip
 
 
-def _columns(columns: Mapping[str, tuple[Report, Learnt]], on: str) -> Table:
+def _told(given: Given, found: Lived) -> list[tuple[str, str]]:
+    """What happened on the other days."""
+    losses = np.array(found.losses).reshape(PASSES, -1).mean(1)
+    told = [("lesson", "loss " + ", ".join(f"{m:.2f}" for m in losses) + " (mean of each pass)")]
+    if found.survived is not None:
+        survived = "there again" if found.survived else "LOST"
+        told.append(("power cut", f"while it saved; the state saved before was {survived}"))
+    kept = "the old state came back" if found.rolled_back else "the judge let it pass"
+    told.append(("wrong words", f"{WRONG} clips, each called another word; {kept}"))
+    if given.word is not None:
+        share = f"{found.word_before:.0%} right before, {found.word_after:.0%} after"
+        told.append((f"{NEW_WORD!r}, a new word", f"said {TAUGHT} times; {share}"))
+    return told
+
+
+def _columns(columns: Mapping[str, Column], on: str) -> Table:
     """A column for each precision; the second is of this machine's build: the same bits."""
     where = ("here", "here") if on in HERE else ("on the device", "learnt here, counted there")
     table = Table("", *(f"{name}\n{place}" for name, place in zip(columns, where, strict=False)))
     for column in table.columns[1:]:
         column.justify = "right"
-    rows: dict[str, Callable[[Report, Learnt], str]] = {
-        "right before": lambda report, it: f"{it.accuracy_before:.1%}",
-        "right after": lambda report, it: f"{it.accuracy_after:.1%}",
+    rows: dict[str, Callable[[Report, Lived], str]] = {
+        "right before": lambda report, it: f"{it.before:.1%}",
+        "right after the lesson": lambda report, it: f"{it.learnt:.1%}",
+        "right at the end": lambda report, it: f"{it.after:.1%}",
         "RAM": lambda report, it: f"{report.ram_bytes / KIB:.1f} KB",
         "Flash": lambda report, it: f"{(report.flash_bytes or 0) / KIB:.1f} KB",
-        "a training step": lambda report, it: _instructions(it.step_instructions),
-        "an inference": lambda report, it: _instructions(it.predict_instructions),
+        "a training step": lambda report, it: _instructions(it, "a training step"),
+        "an inference": lambda report, it: _instructions(it, "an inference"),
+        "saving": lambda report, it: _instructions(it, "saving"),
     }
     for name, cell in rows.items():
         table.add_row(name, *(cell(*column) for column in columns.values()))
@@ -131,28 +142,9 @@ def _columns(columns: Mapping[str, tuple[Report, Learnt]], on: str) -> Table:
 
 
 def written(out: Path) -> Group:
-    """The files, and how to go on with them."""
+    """The files."""
     title = Text(f"Written to {out}/", style="bold")
-    then = Text("Go on from what it has learnt", style="bold")
-    return Group("", title, "", _inset(_grid(FILES.items())), "", then, "")
-
-
-def command(out: Path, on: str, precision: str) -> str:
-    """A line for the shell: another lesson, from the learnt state."""
-    program = "trainlet"
-    if Path(sys.argv[0]).name == program and not shutil.which(program):
-        program = sys.argv[0]
-    net, scheme, learn, test, state = (
-        shlex.quote(str(out / name))
-        for name in ("keyword_spotter.pt2", "scheme.toml", "learn.npz", "test.npz", "learnt.bin")
-    )
-    shown = shlex.quote(str(out / "calibration.npz"))
-    integer = f"      --precision int8 --gradient {INT8.gradient} --calibration {shown} \\\n"
-    return (
-        f"  {shlex.quote(program)} run {net} --scheme {scheme} \\\n"
-        f"{integer if precision == 'int8' else ''}"
-        f"      --data {learn} --test {test} --load {state} --on {on}\n"
-    )
+    return Group("", title, "", _inset(_grid(FILES.items())), "")
 
 
 def _share(used: int | None, limit: int | None) -> tuple[RenderableType, str]:
@@ -162,8 +154,9 @@ def _share(used: int | None, limit: int | None) -> tuple[RenderableType, str]:
     return bar, f"[bold]{share}[/]  {used / limit:.1%}"
 
 
-def _instructions(count: int | None) -> str:
-    return "not counted" if count is None else f"{count:,} instructions"
+def _instructions(found: Lived, call: str) -> str:
+    count = found.instructions.get(call)
+    return f"{count:,} instructions" if count else "not counted"
 
 
 def _grid(rows: Iterable[tuple[RenderableType, ...]]) -> Table:

@@ -1,65 +1,58 @@
-"""The demo in steps: compile the keyword spotter's trainer, and let it learn a new speaker."""
+"""What the demo compiles, and for whom."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 import trainlet as tl
-from trainlet.demo.keyword_spotter import EPOCHS, LEARNING_RATE, SCHEME, load_pretrained
-from trainlet.demo.speech import CLIPS_PER_WORD, DEMO_SPEAKER, Speech, bundled, split_new_speaker
+from trainlet.demo.days import Given
+from trainlet.demo.features import DEVIATION, MEAN, RATE
+from trainlet.demo.keyword_spotter import LEARNING_RATE, SCHEME, load_pretrained
+from trainlet.demo.speech import (
+    CLIPS_PER_WORD,
+    DEMO_SPEAKER,
+    WORDS,
+    Speech,
+    bundled,
+    split_new_speaker,
+    voices,
+)
 from trainlet.errors import TrainletError
-from trainlet.run.dataset import dataset
-from trainlet.run.fit import BatchProgress, fit, score
 
 PRECISIONS = ("int8", "float32")
 INT8 = tl.Int8(extra_bits=8, gradient="int16")
 CALIBRATION_CLIPS = 128
-BUDGET = replace(tl.Target.preset("cortex-m7"), ram=256 * 1024, flash=1024 * 1024)
+BUDGET = replace(tl.Target.preset("cortex-m7"), ram=256 * 1024, flash=1024 * 1024, stack=6 * 1024)
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """One speaker's clips: some to learn from, and the others to be tested with."""
+def bundled_given(order: int = 0) -> Given:
+    """The demo's speaker, whom the network has never heard, and a word that no one has said.
 
-    speaker: str
-    learn: Speech
-    test: Speech
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """What the device measured, and the trained state as it saved it.
-
-    Accuracies are shares of the test clips; instructions are None where nothing counts them.
+    order: of the clips to learn from; any number is another one
     """
-
-    accuracy_before: float
-    accuracy_after: float
-    losses: tuple[float, ...]  # of each step, before its update
-    steps_per_epoch: int
-    step_instructions: int | None
-    predict_instructions: int | None
-    state: bytes
+    own, _ = voices()
+    known, word = own[own.label < len(WORDS)], own[own.label == len(WORDS)]
+    return given(known, DEMO_SPEAKER, word, order=order)
 
 
-def bundled_lesson(seed: int = 0) -> Lesson:
-    """The demo's speaker, whom the network has never heard."""
-    return lesson(bundled("new"), DEMO_SPEAKER, seed)
-
-
-def lesson(speech: Speech, speaker: str | None = None, seed: int = 0) -> Lesson:
+def given(
+    speech: Speech, speaker: str | None = None, word: Speech | None = None, order: int = 0
+) -> Given:
     """A speaker's clips in two parts; without a name, whoever has the most clips.
 
     Raises DataError for an unknown speaker, and for one with no word said twice.
     """
     heard = speech.speaker.tolist()
     chosen = speaker or max(speech.speakers, key=heard.count, default="")
-    learn, test = split_new_speaker(speech, chosen, CLIPS_PER_WORD, seed)
-    return Lesson(chosen, learn, test[np.random.default_rng(seed).permutation(len(test))])
+    learn, test = split_new_speaker(speech, chosen, CLIPS_PER_WORD, 0)
+    test = test[np.random.default_rng(0).permutation(len(test))]
+    if order:
+        learn = learn[np.random.default_rng(order).permutation(len(learn))]
+    return Given(chosen, learn, test, voices()[1], word)
 
 
 def exported_spotter() -> torch.export.ExportedProgram:
@@ -76,13 +69,11 @@ def calibration_clips() -> np.ndarray:
 def compile_spotter(
     network: torch.export.ExportedProgram, precision: str = "int8", rollback: bool = True
 ) -> tl.CompiledProgram:
-    """Its trainer, inside 256 KB of RAM and 1 MB of Flash; in int8 it is quantised here and now.
+    """The trainer of its features, inside 256 KB of RAM and 1 MB of Flash.
 
     Raises TrainletError for an unknown precision, ToolchainError for int8 without torchao.
     """
-    if precision not in PRECISIONS:
-        raise TrainletError(f"unknown precision {precision!r}; allowed: {', '.join(PRECISIONS)}")
-    integer = precision == "int8"
+    integer = _is_integer(precision)
     return tl.compile(
         network,
         None,
@@ -95,77 +86,30 @@ def compile_spotter(
     )
 
 
-def personalise(
-    program: tl.CompiledProgram, given: Lesson, device: str = "unicorn", seed: int = 0
-) -> Generator[tuple[str, BatchProgress], None, Learnt]:
-    """Test, learn, save, start anew, load, test again: all of it on the device.
+def compile_device(factory: Speech, precision: str = "int8") -> tl.CompiledProgram:
+    """The trainer of the demo's device: int16 samples in, a word more than the network knows.
 
-    Yields ("before" | "learn" | "after", moment); returns the result.
+    factory: clips of pretraining speakers, which show the ranges of int8 and the words
+    Raises as `compile_spotter` does.
     """
-    learn, test = (dataset(program, s.features, s.label) for s in (given.learn, given.test))
-    losses: list[float] = []
-    step_instructions = None
-    with program.build(device) as trainer:
-        before = yield from _phase("before", score(trainer, test))
-        for moment in fit(trainer, learn, EPOCHS, seed=seed):
-            losses.append(moment.loss)
-            step_instructions = moment.instructions
-            yield "learn", moment
-        state = trainer.save()
-        trainer.reset()
-        trainer.load(state)
-        after = yield from _phase("after", score(trainer, test))
-    return Learnt(
-        before.accuracy or 0.0,
-        after.accuracy or 0.0,
-        tuple(losses),
-        len(learn),
-        step_instructions,
-        after.instructions,
-        state,
+    integer = _is_integer(precision)
+    front = tl.features.mfcc(mean=MEAN, deviation=DEVIATION)
+    graph = tl.prepare(
+        torch.nn.Sequential(OrderedDict(front=front, spotter=load_pretrained())).eval(),
+        torch.zeros(1, RATE, dtype=torch.int16),
+        precision=INT8 if integer else "float32",
+        calibration=[factory.audio] if integer else None,
     )
+    graph = tl.adapt.spare_classes(graph, 1, factory.audio, factory.label)
+    body = {f"spotter.{k}": v for k, v in SCHEME.items() if not k.startswith("classifier")}
+    scheme = tl.UpdateScheme({**body, "head.prototypes": 1.0, "head.scale": 1.0})
+    return tl.compile(
+        graph, None, scheme, target=BUDGET, precision=INT8 if integer else "float32",
+        optimizer=tl.SGD(lr=LEARNING_RATE),
+    )  # fmt: skip
 
 
-def compare(
-    program: tl.CompiledProgram, given: Lesson, device: str = "unicorn", seed: int = 0
-) -> Learnt:
-    """The same lesson on this machine, where the same C computes the same bits in a second.
-
-    The instructions are those of the first step and the first prediction on the device.
-    """
-    learnt = _result(personalise(program, given, "host", seed))
-    learn, test = (dataset(program, s.features, s.label) for s in (given.learn, given.test))
-    with program.build(device) as trainer:
-        prediction = next(score(trainer, test))
-        step = next(fit(trainer, learn, EPOCHS, seed=seed))
-    return replace(
-        learnt,
-        step_instructions=step.instructions,
-        predict_instructions=prediction.instructions,
-    )
-
-
-def _result(lesson: Generator[tuple[str, BatchProgress], None, Learnt]) -> Learnt:
-    """What a lesson returns, its moments unseen."""
-    while True:
-        try:
-            next(lesson)
-        except StopIteration as end:
-            return end.value
-
-
-def phases(program: tl.CompiledProgram, given: Lesson) -> dict[str, tuple[int, int]]:
-    """Moments of each phase, and multiply-accumulates of one: what an estimate of time goes by."""
-    forward, test = program.macs_forward, len(given.test)
-    step = EPOCHS * len(given.learn), forward + program.macs_backward
-    return {"before": (test, forward), "learn": step, "after": (test, forward)}
-
-
-def _phase(
-    name: str, moments: Iterator[BatchProgress]
-) -> Generator[tuple[str, BatchProgress], None, BatchProgress]:
-    """Yield each moment under the phase's name; returns the last."""
-    last = BatchProgress(0, 0, 0.0, None, None)
-    for last in moments:
-        yield name, last
-    return last
+def _is_integer(precision: str) -> bool:
+    if precision not in PRECISIONS:
+        raise TrainletError(f"unknown precision {precision!r}; allowed: {', '.join(PRECISIONS)}")
+    return precision == "int8"

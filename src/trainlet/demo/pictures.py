@@ -1,4 +1,4 @@
-"""What the demo draws: the falling loss, and the trainer's memory over time."""
+"""What the demo draws: accuracy from day to day, the falling loss, and memory over time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import trainlet as tl
-from trainlet.demo.personalise import Learnt, Lesson
+from trainlet.demo.days import PASSES, TAUGHT, Given, Lived
+from trainlet.demo.speech import NEW_WORD
 from trainlet.pictures.memory import draw_memory
 
 KINDS = (".svg", ".png")
@@ -16,21 +17,51 @@ MEMORY_TITLE = "Memory of one training step of the keyword spotter (Cortex-M7)"
 FLOOR = 1e-3  # a loss below it is as good as none
 
 
-def draw_pictures(
-    folder: Path, program: tl.CompiledProgram, given: Lesson, learnt: Learnt
-) -> list[Path]:
-    """loss and memory, each as SVG and PNG, in `folder`."""
+def draw_pictures(folder: Path, program: tl.CompiledProgram, given: Given, found: Lived) -> None:
+    """life, loss and memory, each as SVG and PNG, in `folder`."""
     for kind in KINDS:
-        draw_loss(folder / f"loss{kind}", given, learnt)
+        draw_life(folder / f"life{kind}", given, found)
+        draw_loss(folder / f"loss{kind}", given, found)
         draw_memory(program.report, folder / f"memory{kind}", MEMORY_TITLE)
-    return [folder / f"{name}{kind}" for name in ("loss", "memory") for kind in KINDS]
 
 
-def draw_loss(path: Path, given: Lesson, learnt: Learnt) -> None:
+def draw_life(path: Path, given: Given, found: Lived) -> None:
+    """The share of the test clips that were right, from day to day."""
+    days = ["as delivered", "the speaker learnt"]
+    known = [found.before, found.learnt]
+    end = ["wrong words\nrefused" if found.rolled_back else "wrong words\nlearnt"]
+    if found.survived is not None:
+        end.insert(0, "power cut")
+    if given.word is not None:
+        end.append(f"{NEW_WORD!r} taught")
+    days.append(", ".join(end).replace("\n", " "))
+    known.append(found.after)
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.add_subplot()
+    places = np.arange(3)
+    series = [(places - 0.2, known, "#3182bd", f"the 12 words ({len(given.test)} clips)")]
+    if given.word is not None:
+        rest = len(given.word) - TAUGHT
+        new = [found.word_before, found.word_before, found.word_after]
+        series.append((places + 0.2, new, "#e6550d", f"{NEW_WORD!r} ({rest} clips)"))
+    for at, shares, color, label in series:
+        drawn = axes.bar(at, [100 * share for share in shares], 0.38, color=color, label=label)
+        axes.bar_label(drawn, fmt="%.1f", padding=2)
+    axes.set_xticks(places, days, fontsize=9)
+    axes.set_ylim(0, 112)
+    axes.set_ylabel("% of the test clips right")
+    axes.set_title(f"A keyword spotter's days with {given.speaker}", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="upper left", ncols=2)
+    figure.savefig(path, dpi=150)
+
+
+def draw_loss(path: Path, given: Given, found: Lived) -> None:
     """The loss of every step, and its mean over each pass through the clips."""
-    losses, length = np.array(learnt.losses), learnt.steps_per_epoch
+    losses = np.array(found.losses)
+    length = len(losses) // PASSES
     steps = np.arange(1, len(losses) + 1)
-    means = losses.reshape(-1, length).mean(1)
+    means = losses.reshape(PASSES, length).mean(1)
     edges = np.arange(len(means) + 1) * length + 0.5
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.add_subplot()
@@ -52,8 +83,8 @@ def draw_loss(path: Path, given: Lesson, learnt: Learnt) -> None:
     axes.set_xlabel(f"training step ({len(means)} passes through {length} clips)")
     axes.set_ylabel(f"cross-entropy (below {FLOOR} drawn there)")
     axes.set_title(
-        f"Learning speaker {given.speaker} on the device: {learnt.accuracy_before:.1%} of "
-        f"{len(given.test)} other clips right before, {learnt.accuracy_after:.1%} after",
+        f"Learning speaker {given.speaker} on the device: {found.before:.1%} of "
+        f"{len(given.test)} other clips right before, {found.learnt:.1%} after",
         fontsize=10,
     )
     axes.spines[["top", "right"]].set_visible(False)

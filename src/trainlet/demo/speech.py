@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainlet.demo.features import COEFFICIENTS, FRAMES, RATE, mfcc
+from trainlet.demo.features import COEFFICIENTS, FRAMES, RATE, mfcc, one_second
 from trainlet.errors import DataError, TrainletError
 from trainlet.ir.files import open_file
 from trainlet.ir.npz import read_npz
@@ -18,6 +18,9 @@ WORDS = (*COMMANDS, "silence", "unknown")
 SILENCE, UNKNOWN = WORDS.index("silence"), WORDS.index("unknown")
 NOBODY = "_noise_"  # the speaker of background noise
 ASSET = Path(__file__).parent / "assets" / "speech.npz"
+VOICES = ASSET.with_name("voices.npz")
+NEW_WORD = "music"
+"""Which nobody has said before the demo's speaker teaches it."""
 SPLITS = ("train", "validation", "new")
 
 # Whom the demo adapts to (an Italian accent), and how many clips of each word it may learn from.
@@ -32,13 +35,15 @@ class Speech:
     features: np.ndarray  # [n, 1, 49, 10] float32
     label: np.ndarray  # [n] int32
     speaker: np.ndarray  # [n] str
+    audio: np.ndarray | None = None  # [n, 16000] int16, where the sound itself is known
 
     def __len__(self) -> int:
         return len(self.label)
 
     def __getitem__(self, rows: np.ndarray) -> "Speech":
         """The clips at an index array or where a mask is true."""
-        return Speech(self.features[rows], self.label[rows], self.speaker[rows])
+        audio = None if self.audio is None else self.audio[rows]
+        return Speech(self.features[rows], self.label[rows], self.speaker[rows], audio)
 
     @property
     def speakers(self) -> list[str]:
@@ -56,6 +61,20 @@ def bundled(split: str) -> Speech:
     features = data["features"][rows].astype(np.float32) * data["scale"]
     names = data["speaker_name"][data["speaker"][rows]]
     return Speech(features[:, None], data["label"][rows].astype(np.int32), names)
+
+
+def voices() -> tuple[Speech, Speech]:
+    """The sound of the demo's speaker, who also says NEW_WORD (its label is len(WORDS)), and clips
+    of pretraining speakers that come with the device."""
+    keys = ("audio_mulaw", "label", "factory_mulaw", "factory_label")
+    data = read_npz(VOICES, keys)
+    own, factory = (_linear(data[name]) for name in ("audio_mulaw", "factory_mulaw"))
+    speaker = np.full(len(own), DEMO_SPEAKER)
+    known = np.full(len(factory), "pretraining")
+    return (
+        _gather(own, data["label"], speaker),
+        _gather(factory, data["factory_label"], known),
+    )
 
 
 def split_new_speaker(
@@ -119,14 +138,21 @@ def from_npz(path: str | Path) -> Speech:
         raise DataError(f"{path}: label12 holds values other than 0..{len(WORDS) - 1}")
     if speaker.dtype.kind != "U":
         raise DataError(f"{path}: speaker is {speaker.dtype}; allowed: names as strings")
-    loud = audio.astype(np.float32) / 127.5 - 1.0
-    return _gather(np.sign(loud) * np.expm1(np.abs(loud) * np.log(256.0)) / 255.0, label, speaker)
+    return _gather(_linear(audio), label, speaker)
+
+
+def _linear(packed: np.ndarray) -> np.ndarray:
+    """Mu-law bytes -> samples in -1..1."""
+    loud = packed.astype(np.float32) / 127.5 - 1.0
+    return np.sign(loud) * np.expm1(np.abs(loud) * np.log(256.0)) / 255.0
 
 
 def _gather(audio: Iterable[np.ndarray], label: Iterable[int], speaker: Iterable[str]) -> Speech:
     """Recordings -> Speech."""
-    features = np.stack([mfcc(clip) for clip in audio]).reshape(-1, 1, FRAMES, COEFFICIENTS)
-    return Speech(features, np.array(label, np.int32), np.array(speaker))
+    clips = np.stack([one_second(clip) for clip in audio])
+    features = np.stack([mfcc(clip) for clip in clips]).reshape(-1, 1, FRAMES, COEFFICIENTS)
+    samples = np.rint(np.clip(clips, -1, 1) * 32767).astype(np.int16)
+    return Speech(features, np.array(label, np.int32), np.array(speaker), samples)
 
 
 def _clips(file: Path) -> Iterator[tuple[np.ndarray, int, str]]:

@@ -23,8 +23,9 @@ class Learner(Protocol):
         """One step; raises DataError or DivergedError where it is refused and changed nothing."""
         ...
 
-    def right(self, number: int) -> bool:
-        """Whether an example is predicted as it is labelled."""
+    def right(self, number: int) -> int:
+        """1 for an example that is predicted as it is labelled, 0 for another; or a finer score of
+        at least 0, the larger the better."""
         ...
 
     def keep(self) -> None:
@@ -40,7 +41,8 @@ class Learner(Protocol):
 class Outcome:
     """What came out of a lesson.
 
-    right_before, right_after: of the judged examples, with the old state and with that at the end
+    right_before, right_after: the sums of `right` over the judged examples, with the old state and
+        with that at the end
     passes: over the examples; skipped: steps that were refused
     learnt: whether the state is a new one, of a pass that was judged at least as good as the old
     """
@@ -61,6 +63,7 @@ def lesson(
     lr: float,
     patience: int = 0,
     seed: int = 1,
+    at_end: bool = False,
 ) -> Outcome:
     """Learn examples in several passes, judge by others, and end in the best state seen.
 
@@ -68,6 +71,7 @@ def lesson(
     passes: at most, each in an order of its own; lr: falls along a line to 0
     patience: stops after so many passes without a better judgement; 0: never
     seed: of the orders
+    at_end: only the state behind the last pass is judged, against the old one
     """
     for name, value in (("learnt", learnt), ("judged", judged), ("passes", passes)):
         whole(name, value, 1)
@@ -89,6 +93,8 @@ def lesson(
             except (DataError, DivergedError):
                 skipped += 1
         done += 1
+        if at_end and done < passes:
+            continue
         right = judge()
         waited = 0 if right > best else waited + 1
         is_kept = right >= best

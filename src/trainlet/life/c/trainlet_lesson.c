@@ -67,6 +67,7 @@ int trainlet_lesson_run(const trainlet_learner *learner, trainlet_lesson *lesson
   if (learner->keep(learner->context)) return TRAINLET_LESSON_KEEP;
   while (lesson->passes_done < lesson->passes) {
     learn_pass(learner, lesson, &random);
+    if (lesson->at_end && lesson->passes_done < lesson->passes) continue;
     int64_t right = judge(learner, lesson);
     if (right < 0) return ended(learner, TRAINLET_LESSON_PREDICT);
     waited = right > best ? 0 : waited + 1;

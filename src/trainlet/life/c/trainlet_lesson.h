@@ -26,7 +26,8 @@ extern "C" {
  * learnt .. learnt+judged-1 only judge. */
 typedef struct {
   int (*learn)(void *context, uint32_t number, float lr); /* a step; 0 on success, else unchanged */
-  int (*right)(void *context, uint32_t number); /* 1: predicted as labelled, 0: not, < 0: an error */
+  int (*right)(void *context, uint32_t number); /* 1: predicted as labelled, 0: not, < 0: an error;
+                                                   or a finer score, the larger the better */
   int (*keep)(void *context);                   /* keeps the state; 0 on success */
   int (*restore)(void *context);                /* brings back the state kept last; 0 on success */
   void *context;
@@ -38,8 +39,9 @@ typedef struct {
   float lr;        /* of the first step; falls along a line to 0 behind the last */
   uint32_t patience; /* stops after so many passes without a better judgement; 0: never */
   uint32_t seed;     /* of the orders */
+  uint32_t at_end;   /* 1: only the state behind the last pass is judged, against the old one */
   /* What came out. */
-  uint32_t right_before, right_after; /* of the judged examples */
+  uint32_t right_before, right_after; /* sums of `right` over the judged examples */
   uint32_t passes_done;
   uint32_t skipped; /* steps that `learn` refused: inputs that are not finite, labels, divergence */
 } trainlet_lesson;

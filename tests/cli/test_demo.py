@@ -14,7 +14,7 @@ def test_it_shows_and_writes_what_it_promises(run, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     before, learnt, after = (float(s) for s in re.findall(r"([\d.]+)% right\n", result.stdout)[:3])
     assert learnt - before > 10 and after > before
-    assert "the old state came back" in result.stdout
+    assert "another word: rolled back" in result.stdout
     assert re.search(r"0% right before, \d+% after", result.stdout)
     assert re.search(rf"right after the lesson *│ *{learnt}% │", result.stdout)
     names = {p.name for p in out.iterdir()}

@@ -36,7 +36,8 @@ def outcome(steps) -> tuple[list[Moment], Moment]:
 
 def test_a_life_on_the_board_is_that_of_the_twin_and_survives_a_power_cut(devices):
     board, twin, folder = devices
-    audio, label = OWN.learn.audio, OWN.learn.label
+    assert OWN.word is not None and BUDGET.ram and BUDGET.flash
+    audio, label = OWN.learn.sound, OWN.learn.label
     for k, role in enumerate(ROLES):
         for device in (board, twin):
             device.record(k, audio[k], int(label[k]), role)
@@ -47,10 +48,10 @@ def test_a_life_on_the_board_is_that_of_the_twin_and_survives_a_power_cut(device
         twins_end.status, twins_end.before, twins_end.after,
     )  # fmt: skip
     for device in (board, twin):
-        device.record(6, OWN.word.audio[0], 12, LEARN)
+        device.record(6, OWN.word.sound[0], 12, LEARN)
         assert device.correct(6, 12, 0.01).status == 0
-        assert device.ask(OWN.word.audio[0]).value == 12
-    clips = OWN.test.audio[:3]
+        assert device.ask(OWN.word.sound[0]).value == 12
+    clips = OWN.test.sound[:3]
     told = [board.ask(clip).value for clip in clips]
     assert told == [twin.ask(clip).value for clip in clips]
 
@@ -60,7 +61,7 @@ def test_a_life_on_the_board_is_that_of_the_twin_and_survives_a_power_cut(device
         board.save()
     assert board.power_off_and_on().status == 0
     assert [board.ask(clip).value for clip in clips] == told
-    assert board.ask(OWN.word.audio[0]).value == 12
+    assert board.ask(OWN.word.sound[0]).value == 12
 
     image = board.firmware
     assert image.image_ram_bytes < BUDGET.ram / 2 and image.image_flash_bytes < BUDGET.flash / 8

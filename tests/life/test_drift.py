@@ -103,7 +103,7 @@ def test_after_a_reset_other_rows_are_usual():
     rng = np.random.default_rng(2)
     drift, theirs = Drift(WIDTH, SETTLE), InC(WIDTH, SETTLE)
     for row in usual(rng, SETTLE):
-        drift.see(row), theirs.see(row)
+        assert drift.see(row) == theirs.see(row)
     drift.reset()
     library().trainlet_drift_reset(c.byref(theirs.struct))
     rows = usual(rng, SETTLE + 50) * np.float32(3)

@@ -100,8 +100,7 @@ def _beside(own: Given, precision: str, on: str) -> dict[str, screen.Column]:
 
 def _counted(program: tl.CompiledProgram, own: Given) -> dict[str, int]:
     """Instructions of a prediction and of a step, on the device."""
-    assert own.learn.audio is not None
-    clip, found = own.learn.audio[:1], {}
+    clip, found = own.learn.sound[:1], {}
     with program.build("unicorn") as trainer:
         trainer.predict(clip)
         found["an inference"] = trainer.instructions or 0

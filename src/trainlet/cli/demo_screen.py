@@ -110,8 +110,8 @@ def _told(given: Given, found: Lived) -> list[tuple[str, str]]:
     if found.survived is not None:
         survived = "there again" if found.survived else "LOST"
         told.append(("power cut", f"while it saved; the state saved before was {survived}"))
-    kept = "the old state came back" if found.rolled_back else "the judge let it pass"
-    told.append(("wrong words", f"{WRONG} clips, each called another word; {kept}"))
+    kept = "rolled back" if found.rolled_back else "the judge let it pass"
+    told.append(("wrong words", f"{WRONG} clips, each called another word: {kept}"))
     if given.word is not None:
         share = f"{found.word_before:.0%} right before, {found.word_after:.0%} after"
         told.append((f"{NEW_WORD!r}, a new word", f"said {TAUGHT} times; {share}"))

@@ -14,8 +14,9 @@ from trainlet.demo.keyword_spotter import LEARNING_RATE
 from trainlet.demo.speech import WORDS, Speech
 
 PASSES, WRONG_PASSES, WORD_PASSES, OLD = 5, 2, 3, 30
-ASIDE = 4
-"""Every so many clips of the speaker, and every third of the factory's, only judge."""
+ASIDE = 3
+"""Every so many clips of the speaker only judge."""
+NOBODY = 1000  # judges, of fewer clips
 TAUGHT, WRONG = 3, 12
 CUT_AFTER = 9000  # bytes written of the state that is being saved
 NEW = len(WORDS)
@@ -86,7 +87,7 @@ def lived(device: Device, given: Given) -> Steps:
     "wrong", "word", "after"."""
     found = Lived()
     found.before = yield from _share(device, given.test, "before", found)
-    first = _recorded(device, given.factory, 0, 3, KNOWN)
+    first = _recorded(device, given.factory, 0, NOBODY, KNOWN)
     learning = _recorded(device, given.learn, first, ASIDE)
     steps = device.lesson(first, len(given.learn), PASSES, LEARNING_RATE)
     outcome = yield from _lesson(steps, "learn", found)
@@ -112,13 +113,12 @@ def result_of(steps: Steps) -> Lived:
 
 def phases(given: Given, has_flash: bool) -> dict[str, int]:
     """How often `lived` yields each name, at most."""
-    test, aside, judges = len(given.test), len(given.learn) // ASIDE, len(given.factory) // 3
+    test, judged = len(given.test), len(given.learn) // ASIDE
 
     def taught(new: int, passes: int, judged: int) -> int:
         return passes * (new + max(new, OLD)) + 2 * judged
 
-    judged = judges + aside
-    found = {"before": test, "learn": taught(len(given.learn) - aside, PASSES, judged)}
+    found = {"before": test, "learn": taught(len(given.learn) - judged, PASSES, judged)}
     found["learnt"] = test
     if has_flash:
         found["power"] = 2 * WRONG
@@ -133,8 +133,7 @@ def phases(given: Given, has_flash: bool) -> dict[str, int]:
 def _recorded(device: Device, speech: Speech, first: int, aside: int, other: int = LEARN) -> int:
     """Record every clip, one of so many to judge, the others for `other`; returns the next
     number."""
-    assert speech.audio is not None
-    for k, (clip, label) in enumerate(zip(speech.audio, speech.label, strict=True)):
+    for k, (clip, label) in enumerate(zip(speech.sound, speech.label, strict=True)):
         role = JUDGE if k % aside == aside - 1 else other
         device.record(first + k, clip, int(label), role)
     return first + len(speech)
@@ -172,12 +171,11 @@ def _new_word(
     device: Device, word: Speech, first: int, found: Lived
 ) -> Generator[tuple[str, Moment], None, None]:
     """'No, this was ...', three times, and a lesson on these clips and old ones."""
-    assert word.audio is not None
     rest = word[np.arange(TAUGHT, len(word))]
     found.word_before = yield from _share(device, rest, "word", found)
     for k in range(TAUGHT):
         number = first + WRONG + k
-        device.record(number, word.audio[k], NEW, LEARN)
+        device.record(number, word.sound[k], NEW, LEARN)
         moment = device.correct(number, NEW, LEARNING_RATE)
         found.instructions["a correction"] = moment.instructions
         yield "word", moment
@@ -212,9 +210,8 @@ def _share(
 def _answers(
     device: Device, speech: Speech, name: str, found: Lived | None = None
 ) -> Generator[tuple[str, Moment], None, list[int]]:
-    assert speech.audio is not None
     told = []
-    for clip in speech.audio:
+    for clip in speech.sound:
         moment = device.ask(clip)
         if found is not None:
             found.instructions["an inference"] = moment.instructions

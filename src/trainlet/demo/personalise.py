@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -27,6 +27,21 @@ PRECISIONS = ("int8", "float32")
 INT8 = tl.Int8(extra_bits=8, gradient="int16")
 CALIBRATION_CLIPS = 128
 BUDGET = replace(tl.Target.preset("cortex-m7"), ram=256 * 1024, flash=1024 * 1024, stack=6 * 1024)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One speaker's clips as features: some to learn from, and the others to be tested with."""
+
+    speaker: str
+    learn: Speech
+    test: Speech
+
+
+def bundled_lesson(seed: int = 0) -> Lesson:
+    """The demo's speaker as features, for programs without the front end."""
+    learn, test = split_new_speaker(bundled("new"), DEMO_SPEAKER, CLIPS_PER_WORD, seed)
+    return Lesson(DEMO_SPEAKER, learn, test[np.random.default_rng(seed).permutation(len(test))])
 
 
 def bundled_given(order: int = 0) -> Given:
@@ -98,9 +113,9 @@ def compile_device(factory: Speech, precision: str = "int8") -> tl.CompiledProgr
         torch.nn.Sequential(OrderedDict(front=front, spotter=load_pretrained())).eval(),
         torch.zeros(1, RATE, dtype=torch.int16),
         precision=INT8 if integer else "float32",
-        calibration=[factory.audio] if integer else None,
+        calibration=[factory.sound] if integer else None,
     )
-    graph = tl.adapt.spare_classes(graph, 1, factory.audio, factory.label)
+    graph = tl.adapt.spare_classes(graph, 1, factory.sound, factory.label)
     body = {f"spotter.{k}": v for k, v in SCHEME.items() if not k.startswith("classifier")}
     scheme = tl.UpdateScheme({**body, "head.prototypes": 1.0, "head.scale": 1.0})
     return tl.compile(

@@ -29,12 +29,12 @@ def draw_life(path: Path, given: Given, found: Lived) -> None:
     """The share of the test clips that were right, from day to day."""
     days = ["as delivered", "the speaker learnt"]
     known = [found.before, found.learnt]
-    end = ["wrong words\nrefused" if found.rolled_back else "wrong words\nlearnt"]
+    end = ["wrong words refused" if found.rolled_back else "wrong words learnt"]
     if found.survived is not None:
         end.insert(0, "power cut")
     if given.word is not None:
         end.append(f"{NEW_WORD!r} taught")
-    days.append(", ".join(end).replace("\n", " "))
+    days.append(",\n".join(end))
     known.append(found.after)
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.add_subplot()

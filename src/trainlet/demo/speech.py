@@ -46,6 +46,13 @@ class Speech:
         return Speech(self.features[rows], self.label[rows], self.speaker[rows], audio)
 
     @property
+    def sound(self) -> np.ndarray:
+        """The samples; raises DataError where only features are known."""
+        if self.audio is None:
+            raise DataError("these clips are known as features only; use recordings")
+        return self.audio
+
+    @property
     def speakers(self) -> list[str]:
         """Everyone who is heard, by name."""
         return sorted(set(self.speaker.tolist()) - {NOBODY})

@@ -16,12 +16,6 @@ from trainlet.life.correct import answer
 REPLAYED, CLASSES, OLD, ROUNDS, BETWEEN = 64, 13, 30, 8, 2  # as in board/life.c
 
 
-def score(logits: np.ndarray, label: int) -> int:
-    """0..1000: how far the label's logit is above the largest other one, from -2 to 2."""
-    above = np.float32(250) * (logits[label] - np.delete(logits, label).max())
-    return 500 + int(np.clip(above, -500, 500))
-
-
 @dataclass
 class Recording:
     clip: np.ndarray
@@ -110,9 +104,9 @@ class _Learner:
 
     def right(self, number: int) -> int:
         clip, label = self._examples[number]
-        found = self._twin.trainer.predict(clip[None])["logits"][0]
+        found = answer(self._twin.trainer, clip)
         self.moments.append(self._twin.moment(kind=JUDGED))
-        return score(found, label)
+        return int(found == label)
 
     def keep(self) -> None:
         self._kept = self._twin.trainer.save()

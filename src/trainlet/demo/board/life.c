@@ -90,17 +90,6 @@ static int32_t answer_to(const int16_t *samples) {
   return best;
 }
 
-/* 0..1000: how far the label's logit is above the largest other one, from -2 to 2.  Whether an answer
- * is right is too coarse a judgement for a few examples. */
-static int score(int32_t label) {
-  float most = -1e30f;
-  for (int32_t k = 0; k < CLASSES; k++)
-    if (k != label && logits[k] > most) most = logits[k];
-  float above = 250.0f * (logits[label] - most);
-  above = above < -500.0f ? -500.0f : above > 500.0f ? 500.0f : above;
-  return 500 + (int)above;
-}
-
 static int step_with(const struct recording *one, int32_t label, float lr) {
   heard = one->samples;
   wanted = label;
@@ -119,8 +108,9 @@ static int learn(void *context, uint32_t number, float lr) {
 static int right(void *context, uint32_t number) {
   const struct recording *one = recordings + numbers[number];
   (void)context;
-  if (answer_to(one->samples) < 0 || send(JUDGED)) return -1;
-  return score(one->label);
+  const int32_t found = answer_to(one->samples);
+  if (found < 0 || send(JUDGED)) return -1;
+  return found == one->label;
 }
 
 static int keep(void *context) {

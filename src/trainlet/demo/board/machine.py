@@ -54,7 +54,7 @@ class Supply(UnicornLink):
         self._first = (recordings or b"\xff" * RECORDINGS_BYTES, bank or b"\xff" * BANK_BYTES)
         self._left: int | None = None
         self._held = b""
-        super().__init__(firmware, count=True, timeout=600)
+        super().__init__(firmware, count=True, timeout=600, weights=None)
 
     def _map(self) -> None:
         super()._map()
@@ -168,7 +168,10 @@ class Board:
         self._link.send(REQUEST.pack(command, number, count, label, role, rate) + sent)
 
     def _reply(self) -> Moment:
-        *told, ticks, seconds = REPLY.unpack(self._link.receive(REPLY.size))
+        kind, status, value, before, after, loss, ticks, seconds = REPLY.unpack(
+            self._link.receive(REPLY.size)
+        )
         clock = self._link.clock
         assert clock, "this link counts"
-        return Moment(*told, clock.instructions(ticks, seconds))
+        count = clock.instructions(ticks, seconds)
+        return Moment(kind, status, value, before, after, loss, count)

@@ -3,6 +3,9 @@
 # make wheel   dist/trainlet-*.whl        make clean   caches and build products
 # make test-slow   tests of more than ten seconds each: integer gradients on every device, torchao's
 # make test-fleet   fleets through Flower, in an environment of its own (build/fleet); RAY=1: with Ray
+# make test-export   exported packages through the tools of PlatformIO, Zephyr and ESP-IDF (build/export)
+# make test-explorer   figures of the explorer's page against the compiler's: SETTINGS=50
+# make docs    the documentation site, into build/site; fails at a warning or a dead link
 # make test-samples   every float32 sample that torch has of the operators, against torch
 # make matrix      every odd size, scheme, optimiser, gradient, core and compiler, STRENGTH=3 at a time
 # make soak    random networks, the C against the oracle and torch: MINUTES=10 or NETWORKS=3000
@@ -16,6 +19,7 @@
 # make bench-fewshot    five examples of a new class: accuracy of each method; DATA=... the data folder
 # make demo-fewshot    an emulated microcontroller learns five new symbols from five drawings of each
 # make bench-fleet  26 speakers learn a new microphone together, with faults; DATA=... the data folder
+# make bench-life   devices that learn over days, with and without old examples and a judge; DATA=...
 # make bench-mcu    instructions, RAM and Flash of the published schemes on emulated cores, 10 minutes
 #
 # An active virtual environment is used; otherwise .venv is made, with python3.11 or newer.

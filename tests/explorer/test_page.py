@@ -41,7 +41,7 @@ def test_layers_and_memory(server: Server) -> None:
         groups = page.locator(".layer").count()
         seen = set()
         for _ in range(SETTINGS):
-            scheme: dict[str, float] = dict.fromkeys(server.service.explored.layers.head, 1.0)
+            scheme: dict[str, float] = {}  # in the page's order, which may decide between two plans
             for k, layer in enumerate(server.service.explored.layers.body):
                 inputs = page.locator(f"input[name='layer-{k}']")
                 options = [inputs.nth(j).get_attribute("value") for j in range(inputs.count())]
@@ -51,6 +51,7 @@ def test_layers_and_memory(server: Server) -> None:
                     scheme |= dict.fromkeys(layer.biases, 1.0)
                 if option not in ("frozen", "bias"):
                     scheme[layer.weight] = float(option)
+            scheme |= dict.fromkeys(server.service.explored.layers.head, 1.0)
             own = tl.compile(
                 symbols_graph(), None, tl.UpdateScheme(scheme), optimizer=tl.SGD(),
                 target=roomy(server.service.explored.source.target), max_recompute=None,

@@ -206,6 +206,12 @@ except KeyboardInterrupt as stop:
 """
 
 
+def heed_signals() -> None:
+    """Also where the tests run with nohup, or in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
@@ -213,7 +219,7 @@ except KeyboardInterrupt as stop:
 def test_a_signal_while_writing(folder, number, code):
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        text=True, preexec_fn=heed_signals,
     )  # fmt: skip
     with writer:
         assert writer.stdout and writer.stdout.readline() == "ready\n"

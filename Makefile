@@ -6,6 +6,7 @@
 # make test-export   exported packages through the tools of PlatformIO, Zephyr and ESP-IDF (build/export)
 # make test-explorer   figures of the explorer's page against the compiler's: SETTINGS=50
 # make docs    the documentation site, into build/site; fails at a warning or a dead link
+# make test-long   more cores, networks and batches than each change needs
 # make test-samples   every float32 sample that torch has of the operators, against torch
 # make matrix      every odd size, scheme, optimiser, gradient, core and compiler, STRENGTH=3 at a time
 # make soak    random networks, the C against the oracle and torch: MINUTES=10 or NETWORKS=3000
@@ -32,7 +33,7 @@ JOBS ?= 2
 STRENGTH ?= 3
 DATA ?= ../shared/data
 
-.PHONY: demo test test-slow test-samples soak mutants matrix check docs wheel clean bench-int8 bench-mcu bench-llm bench-schemes \
+.PHONY: demo test test-slow test-long test-samples soak mutants matrix check docs wheel clean bench-int8 bench-mcu bench-llm bench-schemes \
     bench-transformers bench-edge bench-leakage bench-life bench-fewshot demo-fewshot test-explorer test-fleet fleet-env bench-fleet \
     test-export
 
@@ -43,10 +44,13 @@ demo-fewshot: $(VENV)/.trainlet-demo
 	@$(BIN)/trainlet demo-fewshot $(addprefix --data ,$(wildcard $(DATA)/omniglot_105_bits.npz)) $(ARGS)
 
 test: $(VENV)/.trainlet-test
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not samples" $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not long and not samples" $(ARGS)
 
 test-slow: $(VENV)/.trainlet-test
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "slow and not long" $(ARGS)
+
+test-long: $(VENV)/.trainlet-test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m long $(ARGS)
 
 test-samples: $(VENV)/.trainlet-test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m samples $(ARGS)

@@ -125,7 +125,7 @@ def test_a_compile_error_is_shown(tmp_path):
 def test_presets():
     assert {"host", "cortex-m0plus", "cortex-m7", "cortex-m55"} < set(PRESETS)
     assert Target.preset("cortex-m7").ram == 262144
-    known = "unknown target 'cortex-m5'; allowed: host, onnx, cpu, cuda, cpu-bfloat16"
+    known = "unknown target 'cortex-m5'; allowed: host, wasm, onnx, cpu, cuda, cpu-bfloat16"
     with pytest.raises(TargetError, match=known):
         Target.preset("cortex-m5")
     with pytest.raises(TargetError, match="multiple of 1024"):

@@ -102,7 +102,9 @@ def test_cortex_m7_equals_the_host(network, compiler, emulator, built):
 @EMULATORS
 @COMPILERS
 @pytest.mark.parametrize("core", [core for core in CPUS if core != "cortex-m7"])
-@pytest.mark.parametrize(("network", "steps"), [("mlp", 3), ("ds_cnn", 1)])
+@pytest.mark.parametrize(
+    ("network", "steps"), [("mlp", 3), pytest.param("ds_cnn", 1, marks=pytest.mark.long)]
+)
 def test_other_cores_equal_the_host(network, steps, core, compiler, emulator, built):
     known = CPUS[core].unicorn if emulator is UnicornDevice else CPUS[core].board
     if known is None:

@@ -159,7 +159,7 @@ def test_a_parameter_that_does_not_reach_the_loss():
         ({"loss": "hinge"}, "unknown loss 'hinge'; known: cross_entropy, mse"),
         (
             {"target": "cortex-m5"},
-            "unknown target 'cortex-m5'; allowed: host, onnx, cpu, cuda, cpu-bfloat16",
+            "unknown target 'cortex-m5'; allowed: host, wasm, onnx, cpu, cuda, cpu-bfloat16",
         ),
         ({"scheme": None}, r"the scheme is missing; start with trainlet\.schemes\.bias\(model\)"),
         ({"scheme": {}}, "trains no parameter"),

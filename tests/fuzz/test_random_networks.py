@@ -162,7 +162,10 @@ def unoptimised(monkeypatch):
 
 
 @pytest.mark.usefixtures("unoptimised")
-@pytest.mark.parametrize("round_", range(ROUNDS))
+@pytest.mark.parametrize(
+    "round_",
+    [pytest.param(k, marks=pytest.mark.long if k >= 3 else ()) for k in range(ROUNDS)],
+)
 def test_random_networks(round_):
     """The same networks every time: a failure here is no accident."""
     run = settings(

@@ -22,7 +22,7 @@ def lesson(trainer: tl.Trainer, x: np.ndarray, steps: int = STEPS) -> tuple[list
     return losses, trainer.predict(x).tobytes() + trainer.save()
 
 
-@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m7"])
+@pytest.mark.parametrize("core", [pytest.param("cortex-m4", marks=pytest.mark.long), "cortex-m7"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_emulated_equals_host_bit_for_bit(name: str, core: str) -> None:
     made, x = program(name, roomy(core))

@@ -37,7 +37,7 @@ SIGNS = DATA / "gtsrb_32.npz"
 WITH_DATA = pytest.mark.skipif(
     not (MCUNET.exists() and SIGNS.exists()), reason=f"no {MCUNET.name} and {SIGNS.name} in {DATA}"
 )
-WITH_MCUNET = pytest.param("mcunet", marks=[WITH_DATA, pytest.mark.slow])
+WITH_MCUNET = pytest.param("mcunet", marks=[WITH_DATA, pytest.mark.long])
 QEMU = shutil.which("qemu-system-arm") and shutil.which("arm-none-eabi-gcc")
 STEPS = 10
 INTEGERS = ("int16", "int8")

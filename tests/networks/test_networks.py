@@ -73,10 +73,13 @@ def gentle_rate(case: Case, chosen: tl.UpdateScheme) -> float:
     return float(np.float32(0.003 * loss / square))
 
 
+LONG = pytest.mark.long
 EACH = pytest.mark.parametrize(
     ("name", "batch", "kind"),
     [
-        pytest.param(name, batch, kind, id=f"{name}-{batch}-{kind}")
+        pytest.param(
+            name, batch, kind, id=f"{name}-{batch}-{kind}", marks=LONG if batch > 1 else ()
+        )
         for name, batch in SIZES
         for kind in ("full", "bias", "norm", "sparse")
         if kind != "norm" or (has_norm(name) and batch == 1)

@@ -38,6 +38,6 @@ def test_models_of_files(kind):
     check(counted(of_files(kind)))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_operator():
     check(counted(of_operators()))

@@ -127,7 +127,9 @@ def test_frozen_weights_are_constants_and_trained_ones_state(tmp_path):
     assert "initial_features_6_weight[2048]" in weights and "initial_fc_bias[12]" in weights
     assert "frozen_fc_weight[" in weights and weights.count("initial_") == 2
     code = (tmp_path / "out" / "trainer.c").read_text()
-    state = code[code.index("static struct {") : code.index("} trainer__state;")]
+    state = code[
+        code.index("static TRAINER_STATE_ATTRIBUTE struct {") : code.index("} trainer__state;")
+    ]
     assert state.count("float ") == 2
 
 

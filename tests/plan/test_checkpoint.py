@@ -84,7 +84,7 @@ def test_no_plan_is_better(length, seeds):
         check(random_chain(length, seed))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("length", [10, 12])
 def test_no_plan_of_a_longer_chain_is_better(length):
     check(random_chain(length, seed=length))

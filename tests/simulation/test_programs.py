@@ -19,7 +19,7 @@ EXPERIMENTS = 3
 SEEDS = [5, 0, 4_000_000_000]
 RATES = np.array([0.01, 0.003, 0.03])
 INTEGERS = ("int16", "int8")
-SLOW_MOBILENET = pytest.param("mobilenet_v1", marks=pytest.mark.slow)
+LONG_MOBILENET = pytest.param("mobilenet_v1", marks=pytest.mark.long)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def check_equal(
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("gradient", INTEGERS)
-@pytest.mark.parametrize("name", ["ds_cnn", "resnet8", SLOW_MOBILENET, "mcunet"])
+@pytest.mark.parametrize("name", ["ds_cnn", "resnet8", LONG_MOBILENET, "mcunet"])
 def test_integer_gradients_have_the_bits_of_the_host(name, gradient, device):
     check_equal(name, tl.Int8(gradient=gradient), 3, device)
 

@@ -107,7 +107,7 @@ def test_the_table_counts():
     assert "- 1 x a kind (network 1)" in text and "abc (3)" in text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_runs_add_up(tmp_path):
     command = [sys.executable, "-m", "soak.run", "--networks", "2", "--jobs", "2"]
     environment = {"PYTHONPATH": f"{TESTS.parent / 'src'}:{TESTS}", "PATH": "/usr/bin:/bin"}

@@ -116,6 +116,7 @@ def test_sanitizers_find_nothing(tmp_path):
     assert done.returncode == 0, done.stderr[-4000:]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not has_zig(), reason="no zig")
 @pytest.mark.parametrize("path", [PATH, (REFERENCE,)], ids=["fast", "reference"])
 def test_clang_finds_no_undefined_behaviour(path, tmp_path):

@@ -154,7 +154,7 @@ def in_tiles(program: CompiledProgram) -> set[str]:
 
 
 @pytest.mark.parametrize("gradient", ["float32", "int16", "int8"])
-@pytest.mark.parametrize(("stride", "kernel"), [(1, 5), (2, 3)])
+@pytest.mark.parametrize(("stride", "kernel"), [pytest.param(1, 5, marks=pytest.mark.long), (2, 3)])
 def test_a_gradient_makes_room_for_its_input_s(stride: int, kernel: int, gradient: str):
     """Depthwise, on a microcontroller: fewer bytes, the same bits."""
     layers = [

@@ -20,7 +20,7 @@ LARGE = ["mobilenet_v1", "mobilenet_v2", "mcunet_like"]
 
 @pytest.mark.parametrize(
     "names",
-    [["mlp", "lenet5", "ds_cnn", "resnet8"], pytest.param(LARGE, marks=pytest.mark.slow)],
+    [["mlp", "lenet5", "ds_cnn", "resnet8"], pytest.param(LARGE, marks=pytest.mark.long)],
     ids=["small", "large"],
 )
 def test_squared_error_is_not_worse(names):

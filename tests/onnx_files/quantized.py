@@ -70,8 +70,6 @@ def quantized(
                 quant_format=QuantFormat[format], per_channel=by_channel,
                 activation_type=QuantType.QUInt8 if unsigned else QuantType.QInt8,
                 weight_type=QuantType[weights],
-                # ONNX Runtime saturates sums of two products without VNNI
-                reduce_range=weights == "QInt8",
             )  # fmt: skip
     finally:
         logging.disable(logging.NOTSET)

@@ -51,6 +51,18 @@ def test_int8() -> None:
     same(program, case.x.numpy(), case.y.numpy())
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16"])
+def test_samples_of_a_sensor(dtype: str) -> None:
+    torch.manual_seed(0)
+    shape = (1, 3, 6, 5)
+    layers = torch.nn.Flatten(), torch.nn.Linear(90, 3)
+    front = tl.features.camera(3, deviation=100.0)
+    network = torch.nn.Sequential(front, *layers).eval()
+    example = torch.zeros(shape, dtype=getattr(torch, dtype))
+    x = np.random.default_rng(0).integers(0, 256, shape).astype(dtype)
+    same(tl.compile(network, example, "last", target="wasm"), x, np.array([1]))
+
+
 class Two(torch.nn.Module):
     """Two inputs, two outputs, one of them a map that the layout pass moves."""
 

@@ -4,7 +4,6 @@ import { pathToFileURL } from "node:url";
 
 const { open } = await import(pathToFileURL(process.argv[2]));
 const [EXIT, IDLE, INIT, PREDICT, STEP, SAVE, LOAD, STACK, , OBSERVE] = Array(10).keys();
-const KINDS = { Float32Array, Int32Array, Int16Array, Int8Array };
 
 function read(size) {
   const bytes = Buffer.alloc(size);
@@ -23,7 +22,7 @@ function write(bytes) {
 /** The next array of each description, by name. */
 function arrays(descriptions) {
   const found = descriptions.map(({ name, array, shape }) => {
-    const kind = KINDS[array];
+    const kind = globalThis[array];
     const bytes = read(shape.reduce((a, b) => a * b, 1) * kind.BYTES_PER_ELEMENT);
     return [name, new kind(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))];
   });

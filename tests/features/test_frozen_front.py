@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 import trainlet as tl
 from trainlet.errors import DataError, SchemeError, TargetError, TrainletError
+from trainlet.ir.graph import Graph
+from trainlet.ir.roles import as_outputs, predictions
+from trainlet.passes.front import split_front
 
 CLASSES = 3
 
@@ -79,6 +82,16 @@ def test_the_emulated_core_the_oracle_and_the_simulation_have_the_same_features(
     assert simulation.step(x[None], y[None])[0] == np.float32(loss)
     simulation.reset()
     assert simulation.step(front[[[0], [0]]], np.stack([y, y])).tolist() == [np.float32(loss)] * 2
+
+
+def test_an_output_of_the_frozen_layers_is_one_of_the_features() -> None:
+    scheme = {"head.weight": 1.0, "head.bias": 1.0}
+    step = tl.train(tl.prepare(Branches().eval(), torch.zeros(1, 2, 8, 8)), scheme).step
+    seen = next(n for n in step.nodes() if n.op == "conv2d")
+    front, rest = split_front(Graph({**step.outputs, **as_outputs({"seen": seen})}, step.values))
+    assert "x" in {n.name for n in front.leaves("input")}
+    assert "x" not in {n.name for n in rest.leaves("input")}
+    assert seen in front.nodes() and predictions(rest)["seen"].type == seen.type
 
 
 def test_the_report_says_what_a_step_from_features_saves() -> None:

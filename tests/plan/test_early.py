@@ -14,8 +14,8 @@ from trainlet.planning.tiles.tiled import plan_in_tiles
 HIGH, WIDE = 8, 16
 
 
-def step() -> Graph:
-    """A quarter of the last weight learns, so a quarter of the last map is kept."""
+def step(share: float = 0.25) -> Graph:
+    """A quarter of a weight learns, so a quarter of the map that it reads is kept."""
     model = nn.Sequential(
         nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(),
         nn.Conv2d(16, WIDE, 3, 2, 1), nn.ReLU(), nn.Conv2d(WIDE, WIDE, 1), nn.ReLU(),
@@ -23,7 +23,7 @@ def step() -> Graph:
         nn.Linear(4 * WIDE * HIGH * HIGH, 4),
     ).eval()  # fmt: skip
     x = np.random.default_rng(0).normal(size=(1, 3, 2 * HIGH, 2 * HIGH)).astype(np.float32)
-    scheme = {"6.weight": 0.25, "6.bias": 1.0, "11.bias": 1.0}
+    scheme = {"6.weight": share, "6.bias": 1.0, "11.bias": 1.0}
     return tl.Target.preset("cortex-m7").lower(tl.train(tl.prepare(model, x), scheme).step)[0]
 
 
@@ -43,11 +43,23 @@ def test_it_stands_behind_the_last_forward_reader():
     last = max(k for k, n in enumerate(early) if kept.inputs[0] in n.inputs and n is not kept)
     assert sorted(map(id, early)) == sorted(map(id, order))
     assert early.index(kept) == last + 1 < order.index(kept)
+    check_order(graph, early)
+    assert saved_early(graph, early) == early
+
+
+def check_order(graph: Graph, order: tuple) -> None:
     waits, done = before(graph), set()
-    for n in early:
+    for n in order:
         assert waits[n] <= done
         done.add(n)
-    assert saved_early(graph, early) == early
+
+
+def test_what_waits_for_a_gradient_is_not_moved():
+    """The whole weight learns: its gradient is smaller than the map, and reads it."""
+    graph = step(1.0)
+    order = plan_graph(graph).order
+    assert any(n.op == "conv2d_dw" for n in order)
+    check_order(graph, saved_early(graph, order))
 
 
 def test_the_smaller_plan_is_taken(monkeypatch):

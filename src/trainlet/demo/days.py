@@ -13,7 +13,8 @@ from trainlet.demo.board import JUDGE, KNOWN, LEARN, STEPPED, Moment, PowerCut
 from trainlet.demo.keyword_spotter import LEARNING_RATE
 from trainlet.demo.speech import WORDS, Speech
 
-PASSES, WRONG_PASSES, WORD_PASSES, OLD = 5, 2, 3, 30
+PASSES, WRONG_PASSES, WORD_PASSES = 5, 2, 3
+OLD = 30  # learnt again in a lesson, at least: as in board/life.c
 ASIDE = 3
 """Every so many clips of the speaker only judge."""
 NOBODY = 1000  # judges, of fewer clips

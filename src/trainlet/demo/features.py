@@ -8,6 +8,7 @@ It is the front end of the MLPerf Tiny keyword benchmark, followed by a fixed st
 import numpy as np
 
 from trainlet.errors import DataError
+from trainlet.features.audio import mel_triangles
 
 RATE = 16_000
 FRAMES, COEFFICIENTS = 49, 10
@@ -49,19 +50,6 @@ def one_second(audio: np.ndarray) -> np.ndarray:
     return np.pad(clip, (before, RATE - clip.size - before))
 
 
-def _mel_triangles() -> np.ndarray:
-    """Weights [257, 40] of triangles equally wide in mel (HTK's scale), straight in mel."""
-
-    def mel(hertz: np.ndarray | float) -> np.ndarray:
-        return 1127.0 * np.log1p(np.asarray(hertz) / 700.0)
-
-    corners = np.linspace(mel(_LOWEST_HZ), mel(_HIGHEST_HZ), _BANDS + 2)
-    bins = mel(np.arange(_FFT // 2 + 1) * RATE / _FFT)[:, None]
-    rise = (bins - corners[:-2]) / (corners[1:-1] - corners[:-2])
-    fall = (corners[2:] - bins) / (corners[2:] - corners[1:-1])
-    return np.maximum(0.0, np.minimum(rise, fall))
-
-
 def _dct() -> np.ndarray:
     """DCT-II [40, 10] with the scale of MLPerf Tiny, 2 cos(.) / sqrt(80)."""
     angle = np.pi * (np.arange(_BANDS)[:, None] + 0.5) * np.arange(COEFFICIENTS) / _BANDS
@@ -69,5 +57,5 @@ def _dct() -> np.ndarray:
 
 
 _WINDOW = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_FRAME) / _FRAME)
-_MEL = _mel_triangles()
+_MEL = np.ascontiguousarray(mel_triangles(RATE, _FFT, _BANDS, _LOWEST_HZ, _HIGHEST_HZ).T)
 _DCT = _dct()

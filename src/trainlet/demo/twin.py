@@ -10,10 +10,11 @@ import numpy as np
 
 import trainlet as tl
 from trainlet.demo.board import JUDGE, JUDGED, KNOWN, LEARN, NOTHING, STEPPED, Moment
+from trainlet.demo.days import NEW, OLD
 from trainlet.life import Replay, correct, lesson
 from trainlet.life.correct import answer
 
-REPLAYED, CLASSES, OLD, ROUNDS, BETWEEN = 64, 13, 30, 8, 2  # as in board/life.c
+REPLAYED, ROUNDS, BETWEEN = 64, 8, 2  # as in board/life.c
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Twin:
     def __init__(self, trainer: tl.Trainer) -> None:
         self.trainer = trainer
         self._recordings: dict[int, Recording] = {}
-        self._replay = Replay(REPLAYED, CLASSES)
+        self._replay = Replay(REPLAYED, NEW + 1)
 
     def record(self, number: int, clip: np.ndarray, label: int, role: int) -> None:
         self._recordings[number] = Recording(clip, label, role)

@@ -34,11 +34,11 @@ class Placement:
     floats: torch.dtype = torch.float32
 
     def dtype(self, n: Node) -> torch.dtype:
-        """Raises UnsupportedError for a node of an int8 network."""
+        """Raises UnsupportedError for a node of an int8 network, and for int16 samples."""
         if n.type.dtype not in DTYPES:
             raise UnsupportedError(
                 f"torch's targets train float32 networks, and {n!r} is not; compile without "
-                "precision='int8', or for target='host'"
+                "precision='int8' and for float32 samples, or for target='host'"
             )
         return self.floats if n.type.dtype == "float32" and n.type.rank else DTYPES[n.type.dtype]
 

@@ -25,7 +25,7 @@ from schemes.tasks import TASKS
 import trainlet as tl
 from trainlet.schemes.criteria import CRITERIA
 
-PRECISIONS = {"float32": None, "int8": tl.Int8(extra_bits=8)}
+PRECISIONS = {"float32": None, "int8": tl.Int8()}
 Result = dict[str, Any]
 
 
@@ -73,8 +73,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="the folder of the data sets")
     parser.add_argument("--build", type=Path, default=Path("build"), help="where to write")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, help="default: "
-                        "float32, and int8 of the activity task")  # fmt: skip
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, help="default: both")
     parser.add_argument("--criteria", nargs="*", choices=CRITERIA, default=[], help="also search "
                         "with these, which need no training")  # fmt: skip
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="only these and full: "

@@ -27,7 +27,7 @@ class Setting:
     """
 
     task: Task
-    precisions: tuple[str, ...] = ("float32",)
+    precisions: tuple[str, ...] = ("float32", "int8")
     rates: tuple[float, ...] = RATES
     shares: tuple[float, ...] = SHARES
     last: int | None = None

@@ -16,7 +16,7 @@ from .signs import signs
 COARSE = (1 / 4, 1.0)
 TASKS: dict[str, Callable[[Path], Setting]] = {
     "activity": lambda data: Setting(
-        activity(data, each=16), precisions=("float32", "int8"),
+        activity(data, each=16),
         shares=(1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0), tested=3, random=20,
     ),
     "signs": lambda data: Setting(

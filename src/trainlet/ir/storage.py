@@ -205,11 +205,16 @@ def split_planes(values: np.ndarray, planes: Planes) -> np.ndarray:
     high = (values + unit // 2) // unit
     low = (values - high * unit).reshape(-1, values.shape[-1])[: planes.rows, : planes.columns]
     flat = low.reshape(-1).astype(np.int8)
-    if planes.bits == 4:
-        nibbles = np.zeros(2 * planes.low_bytes, np.uint8)
-        nibbles[: flat.size] = flat.view(np.uint8) & 15
-        flat = (nibbles[::2] | nibbles[1::2] << 4).view(np.int8)
-    return np.concatenate([high.reshape(-1).astype(np.int8), flat])
+    return np.concatenate([high.reshape(-1).astype(np.int8), packed(flat, planes.bits)])
+
+
+def packed(low: np.ndarray, bits: int) -> np.ndarray:
+    """Fractions int8 [n] as the device keeps them: two of 4 bits are one byte."""
+    if bits == 8:
+        return low
+    nibbles = np.zeros(low.size + low.size % 2, np.uint8)
+    nibbles[: low.size] = low.view(np.uint8) & 15
+    return (nibbles[::2] | nibbles[1::2] << 4).view(np.int8)
 
 
 def join_planes(array: np.ndarray, planes: Planes) -> np.ndarray:

@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from trainlet.ir.graph import Node
-from trainlet.ir.storage import storage, to_device
+from trainlet.ir.storage import packed, storage, to_device
 
 
 def can_be_marked(leaf: Node) -> bool:
-    """Whether each byte or number of the leaf belongs to one element that learns."""
-    how = storage(leaf)
-    return how.part is None and (how.planes is None or how.planes.bits == 8)
+    """Whether each element of the parameter is one of the leaf."""
+    return storage(leaf).part is None
 
 
 def marked(leaf: Node, mask: np.ndarray) -> np.ndarray:
-    """The mask, bools in the layout of the user's model, as the device keeps the leaf: of a weight
-    with extra bits both the integers and their fractions."""
+    """The mask, bools in the layout of the user's model, as the device keeps the leaf.
+
+    Of a weight with extra bits: int8, with those bits set that belong to the mask's elements, in
+    the integers and in their fractions.
+    """
     how = storage(leaf)
     kept = leaf.type if how.planes is None else how.planes.tensor
     plain = replace(how, planes=None, factor=None, offset=None)
@@ -27,4 +31,12 @@ def marked(leaf: Node, mask: np.ndarray) -> np.ndarray:
     if how.planes is None:
         return placed
     low = placed.reshape(-1, placed.shape[-1])[: how.planes.rows, : how.planes.columns]
-    return np.concatenate([placed.reshape(-1), low.reshape(-1)])
+    ones = [-part.reshape(-1).astype(np.int8) for part in (placed, low)]
+    return np.concatenate([ones[0], packed(ones[1], how.planes.bits)])
+
+
+def keeping(before: Tensor, after: Tensor, marks: Tensor) -> Tensor:
+    """A leaf after a step, in which what is marked stays as it was."""
+    if marks.dtype == torch.bool:
+        return torch.where(marks, before, after)
+    return before & marks | after & ~marks

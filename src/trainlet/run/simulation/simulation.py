@@ -21,7 +21,7 @@ from trainlet.run.device import Targets
 from trainlet.run.simulated import NEW, OracleDevice
 from trainlet.run.simulation.feed import input_values, learning_rates, target_values
 from trainlet.run.simulation.front import AT_ONCE, Front, boundary_of
-from trainlet.run.simulation.marks import can_be_marked, marked
+from trainlet.run.simulation.marks import can_be_marked, keeping, marked
 from trainlet.run.simulation.recipe import Recipe
 from trainlet.run.trainer import Inputs, Trainer, by_name, check_names
 
@@ -142,8 +142,8 @@ class Simulation:
         each = given if given.shape == (self.experiments, *(shape or ())) else given[None]
         if leaf is None or each.shape[1:] != shape or not can_be_marked(leaf):
             raise DataError(f"{name!r} is held by a mask of shape {given.shape}; allowed: "
-                            "parameters that learn as a whole, with 0 or 8 extra bits, and masks "
-                            "of their shape, one for all experiments or one for each")  # fmt: skip
+                            "parameters that learn as a whole, and masks of their shape, one for "
+                            "all experiments or one for each")  # fmt: skip
         return self._tensor(np.stack([marked(leaf, one) for one in each]))
 
     def predict(self, x: Inputs | Front) -> Any:
@@ -289,7 +289,7 @@ class Simulation:
                     mask = chosen.reshape(-1, *[1] * (value.ndim - 1))
                     value = torch.where(mask, value, self._values[name])
                 if name in self._held:
-                    value = torch.where(self._held[name], self._values[name], value)
+                    value = keeping(self._values[name], value, self._held[name])
                 self._values[name] = value
 
     def _tensor(self, array: np.ndarray) -> Tensor:

@@ -1,7 +1,7 @@
 """What attackers recover from gradients: defences, schemes, and trainlets that exist.
 
     make bench-leakage DATA=FOLDER
-    python benchmarks/leakage_table.py --part defences    others: schemes, trainlets, utility
+    python benchmarks/leakage_table.py --part defences  others: rounds, schemes, trainlets, utility
 
 Each finished row is kept in build/bench-leakage.jsonl; an interrupted run goes on there.  At the
 end all rows are in build/bench-leakage.json, and the table is printed.
@@ -33,8 +33,13 @@ DEFENCES = (
     "none", "prune:0.2", "int8", "noise:0.1", "topk:0.01", "prune:0.9", "sign", "fp16", "noise:1",
     "topk:0.01,noise:0.1", "noise:0.01", "prune:0.5", "clip:1.0",
 )  # fmt: skip
-IMAGES = {"none": 10, "prune:0.2": 4}
+IMAGES = {"none": 10, "prune:0.2": 10}
 """The pictures of a share, where they are not two."""
+MEMORIES = (
+    ("topk:0.01", "fleet"), ("topk:0.1", "fleet"), ("topk:0.01", "none"), ("topk:0.01", "dgc:0.9"),
+    ("topk:0.01,int8", "fleet"),
+)  # fmt: skip
+ROUNDS = 1, 4, 16
 MASKS = ("prune", "topk")
 """The steps that leave coordinates out: their shares are also attacked naively."""
 
@@ -49,6 +54,12 @@ class Cell:
     images: int
     iterations: int = 600
     attacks: tuple[str, ...] = ("dlg",)
+    rounds: int = 1
+    feedback: str = "fleet"
+
+    def key(self, image: int) -> tuple[Any, ...]:
+        """Of the rows of one example."""
+        return self.network, self.scheme, self.share, self.rounds, self.feedback, image
 
 
 def cells(part: str) -> Iterator[Cell]:
@@ -60,7 +71,11 @@ def cells(part: str) -> Iterator[Cell]:
             yield Cell("lenet", "full", share, IMAGES.get(share, 2), iterations, attacks)
     if part == "schemes":
         for scheme in ("last", "bias", "sparse", "lora"):
-            yield Cell("lenet", scheme, "none", 2, 300)
+            yield Cell("lenet", scheme, "none", 10, 300)
+    if part == "rounds":
+        for share, feedback in MEMORIES:
+            for rounds in ROUNDS:
+                yield Cell("lenet", "full", share, 3, 200, ("dlg",), rounds, feedback)
     if part == "trainlets":
         for network in ("ds_cnn float32", "ds_cnn int8"):
             for scheme in ("full", "bias", "last"):
@@ -85,9 +100,11 @@ def measured(cell: Cell, data: Path, k: int) -> list[dict[str, Any]]:
     audit = tl.audit(
         one.graph, None, scheme, x=one.x[k : k + 1], y=one.y[k : k + 1], shares=[cell.share],
         attacks=cell.attacks, iterations=cell.iterations, bounds=one.bounds, public=one.public,
-        naive=cell.share.startswith(MASKS), seed=k,
+        naive=cell.share.startswith(MASKS) and cell.rounds == 1, seed=k, rounds=cell.rounds,
+        feedback=cell.feedback,
     )  # fmt: skip
-    known = {"network": cell.network, "scheme": cell.scheme}
+    known = {"network": cell.network, "scheme": cell.scheme, "rounds": cell.rounds}
+    known["feedback"] = cell.feedback
     return [{**known, **row, "image": k} for row in audit.records()]
 
 
@@ -97,6 +114,8 @@ def show(rows: list[dict[str, Any]], gained: dict[str, float]) -> None:
         "network",
         "scheme",
         "share",
+        "memory",
+        "rounds",
         "attack",
         "attacker",
         "images",
@@ -106,12 +125,13 @@ def show(rows: list[dict[str, Any]], gained: dict[str, float]) -> None:
     columns += "SSIM", "labels", "bytes", "accuracy"
     table, groups = Table(*columns), dict[tuple, list[dict[str, Any]]]()
     for row in rows:
-        key = (row["network"], row["scheme"], row["share"], row["attack"], row["adaptive"])
+        names = "network", "scheme", "share", "feedback", "rounds", "attack", "adaptive"
+        key = tuple(row[name] for name in names)
         groups.setdefault(key, []).append(row)
     for key, own in groups.items():
         psnr, ssim = [r["psnr_db"] for r in own], [r["ssim"] for r in own if r["ssim"] is not None]
         table.add_row(
-            *key[:4], "adaptive" if key[4] else "naive", str(len(own)),
+            *map(str, key[:6]), "adaptive" if key[6] else "naive", str(len(own)),
             f"{np.median(psnr):.1f} ({min(psnr):.1f} to {max(psnr):.1f})",
             f"{np.median([r['floor_db'] for r in own]):.1f}",
             f"{np.median(ssim):.2f}" if ssim else "",
@@ -125,7 +145,7 @@ def show(rows: list[dict[str, Any]], gained: dict[str, float]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data")
-    parts = ("defences", "schemes", "trainlets", "utility")
+    parts = ("defences", "rounds", "schemes", "trainlets", "utility")
     parser.add_argument("--part", action="append", choices=parts)
     parser.add_argument("--minutes", type=float, help="stop after the row that ends later")
     parser.add_argument("--json", type=Path, default=ROOT / "build/bench-leakage.json")
@@ -144,10 +164,11 @@ def main() -> None:
             file.writelines(json.dumps(row) + "\n" for row in new)
 
     for part in asked.part or parts:
-        done = {(r["network"], r["scheme"], r["share"], r["image"]) for r in rows if "image" in r}
+        names = "network", "scheme", "share", "rounds", "feedback", "image"
+        done = {tuple(r[name] for name in names) for r in rows if "image" in r}
         for cell in cells(part):
             for k in range(cell.images):
-                if (cell.network, cell.scheme, cell.share, k) not in done and not late():
+                if cell.key(k) not in done and not late():
                     keep(measured(cell, asked.data, k))
         known = {r["share"] for r in rows if "accuracy" in r}
         for share in DEFENCES if part == "utility" else ():

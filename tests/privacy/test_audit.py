@@ -9,13 +9,15 @@ from typer.testing import CliRunner
 
 import trainlet as tl
 from trainlet.cli.main import app
-from trainlet.errors import UnsupportedError
+from trainlet.privacy.audit import Auditor
 from trainlet.privacy.scores import floor_db, matched, score
+from trainlet.privacy.share import parse_share
 from zoo import NETWORKS
 
 from .networks import picture, sigmoid_net
 
 ZEROS = torch.zeros(1, 1, 8, 8)
+LIMITS = {"int8": (-128, 127), "int32": (-(2**31), 2**31 - 1)}
 
 
 def audited(scheme="full", shares=("none",), **options) -> tl.privacy.Audit:
@@ -63,11 +65,19 @@ def test_rounds_add_up_against_noise():
     assert four > one + 1
 
 
-def test_integer_parameters_are_not_followed_over_rounds():
+def test_each_round_begins_with_the_integers_nearest_to_the_servers_model():
     case = NETWORKS["mlp"]()
     graph = tl.prepare(case.model, case.x, precision="int8", calibration=[case.x], check=False)
-    with pytest.raises(UnsupportedError, match="audit one step and one round"):
-        tl.audit(graph, None, "full", x=case.x.numpy(), y=case.y.numpy(), rounds=2)
+    one = Auditor(tl.train(graph, "full", stop_after="split"), rounds=2, lr=0.5)
+    x, y, share = case.x.numpy(), case.y.numpy(), parse_share("topk:0.5")
+    (first, start), (_, then) = one._messages(x, y, share, np.random.default_rng(0))
+    for n in one.victim.params:
+        if n.type.quant is not None:
+            scale = np.float64(n.type.quant.scale)[:, None][: n.type.shape[0]]
+            wanted = start[n.name].numpy() - 0.5 * first.dense()[n.name]
+            found, wanted = (v.reshape(len(v), -1) / scale for v in (then[n.name].numpy(), wanted))
+            assert np.allclose(found, np.rint(wanted).clip(*LIMITS[n.type.dtype]))
+            assert not np.array_equal(then[n.name], start[n.name])
 
 
 def test_inverting_gradients_finds_more_than_a_constant():

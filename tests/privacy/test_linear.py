@@ -40,6 +40,13 @@ def test_defences_hide_little_of_it(share, least):
     assert row.psnr_db > least
 
 
+def test_a_memory_adds_what_it_held_back_to_later_rounds():
+    one, eight = (
+        audited(1, "topk:0.02", rounds=rounds, lr=0.1)[0].psnr_db for rounds in (1, 8)
+    )  # fmt: skip
+    assert one < 20 and eight > 30
+
+
 @pytest.mark.parametrize("batch", [2, 5])
 def test_a_batch_behind_a_relu_is_separated(batch):
     rows = audited(batch, "none")

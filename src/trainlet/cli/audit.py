@@ -65,6 +65,14 @@ def audit_command(
         int, typer.Option(min=1, help="a message is the sum of the gradients of so many steps")
     ] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="messages about each example")] = 1,
+    feedback: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE",
+            help="what a device carries from one round to the next: fleet (what a fleet's message "
+            "leaves out), none, or dgc:0.9 (Deep Gradient Compression with this momentum)",
+        ),
+    ] = "fleet",
     lr: Annotated[float, typer.Option(help="of local steps, and of the server's")] = 0.01,
     low: Annotated[
         float | None, typer.Option(help="smallest value of an input (default: of the examples)")
@@ -103,7 +111,7 @@ def audit_command(
             shares=shares, attacks=attack or DEFAULT, restarts=restarts, iterations=iterations,
             public=None if public is None else read_npz(public, ["x"])["x"],
             bounds=(float(least), float(most)), naive=naive, seed=seed,
-            local_steps=local_steps, rounds=rounds, lr=lr,
+            local_steps=local_steps, rounds=rounds, lr=lr, feedback=feedback,
             precision=asked.arithmetic() if precision else None,
         )  # fmt: skip
         verdicts = [found.verdict(text) for text in dict.fromkeys(r.share for r in found.rows)]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainlet.errors import DataError, StateError
-from trainlet.privacy.defences import Clip, Noise
 from trainlet.privacy.share import Share, parse_share
 from trainlet.privacy.wire import decode, encode
 
@@ -24,9 +23,8 @@ class Encoding:
 
     @property
     def feeds_back(self) -> bool:
-        """Whether what an update leaves out goes into the next one.  Never with noise or clipping:
-        later updates would take back what these hide."""
-        return not any(isinstance(step, (Noise, Clip)) for step in self.share.steps)
+        """Whether what an update leaves out goes into the next one, as the share says."""
+        return self.share.feeds_back
 
     @property
     def of_models(self) -> Encoding:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from trainlet.compiler import Scheme, prepare, train
-from trainlet.errors import DataError, UnsupportedError
+from trainlet.errors import DataError
 from trainlet.frontends.network import Model
 from trainlet.ir.arguments import one_of, whole
 from trainlet.ops.quantized.precision import Int8
@@ -24,6 +24,8 @@ from trainlet.privacy.attacks.linear import linear
 from trainlet.privacy.attacks.problem import Problem, Recovered
 from trainlet.privacy.attacks.search_space import learned, natural
 from trainlet.privacy.attacks.text import text
+from trainlet.privacy.error_feedback import ErrorFeedback
+from trainlet.privacy.feedback import parse_feedback, send
 from trainlet.privacy.message import Message
 from trainlet.privacy.observed import observe
 from trainlet.privacy.results import Audit, Row
@@ -58,6 +60,7 @@ def audit(
     local_steps: int = 1,
     rounds: int = 1,
     lr: float = 0.01,
+    feedback: str | ErrorFeedback = "fleet",
 ) -> Audit:
     """Attack the messages that a training step of each batch of examples would send.
 
@@ -73,6 +76,8 @@ def audit(
     local_steps: a message is the sum of the gradients of so many steps of SGD with `lr`
     rounds: the attackers have so many messages about each example; after each round the server
     takes a step with `lr`
+    feedback: what a device carries from one message to the next (`parse_feedback`): as a fleet's
+    device does, "none", or "dgc:0.9"; an `ErrorFeedback` for all settings
     naive: whether each share is also attacked by somebody who does not know it
 
     Raises a TrainletError for what cannot be compiled or attacked, ToolchainError without
@@ -87,7 +92,7 @@ def audit(
     other = None if public is None else np.asarray(public)
     auditor = Auditor(
         training, attacks, restarts, iterations, seed, low, high, naive, other, local_steps,
-        rounds, lr,
+        rounds, lr, feedback,
     )  # fmt: skip
     return auditor.audit(np.asarray(x), np.asarray(y), [parse_share(text) for text in shares])
 
@@ -112,22 +117,18 @@ class Auditor:
     local_steps: int = 1
     rounds: int = 1
     lr: float = 0.01
+    feedback: str | ErrorFeedback = "fleet"
     victim: Victim = field(init=False)
 
     def __post_init__(self) -> None:
         self.victim = Victim(self.training)
         for name in self.attacks:
             one_of("unknown attack ", name, ATTACKS)
+        self.memory_of = parse_feedback(self.feedback)
         whole("restarts", self.restarts, 1)
         whole("iterations", self.iterations, 1)
-        several = (
-            max(whole("local_steps", self.local_steps, 1), whole("rounds", self.rounds, 1)) > 1
-        )
-        if several and self.victim.quantized:
-            raise UnsupportedError(
-                "several local steps or rounds change parameters, and an audit does not follow "
-                "integer parameters; audit one step and one round, or the float32 network"
-            )
+        whole("local_steps", self.local_steps, 1)
+        whole("rounds", self.rounds, 1)
 
     def audit(self, x: NDArray, y: NDArray, shares: Sequence[Share]) -> Audit:
         """Attack the examples one batch after the other.
@@ -171,14 +172,16 @@ class Auditor:
     ) -> Iterator[tuple[Message, dict[str, Tensor] | None]]:
         """Each round's message with the parameters that it is about.  After a round the server
         takes a step with the message."""
+        memory = self.memory_of(share)
         if self.local_steps == self.rounds == 1:
-            yield share.apply(self.victim.shared(x, y), rng), None
+            yield send(share, self.victim.shared(x, y), rng, memory), None
             return
         now = {name: value.numpy() for name, value in self.victim.start().items()}
         for _ in range(self.rounds):
             made = self.victim.updated(x, y, self.local_steps, self.lr, now)
-            message = share.apply(made, rng)
-            yield message, {name: torch.from_numpy(value) for name, value in now.items()}
+            message = send(share, made, rng, memory)
+            held = self.victim.held(now)
+            yield message, {name: torch.from_numpy(value) for name, value in held.items()}
             step = message.dense()
             now = {name: value - np.float32(self.lr) * step[name] for name, value in now.items()}
 
@@ -195,8 +198,9 @@ class Auditor:
             seen = [observe(message, share, adaptive, start) for message, start in messages]
             labels = recover_labels(self.victim, seen[0])
             problem = Problem(
-                self.victim, seen, low, high, labels, self.local_steps, self.lr, space=space
-            )
+                self.victim, seen, low, high, labels, self.local_steps, self.lr,
+                self.memory_of(share) if adaptive else None, space=space,
+            )  # fmt: skip
             for name in self.attacks:
                 found = [
                     ATTACKS[name](problem, self.seed + k, self.iterations)

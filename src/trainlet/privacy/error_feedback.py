@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,19 @@ class ErrorFeedback:
     velocity: dict[str, NDArray] = field(default_factory=dict)
     unsent: dict[str, NDArray] = field(default_factory=dict)
 
+    @property
+    def limit(self) -> float | None:
+        """The largest L2 norm of this device's gradients; None where there is none."""
+        return None if self.clip is None else self.clip / self.devices**0.5
+
+    def added(self, velocity: Any, unsent: Any, gradient: Any) -> tuple[Any, Any]:
+        """u and v after another gradient; arrays of NumPy, or tensors."""
+        if self.nesterov:
+            velocity = self.momentum * (velocity + gradient)
+            return velocity, unsent + velocity + gradient
+        velocity = self.momentum * velocity + gradient
+        return velocity, unsent + velocity
+
     def select(self, message: Message, share: float) -> Message:
         """The message of this round, with `share` of the coordinates of each parameter; the memory
         changes.
@@ -51,9 +65,8 @@ class ErrorFeedback:
         Raises DataError where the message is not of whole parameters, or of other shapes than
         those before.
         """
-        if self.clip is not None:
-            limit = Clip(self.clip / self.devices**0.5)
-            message = limit(message, np.random.default_rng(0))
+        if self.limit is not None:
+            message = Clip(self.limit)(message, np.random.default_rng(0))
         if self.round < len(self.warm_up):
             share = max(share, self.warm_up[self.round])
         parts = {name: self._select(name, p, share) for name, p in message.parts.items()}
@@ -69,12 +82,7 @@ class ErrorFeedback:
                 f"{name!r}: {found} cannot be added to a memory of {len(velocity)}; allowed: whole "
                 "gradients of one shape, so put topk before prune and keep one memory a device"
             )
-        if self.nesterov:
-            velocity = np.float32(self.momentum) * (velocity + part.values)
-            unsent = unsent + velocity + part.values
-        else:
-            velocity = np.float32(self.momentum) * velocity + part.values
-            unsent = unsent + velocity
+        velocity, unsent = self.added(velocity, unsent, part.values)
         chosen = keep(
             replace(part, values=unsent, coding="float32"), int(np.ceil(share * part.size))
         )

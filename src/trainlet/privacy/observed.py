@@ -6,6 +6,9 @@ sign they are zero and infinity.  A coordinate that was dropped for its small ma
 minus and plus the smallest magnitude that was sent.  Noise and int8 make errors, whose standard
 deviation the attacker knows.
 
+A device with a memory encodes more than this round's gradient (`trainlet.privacy.feedback`): the
+bounds are those of what it encoded.
+
 A naive attacker takes every message for a whole gradient: what was not sent counts as zero.
 """
 
@@ -35,6 +38,7 @@ class Round:
 
     low, high: bounds of each coordinate, {parameter: float32 in its shape}
     sent:      bool, which coordinates have a value
+    message:   what the receiver reads, zero where nothing was sent
     std:       of the errors of each parameter's values; empty for a naive attacker
     clip:      the largest L2 norm of the whole gradient before all else; None where there is none
     start:     the parameters of this round, None for those that were compiled
@@ -43,6 +47,7 @@ class Round:
     low: Tensors
     high: Tensors
     sent: Tensors
+    message: Tensors
     std: Mapping[str, float] = field(default_factory=dict)
     clip: float | None = None
     start: Tensors | None = None
@@ -63,37 +68,28 @@ class Round:
         """The squared L2 norm of the values."""
         return float(sum(v.square().sum() for v in self.values.values()))
 
-    def expected(self, gradients: Tensors) -> dict[str, Tensor]:
-        """What the device would make of a guess's gradients before it selects coordinates."""
-        if self.clip is None:
-            return dict(gradients)
-        norm = torch.sqrt(sum((g.square().sum() for g in gradients.values()), torch.zeros(())))
-        factor = (self.clip / norm).clamp(max=1.0)
-        return {name: g * factor for name, g in gradients.items()}
-
-    def distance(self, gradients: Tensors) -> Tensor:
-        """The squared distance from the bounds, relative to the values' squared norm."""
-        found = self.expected(gradients)
+    def distance(self, encoded: Tensors) -> Tensor:
+        """The squared distance from the bounds, relative to the values' squared norm, of what a
+        guess's device would have encoded."""
         total = torch.zeros(())
-        for name, g in found.items():
+        for name, g in encoded.items():
             outside = g - g.clamp(self.low[name], self.high[name])
             total = total + outside.square().sum()
         return total / (self.norm2 + 1e-30)
 
-    def surprise(self, gradients: Tensors) -> Tensor:
+    def surprise(self, encoded: Tensors) -> Tensor:
         """The negative logarithm of the likelihood of the errors, up to a constant."""
-        found = self.expected(gradients)
         total = torch.zeros(())
-        for name, g in found.items():
+        for name, g in encoded.items():
             outside = g - g.clamp(self.low[name], self.high[name])
             total = total + (outside / self.std[name]).square().sum() / 2
         return total
 
-    def cosine(self, gradients: Tensors) -> Tensor:
+    def cosine(self, encoded: Tensors) -> Tensor:
         """1 - the cosine between a guess and the values, over the coordinates that were sent."""
         dot, own, theirs = torch.zeros(()), torch.zeros(()), torch.zeros(())
         for name, value in self.values.items():
-            g = gradients[name] * self.sent[name]
+            g = encoded[name] * self.sent[name]
             dot, own = dot + (g * value).sum(), own + g.square().sum()
             theirs = theirs + value.square().sum()
         return 1 - dot / (own * theirs + 1e-30).sqrt()
@@ -107,6 +103,7 @@ def observe(
     adaptive: the attacker knows the share; else it takes zeros for values
     """
     low, high, sent, std = {}, {}, {}, {}
+    read = {name: _tensor(value) for name, value in message.dense().items()}
     noise = [_std(step, message) for step in share.steps if isinstance(step, (Noise, Private))]
     spread = float(np.linalg.norm(noise))
     for name, part in message.parts.items():
@@ -121,7 +118,8 @@ def observe(
     clips = [step.norm for step in share.steps[:1] if isinstance(step, Clip)]
     clip = clips[0] if adaptive and clips else None
     least = EXACT * rms(message)
-    return Round(low, high, sent, {n: max(s, least) for n, s in std.items()}, clip, start)
+    std = {name: max(s, least) for name, s in std.items()}
+    return Round(low, high, sent, read, std, clip, start)
 
 
 def _std(step: Noise | Private, message: Message) -> float:

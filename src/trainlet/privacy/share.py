@@ -45,6 +45,12 @@ class Share:
     steps: tuple[Step, ...] = ()
     text: str = NONE
 
+    @property
+    def feeds_back(self) -> bool:
+        """Whether a fleet's device adds what a message leaves out to the next one.  Never with
+        noise or clipping: later messages would take back what these hide."""
+        return not any(isinstance(step, (Noise, Clip)) for step in self.steps)
+
     def apply(self, gradients: Arrays, rng: Random, memory: ErrorFeedback | None = None) -> Message:
         """The message of one device.
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainlet.backends.aten.real_values import dequantized, real_value
+from trainlet.backends.aten.real_values import dequantized, nearest_integers, real_value
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Node
 from trainlet.ir.roles import LOGITS, is_target, predictions
@@ -67,27 +67,32 @@ class Victim:
         """Whether the input is a list of indices, of words for example."""
         return self.input.type.dtype == "int32"
 
-    @property
-    def quantized(self) -> bool:
-        """Whether a parameter that learns is an integer."""
-        return any(n.type.dtype != "float32" for n in self.params)
-
     def start(self) -> dict[str, Tensor]:
         """The parameters before the step, by name."""
         return {n.name: self._fixed[n].detach().clone() for n in self.params}
+
+    def held(self, parameters: Arrays) -> dict[str, NDArray]:
+        """The real numbers that the forward pass computes with: the nearest ones that the device's
+        integers stand for."""
+        return {
+            n.name: dequantized(n.type, nearest_integers(n.type, parameters[n.name]))
+            for n in self.params
+        }
 
     def shared(self, x: NDArray, y: NDArray, start: Arrays | None = None) -> dict[str, NDArray]:
         """The gradients that the device computes, in its own arithmetic: integers where the network
         is quantised.
 
         x: [batch, ...] in the layout of the user's model; y: [batch] labels
-        start: other parameters than the compiled ones, in the shapes of the gradients
+        start: other parameters than the compiled ones, in real numbers and in the shapes of the
+        gradients
         """
         graph = self.graph
         leaves = {
             n.name: to_device(n, graph.values[n.name]) for n in graph.leaves("param", "const")
         }
-        leaves.update(start or {})
+        if start is not None:
+            leaves.update({n.name: nearest_integers(n.type, start[n.name]) for n in self.params})
         leaves[self.input.name] = to_device(self.input, np.asarray(x).reshape(self.shape))
         leaves[self.target.name] = np.asarray(y, np.int32).reshape(self.target.type.shape)
         found = evaluate_graph(graph, leaves)
@@ -97,7 +102,8 @@ class Victim:
         self, x: NDArray, y: NDArray, steps: int, lr: float, start: Arrays
     ) -> dict[str, NDArray]:
         """The sum of the gradients of so many steps of SGD on the same batch: the update that a
-        device of federated averaging sends, divided by its learning rate."""
+        device of federated averaging sends, divided by its learning rate.  Between the steps a
+        device keeps what its integers do not hold."""
         now, total = dict(start), {name: np.zeros_like(value) for name, value in start.items()}
         for _ in range(steps):
             found = self.shared(x, y, now)

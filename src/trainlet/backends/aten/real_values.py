@@ -41,11 +41,28 @@ def dequantized(type: TensorType, array: np.ndarray) -> np.ndarray:
     """The real numbers that a leaf's integers stand for, float32; indices stay."""
     if type.quant is None:
         return array
-    along = [-1 if k == type.quant.axis else 1 for k in range(array.ndim)]
-    scale, zero = np.asarray(type.quant.scale), np.asarray(type.quant.zero_point)
-    if type.quant.axis is not None:
-        scale, zero = scale.reshape(along), zero.reshape(along)
+    scale, zero = _scale_and_zero(type)
     return ((array.astype(np.float64) - zero) * scale).astype(np.float32)
+
+
+def nearest_integers(type: TensorType, array: np.ndarray) -> np.ndarray:
+    """The integers of a leaf that stand for the nearest real numbers; float32 stays."""
+    if type.quant is None:
+        return array
+    scale, zero = _scale_and_zero(type)
+    held = np.iinfo(type.dtype)
+    whole = np.rint(array.astype(np.float64) / scale) + zero
+    return whole.clip(held.min, held.max).astype(type.dtype)
+
+
+def _scale_and_zero(type: TensorType) -> tuple[np.ndarray, np.ndarray]:
+    """Of each channel, along its axis."""
+    assert type.quant is not None
+    scale, zero = np.asarray(type.quant.scale), np.asarray(type.quant.zero_point)
+    if type.quant.axis is None:
+        return scale, zero
+    along = [-1 if k == type.quant.axis else 1 for k in range(type.rank)]
+    return scale.reshape(along), zero.reshape(along)
 
 
 def saturated(type: TensorType, x: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from trainlet.ir.storage import storage
 from trainlet.privacy.attacks.problem import Problem, Recovered
+from trainlet.privacy.observed import Tensors
 from trainlet.privacy.victim import Victim
 
 NAME = "linear"
@@ -24,6 +25,8 @@ DRAWS = 4000
 """Sets of rows that are tried for directions."""
 ZERO = 1e-3
 """A smaller entry counts as zero, relative to the largest of its direction."""
+FITS = 50
+"""Times that an input and the units' shares of the loss are fitted in turn."""
 NEAR = 0.99
 """Two directions with a larger cosine are the same."""
 
@@ -42,16 +45,11 @@ def linear(problem: Problem, seed: int, iterations: int = 600) -> Recovered | No
     layer = reading_layer(problem.victim)
     if layer is None:
         return None
-    one, batch = problem.rounds[0], problem.victim.shape[0]
-    weight, bias = one.values[layer.weight].double(), one.values[layer.bias].double().reshape(-1)
-    sent = (one.sent[layer.weight] & one.sent[layer.bias].reshape(-1, 1)).double()
-    weight = weight.reshape(len(bias), -1)
+    batch = problem.victim.shape[0]
     if batch == 1:
-        sizes = (sent * bias.square()[:, None]).sum(0)
-        rows = ((sent * bias[:, None] * weight).sum(0) / (sizes + 1e-30))[None]
-        middle = (problem.low + problem.high) / 2
-        rows = torch.where(sizes > 0, rows, middle)
+        rows = _quotients(problem, layer)[None]
     else:
+        weight, bias = _matrix(problem.rounds[0].values, layer)
         found = separated(weight.numpy(), bias.numpy(), batch, np.random.default_rng(seed))
         if found is None:
             return None
@@ -59,6 +57,60 @@ def linear(problem: Problem, seed: int, iterations: int = 600) -> Recovered | No
     x = _as_inputs(problem.victim, rows.float()).clamp(problem.low, problem.high)
     labels = problem.labels if problem.labels is not None else -torch.ones(batch)
     return Recovered(x.numpy(), labels.long().numpy(), 0.0, NAME)
+
+
+def _matrix(values: Tensors, layer: _Layer) -> tuple[Tensor, Tensor]:
+    """[out, in] and [out], in double precision."""
+    bias = values[layer.bias].double().reshape(-1)
+    return values[layer.weight].double().reshape(len(bias), -1), bias
+
+
+def _quotients(problem: Problem, layer: _Layer) -> Tensor:
+    """The input that fits all rounds; the middle of the range where nothing tells it.
+
+    An entry of the weight is k x, where k is the unit's share of the loss, and that of the bias is
+    k itself.  With a memory, k is of all rounds since the entry was last sent, so entries of a unit
+    have the same k where they were last sent in the same round.  x and all k are fitted in turn.
+    """
+    groups, columns, values = _entries(problem, layer)
+    last = problem.victim.input.type.size
+    k, x = np.zeros(groups.max(initial=0) + 1), np.zeros(last + 1)
+    x[last] = 1.0  # the bias multiplies 1
+    for _ in range(FITS):
+        k = _fitted(values, x[columns], groups, len(k))
+        x = _fitted(values, k[groups], columns, len(x))
+        x[last] = 1.0
+    told = np.bincount(columns, k[groups] ** 2, len(x))[:last] > 0
+    middle = (problem.low + problem.high) / 2
+    return torch.from_numpy(np.where(told, x[:last], middle))
+
+
+def _fitted(values: NDArray, factors: NDArray, at: NDArray, count: int) -> NDArray:
+    """[count]: least squares of values = found[at] * factors; zero where all factors are."""
+    sizes = np.bincount(at, factors**2, count)
+    return np.bincount(at, values * factors, count) / np.where(sizes > 0, sizes, 1.0)
+
+
+def _entries(problem: Problem, layer: _Layer) -> tuple[NDArray, NDArray, NDArray]:
+    """Of each entry that was sent: a number for its unit and rounds, its column, the bias in the
+    last one, and its value."""
+    rounds, keys, columns, values = len(problem.rounds), [], [], []
+    last = np.zeros((1, 1), np.int64)
+    for number, one in enumerate(problem.rounds, 1):
+        value, sent = (_joined(*_matrix(kept, layer)) for kept in (one.values, one.sent))
+        unit, column = np.nonzero(sent)
+        before = np.broadcast_to(last, sent.shape)[unit, column]
+        keys.append((unit * (rounds + 1) + before) * (rounds + 1) + number)
+        columns.append(column)
+        values.append(value[unit, column])
+        last = np.where(sent > 0, number, last) if problem.feedback is not None else last
+    groups = np.unique(np.concatenate(keys), return_inverse=True)[1]
+    return groups, np.concatenate(columns), np.concatenate(values)
+
+
+def _joined(weight: Tensor, bias: Tensor) -> NDArray:
+    """[out, in + 1]."""
+    return torch.cat([weight, bias[:, None]], 1).numpy()
 
 
 def reading_layer(victim: Victim) -> _Layer | None:

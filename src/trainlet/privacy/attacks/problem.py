@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainlet.privacy.attacks.search_space import SearchSpace
-from trainlet.privacy.observed import Round
+from trainlet.privacy.feedback import Feedback, Followed
+from trainlet.privacy.observed import Round, Tensors
 from trainlet.privacy.victim import Victim
 
 
@@ -24,6 +25,7 @@ class Problem:
     low, high: bounds of an input's elements
     space: the inputs that the attacker expects
     steps, lr: a message is the sum of the gradients of so many local steps of SGD on the same batch
+    feedback: the rule of the device's memory, where it has one that the attacker knows
     """
 
     victim: Victim
@@ -33,6 +35,7 @@ class Problem:
     labels: Tensor | None = None
     steps: int = 1
     lr: float = 0.01
+    feedback: Feedback | None = None
     space: SearchSpace = field(kw_only=True)
 
     def gradients(self, x: Tensor, y: Tensor, one: Round) -> dict[str, Tensor]:
@@ -51,8 +54,7 @@ class Problem:
 
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
         """The mean relative squared distance from what was observed."""
-        found = [one.distance(self.gradients(x, y, one)) for one in self.rounds]
-        return torch.stack(found).mean()
+        return self._each(x, y, Round.distance).mean()
 
     @property
     def adaptive(self) -> bool:
@@ -61,13 +63,17 @@ class Problem:
 
     def surprise(self, x: Tensor, y: Tensor) -> Tensor:
         """The negative logarithm of the likelihood of all errors, up to a constant."""
-        found = [one.surprise(self.gradients(x, y, one)) for one in self.rounds]
-        return torch.stack(found).sum()
+        return self._each(x, y, Round.surprise).sum()
 
     def cosine(self, x: Tensor, y: Tensor) -> Tensor:
         """The mean of 1 - cosine."""
-        found = [one.cosine(self.gradients(x, y, one)) for one in self.rounds]
-        return torch.stack(found).mean()
+        return self._each(x, y, Round.cosine).mean()
+
+    def _each(self, x: Tensor, y: Tensor, misfit: Callable[[Round, Tensors], Tensor]) -> Tensor:
+        """[rounds]: how far a guess is from each message."""
+        memory = Followed(self.feedback)
+        found = [misfit(one, memory.encoded(self.gradients(x, y, one), one)) for one in self.rounds]
+        return torch.stack(found)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ the place too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,7 +46,7 @@ def text(problem: Problem, seed: int, iterations: int = 600) -> Recovered | None
     if not victim.indices or victim.shape[0] > 1 or len(victim.shape) != 2:
         return None
     places = victim.shape[1]
-    used, words = embedded(victim, one), spanned(victim, one)
+    used, words = embedded(victim, problem.rounds), spanned(victim, one)
     if used is None and words is None:
         return None
     if words is None:
@@ -64,12 +65,13 @@ def text(problem: Problem, seed: int, iterations: int = 600) -> Recovered | None
     return Recovered(chosen[None].numpy(), labels.numpy(), 0.0, NAME, words.ordered)
 
 
-def embedded(victim: Victim, one: Round) -> Tensor | None:
-    """bool [words]: which rows of an embedding that learns have a gradient; None without one."""
+def embedded(victim: Victim, rounds: Sequence[Round]) -> Tensor | None:
+    """bool [words]: which rows of an embedding that learns have a gradient in any round; None
+    without one."""
     count = victim.input.attrs["below"]
-    for value in one.values.values():
+    for name, value in rounds[0].values.items():
         if value.ndim == 2 and len(value) == count and victim.classes != count:
-            size = value.norm(dim=1)
+            size = torch.stack([one.values[name].norm(dim=1) for one in rounds]).amax(0)
             if bool(size.any()):
                 return size > ROW * size.max()
     return None

@@ -16,7 +16,10 @@ VALUES = {one: RNG.integers(0, 2**32, 50, np.uint32) for one in (0, 1, 4, 7, 9)}
 
 
 def total(values) -> list[int]:
-    return (np.sum(list(values.values()), axis=0, dtype=np.uint64) % 2**32).tolist()
+    added = np.zeros(50, np.uint32)
+    for value in values.values():
+        added = added + value
+    return added.tolist()
 
 
 def test_any_threshold_of_shares_is_the_secret_and_fewer_are_not() -> None:
@@ -45,9 +48,9 @@ def test_too_few_devices_give_no_sum() -> None:
 
 
 def begun() -> tuple[dict[int, Participant], dict, dict]:
-    people = {one: Participant(one, 3) for one in VALUES}
+    people = {one: Participant(one) for one in VALUES}
     keys = {one: person.advertise() for one, person in people.items()}
-    sent = {one: person.share(keys) for one, person in people.items()}
+    sent = {one: person.share(keys, 3) for one, person in people.items()}
     return people, keys, sent
 
 
@@ -84,13 +87,24 @@ def test_a_server_that_changes_a_message_is_found_out() -> None:
     with pytest.raises(StateError, match="shares from device 1 for device 0 are not authentic"):
         people[0].mask(VALUES[0], damaged)
     with pytest.raises(StateError, match="not those that the devices told"):
-        Participant(0, 3).share(keys)
+        Participant(0).share(keys, 3)
     with pytest.raises(StateError, match="not those that the devices told"):
-        people[0].share({**keys, 1: keys[4]})
+        fresh = Participant(0)
+        fresh.share({**keys, 0: fresh.advertise(), 1: keys[4]}, 3)
+
+
+def test_a_device_sends_values_under_its_masks_once() -> None:
+    """Two messages under the same masks would tell the difference of the values."""
+    people, keys, sent = begun()
+    people[0].mask(VALUES[0], to(sent, 0))
+    with pytest.raises(StateError, match="sends values once"):
+        people[0].mask(VALUES[1], to(sent, 0))
+    with pytest.raises(StateError, match="shares its secrets once"):
+        people[0].share(keys, 3)
 
 
 def test_shares_of_another_round_do_not_unmask() -> None:
-    hidden, revealed, keys = {}, {}, {}
+    hidden, revealed, others, keys = {}, {}, {}, {}
     for _ in range(2):
         people, keys, sent = begun()
         hidden = {one: people[one].mask(VALUES[one], to(sent, one)) for one in (0, 1, 4, 7)}
@@ -105,8 +119,8 @@ def test_fixed_point_values_add_up_to_the_weighted_mean() -> None:
     exact = FixedPoint(devices=3, examples=100, largest=0.5)
     changes = RNG.normal(0, 0.1, (3, 200)).astype(np.float32).clip(-0.5, 0.5)
     weights = np.array([100, 7, 31])
-    added = np.sum([exact.encode(c, int(w)) for c, w in zip(changes, weights, strict=True)], axis=0,
-                   dtype=np.uint32)  # fmt: skip
+    encoded = [exact.encode(c, int(w)) for c, w in zip(changes, weights, strict=True)]
+    added = np.stack(encoded).sum(axis=0, dtype=np.uint32)
     mean, weight = exact.mean(added)
     assert weight == 138
     wanted = (weights[:, None] * changes).sum(0) / 138

@@ -1,5 +1,7 @@
 """Small networks to attack."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -33,6 +35,6 @@ def picture(batch: int = 1, side: int = 8, seed: int = 0) -> np.ndarray:
     return x
 
 
-def victim(model: nn.Module, shape: tuple[int, ...], scheme="full") -> Victim:
+def victim(model: nn.Module, shape: tuple[int, ...], scheme: Any = "full") -> Victim:
     graph = tl.prepare(model, torch.zeros(shape), check=False, scheme=scheme)
     return Victim(tl.train(graph, scheme, stop_after="split"))

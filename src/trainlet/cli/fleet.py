@@ -24,8 +24,6 @@ from trainlet.fleet.simulation import Fleet, Round
 
 OWN = ("fedavg", "fedprox")
 """Strategies that need no Flower."""
-SINGLE = ("krum", "trimmed")
-"""Strategies that compare single updates."""
 
 
 def fleet_command(
@@ -101,10 +99,6 @@ def fleet_command(
     """Let many devices learn together, in a simulation; their data stay on them."""
     if alpha is not None and devices is None:
         raise USAGE("--alpha needs --devices")
-    if secure and strategy in SINGLE:
-        raise USAGE(f"--secure-aggregation hides single updates, which {strategy} compares")
-    if secure and app is not None:
-        raise USAGE("--secure-aggregation is part of the simulation, not of the Flower app")
     if picture is not None:
         check_picture(picture)
     for path in (out, journal):
@@ -112,7 +106,7 @@ def fleet_command(
     setting = Setting(
         str(net), str(data), scheme, precision or "float32", str(calibration or ""), personal,
         share, strategy, rounds, epochs, lr, seed, target, proximal,
-        evaluate=evaluate,
+        evaluate=evaluate, secure_aggregation=secure,
     )  # fmt: skip
     with stages(f"compiling {net}"):
         recipe = setting.recipe()

@@ -58,6 +58,6 @@ def write_app(folder: Path, setting: Setting, nodes: int) -> None:
         (new / "pyproject.toml").write_text(project, encoding="utf-8")
 
 
-def _toml(value: str | int | float) -> str:
-    """A value as TOML: JSON's strings and numbers are TOML's."""
+def _toml(value: str | int | float | bool) -> str:
+    """A value as TOML: JSON's strings, numbers and truth values are TOML's."""
     return json.dumps(value)

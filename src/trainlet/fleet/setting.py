@@ -22,6 +22,8 @@ from trainlet.ops.penalty import Proximal
 from trainlet.passes.presets import SCHEMES
 
 STRATEGIES = ("fedavg", "fedprox", "fedadam", "krum", "trimmed")
+SINGLE = ("krum", "trimmed")
+"""Strategies that compare single updates."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Setting:
     proximal: FedProx's mu; server_lr: FedAdam's step; attackers: for Krum, how many devices may
     send anything; trim: for the trimmed mean, the share cut off at either end
     evaluate: after so many rounds the nodes of Flower test the model; 0 for never
+    secure_aggregation: whether the server learns the sum of the updates alone
     """
 
     net: str
@@ -56,22 +59,27 @@ class Setting:
     attackers: int = 1
     trim: float = 0.2
     evaluate: int = 0
+    secure_aggregation: bool = False
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES) + closest(self.strategy, STRATEGIES)
             raise TrainletError(f"unknown strategy {shown(self.strategy)}; allowed: {known}")
+        if self.secure_aggregation and self.strategy in SINGLE:
+            raise TrainletError(f"secure aggregation hides single updates, which {self.strategy} "
+                                "compares; allowed: another strategy")  # fmt: skip
 
     @staticmethod
     def of(values: Mapping[str, Any]) -> Setting:
         """A setting from a file's values; raises TrainletError for unknown or unfit ones."""
         known = {f.name: f.type for f in fields(Setting)}
-        kinds = {"str": str, "int": int, "float": (int, float)}
+        kinds = {"str": str, "int": int, "float": (int, float), "bool": bool}
         for name, value in values.items():
             if name not in known:
                 raise TrainletError(f"unknown setting {shown(name)}; allowed: {', '.join(known)}"
                                     f"{closest(name, known)}")  # fmt: skip
-            if not isinstance(value, kinds[str(known[name])]) or isinstance(value, bool):
+            flag = known[name] == "bool"
+            if not isinstance(value, kinds[str(known[name])]) or isinstance(value, bool) != flag:
                 raise TrainletError(f"{name} = {shown(value)}; allowed: {known[name]}")
         if "net" not in values:
             raise TrainletError("the setting has no net; name the network's file")

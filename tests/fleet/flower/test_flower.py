@@ -10,18 +10,20 @@ import torch
 from torch import nn
 
 from trainlet.fleet.combine import Contribution, FedAvg
+from trainlet.fleet.message import Task
 from trainlet.fleet.people import people
 from trainlet.fleet.setting import Setting
 
 pytest.importorskip("flwr", reason="Flower is not installed: make test-fleet installs it")
 
-from flwr.app import Context, RecordDict
+from flwr.app import Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
 from fleet.board.boards import host_board, learn_in_boards_order
 from fleet.flower.local_grid import LocalGrid
 from trainlet.fleet.flower import client, server
 from trainlet.fleet.flower.combine import combine_of
+from trainlet.fleet.secure.round import SecureAggregation
 from trainlet.fleet.simulation import Fleet, order_of
 
 PEOPLE = 4
@@ -64,12 +66,13 @@ def run(folder, output, setting: Setting, change=None, nodes=None) -> dict[str, 
         return dict(file)
 
 
-def plain(folder, setting: Setting) -> np.ndarray:
-    """The same fleet without Flower."""
+def plain(folder, setting: Setting, **more) -> dict[str, np.ndarray]:
+    """The same fleet without Flower; more: of its rounds."""
     recipe = setting.recipe()
     data = [p.learn for p in people(setting.data, recipe.program)]
-    with Fleet([recipe], [(0, one) for one in data]) as fleet:
-        list(fleet.run(setting.rounds, epochs=setting.epochs, lr=setting.lr))
+    secure = SecureAggregation() if setting.secure_aggregation else None
+    with Fleet([recipe], [(0, one) for one in data], secure=secure) as fleet:
+        list(fleet.run(setting.rounds, epochs=setting.epochs, lr=setting.lr, **more))
         return recipe.shared.put(fleet.server.model, fleet.trainers[0].state())
 
 
@@ -86,6 +89,69 @@ def test_strategies_of_flower_move_the_model(folder, tmp_path, strategy) -> None
     start = setting.recipe()
     whole = start.shared.take(found)
     assert np.isfinite(whole).all() and not np.allclose(whole, start.start)
+
+
+def sums(reply: Message) -> list[str]:
+    """The records of a reply that is no error."""
+    return [] if reply.has_error() else [*reply.content]
+
+
+def test_with_secure_aggregation_only_masked_values_leave_a_node(folder, tmp_path) -> None:
+    """And the model is that of the simulation, to the bit."""
+    setting, seen = setting_of(folder, secure_aggregation=True), list[list[str]]()
+
+    def change(reply):
+        seen.append(sums(reply))
+        return reply
+
+    found, wanted = run(folder, tmp_path, setting, change), plain(folder, setting)
+    assert seen == [["secure"]] * 4 * PEOPLE * setting.rounds
+    assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_the_sum_survives_a_node_that_is_lost_after_the_keys(folder, tmp_path) -> None:
+    """Its masks are taken out of the sum with the shares that the others have."""
+    setting = setting_of(folder, secure_aggregation=True, rounds=1)
+
+    def change(reply):
+        lost = reply.metadata.src_node_id == 102 and "train" in reply.metadata.message_type
+        return None if lost else reply
+
+    found = run(folder, tmp_path, setting, change)
+    wanted = plain(folder, setting, deliver=lambda _, updates: updates[:2] + updates[3:])
+    assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+
+
+@pytest.mark.parametrize("kind", ["query.keys", "query.shares", "train.masked", "query.reveal"])
+def test_with_too_few_nodes_the_model_stays(folder, tmp_path, kind, caplog) -> None:
+    """Two of four are lost at one of the messages; three are needed of four that told keys."""
+    setting = setting_of(folder, secure_aggregation=True, rounds=1)
+
+    def change(reply):
+        lost = reply.metadata.src_node_id < 102 and reply.metadata.message_type == kind
+        return None if lost else reply
+
+    with caplog.at_level("INFO", "trainlet.fleet"):
+        found = run(folder, tmp_path, setting, change)
+    moved = not np.array_equal(setting.recipe().shared.take(found), setting.recipe().start)
+    assert moved == (kind == "query.keys")  # of two that told keys, two are enough
+    assert moved or "are needed" in caplog.text or "needs 3" in caplog.text
+
+
+def test_a_node_of_a_secure_fleet_sends_no_plain_update(folder, tmp_path) -> None:
+    from flwr.app import ConfigRecord
+
+    from trainlet.errors import StateError, TrainletError
+    from trainlet.fleet.app import write_app
+
+    write_app(tmp_path, setting_of(folder, secure_aggregation=True), PEOPLE)
+    config = {"fleet": str(tmp_path / "fleet.toml"), "nodes": PEOPLE}
+    context = Context(1, 1, {"partition-id": 0}, RecordDict(), config)
+    with pytest.raises(TrainletError, match="without masks"):
+        client.app(Message(RecordDict(), 1, "train"), context)
+    task = RecordDict({"task": ConfigRecord({"bytes": Task(1, -1, 0, 1, 0, 0.1, b"").encode()})})
+    with pytest.raises(StateError, match="told no keys for round 1"):
+        client.app(Message(task, 1, "train.masked"), context)
 
 
 def test_a_run_that_was_killed_ends_as_one_that_was_not(folder, tmp_path) -> None:

@@ -15,6 +15,7 @@ from flwr.clientapp import ClientApp
 
 from trainlet.errors import DataError, TrainletError
 from trainlet.fleet.coordinates import check_vector
+from trainlet.fleet.flower import secure_client
 from trainlet.fleet.flower.strategy import BYTES, MODEL, RIGHT, TASK, UPDATE
 from trainlet.fleet.frames import open_stream
 from trainlet.fleet.gateway import board_trainer, lesson_of
@@ -37,14 +38,46 @@ def trained_by(setting: Setting) -> tuple[Recipe, Trainer]:
     return recipe, recipe.program.build("host")
 
 
+app.query("keys")(secure_client.keys)
+app.query("shares")(secure_client.shares)
+app.query("reveal")(secure_client.reveal)
+
+
 @app.train()
 def train(message: Message, context: Context) -> Message:
-    """Do the task in a message on the node's own data."""
+    """Do the task in a message on the node's own data.
+
+    Raises TrainletError in a fleet with secure aggregation: there no update leaves a node alone.
+    """
     setting = Setting.load(str(context.run_config["fleet"]))
-    recipe, trainer = trained_by(setting)
+    if setting.secure_aggregation:
+        raise TrainletError("the server asks for an update without masks; this fleet's setting has "
+                            "secure_aggregation = true")  # fmt: skip
+    update = _learnt(setting, _task(message), context)
+    metrics = MetricRecord({"num-examples": Update.decode(update).examples})
+    record = RecordDict({UPDATE: ConfigRecord({BYTES: update}), "metrics": metrics})
+    return Message(record, reply_to=message)
+
+
+@app.train("masked")
+def train_masked(message: Message, context: Context) -> Message:
+    """As `train`; the update leaves the node under masks."""
+    setting, task = Setting.load(str(context.run_config["fleet"])), _task(message)
+    secure_client.check_round(context, Task.decode(task).round)
+    update = Update.decode(_learnt(setting, task, context))
+    return secure_client.masked(message, context, trained_by(setting)[0], update)
+
+
+def _task(message: Message) -> bytes:
     given = message.content.config_records.get(TASK, ConfigRecord()).get(BYTES)
     if not isinstance(given, bytes):
         raise TrainletError("the message has no task")
+    return given
+
+
+def _learnt(setting: Setting, given: bytes, context: Context) -> bytes:
+    """The update of a task, which the node's state remembers."""
+    recipe, trainer = trained_by(setting)
     board = context.node_config.get("board")
     data = None if board else person(file_of(setting, context), recipe.program).learn
     member = Member(Task.decode(given).device, data, recipe.shared, np.arange(recipe.shared.size))
@@ -55,9 +88,7 @@ def train(message: Message, context: Context) -> Message:
     else:
         update = work(trainer, recipe, member, given)
     _remember(member, context.state)
-    metrics = MetricRecord({"num-examples": Update.decode(update).examples})
-    record = RecordDict({UPDATE: ConfigRecord({BYTES: update}), "metrics": metrics})
-    return Message(record, reply_to=message)
+    return update
 
 
 @app.evaluate()

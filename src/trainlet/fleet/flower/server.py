@@ -11,6 +11,7 @@ from flwr.serverapp import Grid, ServerApp
 from trainlet.errors import TrainletError
 from trainlet.files import replacing
 from trainlet.fleet.flower.combine import combine_of
+from trainlet.fleet.flower.secure_strategy import SecureStrategy
 from trainlet.fleet.flower.strategy import FleetStrategy
 from trainlet.fleet.member import Recipe
 from trainlet.fleet.server import LOG, Server
@@ -38,11 +39,13 @@ def main(grid: Grid, context: Context) -> None:
         order = order_of(setting.seed, server.round, device)
         return server.task(device, base, setting.epochs, order, setting.lr)
 
-    strategy = FleetStrategy(server, task, nodes, setting.evaluate)
+    timeout = float(str(context.run_config.get("timeout", 3600.0)))
+    given = server, task, nodes, setting.evaluate
+    secure = setting.secure_aggregation
+    strategy = SecureStrategy(*given, timeout=timeout) if secure else FleetStrategy(*given)
     left = setting.rounds - server.round
     if left > 0:
         LOG.info("round %d of %d is next", server.round + 1, setting.rounds)
-        timeout = float(str(context.run_config.get("timeout", 3600.0)))
         strategy.start(grid, strategy.model(), left, timeout)
     _write(server, recipe, folder / "model.npz")
 

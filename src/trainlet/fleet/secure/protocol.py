@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -41,36 +41,53 @@ class Revealed:
     keys: Mapping[int, bytes]
 
 
-class Participant:
-    """A device's side of one round."""
+def _seed() -> bytes:
+    return secrets.token_bytes(KEY_BYTES)
 
-    def __init__(self, number: int, threshold: int) -> None:
-        """threshold: how many devices have to stay until the end, at least 2"""
-        self.number, self.threshold = number, threshold
-        self._sealing, self._masking = new_key(), new_key()
-        self._seed = secrets.token_bytes(KEY_BYTES)
-        self._keys: Mapping[int, PublicKeys] = {}
-        self._held: dict[int, bytes] = {}
-        self._revealed = False
+
+@dataclass
+class Participant:
+    """A device's side of one round.  Plain values, so that a device can keep it between messages.
+
+    number: of the device
+    sealing, masking, seed: its secrets
+    threshold: how many devices have to stay until the end, from message 2 on
+    keys: of all devices; held: the shares of their secrets, by device
+    masked, revealed: whether it has sent the messages 3 and 4
+    """
+
+    number: int
+    sealing: bytes = field(default_factory=new_key, repr=False)
+    masking: bytes = field(default_factory=new_key, repr=False)
+    seed: bytes = field(default_factory=_seed, repr=False)
+    threshold: int = 2
+    keys: Mapping[int, PublicKeys] = field(default_factory=dict)
+    held: dict[int, bytes] = field(default_factory=dict, repr=False)
+    masked: bool = False
+    revealed: bool = False
 
     def advertise(self) -> PublicKeys:
         """Message 1."""
-        return PublicKeys(public(self._sealing), public(self._masking))
+        return PublicKeys(public(self.sealing), public(self.masking))
 
-    def share(self, keys: Mapping[int, PublicKeys]) -> dict[int, bytes]:
+    def share(self, keys: Mapping[int, PublicKeys], threshold: int) -> dict[int, bytes]:
         """Message 2: what the server passes on to each other device, from the keys of all.
 
-        Raises StateError for fewer devices than the threshold, or for two equal keys.
+        threshold: at least 2
+        Raises StateError for fewer devices than the threshold, for two equal keys, and when it was
+        called before.
         """
+        if self.keys:
+            raise StateError("a device shares its secrets once")
         every = [key for one in keys.values() for key in (one.sealing, one.masking)]
         if len(set(every)) < len(every) or keys.get(self.number) != self.advertise():
             raise StateError("the keys of the round are not those that the devices told")
-        _enough(len(keys), self.threshold)
-        self._keys = dict(keys)
+        _enough(len(keys), threshold)
+        self.keys, self.threshold = dict(keys), threshold
         holders = sorted(keys)
-        seeds = split_secret(self._seed, self.threshold, holders)
-        masking = split_secret(self._masking, self.threshold, holders)
-        self._held[self.number] = seeds[self.number] + masking[self.number]
+        seeds = split_secret(self.seed, threshold, holders)
+        masking = split_secret(self.masking, threshold, holders)
+        self.held[self.number] = seeds[self.number] + masking[self.number]
         return {
             one: sealed(self._common(one), self.number, one, seeds[one] + masking[one])
             for one in holders
@@ -78,22 +95,24 @@ class Participant:
         }
 
     def _common(self, other: int) -> bytes:
-        return agreed(self._sealing, self._keys[other].sealing, b"shares")
+        return agreed(self.sealing, self.keys[other].sealing, b"shares")
 
     def mask(self, values: np.ndarray, shares: Mapping[int, bytes]) -> np.ndarray:
         """Message 3: uint32 [n], the values under the masks.
 
         values: uint32 [n]; shares: what the other devices sent this one in message 2
-        Raises StateError for shares that are not theirs, or of fewer devices than the threshold.
+        Raises StateError for shares that are not theirs, or of fewer devices than the threshold,
+        and when it was called before: two messages under the same masks tell their difference.
         """
         _enough(len(shares) + 1, self.threshold)
-        if not set(shares) <= set(self._keys) - {self.number}:
-            raise StateError("shares arrived from a device that told no key")
+        if self.masked or not set(shares) <= set(self.keys) - {self.number}:
+            raise StateError("a device sends values once, for devices that told a key")
         for one, message in shares.items():
-            self._held[one] = opened(self._common(one), one, self.number, message)
-        hidden = values.astype(np.uint32) + mask(self._seed, len(values))
+            self.held[one] = opened(self._common(one), one, self.number, message)
+        self.masked = True
+        hidden = values.astype(np.uint32) + mask(self.seed, len(values))
         for one in shares:
-            seed = agreed(self._masking, self._keys[one].masking, b"mask")
+            seed = agreed(self.masking, self.keys[one].masking, b"mask")
             hidden = _with_mask(hidden, seed, self.number < one)
         return hidden
 
@@ -104,12 +123,12 @@ class Participant:
         when it was called before: two answers could reveal both secrets of a device.
         """
         _enough(len(arrived), self.threshold)
-        if self._revealed or not arrived <= set(self._held) or self.number not in arrived:
+        if self.revealed or not arrived <= set(self.held) or self.number not in arrived:
             raise StateError("a device reveals its shares once, for devices that gave it shares")
-        self._revealed = True
+        self.revealed = True
         return Revealed(
-            {one: self._held[one][:SHARE_BYTES] for one in arrived},
-            {one: self._held[one][SHARE_BYTES:] for one in set(self._held) - arrived},
+            {one: self.held[one][:SHARE_BYTES] for one in arrived},
+            {one: self.held[one][SHARE_BYTES:] for one in set(self.held) - arrived},
         )
 
 

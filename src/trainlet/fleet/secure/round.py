@@ -9,8 +9,8 @@ import numpy as np
 
 from trainlet.errors import StateError
 from trainlet.fleet.secure.fixed_point import FixedPoint
-from trainlet.fleet.secure.keys import KEY_BYTES
-from trainlet.fleet.secure.protocol import Participant, unmask
+from trainlet.fleet.secure.keys import KEY_BYTES, PublicKeys
+from trainlet.fleet.secure.protocol import Participant, Revealed, unmask
 
 NUMBER_BYTES = 4
 """A device's number before each share or key that is passed on."""
@@ -58,9 +58,9 @@ class SecureAggregation:
         Raises StateError if too few are left.
         """
         threshold = self.threshold(len(begun))
-        people = {one: Participant(one, threshold) for one in sorted(begun)}
+        people = {one: Participant(one) for one in sorted(begun)}
         keys = {one: person.advertise() for one, person in people.items()}
-        sent = {one: person.share(keys) for one, person in people.items()}
+        sent = {one: person.share(keys, threshold) for one, person in people.items()}
         hidden = {}
         for one in sorted(values):
             to_it = {other: messages[one] for other, messages in sent.items() if other != one}
@@ -71,8 +71,18 @@ class SecureAggregation:
         arrived = frozenset(hidden)
         revealed = {one: people[one].reveal(arrived) for one in hidden}
         total = unmask(hidden, revealed, keys, begun, threshold)
-        messages = [text for one in sent.values() for text in one.values()]
-        messages += [text for said in revealed.values()
-                     for text in (*said.seeds.values(), *said.keys.values())]  # fmt: skip
-        told = 2 * KEY_BYTES * len(begun) + sum(len(text) + NUMBER_BYTES for text in messages)
-        return Sum(total, len(hidden), told + sum(one.nbytes for one in hidden.values()))
+        return Sum(total, len(hidden), bytes_told(keys, sent, hidden, revealed))
+
+
+def bytes_told(
+    keys: Mapping[int, PublicKeys],
+    shares: Mapping[int, Mapping[int, bytes]],
+    hidden: Mapping[int, np.ndarray],
+    revealed: Mapping[int, Revealed],
+) -> int:
+    """What the devices sent in a round: the four messages, by device."""
+    messages = [text for one in shares.values() for text in one.values()]
+    messages += [text for said in revealed.values()
+                 for text in (*said.seeds.values(), *said.keys.values())]  # fmt: skip
+    told = 2 * KEY_BYTES * len(keys) + sum(len(text) + NUMBER_BYTES for text in messages)
+    return told + sum(one.nbytes for one in hidden.values())

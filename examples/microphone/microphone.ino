@@ -1,24 +1,27 @@
 /* A keyword spotter that learns your voice, on an Arduino Nano 33 BLE Sense.
  *
- * Send a line over USB: "p" listens for a second and predicts, "3" listens and learns that this was
- * word 3, "s" saves the state into the last 16 KB of the Flash. */
+ * It listens all the time.  Send a line over USB: "p" predicts the last second, "3" learns that it
+ * was word 3, "s" saves the state into the last 16 KB of the Flash. */
 #include <FlashIAP.h>
 #include <PDM.h>
+#include <trainlet_listen.h>
 #include <trainlet_store.h>
 #include <voice.h>
 
-/* The microphone: samples go straight to their place in the arena. */
-static short block[256];
-static volatile int heard = VOICE_X_SIZE; /* samples of the present second */
+/* The microphone: the ring has the last second, and room for 24 ms that arrive while it is read. */
+static int16_t ring[16384];
+static trainlet_listen ears = TRAINLET_LISTEN(ring, 16384, VOICE_X_SIZE, 1);
 
 static void on_samples() { /* in an interrupt */
-  int count = PDM.read(block, sizeof block) / 2;
-  for (int k = 0; k < count && heard < VOICE_X_SIZE; k++) voice_x()[heard++] = block[k];
+  static int16_t block[256];
+  const int bytes = PDM.read(block, sizeof block);
+  if (bytes > 0) trainlet_listen_feed(&ears, block, (uint32_t)bytes / 2);
 }
 
-static void listen() {
-  heard = 0;
-  while (heard < VOICE_X_SIZE) delay(1);
+/* The last second, at its place in the arena. */
+static const int16_t *last_second() {
+  while (trainlet_listen_window(&ears, voice_x())) delay(1);
+  return voice_x();
 }
 
 /* The store: the last four sectors of the Flash, which the sketch must not reach. */
@@ -66,16 +69,16 @@ void loop() {
     report("saved, status ", trainlet_store_save(&flash, VOICE_BLOB_BYTES, voice_save), 0);
     return;
   }
-  listen();
+  const int16_t *x = last_second();
   const uint32_t begun = *CYCLES;
   if (word >= 0) {
     float loss;
-    int status = voice_step(voice_x(), &word, 0.01f, &loss);
+    int status = voice_step(x, &word, 0.01f, &loss);
     report("learnt, status ", status, *CYCLES - begun);
     return;
   }
   static float logits[VOICE_LOGITS_SIZE];
-  int status = voice_predict(voice_x(), logits);
+  int status = voice_predict(x, logits);
   const uint32_t cycles = *CYCLES - begun;
   if (status) {
     report("failed, status ", status, cycles);

@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
     print(program.report)
     program.write(folder / "out")
     library = folder / "trainlet-voice"
-    tl.export.write_package(folder / "out", "arduino", library, parts=["store"])
+    tl.export.write_package(folder / "out", "arduino", library, parts=["store", "listen"])
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ from trainlet.life.correct import correct
 from trainlet.life.drift import Drift, Verdict
 from trainlet.life.lesson import Learner, Outcome, TrainerLearner, lesson
 from trainlet.life.library import PARTS, write_library
+from trainlet.life.listen import Listen
 from trainlet.life.replay import Replay
 
 __all__ = [
     "PARTS",
     "Drift",
     "Learner",
+    "Listen",
     "Outcome",
     "Replay",
     "TrainerLearner",

@@ -32,6 +32,7 @@ PARTS = {
     "replay": Part("keeps old examples to learn again"),
     "lesson": Part("learns, judges, and rolls back what did not help", floats=True),
     "drift": Part("says when to ask for a label and when to learn", floats=True),
+    "listen": Part("keeps a microphone's newest samples, and says when a window is there"),
     "correct": Part("learns a user's correction in one call", ("replay",)),
     "posix": Part("a driver of the store: files of a POSIX system", ("store",)),
     "littlefs": Part("a driver: files of littlefs", ("store",)),

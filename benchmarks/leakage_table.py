@@ -33,8 +33,9 @@ DEFENCES = (
     "none", "prune:0.2", "int8", "noise:0.1", "topk:0.01", "prune:0.9", "sign", "fp16", "noise:1",
     "topk:0.01,noise:0.1", "noise:0.01", "prune:0.5", "clip:1.0",
 )  # fmt: skip
-IMAGES = {"none": 10, "prune:0.2": 10}
-"""The pictures of a share, where they are not two."""
+PICTURES = 10
+LONG = ("none", "prune:0.2")
+"""Shares whose searches have 600 iterations; those of the others have 300."""
 MEMORIES = (
     ("topk:0.01", "fleet"), ("topk:0.1", "fleet"), ("topk:0.01", "none"), ("topk:0.01", "dgc:0.9"),
     ("topk:0.01,int8", "fleet"),
@@ -67,11 +68,10 @@ def cells(part: str) -> Iterator[Cell]:
         for share in DEFENCES:
             hidden = share in ("sign", "topk:0.01", "noise:1")
             attacks = ("dlg", "inverting") if hidden else ("dlg",)
-            iterations = 600 if share in IMAGES else 300
-            yield Cell("lenet", "full", share, IMAGES.get(share, 2), iterations, attacks)
+            yield Cell("lenet", "full", share, PICTURES, 600 if share in LONG else 300, attacks)
     if part == "schemes":
         for scheme in ("last", "bias", "sparse", "lora"):
-            yield Cell("lenet", scheme, "none", 10, 300)
+            yield Cell("lenet", scheme, "none", PICTURES, 300)
     if part == "rounds":
         for share, feedback in MEMORIES:
             for rounds in ROUNDS:

@@ -2,8 +2,8 @@
 
     python benchmarks/demo_rates.py
 
-The speakers are those that chose the pretraining's epochs, six of them, with three orders of their
-clips each.  The lesson has the demo's passes, falling rates and old examples, without a judge.
+The speakers are the six that come with Trainlet for validation, with three choices of their clips
+each.  The lesson has the demo's passes, falling rates and old examples, without a judge.
 """
 
 import numpy as np

@@ -20,9 +20,9 @@ from trainlet.accounting.published.sparse_schemes import SCHEMES
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.ops.optimizer import SGD
-from trainlet.passes.fractional_bits import add_fractional_bits
 from trainlet.passes.fuse.updates import copy_weights, fuse_updates
 from trainlet.passes.split import split_weights
+from trainlet.passes.training import in_storage
 from trainlet.passes.update import attach_updates
 from trainlet.planning import liveness
 from trainlet.planning.order.schedule import before, schedule
@@ -44,12 +44,13 @@ class Ways:
     fused: bool = False
     tiled: bool = False
     streamed: bool = False
+    bias_bits: int = 32
 
 
 LADDER: list[tuple[str, Ways]] = [("layer by layer, all updates at the end", Ways())]
 
 
-def _add(title: str, **more: bool | str) -> None:
+def _add(title: str, **more: bool | str | int) -> None:
     LADDER.append((title, replace(LADDER[-1][1], **more)))
 
 
@@ -61,6 +62,7 @@ _add("int16 gradients", gradient="int16")
 _add("gradients straight into their weights", fused=True)
 _add("int8 gradients", gradient="int8")
 _add("the image comes in rows", streamed=True)
+_add("16 bits a bias", bias_bits=16)
 
 
 def layer_by_layer(graph: Graph) -> tuple[Node, ...]:
@@ -83,10 +85,10 @@ def planned(graph: Graph, ways: Ways) -> Plan:
 
 def measure(network: Graph, scheme: tl.UpdateScheme, ways: Ways, extra_bits: int) -> dict[str, int]:
     """Bytes of one way of planning."""
-    precision = tl.Int8(gradient=ways.gradient, extra_bits=extra_bits)  # type: ignore[arg-type]
+    precision = tl.Int8(gradient=ways.gradient, extra_bits=extra_bits, bias_bits=ways.bias_bits)
     pruned = tl.train(network, scheme, precision=precision, stop_after="prune").step
     halves = split_weights(pruned, scheme) if ways.split else pruned
-    step = attach_updates(add_fractional_bits(halves, extra_bits), SGD(), 1, precision).step
+    step = attach_updates(in_storage(halves, precision), SGD(), 1, precision).step
     graphs = [step]
     if ways.fused:
         graphs = [fuse_updates(step), copy_weights(fuse_updates(step))]

@@ -57,6 +57,9 @@ def _methods() -> list[Method]:
     ):
         title = f"int8 + QAS, {bits} extra bits, {kind} gradients"
         methods.append(Method(f"gradient-{name}", title, with_qas(extra_bits=bits, gradient=kind)))
+    for bits in (32, 16):
+        title = f"the default, with {bits} bits a bias"
+        methods.append(Method(f"bias{bits}", title, tl.Int8(bias_bits=bits)))
     return methods
 
 

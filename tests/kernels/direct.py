@@ -12,7 +12,7 @@ from kernels.gradients import Given, Random, node
 from trainlet.ir.storage import Planes, split_planes
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import OPS, float32, typed
-from trainlet.ops.quantized.update import ROUNDINGS
+from trainlet.ops.quantized.update import LIMIT, ROUNDINGS
 
 RATES = [0.45, 0.45, 0.04, 0.03, 0.03]
 """How often a move is small, large, farther than any weight, infinite, and no number."""
@@ -38,9 +38,11 @@ def applied(of: str) -> Callable[[Random], Given]:
         attrs["rounding"] = str(rng.choice(ROUNDINGS))
         shape = gradient.type.shape
         if of == "sum_bfp":
-            ends = rng.choice([-1, 1]) * (2**31 - 1 - rng.integers(0, 4, shape))
-            p = np.where(rng.random(shape) < 0.8, ends, rng.integers(-(2**31) + 1, 2**31, shape))
-            p = p.astype(np.int32)
+            kind = str(rng.choice(["int32", "int16"]))
+            most = LIMIT[kind]
+            ends = rng.choice([-1, 1]) * (most - rng.integers(0, 4, shape))
+            p = np.where(rng.random(shape) < 0.8, ends, rng.integers(-most, most + 1, shape))
+            p = p.astype(kind)
         else:
             p, planes = weight_of(rng, shape, int(rng.choice([0, 4, 8])))
             attrs |= {"planes": planes} if planes else {}

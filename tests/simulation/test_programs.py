@@ -94,11 +94,15 @@ CHOICES = {
     "4-bits-adam": (tl.Int8(gradient="int16", extra_bits=4), {"optimizer": tl.Adam()}),
     "momentum": (tl.Int8(gradient="int8"), {"optimizer": tl.SGD(momentum=0.9)}),
     "nearest-summed": (tl.Int8(gradient="int8", rounding="nearest"), {"accumulate": 2}),
-    "adam-summed": (tl.Int8(gradient="int8"), {"optimizer": tl.Adam(), "accumulate": 3}),
+    "adam-summed": (
+        tl.Int8(gradient="int8", bias_bits=16),
+        {"optimizer": tl.Adam(), "accumulate": 3},
+    ),
     "rmsprop": (tl.Int8(gradient="int8"), {"optimizer": tl.RMSprop()}),
     "truncate": (tl.Int8(gradient="int16", rounding="truncate", extra_bits=0), {}),
     "int8-head": (tl.Int8(gradient="int8", float_head=False), {}),
     "smoothed": (tl.Int8(gradient="int8"), {"loss": tl.Loss("cross_entropy", 0.1)}),
+    "int16-biases": (tl.Int8(gradient="int8", bias_bits=16), {}),
     "no-qas": (tl.Int8(gradient="int8", qas=False), {}),
 }
 

@@ -15,7 +15,7 @@ from typing import Any
 from trainlet.errors import FileError, ShapeError, StateError, TrainletError
 from trainlet.ir.files import read_file
 from trainlet.ir.graph import Node
-from trainlet.ir.storage import Order, Part, Planes, Storage
+from trainlet.ir.storage import Delta, Order, Part, Planes, Storage
 from trainlet.ir.types import Quant, TensorType
 from trainlet.planning.blob import WITHIN, Layout, Saved, describe_leaf
 from trainlet.planning.program import Program
@@ -130,7 +130,12 @@ def _storage(told: dict[str, Any]) -> Storage:
     orders = told.get("orders")
     if orders is not None:
         orders = tuple(Order(order["axis"], tuple(order["index"])) for order in orders)
+    delta = told.get("delta")
+    if delta is not None:
+        delta = Delta(_type(delta["tensor"]), tuple(map(int, delta["base"])))
+        if len(delta.base) != delta.tensor.size:
+            raise ValueError(f"{len(delta.base)} values to differ from")
     channels = told.get("channels")
     if channels is not None and channels not in range(len(shape)):
         raise ValueError(f"channels {channels!r}")
-    return Storage(shape, permutation, factor, offset, planes, part, orders, channels)
+    return Storage(shape, permutation, factor, offset, planes, part, orders, channels, delta)

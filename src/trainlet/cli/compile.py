@@ -27,6 +27,7 @@ from trainlet.cli.options import (
     Accumulate,
     Adapt,
     AsJson,
+    BiasBits,
     Calibration,
     ExtraBits,
     Factors,
@@ -90,6 +91,7 @@ def compile_command(
     calibration: Calibration = None,
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
+    bias_bits: BiasBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
     max_ram: MaxRam = None,
@@ -115,7 +117,7 @@ def compile_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
         calibration, max_ram, max_recompute, gradient, extra_bits, schedule, stream,
-        float_head, rollback, stream_input, adapt, factor, features,
+        float_head, rollback, stream_input, adapt, factor, features, bias_bits,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(stage_text(asked, stop_after), nl=False)
@@ -219,6 +221,7 @@ def plan_command(
     calibration: Calibration = None,
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
+    bias_bits: BiasBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
     max_ram: MaxRam = None,
@@ -245,7 +248,8 @@ def plan_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
-        gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
+        gradient=gradient, extra_bits=extra_bits, bias_bits=bias_bits, schedule=schedule,
+        stream=stream,
         float_head=float_head, rollback=rollback, stream_input=stream_input, adapt=adapt,
         factor=factor, features=features,
     )  # fmt: skip

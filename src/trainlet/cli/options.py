@@ -138,6 +138,13 @@ ExtraBits = Annotated[
     int | None,
     typer.Option(help="for int8: fractional bits of a trained weight, 0, 4 or 8 (default: 4)"),
 ]
+BiasBits = Annotated[
+    int | None,
+    typer.Option(
+        help="for int8: bits in RAM of a trained bias, 32, or 16 for its difference to the "
+        "pretrained one (default: 32)"
+    ),
+]
 FloatHead = Annotated[
     bool | None,
     typer.Option(
@@ -215,6 +222,7 @@ class Request:
     adapt: str | None = None
     factor: Sequence[str] = ()
     features: bool = False
+    bias_bits: int | None = None
 
     def update_scheme(self) -> tl.UpdateScheme | str:
         if self.scheme is None:
@@ -236,7 +244,8 @@ class Request:
     def arithmetic(self) -> str | tl.Int8 | None:
         """What `compile` takes as its precision."""
         choices = {
-            "gradient": self.gradient, "extra_bits": self.extra_bits, "float_head": self.float_head
+            "gradient": self.gradient, "extra_bits": self.extra_bits, "float_head": self.float_head,
+            "bias_bits": self.bias_bits,
         }  # fmt: skip
         given: dict[str, Any] = {k: v for k, v in choices.items() if v is not None}
         if not given:

@@ -16,6 +16,7 @@ from trainlet.cli.options import (
     Accumulate,
     Adapt,
     AsJson,
+    BiasBits,
     Calibration,
     ExtraBits,
     Factors,
@@ -89,6 +90,7 @@ def profile_command(
     calibration: Calibration = None,
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
+    bias_bits: BiasBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
     max_ram: MaxRam = None,
@@ -103,7 +105,8 @@ def profile_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
-        gradient=gradient, extra_bits=extra_bits, schedule=schedule, stream=stream,
+        gradient=gradient, extra_bits=extra_bits, bias_bits=bias_bits, schedule=schedule,
+        stream=stream,
         float_head=float_head, rollback=rollback, stream_input=stream_input, adapt=adapt,
         factor=factor,
     )  # fmt: skip

@@ -28,6 +28,7 @@ from trainlet.cli.options import (
     Accumulate,
     Adapt,
     AsJson,
+    BiasBits,
     Calibration,
     ExtraBits,
     Factors,
@@ -106,6 +107,7 @@ def run_command(
     calibration: Calibration = None,
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
+    bias_bits: BiasBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
     adapt: Adapt = None,
@@ -123,6 +125,7 @@ def run_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, gradient=gradient, extra_bits=extra_bits,
+        bias_bits=bias_bits,
         float_head=float_head, rollback=rollback, adapt=adapt,
         factor=factor,
     )  # fmt: skip

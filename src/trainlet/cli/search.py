@@ -12,6 +12,7 @@ from rich.table import Table
 from trainlet.cli.losses import DEFAULT_LOSS, terms_of
 from trainlet.cli.options import (
     NO_FACTORS,
+    BiasBits,
     Calibration,
     ExtraBits,
     Factors,
@@ -109,12 +110,14 @@ def search_command(
     calibration: Calibration = None,
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
+    bias_bits: BiasBits = None,
     float_head: FloatHead = None,
 ) -> None:
     """Measure what each part of a network gains when it learns, and choose what fits."""
     asked = Request(
         net, next(iter(PRESETS)), target, None, None, optimizer, None, loss, 1,
         precision=precision, calibration=calibration, gradient=gradient, extra_bits=extra_bits,
+        bias_bits=bias_bits,
         float_head=float_head, factor=factor,
     )  # fmt: skip
     kept = out.with_suffix(MEASURED) if measured is None else measured

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from trainlet.errors import SchemeError, StateError
-from trainlet.ir.storage import storage
+from trainlet.ir.storage import kept_type, storage
 from trainlet.planning.program import Program
 from trainlet.run.simulated import OracleDevice
 from trainlet.run.state import learned_elements
@@ -133,9 +133,8 @@ def fingerprint(program: Program, shared: Coordinates) -> int:
     described = []
     for n in program.params:
         if n.name in shared.names:
-            how = storage(n)
-            kept = how.part.whole if how.part else how.planes.tensor if how.planes else n.type
-            scale = list(kept.quant.scale) if kept.quant else []
+            how, quant = storage(n), kept_type(n).quant
+            scale = list(quant.scale) if quant else []
             bits = how.planes.bits if how.planes else 0
             mask = zlib.crc32(np.packbits(shared.masks[n.name]).tobytes())
             described.append([n.name, list(how.shape), mask, n.type.dtype, bits, scale])

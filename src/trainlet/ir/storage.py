@@ -16,6 +16,9 @@ import numpy as np
 from trainlet.ir.graph import Node
 from trainlet.ir.types import Quant, TensorType
 
+FARTHEST_DELTA = 2**15 - 1
+"""The largest difference that an int16 leaf holds; the smallest is its negative."""
+
 
 @dataclass(frozen=True)
 class Planes:
@@ -33,6 +36,28 @@ class Planes:
     @property
     def low_bytes(self) -> int:
         return (self.rows * self.columns * self.bits + 7) // 8
+
+
+@dataclass(frozen=True)
+class Delta:
+    """An int16 difference to the pretrained values, `base`, of a quantised int32 tensor, which are
+    in Flash; value = base + difference, and both saturate."""
+
+    tensor: TensorType
+    base: tuple[int, ...]
+
+    def differ(self, values: np.ndarray) -> np.ndarray:
+        """The differences of integers to the base, int16."""
+        return np.clip(values - self._base, -FARTHEST_DELTA, FARTHEST_DELTA).astype(np.int16)
+
+    def add(self, differences: np.ndarray) -> np.ndarray:
+        """The inverse of `differ`, int32."""
+        values = self._base + differences.reshape(self.tensor.shape)
+        return np.clip(values, -(2**31 - 1), 2**31 - 1).astype(np.int32)
+
+    @property
+    def _base(self) -> np.ndarray:
+        return np.array(self.base, np.int64).reshape(self.tensor.shape)
 
 
 @dataclass(frozen=True)
@@ -86,6 +111,7 @@ class Storage:
     part: Part | None = None
     orders: tuple[Order, ...] | None = None
     channels: int | None = None
+    delta: Delta | None = None
 
     def __repr__(self) -> str:
         """Without what is absent: this is how a graph's text shows it."""
@@ -130,7 +156,7 @@ def to_device(leaf: Node, array: np.ndarray) -> np.ndarray:
     A quantised leaf takes real values (floats, which it rounds) or its own integers.
     """
     how = storage(leaf)
-    kept = _kept(leaf)
+    kept = kept_type(leaf)
     if kept.quant is None or array.dtype.kind == "f":
         array = _merged(array, how, kept)
     permuted = np.transpose(array, how.permutation).reshape(kept.shape)
@@ -145,6 +171,8 @@ def to_device(leaf: Node, array: np.ndarray) -> np.ndarray:
         permuted = how.part.take(permuted)
     if how.planes:
         return split_planes(permuted, how.planes)
+    if how.delta:
+        return how.delta.differ(permuted)
     return permuted.astype(leaf.type.dtype, order="C").reshape(leaf.type.shape)
 
 
@@ -154,8 +182,10 @@ def to_user(leaf: Node, array: np.ndarray, rest: np.ndarray | None = None) -> np
     rest: of a leaf that is a leading part, the other part as the device keeps it.
     """
     how = storage(leaf)
-    kept = _kept(leaf)
-    values = join_planes(array, how.planes) / (1 << how.planes.bits) if how.planes else array
+    kept = kept_type(leaf)
+    values = how.delta.add(array) if how.delta else array
+    if how.planes:
+        values = join_planes(array, how.planes) / (1 << how.planes.bits)
     if how.part and rest is not None:
         own = how.planes.tensor if how.planes else leaf.type
         values = np.concatenate([values.reshape(own.shape), rest], how.part.axis)
@@ -191,12 +221,19 @@ def _along_channels(numbers: tuple[float, ...], how: Storage, kept: TensorType) 
     return np.asarray(numbers, exact).reshape(along)
 
 
-def _kept(leaf: Node) -> TensorType:
+def kept_type(leaf: Node) -> TensorType:
     """The whole parameter as the device computes with it."""
     how = storage(leaf)
     if how.part:
         return how.part.whole
-    return how.planes.tensor if how.planes else leaf.type
+    return read_type(leaf)
+
+
+def read_type(leaf: Node) -> TensorType:
+    """What layers read of this leaf: without fractional bits, with what it is a difference to."""
+    how = storage(leaf)
+    split = how.planes or how.delta
+    return split.tensor if split else leaf.type
 
 
 def split_planes(values: np.ndarray, planes: Planes) -> np.ndarray:

@@ -16,12 +16,12 @@ from typing import Any
 from trainlet.errors import FileError, ShapeError
 from trainlet.ir.body import Body
 from trainlet.ir.graph import LEAVES, Graph, Node
-from trainlet.ir.storage import Merged, Order, Part, Planes, Storage
+from trainlet.ir.storage import Delta, Merged, Order, Part, Planes, Storage
 from trainlet.ir.types import DTYPES, Quant, TensorType
 
 _RECORDS = {
     record.__name__: record
-    for record in (Body, Merged, Order, Part, Planes, Quant, Storage, TensorType)
+    for record in (Body, Delta, Merged, Order, Part, Planes, Quant, Storage, TensorType)
 }
 
 _NAME = r'"(?:[^"\\]|\\.)*"'

@@ -15,6 +15,7 @@ from trainlet.ops.optimizer import Optimizer
 from trainlet.ops.penalty import Penalty
 from trainlet.ops.quantized.precision import Int8
 from trainlet.ops.verify import verify
+from trainlet.passes.bias_deltas import keep_bias_deltas
 from trainlet.passes.differentiate import differentiate
 from trainlet.passes.fold import fold_batch_norm
 from trainlet.passes.fractional_bits import add_fractional_bits
@@ -168,8 +169,15 @@ def updated(
     graph: Graph, optimizer: Optimizer, accumulate: int, precision: Int8 | None
 ) -> Training:
     """Stage "update"."""
-    wide = add_fractional_bits(graph, precision.extra_bits if precision else 0)
-    return attach_updates(wide, optimizer, accumulate, precision)
+    return attach_updates(in_storage(graph, precision), optimizer, accumulate, precision)
+
+
+def in_storage(graph: Graph, precision: Int8 | None) -> Graph:
+    """The graph with its trained integers as they are kept between steps."""
+    if precision is None:
+        return graph
+    wide = add_fractional_bits(graph, precision.extra_bits)
+    return keep_bias_deltas(wide) if precision.bias_bits == 16 else wide
 
 
 def fused(step: Graph) -> Graph:

@@ -15,7 +15,7 @@ import numpy as np
 from trainlet.errors import TrainletError
 from trainlet.ir.graph import Graph, Node, users
 from trainlet.ir.roles import LOGITS, PROTOTYPES_OF, as_outputs, predictions
-from trainlet.ir.storage import storage, to_device, to_user
+from trainlet.ir.storage import read_type, storage, to_device, to_user
 from trainlet.ir.types import TensorType
 from trainlet.ops.objective import Loss, chosen_outputs, warn_of_first_output
 from trainlet.ops.op import build, leaf
@@ -157,5 +157,5 @@ def _real(parameter: Node, values: dict[str, np.ndarray]) -> Node:
     how, attrs = storage(parameter), dict(parameter.attrs)
     if "storage" in attrs:
         attrs["storage"] = replace(how, planes=None)
-    shape = how.planes.tensor.shape if how.planes else parameter.type.shape
+    shape = read_type(parameter).shape
     return leaf(parameter.op, parameter.name, TensorType(shape), **attrs)

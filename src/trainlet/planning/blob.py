@@ -208,7 +208,7 @@ def check_values(leaf: Node, array: np.ndarray) -> None:
 def describe_leaf(n: Node) -> dict[str, Any]:
     """What a leaf is, in JSON's terms: all that gives its bytes a meaning."""
     how = asdict(storage(n))
-    for rare in ("orders", "channels"):
+    for rare in ("orders", "channels", "delta"):
         if how[rare] is None:
             del how[rare]
     return {"name": n.name, "kind": n.op, "type": asdict(n.type), "storage": how}

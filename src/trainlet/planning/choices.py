@@ -10,7 +10,7 @@ from typing import Any
 from trainlet.errors import TrainletError
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.optimizer import SGD, Optimizer
-from trainlet.ops.quantized.precision import EXTRA_BITS, GRADIENTS, Int8
+from trainlet.ops.quantized.precision import BIAS_BITS, EXTRA_BITS, GRADIENTS, Int8
 from trainlet.planning.limits import Limits, needed
 from trainlet.planning.program import Program
 from trainlet.planning.report import ProgramChoice
@@ -121,7 +121,8 @@ class Options:
     def _other_bits(self) -> Iterator[Change]:
         own = self.own.precision
         if own is None:
-            smallest = Int8(extra_bits=EXTRA_BITS[0], float_head=False, gradient=GRADIENTS[-1])
+            smallest = Int8(extra_bits=EXTRA_BITS[0], float_head=False, gradient=GRADIENTS[-1],
+                            bias_bits=BIAS_BITS[-1])  # fmt: skip
             for other in (Int8(), smallest) if self.quantise else ():
                 made = _precision(other, Int8())
                 python = f"{made.python}, calibration=batches"
@@ -131,8 +132,11 @@ class Options:
         smaller = GRADIENTS[GRADIENTS.index(own.gradient) :]
         fewer = [bits for bits in EXTRA_BITS[::-1] if bits <= own.extra_bits]
         heads = (True, False) if own.float_head else (False,)
-        for head, bits, gradient in product(heads, fewer, smaller):
-            other = replace(own, float_head=head, extra_bits=bits, gradient=gradient)
+        shorter = BIAS_BITS[BIAS_BITS.index(own.bias_bits) :]
+        for head, bias, bits, gradient in product(heads, shorter, fewer, smaller):
+            other = replace(
+                own, float_head=head, bias_bits=bias, extra_bits=bits, gradient=gradient
+            )
             if other != own:
                 yield _precision(other, own)
 
@@ -214,6 +218,7 @@ def _precision(other: Int8, own: Int8) -> Change:
     words = {
         "gradient": f"--gradient {other.gradient}",
         "extra_bits": f"--extra-bits {other.extra_bits}",
+        "bias_bits": f"--bias-bits {other.bias_bits}",
         "float_head": "--float-head" if other.float_head else "--no-float-head",
     }
     python = ", ".join(f"{k}={v!r}".replace("'", '"') for k, v in differing(Int8()).items())

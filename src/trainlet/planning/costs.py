@@ -35,6 +35,7 @@ def _parameters(program: Program) -> list[Cost]:
         Cost(where, "int8 weights", held("int8") - fractions),
         Cost(where, f"{bits} extra bits of each", fractions),
         Cost(where, "int32 biases", held("int32")),
+        *([Cost(where, "int16 deltas of biases", deltas)] if (deltas := held("int16")) else ()),
         Cost(where, "float32 (the head)", held("float32")),
     ]
 

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from trainlet.errors import TargetError
 from trainlet.ir.roles import FEATURES
+from trainlet.ir.storage import storage
 from trainlet.planning.place import plan_apply, plan_graph
 from trainlet.planning.program import APPLY, Program, Stage, training_stages
 from trainlet.planning.recompute.budget import PlanFunction, fit_budget, least_arena
@@ -61,7 +62,7 @@ class Limits:
 
 def needed(program: Program) -> tuple[int, int]:
     """RAM with the reserved stack, and Flash without code, in bytes."""
-    initial = sum(n.type.nbytes for n in program.params)
+    initial = sum(n.type.nbytes for n in program.params if not storage(n).delta)
     ram = program.arena_bytes + program.state_bytes + program.target.stack
     return ram, program.constant_bytes + initial
 

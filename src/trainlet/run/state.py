@@ -14,7 +14,7 @@ from rich.table import Table
 from trainlet.backends.record import Record, record_of
 from trainlet.errors import StateError
 from trainlet.ir.graph import Node
-from trainlet.ir.storage import Storage, storage, to_device, to_user
+from trainlet.ir.storage import Storage, kept_type, read_type, storage, to_device, to_user
 from trainlet.ir.types import TensorType
 from trainlet.planning.blob import HEADER, Layout, Saved, checked
 from trainlet.planning.program import Program
@@ -164,11 +164,8 @@ def _parameter(
 def _note_clipped(
     n: Node, wanted: np.ndarray, found: np.ndarray, learns: np.ndarray, notes: list[str]
 ) -> None:
-    how = storage(n)
-    kept = how.part.whole if how.part else how.planes.tensor if how.planes else n.type
-    unit = (
-        max(kept.quant.scale) / (1 << how.planes.bits if how.planes else 1) if kept.quant else 0.0
-    )
+    quant, planes = kept_type(n).quant, storage(n).planes
+    unit = max(quant.scale) / (1 << planes.bits if planes else 1) if quant else 0.0
     if clipped := int((np.abs(wanted - found) > unit)[learns].sum()):
         notes.append(f"{clipped:,} values of {n.name!r} are beyond its range and were clipped")
 
@@ -203,8 +200,7 @@ def _real(n: Node, array: np.ndarray) -> np.ndarray:
         return to_user(n, array)
     shape = list(part.whole.shape)
     shape[part.axis] -= part.stop - part.start
-    kind = storage(n).planes.tensor.dtype if storage(n).planes else n.type.dtype  # type: ignore[union-attr]
-    return to_user(n, array, np.zeros(shape, kind))
+    return to_user(n, array, np.zeros(shape, read_type(n).dtype))
 
 
 def learned_elements(n: Node) -> np.ndarray:

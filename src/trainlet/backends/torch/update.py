@@ -168,7 +168,7 @@ def _moves(
     return _to_integer(n, value.flatten(1), step, counter, seed).reshape(value.shape)
 
 
-@lowering("sgd_i8", "sgd_i32")
+@lowering("sgd_i8", "sgd_i16", "sgd_i32")
 @in_pieces
 def sgd_integers(
     n: Node, p: Tensor, g: Tensor, inverse: Tensor, lr: Tensor, step: Tensor, seed: Tensor
@@ -179,6 +179,12 @@ def sgd_integers(
     part = made[:, *(slice(k) for k in g.shape[1:])]
     part.copy_((part.long() + move).clamp_(-limit, limit))
     return made
+
+
+@lowering("add_delta")
+def add_delta(n: Node, base: Tensor, delta: Tensor) -> Tensor:
+    limit = LIMIT["int32"]
+    return (base.long() + delta).clamp_(-limit, limit).to(torch.int32)
 
 
 @lowering("sgd_planes")

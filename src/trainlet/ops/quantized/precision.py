@@ -9,6 +9,7 @@ from trainlet.ir.arguments import flag, whole
 from trainlet.ops.quantized.update import ROUNDINGS
 
 EXTRA_BITS = (0, 4, 8)
+BIAS_BITS = (32, 16)
 CALIBRATIONS = ("minmax", "mse")
 GRADIENTS = ("float32", "int16", "int8")
 
@@ -18,6 +19,8 @@ class Int8:
     """Real int8 training.
 
     extra_bits:  fractional bits kept in RAM for each trained weight: 0, 4 or 8
+    bias_bits:   of each trained bias in RAM: 32, or 16 for its difference to the pretrained value,
+                 which stays in Flash; the difference saturates at +-32767 units of the int32 bias
     rounding:    of an update to the weight's units: "stochastic", "nearest" or "truncate"
     qas:         quantisation-aware scaling; without it the integer gradient is used as it is
     float_head:  the last layer with a weight stays float32; else its result is int8 too
@@ -34,10 +37,12 @@ class Int8:
     calibration: str = "minmax"
     seed: int = 0
     gradient: str = "int16"
+    bias_bits: int = 32
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
             ("extra_bits", self.extra_bits, EXTRA_BITS),
+            ("bias_bits", self.bias_bits, BIAS_BITS),
             ("rounding", self.rounding, ROUNDINGS),
             ("calibration", self.calibration, CALIBRATIONS),
             ("gradient", self.gradient, GRADIENTS),

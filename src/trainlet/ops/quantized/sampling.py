@@ -32,6 +32,13 @@ def draw_integers(shape: Sequence[int], limit: int) -> Draw:
     return lambda rng: rng.integers(-limit, limit + 1, shape)
 
 
+def draw_bases(rng: np.random.Generator) -> np.ndarray:
+    """40 biases, of which some are so far that a difference carries them beyond int32."""
+    ends = rng.choice([-(2**31 - 1), 2**31 - 1], 40) + rng.integers(-9, 1, 40)
+    return np.where(rng.random(40) < 0.3, np.clip(ends, -(2**31 - 1), None),
+                    rng.integers(-99_999, 100_000, 40)).astype(np.int32)  # fmt: skip
+
+
 def draw_planes(planes: Planes) -> Draw:
     """An int8 tensor with fractional bits where it learns."""
     *outer, size = planes.tensor.shape

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from trainlet.ir.graph import Node
-from trainlet.ir.storage import storage
+from trainlet.ir.storage import read_type, storage
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import build, leaf
 from trainlet.ops.quantized.precision import Int8
 from trainlet.ops.quantized.random import tensor_id
+from trainlet.ops.quantized.update import SGD_OF
 
 DEAD = 1e-3
 """A channel whose scale is below this share of the tensor's median holds nothing but zeros in the
@@ -30,12 +31,11 @@ def integer_update(
     """The node that moves an integer parameter by -lr * direction (real units), and the value of
     the constant that it needs."""
     planes = storage(p).planes
-    kept = planes.tensor if planes else p.type
-    quant = kept.quant
+    quant = read_type(p).quant
     assert quant is not None and quant.axis is not None
     inverse = inverse_scales(quant, precision.qas)
     scales = leaf("const", f"{p.name}.inverse_scale", TensorType(inverse.shape))
-    op = "sgd_planes" if planes else "sgd_i8" if kept.dtype == "int8" else "sgd_i32"
+    op = "sgd_planes" if planes else SGD_OF[p.type.dtype]
     attrs = {
         "axis": quant.axis,
         "seed": precision.seed,

@@ -19,10 +19,10 @@ from trainlet.ir.storage import Planes, join_planes, split_planes
 from trainlet.ir.types import Quant, TensorType
 from trainlet.ops.op import Literal, Op, Sample, float32, register, require, typed
 from trainlet.ops.quantized.random import round_stochastic, uniform24
-from trainlet.ops.quantized.sampling import draw_int8, draw_planes
+from trainlet.ops.quantized.sampling import draw_bases, draw_int8, draw_integers, draw_planes
 
 ROUNDINGS = ("stochastic", "nearest", "truncate")
-LIMIT = {"int8": 127, "int32": 2**31 - 1}
+LIMIT = {"int8": 127, "int16": 2**15 - 1, "int32": 2**31 - 1}
 FARTHEST = np.float32(2.0**30 - 64)
 
 
@@ -99,7 +99,7 @@ def _literals(n: Node) -> tuple[Literal, ...]:
 
 
 def _samples(dtype: str) -> list[Sample]:
-    draw = {"int8": 100, "int32": 2_000_000_000}[dtype]
+    draw = {"int8": 100, "int16": 32_700, "int32": 2_000_000_000}[dtype]
 
     def values(shape: tuple[int, ...]) -> dict:
         return {
@@ -119,7 +119,7 @@ def _samples(dtype: str) -> list[Sample]:
         )
 
     shared = {"axis": 0, "seed": 3, "tensor": 99}
-    if dtype == "int32":
+    if dtype != "int8":
         return [
             Sample(types((6,), (6,)), {**shared, "rounding": r}, values((6,))) for r in ROUNDINGS
         ]
@@ -131,7 +131,10 @@ def _samples(dtype: str) -> list[Sample]:
     ]
 
 
-for _name, _dtype in (("sgd_i8", "int8"), ("sgd_i32", "int32")):
+SGD_OF: dict[str, str] = {"int8": "sgd_i8", "int16": "sgd_i16", "int32": "sgd_i32"}
+"""The update of integers without fractional bits, by their type."""
+
+for _dtype, _name in SGD_OF.items():
     register(
         Op(
             _name,
@@ -205,6 +208,32 @@ register(
         eval=lambda p, tensor: p.reshape(-1)[: tensor.size].reshape(tensor.shape),
         alias=True,
         samples=[Sample((typed("int8", 10),), {"tensor": typed("int8", 2, 3)})],
+    )
+)
+
+
+def _infer_delta(base: TensorType, delta: TensorType) -> TensorType:
+    require(base.shape == delta.shape, f"{base} and {delta} differ in shape")
+    return base
+
+
+def _eval_delta(base: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    limit = LIMIT["int32"]
+    return np.clip(base.astype(np.int64) + delta, -limit, limit).astype(np.int32)
+
+
+register(
+    Op(
+        "add_delta",
+        infer=_infer_delta,
+        eval=_eval_delta,
+        samples=[
+            Sample(
+                (typed("int32", 40), typed("int16", 40)),
+                {},
+                {0: draw_bases, 1: draw_integers((40,), LIMIT["int16"])},
+            )
+        ],
     )
 )
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from trainlet.ir.graph import Node
-from trainlet.ir.storage import packed, storage, to_device
+from trainlet.ir.storage import packed, read_type, storage, to_device
 
 
 def can_be_marked(leaf: Node) -> bool:
@@ -24,9 +24,8 @@ def marked(leaf: Node, mask: np.ndarray) -> np.ndarray:
     the integers and in their fractions.
     """
     how = storage(leaf)
-    kept = leaf.type if how.planes is None else how.planes.tensor
-    plain = replace(how, planes=None, factor=None, offset=None)
-    bare = Node(leaf.op, (), replace(kept, quant=None), {"storage": plain}, leaf.name)
+    plain = replace(how, planes=None, factor=None, offset=None, delta=None)
+    bare = Node(leaf.op, (), replace(read_type(leaf), quant=None), {"storage": plain}, leaf.name)
     placed = to_device(bare, mask.astype(np.int8)) != 0
     if how.planes is None:
         return placed

@@ -8,32 +8,32 @@ typedef struct {
   float scale, lr;
   int mode;
   uint32_t key;
+  int width;
 } Rates;
 
-static ONE_COPY void move_plainly(int32_t *p, int c, int64_t sum, const Rates *k) {
+static ONE_COPY void move_plainly(void *p, int c, int64_t sum, const Rates *k) {
   float move = -((float)sum * k->scale * (k->lr * k->inverse[c] * 1.0f));
-  move_bias(p + c, move, k->mode, k->key, (uint32_t)c);
+  move_bias(p, c, k->width, move, k->mode, k->key);
 }
 
 /* as many as four, or none where a product could be denormal */
-static inline int move_biases_of(int32_t *p, int c, int many, const int32_t *sums, const Rates *k) {
+static inline int move_biases_of(void *p, int c, int many, const int32_t *sums, const Rates *k) {
   mve_pred16_t some = vctp32q((uint32_t)many);
   float32x4_t factor = vmulq_n_f32(vldrwq_z_f32(k->inverse + c, some), k->lr);
   float32x4_t least = vabsq_f32(vmulq_n_f32(factor, k->scale));
   mve_pred16_t normal = vcmpgeq_m_n_f32(least, LEAST_NORMAL, some);
   if (vcmpleq_m_n_f32(least, LARGEST_FLOAT, normal) != some) return 0;
   float32x4_t sum = vmulq_n_f32(vcvtq_f32_s32(vld1q_s32(sums)), k->scale);
-  move_four_biases(p, vnegq_f32(vmulq_f32(sum, factor)), k->key, (uint32_t)c, some);
+  move_four_biases(p, k->width, vnegq_f32(vmulq_f32(sum, factor)), k->key, (uint32_t)c, some);
   return 1;
 }
 
 /* as the reference kernel: eight columns are summed at a time, four biases moved */
-KERNEL ONE_COPY void k_sum_bfp_sgd(int32_t *p, const void *g, const int32_t *e,
-                                   const float *inverse, const float *lr, const int32_t *step,
-                                   int R, int C, int bytes, uint32_t seed, uint32_t tensor,
-                                   int mode) {
-  Rates rates = {inverse, power_of_two(*e), *lr, mode,
-                 random_key(seed, (uint32_t)*step, tensor)};
+KERNEL ONE_COPY void k_sum_bfp_sgd(void *p, const void *g, const int32_t *e, const float *inverse,
+                                   const float *lr, const int32_t *step, int R, int C, int bytes,
+                                   int width, uint32_t seed, uint32_t tensor, int mode) {
+  uint32_t key = random_key(seed, (uint32_t)*step, tensor);
+  Rates rates = {inverse, power_of_two(*e), *lr, mode, key, width};
   for (int c = 0; c < C; c += 8) {
     int32_t part[8];
     int64_t all[8] = {0};

@@ -9,6 +9,6 @@ KERNEL void k_sgd_i32(int32_t *p, const float *g, const float *inverse, const fl
     for (int k = 0; k < g_row; k++, g++) {
       int at = r * p_row + k;
       float move = -(*g * (*lr * inverse[channel_rows ? r / channel_rows : k] * 1.0f));
-      move_bias(p + at, move, mode, key, (uint32_t)at);
+      move_bias(p, at, 4, move, mode, key);
     }
 }

@@ -15,7 +15,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Planes
-from trainlet.ir.types import TensorType
+from trainlet.ir.types import DType, TensorType
 from trainlet.ops.op import OPS, Literal, Op, Sample, build, float32, register, typed
 from trainlet.ops.quantized.gradient import (  # noqa: F401  they register what is fused here
     conv,
@@ -24,11 +24,12 @@ from trainlet.ops.quantized.gradient import (  # noqa: F401  they register what 
     linear,
     reduce,
 )
+from trainlet.ops.quantized.gradient.block import width
 from trainlet.ops.quantized.gradient.sampling import draw_exponent
 from trainlet.ops.quantized.sampling import Draw, draw_integers, draw_planes
-from trainlet.ops.quantized.update import ROUNDINGS
+from trainlet.ops.quantized.update import LIMIT, ROUNDINGS, SGD_OF
 
-UPDATES = {"sgd_i8", "sgd_planes", "sgd_i32"}
+UPDATES = {"sgd_planes", *SGD_OF.values()}
 _UPDATE_ATTRS = ("axis", "seed", "tensor", "rounding", "planes")
 
 
@@ -72,7 +73,7 @@ def _parted(attrs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _update_op(p: str, update: Mapping[str, Any]) -> Op:
-    return OPS["sgd_planes" if "planes" in update else "sgd_i8" if p == "int8" else "sgd_i32"]
+    return OPS["sgd_planes" if "planes" in update else SGD_OF[p]]
 
 
 def _register(of: str, applied: str) -> None:
@@ -91,8 +92,8 @@ def _register(of: str, applied: str) -> None:
     def literals(n: Node) -> tuple[Literal, ...]:
         (g, _), (_, update) = taken_apart(n), _parted(n.attrs)
         drawn = update["seed"], update["tensor"], ROUNDINGS.index(update["rounding"])
-        if n.type.dtype == "int32":
-            return *first.call(g), *drawn
+        if n.type.dtype != "int8":
+            return *first.call(g), width(n.type), *drawn
         planes: Planes | None = update.get("planes")
         tensor, bits = (planes.tensor, planes.bits) if planes else (n.type, 0)
         return *first.call(g), tensor.shape[-1], *drawn, tensor.size, bits
@@ -114,7 +115,12 @@ def _samples(of: str, sample: Sample) -> list[Sample]:
     """The gradient's sample with parameters to apply it to: of its shape, and of a wider one."""
     shape = OPS[of].infer(*sample.types, **sample.attrs).shape
     if of == "sum_bfp":
-        return [_sample(sample, shape, 0, None, rounding) for rounding in ROUNDINGS]
+        kinds: tuple[DType, ...] = ("int32", "int16")
+        return [
+            _sample(sample, shape, 0, None, rounding, kind)
+            for kind in kinds
+            for rounding in ROUNDINGS
+        ]
     axis, wide = (len(shape) - 1 if of.startswith("depthwise") else 0), (*shape[:-1], shape[-1] + 2)
     return [
         _sample(sample, whole, axis, (shape, bits), rounding)
@@ -130,11 +136,11 @@ def _samples(of: str, sample: Sample) -> list[Sample]:
 
 def _sample(
     of: Sample, shape: tuple[int, ...], axis: int, planes: tuple[tuple[int, ...], int] | None,
-    rounding: str,
+    rounding: str, bias: DType = "int32",
 ) -> Sample:  # fmt: skip
-    """planes: the shape of what learns, and its fractional bits; None for a bias."""
+    """planes: the shape of what learns, and its fractional bits; None for a bias of that type."""
     attrs = {**of.attrs, "axis": axis, "seed": 3, "tensor": 99, "rounding": rounding}
-    p, draw = typed("int32", *shape), draw_integers(shape, 2_000_000_000)
+    p, draw = typed(bias, *shape), draw_integers(shape, LIMIT[bias] - 100)
     if planes:
         learns, bits = planes
         p, draw = typed("int8", *shape), draw_integers(shape, 127)

@@ -27,7 +27,8 @@ from scheme_search import PRECISION, ROOMY, choice
 import trainlet as tl
 from trainlet.accounting.published.sparse_schemes import SCHEMES
 from trainlet.run.dataset import Dataset
-from trainlet.schemes.contribution import Contribution, at_best, contribution
+from trainlet.schemes.contribution import Contribution, contribution
+from trainlet.schemes.gains import at_best
 from trainlet.schemes.knapsack import Additive
 from trainlet.schemes.layers import Choice
 from trainlet.schemes.measure import measure

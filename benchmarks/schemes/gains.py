@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trainlet.schemes.contribution import Contribution, choices
+from trainlet.schemes.contribution import Contribution
+from trainlet.schemes.gains import choices
 from trainlet.schemes.knapsack import Additive
 from trainlet.schemes.layers import Choice
 

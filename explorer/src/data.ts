@@ -1,4 +1,5 @@
 // What the page asks and what it is told: by the server, or by the table of a lesson.
+import type { Found } from "./search";
 
 export interface Parameter {
   name: string;
@@ -95,6 +96,37 @@ export interface Measured {
   instructions: number;
 }
 
+export interface Gain {
+  mean: number;
+  spread: number;
+}
+
+/** Shares of validation examples: gains of the biases of the last layers, and of parts of weights. */
+export interface Contribution {
+  precision: string;
+  words: string;
+  runs: number;
+  missing: number;
+  alone: number;
+  biases: (Gain & { last: number })[];
+  weights: (Gain & { layer: number; share: number })[];
+}
+
+/** Limits of a search; null: no limit. */
+export interface Design {
+  precision: string;
+  batch: number;
+  ram: number | null;
+  flash: number | null;
+  instructions: number | null;
+}
+
+export interface Designed {
+  found: Found[];
+  planned: number;
+  considered: number;
+}
+
 export interface Teaching {
   module: string;
   description: unknown;
@@ -115,6 +147,8 @@ export interface Answers {
   mode: Planned;
   recompute: Planned;
   wall: Wall;
+  contribution: Contribution;
+  design: Designed;
   measure: Measured;
   learn: Learnt;
   teach: Teaching;

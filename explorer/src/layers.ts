@@ -1,5 +1,6 @@
 // Every layer toggled: what learns, and what the compiler says about it.
-import type { Figures, Measured, Network, Source } from "./data";
+import { gainFigure, ofLayer, words } from "./contribution";
+import type { Contribution, Figures, Measured, Network, Source } from "./data";
 import { announce, bar, bytes, count, figure, h, legend, segmented, whole } from "./dom";
 import { accuracy } from "./modes";
 import { name, options, part, type Choice, type State } from "./state";
@@ -19,6 +20,9 @@ export function layersView(source: Source, network: Network, state: State): HTML
   let timer = 0;
   let done = false; // whether the plan of what is chosen is shown
   let planning = false;
+  let again = () => {}; // shows once more what is shown
+  let measured: Contribution | null = null;
+  const said = h("p", { class: "quiet", id: "gains" });
 
   function draw(): void {
     rows.replaceChildren(...network.layers.map((layer, k) => {
@@ -30,8 +34,17 @@ export function layersView(source: Source, network: Network, state: State): HTML
           state.choices[k] = Number.isNaN(Number(value)) ? (value as Choice) : Number(value);
           changed();
         }, true);
-      return h("div", { class: "layer" }, h("span", { class: "name", title: layer.name }, layer.name), control, kept);
+      return h("div", { class: "layer" }, h("span", { class: "name", title: layer.name }, layer.name), control, kept,
+        h("span", { class: "gain-place" }));
     }));
+    gains();
+  }
+
+  /** The gains of each layer, where they are measured. */
+  function gains(): void {
+    const given = measured;
+    if (given) rows.querySelectorAll(".gain-place").forEach((place, k) =>
+      place.replaceChildren(ofLayer(given, network, k, state.choices[k])));
   }
 
   function all(choose: (k: number) => Choice): void {
@@ -44,10 +57,12 @@ export function layersView(source: Source, network: Network, state: State): HTML
   }
 
   function changed(): void {
+    gains();
     clearTimeout(timer);
     const number = ++asked;
     const setting = state.setting();
     if (!Object.keys(setting.scheme).length) {
+      again = () => {};
       panel.replaceChildren(h("p", {}, "Nothing learns. Choose a layer."));
       return;
     }
@@ -97,6 +112,7 @@ export function layersView(source: Source, network: Network, state: State): HTML
   }
 
   function show(found: Figures, setting: object): void {
+    again = () => show(found, setting);
     const { target } = network;
     const scale = 1.04 * Math.max(found.ram, target.ram ?? 0);
     const learns = network.layers.filter((layer, k) => Object.keys(part(layer, state.choices[k])).length).length;
@@ -127,12 +143,33 @@ export function layersView(source: Source, network: Network, state: State): HTML
         figure("flash", "Flash", found.flash, bytes(found.flash), `${whole(found.flash)} bytes`),
         figure("forward", "multiply-accumulates forward", found.forward, count(found.forward), whole(found.forward)),
         figure("backward", "backward", found.backward, count(found.backward), whole(found.backward))),
+      ...(measured ? [gainFigure(measured, network, state.choices)] : []),
       h("p", { class: "quiet" }, `${learns} of ${network.layers.length} layers learn.`),
       tools);
   }
 
-  draw();
-  changed();
+  const settings = h("div", { class: "controls" });
+  function settled(): void {
+    settings.replaceChildren(
+      segmented("Precision", "precision", network.precisions.map((p) => ({ value: p, text: p })), state.precision,
+        (p) => ((state.precision = p), changed())),
+      ...(source.lesson ? [] : [segmented("Optimiser", "optimizer", network.optimizers.map((o) => ({ value: o, text: o })),
+        state.optimizer, (o) => ((state.optimizer = o), changed()))]));
+  }
+
+  const anew = () => {
+    settled();
+    draw();
+    changed();
+  };
+  state.hearChoice(anew);
+  anew();
+  void source.ask("contribution", {}).then((found) => {
+    measured = found;
+    said.textContent = words(found);
+    gains();
+    again();
+  }).catch((error: Error) => (said.textContent = `Gains: ${error.message}`));
   const own = source.lesson?.networks.find((n) => n.network === network);
   const note = own && h("details", { class: "note", id: "statement" },
     h("summary", {}, "What is planned here, and what is interpolated"),
@@ -142,15 +179,13 @@ export function layersView(source: Source, network: Network, state: State): HTML
     h("p", { class: "lead" },
       "Choose what each layer learns: nothing, its bias, or a share of its weight's input channels."),
     h("div", { class: "controls" },
-      segmented("Precision", "precision", network.precisions.map((p) => ({ value: p, text: p })), state.precision,
-        (p) => ((state.precision = p), changed())),
-      !source.lesson && segmented("Optimiser", "optimizer", network.optimizers.map((o) => ({ value: o, text: o })),
-        state.optimizer, (o) => ((state.optimizer = o), changed())),
+      settings,
       h("div", { class: "buttons", role: "group", "aria-label": "All layers" },
         h("button", { type: "button", onclick: () => all(() => "frozen") }, "last only"),
         h("button", { type: "button", onclick: () => all(() => "bias") }, "all biases"),
         h("button", { type: "button", onclick: () => all(() => 1) }, "all weights"))),
     note,
+    said,
     h("div", { class: "split" }, rows, panel));
 }
 

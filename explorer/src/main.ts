@@ -1,5 +1,6 @@
 // The page: one view at a time, chosen by the part of the address after "#".
 import { choose, source, type Network } from "./data";
+import { designView } from "./design";
 import { h, segmented } from "./dom";
 import { layersView } from "./layers";
 import { memoryView } from "./memory";
@@ -10,7 +11,7 @@ import { teachView } from "./teach";
 import { wallView } from "./wall";
 
 const VIEWS: [string, string][] = [
-  ["wall", "Wall"], ["modes", "Modes"], ["layers", "Layers"], ["memory", "Memory"],
+  ["wall", "Wall"], ["modes", "Modes"], ["layers", "Layers"], ["design", "Design"], ["memory", "Memory"],
   ["recompute", "Recompute"], ["teach", "Teach"],
 ];
 
@@ -27,6 +28,7 @@ async function begin(number: number): Promise<void> {
     wall: () => wallView(given, network),
     modes: () => modesView(given, network),
     layers: () => layersView(given, network, state),
+    design: () => designView(given, network, state),
     memory: () => memoryView(state),
     recompute: () => recomputeView(given, network, state),
     teach: () => teachView(given),

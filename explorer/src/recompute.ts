@@ -13,6 +13,29 @@ interface Point {
 
 const factor = (plan: Planned): number => 1 + plan.recomputed / (plan.forward + plan.backward);
 
+/** Every nth layer of n times n is kept, and the others run again up to the next kept one (Chen et al., 2016).
+ *
+ *  What that takes of a plan in which nothing runs again: the kept layers' bytes and those of the largest group
+ *  between two of them, in place of all, and at most one more forward pass. */
+export function rootRule(plan: Planned): { every: number; arena: number; factor: number } {
+  const kept = plan.kept.filter((n) => n > 0);
+  const every = Math.max(1, Math.round(Math.sqrt(kept.length)));
+  let [ends, largest] = [0, 0];
+  for (let k = 0; k < kept.length; k += every) {
+    const group = kept.slice(k, k + every);
+    if (group.length === every) ends += group[every - 1];
+    largest = Math.max(largest, group.slice(0, every - 1).reduce((sum, n) => sum + n, 0));
+  }
+  return { every, arena: plan.arena - plan.saved + ends + largest, factor: 1 + plan.forward / (plan.forward + plan.backward) };
+}
+
+/** The point with the least work that fits the target; the one with the least arena where none does. */
+function optimum(network: Network, points: Point[]): { at: number; why: string } {
+  const { ram } = network.target;
+  const fits = points.findIndex((p) => ram !== null && p.plan.ram <= ram);
+  return fits >= 0 ? { at: fits, why: "least work that fits" } : { at: points.length - 1, why: "least arena" };
+}
+
 export function recomputeView(source: Source, network: Network, state: State): HTMLElement {
   let precision = network.precisions[0];
   let what = "full";
@@ -65,7 +88,9 @@ export function recomputeView(source: Source, network: Network, state: State): H
 function drawn(network: Network, points: Point[]): HTMLElement {
   const [width, height] = [1000, 240];
   const most = points[0].plan.arena;
-  const highest = Math.max(1.1, ...points.map((p) => factor(p.plan)));
+  const rule = rootRule(points[0].plan);
+  const best = optimum(network, points);
+  const highest = 1 + 1.1 * (Math.max(rule.factor, ...points.map((p) => factor(p.plan))) - 1);
   const x = (arena: number) => (width * arena) / most;
   const y = (work: number) => height * (1 - (work - 1) / (highest - 1));
   const chart = s("svg", {
@@ -80,11 +105,22 @@ function drawn(network: Network, points: Point[]): HTMLElement {
   for (const share of [0, 0.25, 0.5, 0.75, 1])
     chart.append(s("text", { x: x(share * most), y: height + 18, class: "tick middle" }, bytes(share * most)));
   chart.append(s("text", { x: width / 2, y: height + 38, class: "tick middle" }, "arena; work of a step is upwards"));
+  const beside = (at: number, gap: number, kind = "") =>
+    at > 0.6 * width ? { x: at - gap, class: `tick end ${kind}` } : { x: at + gap, class: `tick ${kind}` };
+  const [left, top] = [x(rule.arena), y(rule.factor)];
+  chart.append(
+    s("line", { x1: left, x2: left, y1: 0, y2: height, class: "rule", "data-figure": "root", "data-value": String(rule.arena) }),
+    s("line", { x1: 0, x2: width, y1: top, y2: top, class: "rule" }),
+    s("text", { ...beside(left, 6), y: top + 16 }, `\u221aL: keep 1 of ${rule.every} layers`),
+    s("text", { x: 4, y: top - 6, class: "tick" }, "one more forward pass"));
   chart.append(s("path", {
     class: "line", d: points.map((p, k) => `${k ? "L" : "M"}${x(p.plan.arena)} ${y(factor(p.plan))}`).join(""),
   }));
   const dots = points.map((p) => s("circle", { cx: x(p.plan.arena), cy: y(factor(p.plan)), r: 6, class: "dot" }));
-  chart.append(...dots);
+  const ring = points[best.at].plan;
+  chart.append(...dots,
+    s("circle", { cx: x(ring.arena), cy: y(factor(ring)), r: 12, class: "ring", "data-figure": "optimum", "data-value": String(ring.arena) }),
+    s("text", { ...beside(x(ring.arena), 16, "strong"), y: y(factor(ring)) - 12 }, best.why));
 
   const told = h("div", {});
   const choose = (k: number) => {
@@ -97,7 +133,10 @@ function drawn(network: Network, points: Point[]): HTMLElement {
     oninput: (e: Event) => choose(Number((e.target as HTMLInputElement).value)),
   });
   choose(points.length - 1);
-  return h("div", {}, h("div", { class: "scroll" }, chart),
+  const words = `Ringed: the ${best.why}, ${bytes(ring.arena)} for \u00d7${factor(ring).toFixed(2)} of the work. ` +
+    `Dashed: the rule of \u221aL, an estimate. It keeps 1 of ${rule.every} layers and runs the others again. That takes about ` +
+    `${bytes(rule.arena)} and at most one more forward pass, \u00d7${rule.factor.toFixed(2)}.`;
+  return h("div", {}, h("div", { class: "scroll" }, chart), h("p", { class: "quiet" }, words),
     h("div", { class: "slider" }, h("span", {}, "nothing"), slider, h("span", {}, "most")), told);
 }
 

@@ -10,10 +10,21 @@ export class State {
   choices: Choice[];
   plan: Planned | null = null;
   #heard: (() => void)[] = [];
+  #chosen: (() => void)[] = [];
 
   constructor(readonly network: Network) {
     this.precision = network.precisions[0];
     this.choices = network.layers.map((layer) => (layer.head ? 1 : "frozen"));
+  }
+
+  /** Another choice for every layer; the view of the layers shows it. */
+  choose(choices: Choice[]): void {
+    this.choices = choices;
+    for (const listener of this.#chosen) listener();
+  }
+
+  hearChoice(listener: () => void): void {
+    this.#chosen.push(listener);
   }
 
   hear(listener: () => void): void {

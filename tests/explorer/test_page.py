@@ -12,9 +12,12 @@ import pytest
 import trainlet as tl
 from explorer.browser import choose, opened, until, value
 from explorer.served import served
+from trainlet.explorer.contributions import contributions
 from trainlet.explorer.explored import SPEECH, SYMBOLS
+from trainlet.explorer.figures import planned
 from trainlet.explorer.lesson import lesson
 from trainlet.explorer.page import page as page_of
+from trainlet.explorer.requests import Setting
 from trainlet.explorer.serve import Server
 from trainlet.explorer.teaching import LEARN, WAYS, drawn, program, symbols_graph
 from trainlet.schemes.compiled_cost import roomy
@@ -39,7 +42,7 @@ def test_layers_and_memory(server: Server) -> None:
         settled(page)
         last = value(page, "ram", ".panel")
         groups = page.locator(".layer").count()
-        seen = set()
+        seen, own = set(), None
         for _ in range(SETTINGS):
             scheme: dict[str, float] = {}  # in the page's order, which may decide between two plans
             for k, layer in enumerate(server.service.explored.layers.body):
@@ -64,6 +67,7 @@ def test_layers_and_memory(server: Server) -> None:
             assert value(page, "backward", ".panel") == own.macs_backward
             assert value(page, "ram", ".panel") == own.arena_bytes + own.state_bytes + 4096
             seen.add(value(page, "ram", ".panel"))
+        assert own is not None
         assert len(seen) > SETTINGS // 2  # some of many are the same
         assert last not in seen
         page.get_by_role("link", name="Memory").click()
@@ -108,14 +112,49 @@ def test_the_wall() -> None:
         until(lambda: value(page, "training") < one / 3)
 
 
+def test_gains_of_what_is_chosen_are_added_up() -> None:
+    with served(SPEECH) as running, opened(running.url + "#layers") as page:
+        found = contributions(running.service.explored)
+        body, gains = running.service.explored.layers.body, page.locator(".layer .gain")
+        until(lambda: gains.count() == len(body) + 1)
+
+        def shown() -> float:
+            return float(page.locator(".panel [data-figure=gain]").get_attribute("data-value"))
+
+        until(lambda: page.locator(".panel [data-figure=gain]").count() == 1)
+        assert shown() == 0
+        best = max((w for w in found["weights"] if w["layer"] > 5), key=lambda w: w["mean"])
+        for k in reversed(range(best["layer"], len(body))):
+            choose(page, f"layer-{k}", "bias")
+        last = next(b for b in found["biases"] if b["last"] == len(body) - best["layer"])
+        until(lambda: shown() == pytest.approx(last["mean"]))
+        choose(page, f"layer-{best['layer']}", f"{best['share']:g}")
+        until(lambda: shown() == pytest.approx(last["mean"] + best["mean"]))
+        assert gains.nth(best["layer"]).locator("rect.chosen").count() == 1
+        choose(page, f"layer-{best['layer'] - 2}", "bias")  # not all biases from there on
+        until(lambda: "has no sum" in page.locator(".panel").inner_text())
+
+
+def root_rule(plan: dict) -> int:
+    """Bytes of the arena if one of every n of n * n layers is kept, and the others run again."""
+    kept = [n for n in plan["kept"] if n]
+    every = round(len(kept) ** 0.5)
+    groups = [kept[k : k + every] for k in range(0, len(kept), every)]
+    ends = sum(group[-1] for group in groups if len(group) == every)
+    return plan["arena"] - plan["saved"] + ends + max(sum(g[: every - 1]) for g in groups)
+
+
 @pytest.mark.slow
 def test_recomputation() -> None:
     with served(SPEECH) as running, opened(running.url + "#recompute") as page:
         until(lambda: page.locator(".out[aria-busy=true]").count() == 0)
         assert "does not reach" in page.locator(".told").inner_text()
-        least, twice = value(page, "arena"), value(page, "recomputed")
+        least, twice = value(page, "arena", ".figures"), value(page, "recomputed")
+        assert value(page, "optimum") == least  # nothing fits
+        whole = planned(running.service.explored, Setting(scheme="full"))
+        assert least < value(page, "root") == root_rule(whole)
         page.locator("#limit").fill("0")
-        assert value(page, "arena") > least
+        assert value(page, "arena", ".figures") == whole["arena"] > least
         assert value(page, "recomputed") == 0 < twice
 
 
@@ -154,6 +193,11 @@ def test_a_lesson_from_a_file(tmp_path: Path) -> None:
             page.get_by_role("link", name=view).click()
             page.wait_for_selector("h2")
             assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+        page.get_by_role("link", name="Recompute").click()
+        full = next(v for k, v in plans.items() if '"scheme":"full"' in k)
+        assert value(page, "optimum") == full["arena"]  # it fits the target
+        assert value(page, "root") == root_rule(full)
+        page.get_by_role("link", name="Teach").click()
         page.get_by_role("button", name="Learn").click()
         page.wait_for_selector(".losses li", state="attached")
         shown = page.locator(".losses li").all_text_contents()

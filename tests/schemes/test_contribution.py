@@ -11,7 +11,7 @@ import trainlet as tl
 from schemes.small import EXAMPLE, QUICK, examples, network
 from trainlet.errors import DataError, FileError
 from trainlet.run.dataset import Dataset
-from trainlet.schemes.contribution import at_best, choices
+from trainlet.schemes.gains import at_best, choices
 from trainlet.schemes.layers import Choice, layers_of
 from trainlet.schemes.measure import measure, program_of
 

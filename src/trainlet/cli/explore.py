@@ -28,6 +28,12 @@ def explore_command(
             metavar="NPZ", help="examples to learn from, arrays x and y; each fourth is a test"
         ),
     ] = None,
+    measured: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="show what each layer gains, of a file of `trainlet search`"
+        ),
+    ] = None,
     target: Target = "cortex-m7",
     ram: Ram = None,
     flash: Flash = None,
@@ -44,18 +50,22 @@ def explore_command(
 ) -> None:
     """Open a page that shows what a network needs to learn, layer by layer."""
     if lesson:
-        if net is not None or data is not None:
-            raise USAGE("--lesson shows the bundled networks; leave NET and --data out")
+        if (net, data, measured) != (None, None, None):
+            raise USAGE("--lesson shows the bundled networks and their records; leave NET, --data "
+                        "and --measured out")  # fmt: skip
         _write_lesson(out)
         return
+    from trainlet.explorer.contributions import contributions
     from trainlet.explorer.explored import Source
     from trainlet.explorer.serve import Server
     from trainlet.explorer.work import Service
 
     asked = Request(net or Path(), "", target, ram, flash, "sgd", None, DEFAULT_LOSS, 1)
     with stages(f"reading {net or 'the bundled network'}"):
-        service = Service(Source(net, data, asked.target_device()))
+        service = Service(Source(net, data, asked.target_device(), measured=measured))
     try:
+        if measured is not None:
+            contributions(service.explored)  # a file of another network is refused here
         with Server(service, port) as server:
             OUT.print(f"The explorer is at {server.url} (Ctrl-C ends it)", markup=False)
             if browser:

@@ -50,12 +50,14 @@ class Source:
     net: a .pt2, .onnx or .tflite file; None for a bundled network
     data: an .npz file with arrays x and y; None for none, or for the bundled clips
     bundled: SPEECH or SYMBOLS
+    measured: what `trainlet search` measured of it; None for none, or for the bundled measurement
     """
 
     net: Path | None
     data: Path | None
     target: Target
     bundled: str = SPEECH
+    measured: Path | None = None
 
     @property
     def name(self) -> str:
@@ -72,11 +74,15 @@ class Source:
 
 @dataclass
 class Explored:
-    """A network that was read, and what was made of it so far; each graph is made once."""
+    """A network that was read, and what was made of it so far; each graph is made once.
+
+    made: what answers keep for later ones
+    """
 
     source: Source
     _forward: dict[Any, Graph] = field(default_factory=dict, init=False)
     _whole: dict[Any, Graph] = field(default_factory=dict, init=False)
+    made: dict[Any, Any] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         model, self._example = self.source.model()

@@ -15,6 +15,7 @@ import numpy as np
 
 import trainlet as tl
 from trainlet.errors import TrainletError
+from trainlet.explorer.contributions import contributions
 from trainlet.explorer.explored import SPEECH, SYMBOLS, Explored, Source
 from trainlet.explorer.figures import Json, described, planned, wall
 from trainlet.explorer.learning import learnt
@@ -29,7 +30,10 @@ MODES: tuple[tuple[str, Adapter], ...] = (
 """Schemes and the adapters that they train, as the page asks for them."""
 LEVELS = range(9, 1, -1)
 """Tenths of the arena without recomputation (explorer/src/recompute.ts)."""
-QUESTIONS = {"plan": planned, "recompute": planned, "wall": wall, "learn": learnt}
+QUESTIONS = {
+    "plan": planned, "recompute": planned, "wall": wall, "learn": learnt,
+    "contribution": lambda explored, _: contributions(explored),
+}  # fmt: skip
 COMBINATIONS = 24
 RULES = ("arena", "saved", "backward")
 STATEMENT = (
@@ -94,6 +98,7 @@ class _Table:
                 self._ask("wall", Forward(precision=precision, batch=batch))
             rules[precision] = self._rule(precision)
             words.append(self._deviation(precision, rules[precision], combinations))
+        self._ask("contribution", None)
         return {"network": network, "answers": self.answers, "rule": rules, "words": words}
 
     def _recomputations(self, asked: Setting) -> None:
@@ -106,7 +111,7 @@ class _Table:
 
     def _ask(self, name: str, asked: Any) -> Any:
         """The answer, or the text of why it was refused; made once."""
-        key = f"{name} {canonical(asked.model_dump())}"
+        key = f"{name} {canonical({} if asked is None else asked.model_dump())}"
         if key not in self.answers:
             stage(f"{self.explored.source.name}: {name}", len(self.answers))
             make = QUESTIONS[name]

@@ -68,6 +68,20 @@ class Setting(Forward):
         return self.model_dump_json()
 
 
+Amount = Annotated[int, Field(gt=0, lt=1 << 40)]
+
+
+class Design(Forward):
+    """Limits of the programs to search among; None: no limit.
+
+    ram: bytes, with the reserved stack; flash: bytes without code; instructions: of a step
+    """
+
+    ram: Amount | None = None
+    flash: Amount | None = None
+    instructions: Amount | None = None
+
+
 class Recomputed(Setting):
     """arena: bytes that the arena shall not exceed, where recomputation can reach that."""
 

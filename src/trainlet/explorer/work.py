@@ -12,10 +12,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from trainlet.explorer.contributions import contributions
+from trainlet.explorer.design import designed
 from trainlet.explorer.explored import Explored, Source
 from trainlet.explorer.figures import Json, described, estimated, measured, planned, wall
 from trainlet.explorer.learning import learnt
-from trainlet.explorer.requests import Forward, Lesson, Recomputed, Setting
+from trainlet.explorer.requests import Design, Forward, Lesson, Recomputed, Setting
 from trainlet.explorer.teaching import teaching
 
 KEPT = 512
@@ -47,6 +49,8 @@ QUESTIONS: Mapping[str, Question] = {
     "mode": Question(Setting, planned),
     "recompute": Question(Recomputed, planned),
     "wall": Question(Forward, wall),
+    "contribution": Question(Nothing, lambda explored, _: contributions(explored), worker=False),
+    "design": Question(Design, designed, latest=True),
     "measure": Question(Setting, measured),
     "learn": Question(Lesson, learnt),
     "teach": Question(Nothing, lambda _, __: teaching()),

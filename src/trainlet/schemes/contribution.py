@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from trainlet.passes.update import group_factors
 from trainlet.planning.target import Target
 from trainlet.schemes.cluster import library
 from trainlet.schemes.compiled_cost import CompiledCost
+from trainlet.schemes.gains import Gain, Gains, choices
 from trainlet.schemes.knapsack import Additive
 from trainlet.schemes.layers import SHARES, Choice, Layers, layers_of
 from trainlet.schemes.measure import checked
@@ -34,15 +34,6 @@ from trainlet.schemes.measurements import Measurements
 from trainlet.schemes.study import Study, runs_of
 
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
-
-
-@dataclass(frozen=True)
-class Gain:
-    """How much more of the validation examples are right: the mean over the runs, and the standard
-    deviation of the runs' differences."""
-
-    mean: float
-    spread: float
 
 
 @dataclass(frozen=True)
@@ -72,59 +63,32 @@ class Contribution:
 
     def accuracy(self, choice: Choice) -> np.ndarray:
         """Of each run at the best rate."""
-        return at_best(self.measurements.known[choice])
+        return self._gains.accuracy(choice)
 
     def rate(self, choice: Choice) -> float:
         """The learning rate whose mean over the runs is best."""
         best = int(self.measurements.known[choice].mean(1).argmax())
         return self.measurements.study.rates[best]
 
-    @cached_property
+    @property
     def biases(self) -> dict[int, Gain]:
         """Of the biases of the last k layers over the head alone, for every k."""
-        return {k: self._gain(Choice(k), Choice()) for k in self.layers.numbers_of_biases}
+        return self._gains.biases
 
-    @cached_property
+    @property
     def weights(self) -> dict[tuple[int, float], Gain]:
         """Of a share of a layer's weight over the biases of the layers from it to the last, for
         every (number of the layer, share)."""
-        return {
-            (k, share): self._gain(Choice.of(reached, [(k, share)]), Choice(biases))
-            for k, share, reached, biases in _weights(self.layers)
-        }
+        return self._gains.weights
 
-    @cached_property
+    @property
     def gains(self) -> Additive:
         """The means, as a search adds them up."""
-        biases = {k: gain.mean for k, gain in self.biases.items()}
-        return Additive(biases, {part: gain.mean for part, gain in self.weights.items()})
+        return self._gains.added
 
-    def _gain(self, choice: Choice, base: Choice) -> Gain:
-        difference = self.accuracy(choice) - self.accuracy(base)
-        return Gain(float(difference.mean()), float(difference.std()))
-
-
-def at_best(accuracies: np.ndarray) -> np.ndarray:
-    """[runs] of [rates, runs]: those of the rate with the best mean."""
-    return accuracies[accuracies.mean(1).argmax()]
-
-
-def choices(layers: Layers) -> list[Choice]:
-    """All that contribution analysis measures, the head alone first."""
-    biases = [Choice(k) for k in layers.numbers_of_biases]
-    weights = [Choice.of(reached, [(k, share)]) for k, share, reached, _ in _weights(layers)]
-    return [*biases, *weights]
-
-
-def _weights(layers: Layers) -> list[tuple[int, float, int, int]]:
-    """Of every weight and share: the number of the layer, the share, how many layers there are
-    from it to the last, and the smallest number of layers that have the same biases."""
-    found = []
-    for k in reversed(range(len(layers.body))):
-        reached = layers.reaching(k)
-        biases = max(n for n in layers.numbers_of_biases if n <= reached)
-        found += [(k, share, reached, biases) for share in layers.body[k].shares]
-    return found
+    @property
+    def _gains(self) -> Gains:
+        return Gains(self.measurements.known, self.layers)
 
 
 def contribution(

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from trainlet.compiled import CompiledProgram
 from trainlet.compiler import plan, train
 from trainlet.errors import DataError, ExperimentsDiverged
 from trainlet.ir.scheme import UpdateScheme
@@ -22,7 +23,7 @@ PREDICTED = 32
 """Samples of each run that are predicted at once."""
 
 
-def program_of(study: Study, scheme: UpdateScheme) -> Program:
+def program_of(study: Study, scheme: UpdateScheme) -> CompiledProgram:
     """The program whose bits the simulation computes; a plan changes none of them."""
     with unheard():
         training = train(

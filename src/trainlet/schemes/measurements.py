@@ -33,6 +33,8 @@ from trainlet.schemes.measure import measure
 from trainlet.schemes.study import Study
 
 FORMAT = "trainlet measurements 1"
+NETWORK, PRECISION = "the network", "the precision"
+"""Of a file's first line."""
 Measured = dict[Choice, np.ndarray]
 """Accuracies [rates, runs] of each choice."""
 
@@ -101,9 +103,7 @@ class Measurements:
         first, *lines = read_file(file).split(b"\n")
         if not lines:
             return {}
-        expected, head = self._head(), _parsed(first)
-        if not isinstance(head, dict) or head.get("format") != FORMAT:
-            raise FileError(f"{file}: is no file of measurements; name another file")
+        expected, head = self._head(), _head(file, first)
         differ = [name for name, value in expected.items() if head.get(name) != value]
         if differ:
             raise FileError(
@@ -111,45 +111,93 @@ class Measurements:
                 f"{', '.join(differ)}; name another file, or remove this one to start again"
             )
         whole, rest = lines[:-1], lines[-1]
-        found: Measured = {}
-        for number, line in enumerate(whole, 2):
-            measured = self._measurement(_parsed(line))
-            if measured is None:
-                raise FileError(f"{file}: line {number} is damaged; remove that line, and it is "
-                                "measured again")  # fmt: skip
-            found.update([measured])
+        shape = len(self.study.rates), len(self.study.runs)
+        found = _measurements(file, whole, self.layers, shape)
         if rest:
             write_text(file, b"\n".join([first, *whole, b""]).decode())
         return found
 
-    def _measurement(self, line: Any) -> tuple[Choice, np.ndarray] | None:
-        numbers = {layer.weight: k for k, layer in enumerate(self.layers.body)}
-        try:
-            shares = [(numbers[name], float(share)) for name, share in line["shares"].items()]
-            accuracies = np.array(line["accuracies"], np.float64)
-            choice = Choice.of(int(line["biases"]), shares)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            return None
-        shape = len(self.study.rates), len(self.study.runs)
-        sound = accuracies.shape == shape and np.isfinite(accuracies).all()
-        return (choice, accuracies) if sound else None
-
     def _head(self) -> dict[str, str]:
-        study, graph = self.study, self.study.graph
-        values = [np.ascontiguousarray(graph.values[name]).tobytes() for name in graph.values]
+        study = self.study
         rows = [a.tobytes() for run in study.runs for a in (run.learn, run.validation)]
         return {
             "format": FORMAT,
-            "the network": digest(print_graph(graph).encode(), *values),
+            NETWORK: network_digest(study.graph),
             "the data": digest(study.x.tobytes(), study.y.tobytes(), *rows),
             "the seeds": repr([run.seed for run in study.runs]),
             "the rates": repr(study.rates),
             "the epochs": repr(study.epochs),
             "the loss": repr(study.loss),
             "the optimizer": repr(study.optimizer),
-            "the precision": repr(study.precision),
+            PRECISION: repr(study.precision),
             "the channels": self.layers.channels,
         }
+
+
+def network_digest(graph: Graph) -> str:
+    """The same for two forward graphs of the same operations and values."""
+    values = [np.ascontiguousarray(graph.values[name]).tobytes() for name in graph.values]
+    return digest(print_graph(graph).encode(), *values)
+
+
+def read_measured(file: Path, graph: Graph, layers: Layers) -> tuple[bool, Measured]:
+    """For those who only look: whether a file's network was measured in int8, and the accuracies.
+
+    graph: the network in float32.  That of an int8 file is known by the names of its layers alone,
+    because its integers depend on the calibration.
+    Raises FileError for no such file, for one of another network, and for one that is damaged
+    before its end.
+    """
+    first, *lines = read_file(file).split(b"\n")
+    head = _head(file, first)
+    integer = head.get(PRECISION) != "None"
+    other = not integer and head.get(NETWORK) != network_digest(graph)
+    names = {layer.weight for layer in layers.body}
+    if other or not all(_names(line) <= names for line in lines[:-1]):
+        raise FileError(f"{file} holds measurements of another network; name this network's file")
+    return integer, _measurements(file, lines[:-1], layers)
+
+
+def _names(line: bytes) -> set[str]:
+    found = _parsed(line)
+    shares = found.get("shares") if isinstance(found, dict) else None
+    return set(shares) if isinstance(shares, dict) else set()
+
+
+def _head(file: Path, line: bytes) -> dict[str, Any]:
+    head = _parsed(line)
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
+        raise FileError(f"{file}: is no file of measurements; name another file")
+    return head
+
+
+def _measurements(
+    file: Path, lines: Sequence[bytes], layers: Layers, shape: tuple[int, int] | None = None
+) -> Measured:
+    """shape: of the accuracies of each choice; None for that of the first line"""
+    found: Measured = {}
+    for number, line in enumerate(lines, 2):
+        measured = _measurement(_parsed(line), layers, shape)
+        if measured is None:
+            raise FileError(f"{file}: line {number} is damaged; remove that line, and it is "
+                            "measured again")  # fmt: skip
+        shape = measured[1].shape
+        found.update([measured])
+    return found
+
+
+def _measurement(
+    line: Any, layers: Layers, shape: tuple[int, ...] | None
+) -> tuple[Choice, np.ndarray] | None:
+    numbers = {layer.weight: k for k, layer in enumerate(layers.body)}
+    try:
+        shares = [(numbers[name], float(share)) for name, share in line["shares"].items()]
+        accuracies = np.array(line["accuracies"], np.float64)
+        choice = Choice.of(int(line["biases"]), shares)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    fits = accuracies.shape == shape if shape else accuracies.ndim == 2 and accuracies.size
+    return (choice, accuracies) if fits and np.isfinite(accuracies).all() else None
 
 
 def _parsed(line: bytes) -> Any:

@@ -118,16 +118,16 @@ def check_budget(
 
 def _decider(
     measured: Contribution, target: Any, ram: Any, flash: Any, instructions: Any
-) -> _Decider:
+) -> Decider:
     place = target_of(target)
     limits = Budget(
         _least("ram", place.ram, ram), _least("flash", place.flash, flash),
         None if instructions is None else whole("instructions", instructions, 1),
     )  # fmt: skip
-    return _Decider(measured.cost(place), limits)
+    return Decider(measured.cost(place), limits)
 
 
-def _search(measured: Contribution, gains: Additive, decider: _Decider, confirm: int) -> Found:
+def _search(measured: Contribution, gains: Additive, decider: Decider, confirm: int) -> Found:
     cost = decider.cost
     chosen = fitting(cost, gains, decider, confirm)
     if not chosen:
@@ -147,14 +147,14 @@ def first_that_fits(cost: CompiledCost, gains: Additive, limits: Budget) -> Choi
 
     Raises TargetError where not even the classifier alone fits.
     """
-    decider = _Decider(cost, limits)
+    decider = Decider(cost, limits)
     found = fitting(cost, gains, decider, 1)
     if not found:
         raise decider.nothing()
     return found[0]
 
 
-def fitting(cost: CompiledCost, gains: Additive, decider: _Decider, many: int) -> list[Choice]:
+def fitting(cost: CompiledCost, gains: Additive, decider: Decider, many: int) -> list[Choice]:
     """So many of the best schemes that fit, the best first and of equal ones the smaller."""
     parts = useful(gains)
     if _many(cost.layers, parts) > EVERY:
@@ -194,7 +194,7 @@ def _every(layers: Layers, parts: Sequence[Part]) -> Iterator[Choice]:
             yield Choice.of(k, shares)
 
 
-class _Decider:
+class Decider:
     """Whether schemes fit a budget: by an estimate if it is clear, else by a plan."""
 
     def __init__(self, cost: CompiledCost, limits: Budget) -> None:

@@ -54,7 +54,7 @@ class Choices:
 
     gradient: Literal["float32", "int16", "int8"] = "int16"
     extra_bits: int = 4
-    stream: bool = False
+    stream: bool | str = "auto"
 
 
 SMALLEST = Choices("int8", 4, True)
@@ -72,6 +72,11 @@ class Measured:
     fits: bool
     profile: Profile
 
+    @property
+    def in_rows(self) -> bool:
+        """Whether the image comes in rows."""
+        return bool(self.profile.report.plan.streamed)
+
     def row(self) -> dict[str, Any]:
         """As it stands in the JSON file."""
         report, profile = self.profile.report, self.profile
@@ -80,6 +85,7 @@ class Measured:
             "scheme": self.scheme,
             "target": self.target,
             **asdict(self.choices),
+            "stream": self.in_rows,
             "fits": self.fits,
             "ram_bytes": report.ram_bytes,
             "flash_bytes": report.flash_bytes,
@@ -139,7 +145,7 @@ def cells(measured: Measured) -> list[str]:
     forward, step = row["instructions_forward"], row["instructions_step"]
     macs, more = row["macs_forward"], row["macs_backward"]
     chosen = measured.choices
-    how = chosen.gradient, str(chosen.extra_bits), "in rows" if chosen.stream else "whole"
+    how = chosen.gradient, str(chosen.extra_bits), "in rows" if measured.in_rows else "whole"
     line = [*key, *how, f"{row['ram_bytes']:,}{'' if measured.fits else ' (does not fit)'}",
             f"{row['flash_bytes']:,}", f"{row['stack_bytes']:,}", f"{macs:,}", f"{more:,}",
             f"{forward / 1e6:.2f} M", f"{forward / macs:.2f}",
@@ -201,7 +207,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--per-node", action="store_true", help="a table of calls for each")
     parser.add_argument("--gradient", default="int16", choices=["float32", "int16", "int8"])
     parser.add_argument("--extra-bits", type=int, default=4, choices=[0, 4, 8])
-    parser.add_argument("--stream", action="store_true", help="the image comes in rows")
+    parser.add_argument(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        default="auto",
+        help="whether the image comes in rows; by default where that saves RAM",
+    )
     parser.add_argument(
         "--no-tile", dest="tile", action="store_false", help="whole layers, not rows"
     )

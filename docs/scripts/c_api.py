@@ -52,7 +52,7 @@ ROWS = {"parameters": "trainer_rows x, void *context", "inputs": [], "streamed":
 FRONT = {"bytes": "N", "type": "the features of a batch", "macs": Letter()}
 OPTIONS = {
     'An int8 network (`precision="int8"`)': {"quantised": [INT8]},
-    "The input in rows (`stream=True`)": ROWS,
+    "The input in rows (`stream`)": ROWS,
     "A head for new classes (`tl.adapt.cosine_head`)": {"observes": True},
     "The frozen front as a call of its own (`--features`)": {"front": FRONT},
     "Few-shot training on the device (`--few-shot`)": {"selects": True},
@@ -121,7 +121,7 @@ def declarations(header: str) -> Iterator[Item]:
         if not depth:
             says = words(comment[1]) if comment else ""
         for line in (part[comment.end() :] if comment else part).splitlines():
-            if line.startswith(("#", 'extern "C"')) or line in ("", "}"):
+            if line.startswith(("#", 'extern "C"')) or not line or (line == "}" and not depth):
                 continue
             text += line + "\n"
             depth += line.count("{") - line.count("}")

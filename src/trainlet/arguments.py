@@ -23,6 +23,7 @@ from trainlet.planning.limits import Limits
 from trainlet.planning.order.best_order import EFFORTS
 from trainlet.planning.planner import Planner
 from trainlet.planning.target import PRESETS, Target
+from trainlet.planning.tiles.stream import AUTO
 
 MOST_SUMMED = 2**24
 """Steps whose gradients make one update; 1 / n of each is a number of float32."""
@@ -151,7 +152,7 @@ class Planning:
         if tile is not None:
             flag("tile", tile, ", None")
         if not isinstance(stream, str):
-            flag("stream", stream, ", the name of an input")
+            flag("stream", stream, ", 'auto', the name of an input")
         flag("rollback", rollback)
         if max_recompute is not None and not 1 <= finite("max_recompute", max_recompute) <= 2:
             raise TrainletError(f"max_recompute={max_recompute}; allowed: None, or between 1 and 2")
@@ -159,7 +160,10 @@ class Planning:
         check_prefix(prefix)
         place = target_of(target)
         limits = Limits.of(place, bytes_of("max_ram", max_ram))
-        tiles = place.ram is not None if tile is None else tile
+        limited = place.ram is not None
+        tiles = limited if tile is None else tile
+        if stream == AUTO and not (tiles and limited and place.runtime is None):
+            stream = False
         planner = Planner(tiles, tile is True, stream, schedule, rollback)
         return Planning(place, limits, planner, max_recompute, prefix)
 
@@ -167,3 +171,8 @@ class Planning:
         """A copy with other values of these options."""
         planner = replace(self.planner, stream=stream, rollback=rollback)
         return replace(self, planner=planner, max_recompute=max_recompute)
+
+    def without_auto_rows(self) -> Planning:
+        """A copy that reads the first input as a whole, unless somebody asked for rows."""
+        stream = False if self.planner.stream == AUTO else self.planner.stream
+        return replace(self, planner=replace(self.planner, stream=stream))

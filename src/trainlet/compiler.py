@@ -48,6 +48,7 @@ from trainlet.planning.limits import check_fits, fit_target
 from trainlet.planning.place import plan_apply
 from trainlet.planning.program import Stage, training_stages
 from trainlet.planning.target import WASM, Target
+from trainlet.planning.tiles.stream import AUTO
 
 Scheme = UpdateScheme | Mapping[str, float] | str
 STAGES = ("load", "quantize", *passes.STAGES, "lower", "place")
@@ -124,7 +125,7 @@ def plan(
     *,
     prefix: str = "trainer",
     tile: bool | None = None,
-    stream: bool | str = False,
+    stream: bool | str = "auto",
     max_ram: int | None = None,
     max_recompute: float | None = 1.33,
     schedule: str = "greedy",
@@ -153,7 +154,7 @@ def compile(
     accumulate: int = 1,
     prefix: str = "trainer",
     tile: bool | None = None,
-    stream: bool | str = False,
+    stream: bool | str = "auto",
     max_ram: int | None = None,
     max_recompute: float | None = 1.33,
     schedule: str = "greedy",
@@ -178,7 +179,9 @@ def compile(
     bit; True is refused where no operation runs on rows.
     stream: whether the first input is read in rows through a callback, so that it is never in
     memory as a whole; or the name of the input to read so.  Refused where an operation reads the
-    input as a whole.
+    input as a whole.  "auto" does it where the target's RAM is limited, the input can come in rows
+    and that saves at least 2 % of the RAM; never with `split_features` or on a target with a
+    runtime.  `trainer_rows_of_array` in the C delivers the rows of an array.
     prefix: begins all names of the C; lower-case letters, digits and single underscores.
     max_ram: bytes that the program may use, at most the target's RAM (the default).  Where it needs
     more, parts of the forward pass run again in the backward pass instead of being kept; the
@@ -203,6 +206,7 @@ def compile(
     planning = Planning.of(target, prefix, tile, stream, max_ram, max_recompute, schedule, rollback)
     accumulate = whole("accumulate", accumulate, 1, MOST_SUMMED)
     flag("split_features", split_features)
+    stream = planning.planner.stream
     given, objective, optimizer = scheme_of(scheme), objective_of(loss), optimizer_of(optimizer)
     network = opened(model)
     integer = integer_precision(precision_of(precision), network)
@@ -242,6 +246,8 @@ def compile(
 
 def _planned(training: Training, how: Planning, options: Options | None = None) -> CompiledProgram:
     """A program, whether it fits or not; raises TargetError where none can."""
+    if training.front:
+        how = how.without_auto_rows()
     check_training(training, how.target, how.limits, how.planner.stream, options)
     front, step = _front_and_step(training, how)
     apply = training.apply and Stage(verify(training.apply), plan_apply(training.apply, step.plan))
@@ -250,7 +256,9 @@ def _planned(training: Training, how: Planning, options: Options | None = None) 
         how.prefix, rollback=how.planner.rollback, precision=training.precision, options=options,
         folded=training.folded, losses=training.losses,
     )  # fmt: skip
-    planner = replace(how.planner, stream=False) if front else how.planner
+    planner = how.planner
+    if front or planner.stream == AUTO:
+        planner = replace(planner, stream=bool(step.plan.streamed))
     return fit_target(program, how.limits, how.max_recompute, planner)
 
 

@@ -43,7 +43,7 @@ def test_too_little_flash():
     ) as caught:
         resnet(4096 * KB, 64 * KB, "last")
     assert "RAM needs" not in str(caught.value)
-    assert "or a smaller input or network, or a larger target" in str(caught.value)
+    assert "These need less: a smaller input or network, or a larger target" in str(caught.value)
 
 
 def test_the_error_plans_nothing_and_its_choices_are_what_compiling_them_gives(monkeypatch):

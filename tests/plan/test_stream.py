@@ -1,5 +1,8 @@
 """An input comes in rows, or the compiler says what reads it as a whole: never a third thing."""
 
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -20,24 +23,26 @@ def convolutions(kernel: int = 3, padding: int = 1) -> nn.Module:
     ).eval()  # fmt: skip
 
 
-class Two(nn.Module):
+class Layers(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.a, self.b = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(3, 4, 3, padding=1)
         self.mean, self.head = nn.Linear(3, 3), nn.Linear(4, 3)
 
+
+class Two(Layers):
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         return self.head((F.relu(self.a(left)) + F.relu(self.b(right))).mean((2, 3)))
 
 
-class Mean(Two):
+class Mean(Layers):
     """Reads the image once more, as a whole."""
 
     def forward(self, left: Tensor) -> Tensor:
         return self.head(F.relu(self.a(left)).mean((2, 3))) + self.mean(left.mean((2, 3)))
 
 
-class Gated(Two):
+class Gated(Layers):
     """Reads the image again after all of it has been seen."""
 
     def forward(self, left: Tensor) -> Tensor:
@@ -119,3 +124,74 @@ def test_tiles_of_nothing() -> None:
     for model, shape in ((nn.Linear(8, 3).eval(), (1, 8)), (convolutions(), (2, *IMAGE[1:]))):
         with pytest.raises(UnsupportedError, match="tile=True: no operation runs on a few rows"):
             tl.compile(model, torch.randn(shape), "last", target="host", tile=True)
+
+
+def strided(classes: int = 3) -> nn.Module:
+    """The image is the largest map, as it is in networks for microcontrollers."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 4, 3, 2, 1), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, classes),
+    ).eval()  # fmt: skip
+
+
+def test_rows_come_by_themselves_where_they_save_ram() -> None:
+    """On a target whose RAM is limited, and nowhere else; the bits are the same."""
+    model, x = strided(), torch.randn(1, 3, 32, 32)
+    auto = tl.compile(model, x, "last", target="cortex-m7")
+    whole = tl.compile(model, x, "last", target="cortex-m7", stream=False)
+    assert auto.streamed is not None and whole.streamed is None
+    assert auto.arena_bytes < 0.8 * whole.arena_bytes
+    with auto.build("host") as a, whole.build("host") as b:
+        assert a.step(x, [1]) == b.step(x, [1])
+
+
+INT8 = {"precision": tl.Int8(float_head=False), "calibration": [torch.randn(4, 3, 32, 32)]}
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "how"),
+    [
+        (strided(), (1, 3, 32, 32), {"target": "host"}),
+        (strided(), (1, 3, 32, 32), {"target": "wasm"}),
+        (strided(), (1, 3, 32, 32), {"tile": False}),
+        (strided(), (1, 3, 32, 32), {"split_features": True}),
+        (strided(), (1, 3, 32, 32), {"scheme": "full"}),
+        (strided(), (2, 3, 32, 32), {}),
+        # The state, which a load verifies there, sets the arena:
+        (strided(400), (1, 3, 32, 32), INT8),
+        (convolutions((1, 3), (0, 1)), (1, 3, 1, 120), {}),  # type: ignore[arg-type]
+        (Gated().eval(), IMAGE, {}),
+        (nn.Linear(8, 3).eval(), (1, 8), {}),
+    ],
+)
+def test_the_input_stays_whole(model: nn.Module, shape: tuple[int, ...], how: dict) -> None:
+    """Where it cannot come in rows, where nobody needs the RAM, and where examples are kept."""
+    options = {"scheme": "last", "target": "cortex-m7", **how}
+    assert tl.compile(model, torch.randn(shape), **options).streamed is None
+
+
+def test_an_array_of_the_user_comes_in_rows(tmp_path: Path) -> None:
+    """`trainer_rows_of_array` in a program with the warnings of a careful user."""
+    model, x = convolutions(), torch.randn(1, 3, 12, 10)
+    program = tl.compile(model, x, "last", target="host", stream=True)
+    program.write(tmp_path)
+    numbers = ", ".join(f"{v:.9g}f" for v in x.permute(0, 2, 3, 1).flatten().tolist())
+    text = f"""#include <stdio.h>
+#include "trainer.h"
+static float image[TRAINER_INPUT_SIZE] = {{{numbers}}};
+int main(void) {{
+  float logits[TRAINER_LOGITS_SIZE];
+  trainer_init();
+  if (trainer_predict(trainer_rows_of_array, image, logits)) return 1;
+  for (int k = 0; k < TRAINER_LOGITS_SIZE; k++) printf("%.9g\\n", (double)logits[k]);
+  return 0;
+}}
+"""
+    (tmp_path / "main.c").write_text(text)
+    warn = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+    command = ["gcc", "-std=c11", "-O2", *warn, "main.c", "trainer.c", "-o", "main"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    printed = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout
+    with program.build("host") as trainer:
+        assert np.array_equal(np.array(printed.split(), np.float32), trainer.predict(x)[0])

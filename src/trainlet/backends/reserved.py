@@ -13,8 +13,8 @@ struct switch template this thread_local throw true try typedef typeid typename 
 typeof_unqual union unsigned using virtual void volatile wchar_t while xor xor_eq
 """
 _TRAINER = """
-arena context init k load logits loss lr offset predict quantize read rows save state status step
-target training turn write
+arena context init k load logits loss lr offset predict quantize read rows rows_of_array save state
+status step target training turn write
 """
 _LIBRARY = """
 alloca assert calloc environ eof errno exit free int8_t int16_t int32_t int64_t intptr_t main

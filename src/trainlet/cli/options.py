@@ -157,7 +157,11 @@ Schedule = Annotated[
     typer.Option("--schedule", help=f"search for the order of operations: {', '.join(EFFORTS)}"),
 ]
 Stream = Annotated[
-    bool, typer.Option("--stream", help="read the first input row by row through a callback")
+    bool | None,
+    typer.Option(
+        "--stream/--no-stream",
+        help="read the first input row by row through a callback; by default where that saves RAM",
+    ),
 ]
 StreamInput = Annotated[
     str | None,
@@ -215,7 +219,7 @@ class Request:
     gradient: str | None = None
     extra_bits: int | None = None
     schedule: str = "greedy"
-    stream: bool = False
+    stream: bool | None = None
     float_head: bool | None = None
     rollback: bool = True
     stream_input: str | None = None
@@ -275,6 +279,12 @@ class Request:
         )  # fmt: skip
         return adapted(graph, self.adapt)
 
+    def rows(self) -> bool | str:
+        """What `compile` takes as its `stream`."""
+        if self.stream_input is not None:
+            return self.stream_input
+        return "auto" if self.stream is None else self.stream
+
     def program(self) -> tl.CompiledProgram:
         graph = self.with_adapters()
         return tl.compile(
@@ -291,7 +301,7 @@ class Request:
             max_ram=None if self.max_ram is None else self.max_ram * KB,
             max_recompute=self.max_recompute,
             schedule=self.schedule,
-            stream=self.stream if self.stream_input is None else self.stream_input,
+            stream=self.rows(),
             rollback=self.rollback,
             split_features=self.features,
         )

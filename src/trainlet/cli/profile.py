@@ -96,7 +96,7 @@ def profile_command(
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
-    stream: Stream = False,
+    stream: Stream = None,
     stream_input: StreamInput = None,
     adapt: Adapt = None,
 ) -> None:

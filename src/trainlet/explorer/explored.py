@@ -164,7 +164,8 @@ class Explored:
         return scheme
 
     def program(self, asked: Setting, target: Target | None = None) -> CompiledProgram:
-        """The program as `compile` plans it, whether it fits or not: without recomputation."""
+        """The program as `compile` plans it with the input as a whole, whether it fits or not:
+        without recomputation."""
         graph = self.adapted(asked)
         scheme = asked.update_scheme() if asked.adapter != "none" else self.resolved(asked)
         training = train(
@@ -174,8 +175,9 @@ class Explored:
             state = sum(n.type.nbytes for n in training.step.leaves("param", "state"))
             place = roomy(self.source.target)
             most = asked.arena + state + (place.stack if place.cpu else 0)
-            return plan(training, place, max_ram=most, max_recompute=2.0)
-        return plan(training, target or roomy(self.source.target), max_recompute=None)
+            return plan(training, place, stream=False, max_ram=most, max_recompute=2.0)
+        place = target or roomy(self.source.target)
+        return plan(training, place, stream=False, max_recompute=None)
 
     def step(self, asked: Setting) -> Graph:
         """The training step, in some ten milliseconds and not verified, to estimate from.

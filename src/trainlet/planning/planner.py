@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from trainlet.ir.graph import Graph, NodeOrder
+from trainlet.errors import UnsupportedError
+from trainlet.ir.graph import Graph, Node, NodeOrder
+from trainlet.planning.liveness import assign_buffers
 from trainlet.planning.order.best_order import find_order
 from trainlet.planning.place import plan_graph
 from trainlet.planning.plan import Plan
-from trainlet.planning.tiles.stream import check_rows, streamed_input
+from trainlet.planning.tiles.stream import AUTO, check_rows, streamed_input
 from trainlet.planning.tiles.tiled import plan_in_tiles
 from trainlet.progress import stage
+
+LEAST_SAVING = 50
+"""With AUTO an input comes in rows if that saves this part of the RAM: a fiftieth."""
 
 
 @dataclass(frozen=True)
 class Planner:
     """tile:     whether operations may run on a few rows of their maps at a time
     required: whether it is an error if none can
-    stream:   whether the first input comes in rows, or the name of the input that does
+    stream:   whether the first input comes in rows, or the name of the input that does; with AUTO
+              `smallest` decides
     effort:   of the search for an order, "greedy" or "optimal"
     rollback: whether a step whose update overflows is taken back
     """
@@ -46,6 +52,33 @@ class Planner:
 
     def smallest(self, graphs: Sequence[Graph]) -> tuple[Graph, Plan]:
         """The graph with the smallest arena, the earlier of two, and its plan."""
+        if self.stream == AUTO:
+            return self._in_rows_or_whole(graphs)
         plans = [self(graph) for graph in graphs]
         best = min(range(len(plans)), key=lambda k: plans[k].arena)
         return graphs[best], plans[best]
+
+    def _in_rows_or_whole(self, graphs: Sequence[Graph]) -> tuple[Graph, Plan]:
+        """The first input as a whole, unless it can come in rows and that saves enough RAM."""
+        graph, plan = replace(self, stream=False).smallest(graphs)
+        x = streamed_input(graph, AUTO)
+        kept = sum(n.type.nbytes for n in graph.leaves("param", "state"))
+        least = kept if self.rollback else 0
+
+        def saves(arena: int) -> bool:
+            saved = plan.arena - max(arena, least)
+            return saved * LEAST_SAVING >= plan.arena + kept
+
+        if x is None or not saves(_after(graph, plan, x)):
+            return graph, plan
+        try:
+            rows = replace(self, stream=True).smallest(graphs)
+        except UnsupportedError:
+            return graph, plan
+        return rows if saves(rows[1].arena) else (graph, plan)
+
+
+def _after(graph: Graph, plan: Plan, x: Node) -> int:
+    """The most live bytes behind the last reader of x, which rows of x cannot lower."""
+    _, last = plan.live[x]
+    return max(assign_buffers(graph, plan.order, plan.tiles).live_bytes[last + 1 :], default=0)

@@ -140,6 +140,8 @@ class Report:
         if self.plan.tiles:
             tiled = sum(len(tile.nodes) for tile in self.plan.tiles)
             table.add_row("", "", f"{tiled} operations run some rows at a time")
+        for x in self.plan.streamed:
+            table.add_row("", "", f"a callback gives the rows of {printable(x.name, SHOWN)}")
         self._add_costs(table, "arena at its peak")
         table.add_row("  trained parameters", f"{self.parameter_bytes:,}", "")
         self._add_costs(table, "trained parameters")

@@ -208,7 +208,9 @@ class _Budget:
         return f"{one.weight!r}, {self._need(program):,} bytes of RAM, {macs:,} MACs backward"
 
     def _planned(self, training: Training) -> CompiledProgram:
-        program = plan(training, roomy(self.target), prefix=self.prefix, max_recompute=None)
+        program = plan(
+            training, roomy(self.target), prefix=self.prefix, stream=False, max_recompute=None
+        )
         return replace(program, target=self.target)
 
     def _need(self, program: CompiledProgram) -> int:

@@ -8,20 +8,27 @@ from trainlet.ir.roles import forward_part
 from trainlet.planning.tiles.maps import rows_of
 
 WITHOUT = "or compile without `stream`"
+AUTO = "auto"
+"""The first input comes in rows where it can and where that lowers the RAM."""
 
 
 def streamed_input(graph: Graph, stream: bool | str) -> Node | None:
-    """The input that is to come in rows: the first of the model, or the one of that name.
+    """The input that is to come in rows: the first of the model, or the one of that name; with
+    AUTO the first if it can.
 
     Raises TrainletError for a name that no input has.
     """
     if stream is False:
         return None
     forward = forward_part(graph).leaves("input")
+    if stream == AUTO:
+        return forward[0] if forward and _can_be_streamed(graph, forward[0]) else None
     found = [n for n in forward if stream is True or n.name == stream]
     if not found:
         names = ", ".join(n.name for n in forward)
-        raise TrainletError(f"stream={stream!r}: no such input; allowed: True, or one of {names}")
+        raise TrainletError(
+            f"stream={stream!r}: no such input; allowed: 'auto', True, or one of {names}"
+        )
     return found[0]
 
 
@@ -58,6 +65,15 @@ def check_streamed(graph: Graph, x: Node) -> None:
                 f"{n!r} does not run on rows of it; let only convolutions, poolings and "
                 "element-wise operations read it",
             )
+
+
+def _can_be_streamed(graph: Graph, x: Node) -> bool:
+    """Whether all that reads x runs on rows of it."""
+    try:
+        check_streamed(graph, x)
+    except UnsupportedError:
+        return False
+    return True
 
 
 def not_in_rows(x: Node, reason: str) -> UnsupportedError:

@@ -142,7 +142,7 @@ BiasBits = Annotated[
     int | None,
     typer.Option(
         help="for int8: bits in RAM of a trained bias, 32, or 16 for its difference to the "
-        "pretrained one (default: 32)"
+        "pretrained one (default: 16)"
     ),
 ]
 FloatHead = Annotated[

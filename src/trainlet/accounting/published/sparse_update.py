@@ -43,9 +43,8 @@ def _weight(layer: Layer, share: float) -> int:
 
 def true(scheme: SparseScheme) -> tuple[int, int]:
     """Bytes that a compiled trainer keeps for the backward pass, and bytes of what learns."""
-    step = train(
-        int8_graph(scheme.network), scheme.update_scheme, precision=Int8(extra_bits=0)
-    ).step
+    precision = Int8(extra_bits=0, bias_bits=32)  # as in the reference engine
+    step = train(int8_graph(scheme.network), scheme.update_scheme, precision=precision).step
     return saved_for_backward(step), sum(n.type.nbytes for n in step.leaves("param"))
 
 

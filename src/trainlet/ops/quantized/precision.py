@@ -37,7 +37,7 @@ class Int8:
     calibration: str = "minmax"
     seed: int = 0
     gradient: str = "int16"
-    bias_bits: int = 32
+    bias_bits: int = 16
 
     def __post_init__(self) -> None:
         for name, value, allowed in (

@@ -63,7 +63,7 @@ def test_each_scheme_names_what_its_network_has(network):
 
 
 def test_the_true_bytes_are_those_of_the_report():
-    graph, precision = int8_graph(SMALLEST.network), tl.Int8(extra_bits=0)
+    graph, precision = int8_graph(SMALLEST.network), tl.Int8(extra_bits=0, bias_bits=32)
     report = tl.compile(
         graph, None, SMALLEST.update_scheme, target="host", precision=precision
     ).report

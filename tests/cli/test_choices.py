@@ -43,8 +43,8 @@ def test_the_head_in_integers(net, run):
         assert result.exit_code == 0, result.output
         line = next(x for x in result.stdout.splitlines() if "trained parameters" in x)
         sizes[word] = int(line.split("│")[2].replace(",", ""))
-    # float32: 3 x 8 weights and 3 biases; int8: a byte and 4 extra bits each, and int32 biases
-    assert sizes == {"--float-head": 4 * 27, "--no-float-head": 24 + 24 // 2 + 4 * 3}
+    # float32: 3 x 8 weights and 3 biases; int8: a byte and 4 extra bits each, and int16 biases
+    assert sizes == {"--float-head": 4 * 27, "--no-float-head": 24 + 24 // 2 + 2 * 3}
 
 
 def test_they_are_shown(run, net, refused):

@@ -19,6 +19,7 @@ from trainlet.planning.target import Target
 
 NAMED = {"memcpy", "memset", "memmove"}
 RUN_TIME = re.compile(r"__aeabi_\w+|__gnu_thumb1_\w+|__\w+di3|_GLOBAL_OFFSET_TABLE_")
+LIKE_ANOTHER = {"cortex-m3", "cortex-m4", "cortex-m33"}  # of its kernels
 NAMED_IN_TEXT = "memcpy", "memset", "memmove", "__aeabi_"
 
 
@@ -55,7 +56,9 @@ def foreign(symbols: set[str]) -> set[str]:
 
 
 @pytest.mark.skipif(shutil.which(ARM_GCC) is None, reason="arm-none-eabi-gcc is not installed")
-@pytest.mark.parametrize("core", CPUS)
+@pytest.mark.parametrize(
+    "core", [pytest.param(n, marks=pytest.mark.long if n in LIKE_ANOTHER else ()) for n in CPUS]
+)
 def test_a_core_s_program_needs_what_its_header_says(core: str, tmp_path: Path) -> None:
     for folder in written(core, tmp_path):
         text = (folder / "trainer.h").read_text()

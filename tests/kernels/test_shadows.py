@@ -27,10 +27,16 @@ INCLUDES = [f"-I{folder(name)}" for name in PATH if folder(name).is_dir()]
 TESTS = Path(__file__).parents[1]
 HAS = {"gcc": HAS_GCC, "zig": has_zig()}
 CORES = [
-    pytest.param(name, tool, marks=pytest.mark.skipif(not there, reason=f"no {tool}"))
+    pytest.param(
+        name, tool,
+        marks=[
+            pytest.mark.skipif(not there, reason=f"no {tool}"),
+            *([pytest.mark.long] if (name, tool) == ("cortex-m4", "zig") else []),
+        ],
+    )
     for name in ("cortex-m4", "cortex-m7")
     for tool, there in HAS.items()
-]
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

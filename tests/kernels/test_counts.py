@@ -135,7 +135,7 @@ def test_a_whole_network_takes_what_the_document_says(target, emulator):
     found = {"ram": report.ram_bytes, "flash": report.flash_bytes, "forward": forward, "step": step}
     for name, said in documented(target).items():
         assert abs(found[name] / said - 1) < 0.02, f"{name}: {found[name]}, documented {said}"
-    assert report.ram_bytes <= 128_000 and report.flash_bytes <= 620_000
+    assert report.ram_bytes <= 96_500 and report.flash_bytes <= 621_000
     most_forward, most = PROMISED[target]
     assert forward <= most_forward and step <= most
 

@@ -27,7 +27,7 @@ from int8.task import Episode
 import trainlet as tl
 from trainlet.accounting.published.sparse_schemes import SCHEMES
 from trainlet.ir.graph import Graph
-from trainlet.ir.storage import FARTHEST_DELTA
+from trainlet.ir.types import LARGEST
 from trainlet.ops.quantized.scaling import DEAD
 
 TASKS = {activity: 0.03, omniglot: 0.01, speech: 0.01, cifar: 0.003, signs: 0.003}
@@ -50,7 +50,7 @@ def ranges(data: Path) -> Iterator[str]:
         graph = tl.load(data / "models" / "mcunet_int8" / f"{network}.npz", classes=10)
         units = steps_of_a_unit(graph, set(schemes["49KB"].update_scheme))
         alive = [u[u > DEAD * np.median(u)] for u in units.values()]
-        steps = FARTHEST_DELTA * np.concatenate(alive)
+        steps = LARGEST["int16"] * np.concatenate(alive)
         cells = (f"{np.quantile(steps, q):.0f}" for q in (0.001, 0.05, 0.5, 0.95))
         yield f"| {network} | {steps.size:,} | {' | '.join(cells)} |"
 
@@ -71,7 +71,7 @@ def moved(data: Path) -> Iterator[str]:
                 trainer.step(inputs[k : k + 1], labels[k : k + 1], lr)
             after = made.layout.unpack(trainer.save()).arrays
         far = np.concatenate([np.abs(after[n] - before[n].astype(np.int64)) for n in biases])
-        most, share = f"{far.max():,}", f"{100 * far.max() / FARTHEST_DELTA:.1f} %"
+        most, share = f"{far.max():,}", f"{100 * far.max() / LARGEST['int16']:.1f} %"
         cells = f"{len(run.samples()):,}", str(far.size), f"{np.median(far):.0f}", most, share
         yield f"| {task.title} | {' | '.join(cells)} |"
 

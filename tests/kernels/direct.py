@@ -10,9 +10,9 @@ import numpy as np
 from kernels.gradients import RANDOM as GRADIENTS
 from kernels.gradients import Given, Random, node
 from trainlet.ir.storage import Planes, split_planes
-from trainlet.ir.types import Quant, TensorType
+from trainlet.ir.types import LARGEST, Quant, TensorType
 from trainlet.ops.op import OPS, float32, typed
-from trainlet.ops.quantized.update import LIMIT, ROUNDINGS
+from trainlet.ops.quantized.update import ROUNDINGS
 
 RATES = [0.45, 0.45, 0.04, 0.03, 0.03]
 """How often a move is small, large, farther than any weight, infinite, and no number."""
@@ -39,7 +39,7 @@ def applied(of: str) -> Callable[[Random], Given]:
         shape = gradient.type.shape
         if of == "sum_bfp":
             kind = str(rng.choice(["int32", "int16"]))
-            most = LIMIT[kind]
+            most = LARGEST[kind]
             ends = rng.choice([-1, 1]) * (most - rng.integers(0, 4, shape))
             p = np.where(rng.random(shape) < 0.8, ends, rng.integers(-most, most + 1, shape))
             p = p.astype(kind)

@@ -36,6 +36,15 @@ class Facts(c.Structure):
 
 
 @cache
+def built(name: str) -> c.CDLL:
+    """trainlet_NAME.c alone."""
+    out = Path(tempfile.mkdtemp()) / f"{name}.so"
+    source = str(C / f"trainlet_{name}.c")
+    subprocess.run(["gcc", *FLAGS, "-shared", "-fPIC", source, "-o", str(out)], check=True)
+    return c.CDLL(str(out))
+
+
+@cache
 def library() -> c.CDLL:
     """The store and the drivers that need no other library; entries lie in stubs/entries.c."""
     out = Path(tempfile.mkdtemp()) / "store.so"

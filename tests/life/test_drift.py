@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import ctypes as c
-import subprocess
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
+from functools import partial
 
 import numpy as np
 import pytest
 
-from life.library import FLAGS
+from life.library import built
 from trainlet.errors import DataError
 from trainlet.life import Drift, Verdict
-from trainlet.life.library import C
 
 WIDTH, SETTLE = 20, 60
 
@@ -29,12 +25,7 @@ class Struct(c.Structure):
     )  # fmt: skip
 
 
-@cache
-def library() -> c.CDLL:
-    out = Path(mkdtemp()) / "drift.so"
-    source = str(C / "trainlet_drift.c")
-    subprocess.run(["gcc", *FLAGS, "-shared", "-fPIC", source, "-o", str(out)], check=True)
-    return c.CDLL(str(out))
+library = partial(built, "drift")
 
 
 class InC:

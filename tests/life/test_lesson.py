@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ctypes as c
-import subprocess
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,10 +12,9 @@ import torch
 from torch import nn
 
 import trainlet as tl
-from life.library import FLAGS
+from life.library import built
 from trainlet.errors import DivergedError, TrainletError
 from trainlet.life import Outcome, TrainerLearner, lesson
-from trainlet.life.library import C
 from trainlet.run.dataset import dataset
 
 LEARN = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_uint32, c.c_float)
@@ -40,12 +36,7 @@ class Lesson(c.Structure):
     )  # fmt: skip
 
 
-@cache
-def library() -> c.CDLL:
-    out = Path(mkdtemp()) / "lesson.so"
-    source = str(C / "trainlet_lesson.c")
-    subprocess.run(["gcc", *FLAGS, "-shared", "-fPIC", source, "-o", str(out)], check=True)
-    return c.CDLL(str(out))
+library = partial(built, "lesson")
 
 
 @dataclass

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ctypes as c
 import subprocess
-from functools import cache
+from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 
 import numpy as np
 import pytest
 
-from life.library import FLAGS
+from life.library import FLAGS, built
 from trainlet.errors import DataError
 from trainlet.life import Listen
 from trainlet.life.library import C
@@ -27,12 +26,7 @@ class Struct(c.Structure):
     )
 
 
-@cache
-def library() -> c.CDLL:
-    out = Path(mkdtemp()) / "listen.so"
-    source = str(C / "trainlet_listen.c")
-    subprocess.run(["gcc", *FLAGS, "-shared", "-fPIC", source, "-o", str(out)], check=True)
-    return c.CDLL(str(out))
+library = partial(built, "listen")
 
 
 class InC:

@@ -106,9 +106,8 @@ def profile_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, bias_bits=bias_bits, schedule=schedule,
-        stream=stream,
-        float_head=float_head, rollback=rollback, stream_input=stream_input, adapt=adapt,
-        factor=factor,
+        stream=stream, float_head=float_head, rollback=rollback, stream_input=stream_input,
+        adapt=adapt, factor=factor,
     )  # fmt: skip
     with stages(f"counting {net}"):
         profile = asked.program().profile(on, cycles)

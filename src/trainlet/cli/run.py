@@ -125,9 +125,7 @@ def run_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, gradient=gradient, extra_bits=extra_bits,
-        bias_bits=bias_bits,
-        float_head=float_head, rollback=rollback, adapt=adapt,
-        factor=factor,
+        bias_bits=bias_bits, float_head=float_head, rollback=rollback, adapt=adapt, factor=factor,
     )  # fmt: skip
     check_choice(scheme, few_shot)
     check_file(save)

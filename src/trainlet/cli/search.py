@@ -117,8 +117,7 @@ def search_command(
     asked = Request(
         net, next(iter(PRESETS)), target, None, None, optimizer, None, loss, 1,
         precision=precision, calibration=calibration, gradient=gradient, extra_bits=extra_bits,
-        bias_bits=bias_bits,
-        float_head=float_head, factor=factor,
+        bias_bits=bias_bits, float_head=float_head, factor=factor,
     )  # fmt: skip
     kept = out.with_suffix(MEASURED) if measured is None else measured
     for path in (out, kept, picture):

@@ -14,10 +14,7 @@ from math import prod
 import numpy as np
 
 from trainlet.ir.graph import Node
-from trainlet.ir.types import Quant, TensorType
-
-FARTHEST_DELTA = 2**15 - 1
-"""The largest difference that an int16 leaf holds; the smallest is its negative."""
+from trainlet.ir.types import LARGEST, Quant, TensorType
 
 
 @dataclass(frozen=True)
@@ -48,12 +45,12 @@ class Delta:
 
     def differ(self, values: np.ndarray) -> np.ndarray:
         """The differences of integers to the base, int16."""
-        return np.clip(values - self._base, -FARTHEST_DELTA, FARTHEST_DELTA).astype(np.int16)
+        return np.clip(values - self._base, -LARGEST["int16"], LARGEST["int16"]).astype(np.int16)
 
     def add(self, differences: np.ndarray) -> np.ndarray:
         """The inverse of `differ`, int32."""
         values = self._base + differences.reshape(self.tensor.shape)
-        return np.clip(values, -(2**31 - 1), 2**31 - 1).astype(np.int32)
+        return np.clip(values, -LARGEST["int32"], LARGEST["int32"]).astype(np.int32)
 
     @property
     def _base(self) -> np.ndarray:

@@ -13,6 +13,9 @@ from trainlet.errors import ShapeError
 DType = Literal["float32", "int32", "int16", "int8", "uint8"]
 DTYPES: tuple[DType, ...] = get_args(DType)
 
+LARGEST = {"int8": 127, "int16": 2**15 - 1, "int32": 2**31 - 1}
+"""The largest integer that a quantised value takes; the smallest is its negative."""
+
 
 @dataclass(frozen=True)
 class Quant:

@@ -17,8 +17,9 @@ from trainlet.backends.torch.layer import power_of_two
 from trainlet.backends.torch.table import lowering
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Planes
+from trainlet.ir.types import LARGEST
 from trainlet.ops.quantized.random import GOLDEN
-from trainlet.ops.quantized.update import FARTHEST, LIMIT
+from trainlet.ops.quantized.update import FARTHEST
 
 _FAR = float(FARTHEST)
 
@@ -168,13 +169,13 @@ def _moves(
     return _to_integer(n, value.flatten(1), step, counter, seed).reshape(value.shape)
 
 
-@lowering("sgd_i8", "sgd_i16", "sgd_i32")
+@lowering("sgd_i8", "sgd_bias")
 @in_pieces
 def sgd_integers(
     n: Node, p: Tensor, g: Tensor, inverse: Tensor, lr: Tensor, step: Tensor, seed: Tensor
 ) -> Tensor:
     move = _moves(n, g, inverse, lr, step, seed, p.shape[1:], 1)
-    limit = LIMIT[str(p.dtype).removeprefix("torch.")]
+    limit = LARGEST[str(p.dtype).removeprefix("torch.")]
     made = p.expand(move.shape[0], *p.shape[1:]).clone()
     part = made[:, *(slice(k) for k in g.shape[1:])]
     part.copy_((part.long() + move).clamp_(-limit, limit))
@@ -183,7 +184,7 @@ def sgd_integers(
 
 @lowering("add_delta")
 def add_delta(n: Node, base: Tensor, delta: Tensor) -> Tensor:
-    limit = LIMIT["int32"]
+    limit = LARGEST["int32"]
     return (base.long() + delta).clamp_(-limit, limit).to(torch.int32)
 
 

@@ -16,13 +16,12 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Planes, join_planes, split_planes
-from trainlet.ir.types import Quant, TensorType
+from trainlet.ir.types import LARGEST, Quant, TensorType
 from trainlet.ops.op import Literal, Op, Sample, float32, register, require, typed
 from trainlet.ops.quantized.random import round_stochastic, uniform24
 from trainlet.ops.quantized.sampling import draw_bases, draw_int8, draw_integers, draw_planes
 
 ROUNDINGS = ("stochastic", "nearest", "truncate")
-LIMIT = {"int8": 127, "int16": 2**15 - 1, "int32": 2**31 - 1}
 FARTHEST = np.float32(2.0**30 - 64)
 
 
@@ -71,7 +70,7 @@ def _eval(
 ) -> np.ndarray:
     index = _trained(p.shape, g.shape)
     move = _to_integer(_moves(g, inverse, lr, axis, 1), rounding, seed, int(step), tensor, index)
-    limit = LIMIT[str(p.dtype)]
+    limit = LARGEST[str(p.dtype)]
     result = p.copy()
     flat = result.reshape(-1)
     flat[index] = np.clip(flat[index].astype(np.int64) + move, -limit, limit)
@@ -94,8 +93,10 @@ def _walk(shape: tuple[int, ...], g: TensorType, axis: int) -> tuple[Literal, ..
 
 def _literals(n: Node) -> tuple[Literal, ...]:
     a = n.attrs
-    walk = _walk(n.inputs[0].type.shape, n.inputs[1].type, a["axis"])
-    return *walk, a["seed"], a["tensor"], ROUNDINGS.index(a["rounding"])
+    p, g, *_ = (source.type for source in n.inputs)
+    width = () if p.dtype == "int8" else (p.itemsize,)
+    drawn = a["seed"], a["tensor"], ROUNDINGS.index(a["rounding"])
+    return *_walk(p.shape, g, a["axis"]), *width, *drawn
 
 
 def _samples(dtype: str) -> list[Sample]:
@@ -119,11 +120,8 @@ def _samples(dtype: str) -> list[Sample]:
         )
 
     shared = {"axis": 0, "seed": 3, "tensor": 99}
-    if dtype != "int8":
-        return [
-            Sample(types((6,), (6,)), {**shared, "rounding": r}, values((6,))) for r in ROUNDINGS
-        ]
-    cases = [((4, 3, 3, 5), (4, 3, 3, 5)), ((4, 3, 3, 5), (4, 3, 3, 2)), ((6, 3), (4, 3))]
+    weights = [((4, 3, 3, 5), (4, 3, 3, 5)), ((4, 3, 3, 5), (4, 3, 3, 2)), ((6, 3), (4, 3))]
+    cases = weights if dtype == "int8" else [((6,), (6,))]
     return [
         Sample(types(s, g), {**shared, "rounding": r}, values(s))
         for s, g in cases
@@ -131,10 +129,10 @@ def _samples(dtype: str) -> list[Sample]:
     ]
 
 
-SGD_OF: dict[str, str] = {"int8": "sgd_i8", "int16": "sgd_i16", "int32": "sgd_i32"}
+SGD_OF: dict[str, str] = {"int8": "sgd_i8", "int16": "sgd_bias", "int32": "sgd_bias"}
 """The update of integers without fractional bits, by their type."""
 
-for _dtype, _name in SGD_OF.items():
+for _name in dict.fromkeys(SGD_OF.values()):
     register(
         Op(
             _name,
@@ -142,7 +140,7 @@ for _dtype, _name in SGD_OF.items():
             eval=_eval,
             call=_literals,
             mutates=0,
-            samples=_samples(_dtype),
+            samples=[s for dtype, name in SGD_OF.items() if name == _name for s in _samples(dtype)],
         )
     )
 
@@ -218,7 +216,7 @@ def _infer_delta(base: TensorType, delta: TensorType) -> TensorType:
 
 
 def _eval_delta(base: np.ndarray, delta: np.ndarray) -> np.ndarray:
-    limit = LIMIT["int32"]
+    limit = LARGEST["int32"]
     return np.clip(base.astype(np.int64) + delta, -limit, limit).astype(np.int32)
 
 
@@ -231,7 +229,7 @@ register(
             Sample(
                 (typed("int32", 40), typed("int16", 40)),
                 {},
-                {0: draw_bases, 1: draw_integers((40,), LIMIT["int16"])},
+                {0: draw_bases, 1: draw_integers((40,), LARGEST["int16"])},
             )
         ],
     )

@@ -7,10 +7,10 @@ from math import prod
 import numpy as np
 
 from trainlet.ir.graph import Node
-from trainlet.ir.types import TensorType
+from trainlet.ir.types import LARGEST, TensorType
 from trainlet.ops.op import OPS, require, typed
 
-LIMIT = {"int16": 32767, "int8": 127}
+LIMIT = {name: LARGEST[name] for name in ("int16", "int8")}
 """The largest mantissa; the smallest is its negative."""
 
 EXPONENT = typed("int32")

@@ -15,7 +15,7 @@ import numpy as np
 
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Planes
-from trainlet.ir.types import DType, TensorType
+from trainlet.ir.types import LARGEST, DType, TensorType
 from trainlet.ops.op import OPS, Literal, Op, Sample, build, float32, register, typed
 from trainlet.ops.quantized.gradient import (  # noqa: F401  they register what is fused here
     conv,
@@ -27,7 +27,7 @@ from trainlet.ops.quantized.gradient import (  # noqa: F401  they register what 
 from trainlet.ops.quantized.gradient.block import width
 from trainlet.ops.quantized.gradient.sampling import draw_exponent
 from trainlet.ops.quantized.sampling import Draw, draw_integers, draw_planes
-from trainlet.ops.quantized.update import LIMIT, ROUNDINGS, SGD_OF
+from trainlet.ops.quantized.update import ROUNDINGS, SGD_OF
 
 UPDATES = {"sgd_planes", *SGD_OF.values()}
 _UPDATE_ATTRS = ("axis", "seed", "tensor", "rounding", "planes")
@@ -140,7 +140,7 @@ def _sample(
 ) -> Sample:  # fmt: skip
     """planes: the shape of what learns, and its fractional bits; None for a bias of that type."""
     attrs = {**of.attrs, "axis": axis, "seed": 3, "tensor": 99, "rounding": rounding}
-    p, draw = typed(bias, *shape), draw_integers(shape, LIMIT[bias] - 100)
+    p, draw = typed(bias, *shape), draw_integers(shape, LARGEST[bias] - 100)
     if planes:
         learns, bits = planes
         p, draw = typed("int8", *shape), draw_integers(shape, 127)

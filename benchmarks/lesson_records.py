@@ -1,6 +1,6 @@
-"""Make the records that the lesson of the explorer shows: contributions, a fleet, an audit.
+"""Make the records that the lesson of the explorer shows: contributions and fleets.
 
-    python benchmarks/lesson_records.py [contribution fleet leakage]
+    python benchmarks/lesson_records.py [contribution fleet]
 
 All networks and data are those of the demos: synthetic voices, and symbols that this machine
 draws.  The files go to src/trainlet/explorer/records.
@@ -9,18 +9,30 @@ draws.  The files go to src/trainlet/explorer/records.
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from typing import Any, get_args
 
 import torch
 
+import trainlet as tl
 from trainlet.demo.keyword_spotter import load_pretrained
 from trainlet.demo.speech import CLIPS_PER_WORD, bundled, split_new_speaker
+from trainlet.explorer.explored import Explored, Source
+from trainlet.explorer.fleet import RECORDED, federated
+from trainlet.explorer.lesson import canonical
+from trainlet.explorer.requests import Federated
 from trainlet.run.dataset import Dataset
 from trainlet.schemes.contribution import contribution
 from trainlet.schemes.study import Episode
 
 RECORDS = Path(__file__).parents[1] / "src/trainlet/explorer/records"
+RATES = {"last": 0.01, "bias": 0.01, "full": 0.003}
+"""Of a fleet whose devices train so much (explorer/src/fleet.ts)."""
+DIVISIONS = ("person", "few")
+ROUNDS, DEVICES = 8, 6
 
 
 def speech_gains(folder: Path) -> None:
@@ -37,8 +49,31 @@ def speech_gains(folder: Path) -> None:
     )  # fmt: skip
 
 
+def fleets(folder: Path) -> None:
+    """Every fleet that the lesson shows: six devices, in int8."""
+    explored = Explored(Source(None, None, tl.Target.preset("cortex-m7")))
+    shares = get_args(Federated.model_fields["share"].annotation)
+    found = {}
+    for (scheme, rate), division, share in product(RATES.items(), DIVISIONS, shares):
+        asked = Federated.model_validate({
+            "precision": "int8", "scheme": scheme, "rate": rate, "division": division,
+            "share": share, "devices": DEVICES, "rounds": ROUNDS,
+        })  # fmt: skip
+        answer = found[f"fleet {canonical(asked.model_dump())}"] = federated(explored, asked)
+        first, *_, last = (one["accuracy"] for one in answer["rounds"])
+        print(f"{scheme}, {division}, {share}: {first:.1%} to {last:.1%}", flush=True)
+    write(folder / RECORDED.name, found)
+
+
+def write(path: Path, values: dict[str, Any]) -> None:
+    """As JSON, a line for each."""
+    lines = [f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in values.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     "contribution": speech_gains,
+    "fleet": fleets,
 }
 
 

@@ -24,6 +24,7 @@ export interface Network {
   optimizers: string[];
   target: { name: string; ram: number | null; flash: number | null; stack: number; counts: boolean };
   examples: { learn: number; test: number } | null;
+  persons: number | null;
 }
 
 export type Scheme = string | Record<string, number>;
@@ -127,6 +128,15 @@ export interface Designed {
   considered: number;
 }
 
+/** A fleet: what each device has, and each round, the first entry before them; bytes are sums. */
+export interface Federated {
+  devices: { name: string; examples: number; bytes: number; classes: number[] }[];
+  classes: string[];
+  test: number;
+  values: number;
+  rounds: { accuracy: number; taken: number; up: number; down: number }[];
+}
+
 export interface Teaching {
   module: string;
   description: unknown;
@@ -151,6 +161,7 @@ export interface Answers {
   design: Designed;
   measure: Measured;
   learn: Learnt;
+  fleet: Federated;
   teach: Teaching;
 }
 

@@ -2,6 +2,7 @@
 import { choose, source, type Network } from "./data";
 import { designView } from "./design";
 import { h, segmented } from "./dom";
+import { fleetView } from "./fleet";
 import { layersView } from "./layers";
 import { memoryView } from "./memory";
 import { modesView } from "./modes";
@@ -12,7 +13,7 @@ import { wallView } from "./wall";
 
 const VIEWS: [string, string][] = [
   ["wall", "Wall"], ["modes", "Modes"], ["layers", "Layers"], ["design", "Design"], ["memory", "Memory"],
-  ["recompute", "Recompute"], ["teach", "Teach"],
+  ["recompute", "Recompute"], ["fleet", "Fleet"], ["teach", "Teach"],
 ];
 
 const given = source();
@@ -31,6 +32,7 @@ async function begin(number: number): Promise<void> {
     design: () => designView(given, network, state),
     memory: () => memoryView(state),
     recompute: () => recomputeView(given, network, state),
+    fleet: () => fleetView(given, network),
     teach: () => teachView(given),
   })[view]!();
 

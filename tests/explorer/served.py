@@ -17,8 +17,8 @@ def source(bundled: str) -> Source:
 
 
 @contextmanager
-def served(bundled: str, worker: bool = False) -> Iterator[Server]:
-    service = Service(source(bundled), worker)
+def served(given: str | Source, worker: bool = False) -> Iterator[Server]:
+    service = Service(source(given) if isinstance(given, str) else given, worker)
     try:
         with Server(service) as server:
             thread = threading.Thread(target=server.serve_forever, daemon=True)

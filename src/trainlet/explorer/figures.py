@@ -7,6 +7,7 @@ from typing import Any
 
 from trainlet.compiled import CompiledProgram
 from trainlet.explorer.explored import Explored
+from trainlet.explorer.fleet import pool
 from trainlet.explorer.requests import Forward, Setting
 from trainlet.ir.graph import Graph, Node
 from trainlet.ir.roles import RATE, is_target, predictions
@@ -54,7 +55,7 @@ def described(explored: Explored) -> Json:
         }
     )  # fmt: skip
     shape = next(n.type.shape for n in explored.float_graph.leaves("input"))
-    data = explored.data
+    data, shared = explored.data, pool(explored)
     return {
         "name": explored.source.name,
         "input": list(shape),
@@ -66,6 +67,7 @@ def described(explored: Explored) -> Json:
         "target": {"name": target.name, "ram": target.ram, "flash": target.flash,
                    "stack": target.stack if target.cpu else 0, "counts": target.cpu is not None},
         "examples": None if data is None else {"learn": len(data[1]), "test": len(data[3])},
+        "persons": None if shared is None else len(shared.persons),
     }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from trainlet.errors import TrainletError
 from trainlet.explorer.contributions import contributions
 from trainlet.explorer.explored import SPEECH, SYMBOLS, Explored, Source
 from trainlet.explorer.figures import Json, described, planned, wall
+from trainlet.explorer.fleet import RECORDED
 from trainlet.explorer.learning import learnt
 from trainlet.explorer.requests import Adapter, Forward, Lesson, Precision, Recomputed, Setting
 from trainlet.explorer.teaching import teaching
@@ -99,6 +100,8 @@ class _Table:
             rules[precision] = self._rule(precision)
             words.append(self._deviation(precision, rules[precision], combinations))
         self._ask("contribution", None)
+        if self.explored.source.name == SPEECH:
+            self.answers |= json.loads(RECORDED.read_text())
         return {"network": network, "answers": self.answers, "rule": rules, "words": words}
 
     def _recomputations(self, asked: Setting) -> None:

@@ -12,6 +12,8 @@ from trainlet.ops.optimizer import OPTIMIZERS, Optimizer
 Precision = Literal["float32", "int8"]
 Adapter = Literal["none", "lora", "tinytl"]
 BATCHES = (1, 2, 4, 8, 16, 32)
+MOST_DEVICES = 32
+"""Of a fleet."""
 LONGEST = 100_000
 """Bytes of a request's body."""
 
@@ -96,3 +98,17 @@ class Lesson(Setting):
 
     epochs: Annotated[int, Field(ge=1, le=20)] = 3
     rate: Annotated[float, Field(gt=0, le=10)] = 0.01
+
+
+class Federated(Setting):
+    """Rounds of a fleet on this machine.
+
+    division: the data of a person each, or a share of each class that is small or large by chance
+    (few) or about equal (alike); devices: how many of these; share: what of an update is sent
+    """
+
+    division: Literal["person", "few", "alike"]
+    devices: Annotated[int, Field(ge=2, le=MOST_DEVICES)]
+    share: Literal["none", "int8", "topk:0.1,int8", "sign"]
+    rounds: Annotated[int, Field(ge=0, le=20)]
+    rate: Annotated[float, Field(gt=0, le=1)]

@@ -16,8 +16,9 @@ from trainlet.explorer.contributions import contributions
 from trainlet.explorer.design import designed
 from trainlet.explorer.explored import Explored, Source
 from trainlet.explorer.figures import Json, described, estimated, measured, planned, wall
+from trainlet.explorer.fleet import federated
 from trainlet.explorer.learning import learnt
-from trainlet.explorer.requests import Design, Forward, Lesson, Recomputed, Setting
+from trainlet.explorer.requests import Design, Federated, Forward, Lesson, Recomputed, Setting
 from trainlet.explorer.teaching import teaching
 
 KEPT = 512
@@ -53,6 +54,7 @@ QUESTIONS: Mapping[str, Question] = {
     "design": Question(Design, designed, latest=True),
     "measure": Question(Setting, measured),
     "learn": Question(Lesson, learnt),
+    "fleet": Question(Federated, federated),
     "teach": Question(Nothing, lambda _, __: teaching()),
 }
 

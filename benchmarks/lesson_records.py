@@ -1,6 +1,6 @@
-"""Make the records that the lesson of the explorer shows: contributions and fleets.
+"""Make the records that the lesson of the explorer shows: contributions, fleets, attacks.
 
-    python benchmarks/lesson_records.py [contribution fleet]
+    python benchmarks/lesson_records.py [contribution fleet leakage]
 
 All networks and data are those of the demos: synthetic voices, and symbols that this machine
 draws.  The files go to src/trainlet/explorer/records.
@@ -22,6 +22,7 @@ from trainlet.demo.keyword_spotter import load_pretrained
 from trainlet.demo.speech import CLIPS_PER_WORD, bundled, split_new_speaker
 from trainlet.explorer.explored import Explored, Source
 from trainlet.explorer.fleet import RECORDED, federated
+from trainlet.explorer.leakage import DEFENCES, Attack, attacked, examples
 from trainlet.explorer.lesson import canonical
 from trainlet.explorer.requests import Federated
 from trainlet.run.dataset import Dataset
@@ -65,6 +66,18 @@ def fleets(folder: Path) -> None:
     write(folder / RECORDED.name, found)
 
 
+def leakage(folder: Path) -> None:
+    """Every defence on each of the drawings that the page attacks."""
+    torch.set_num_threads(1)
+    found = {}
+    for key in DEFENCES:
+        rows = [attacked(Attack(drawing=drawing, defence=key)) for drawing in examples()]
+        found[key] = [{k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}
+                      for row in rows]  # fmt: skip
+        print(key, [f"{row['psnr']:.1f} dB" for row in rows], flush=True)
+    write(folder / "leakage.json", found)
+
+
 def write(path: Path, values: dict[str, Any]) -> None:
     """As JSON, a line for each."""
     lines = [f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in values.items()]
@@ -74,6 +87,7 @@ def write(path: Path, values: dict[str, Any]) -> None:
 MAKERS: dict[str, Callable[[Path], None]] = {
     "contribution": speech_gains,
     "fleet": fleets,
+    "leakage": leakage,
 }
 
 

@@ -137,6 +137,30 @@ export interface Federated {
   rounds: { accuracy: number; taken: number; up: number; down: number }[];
 }
 
+export interface Defence {
+  key: string;
+  title: string;
+  words: string;
+  rounds: number;
+}
+
+/** An attack; psnr and floor in decibels, the floor of the best constant picture. */
+export interface Attacked {
+  psnr: number;
+  floor: number;
+  ssim: number;
+  label: boolean;
+  bytes: number;
+  picture: string;
+}
+
+export interface Leakage {
+  side: number;
+  defences: Defence[];
+  drawings: string[];
+  found: Record<string, Attacked[]>;
+}
+
 export interface Teaching {
   module: string;
   description: unknown;
@@ -162,6 +186,8 @@ export interface Answers {
   measure: Measured;
   learn: Learnt;
   fleet: Federated;
+  leakage: Leakage;
+  attack: Attacked;
   teach: Teaching;
 }
 
@@ -195,6 +221,7 @@ export interface Rule {
 export interface LessonData {
   networks: LessonNetwork[];
   teach: Teaching;
+  leakage: Leakage;
   made: string;
 }
 
@@ -228,7 +255,7 @@ class Table implements Source {
 
   async ask<Name extends keyof Answers>(name: Name, asked: object): Promise<Answers[Name]> {
     const own = this.lesson.networks[this.number];
-    if (name === "teach") return this.lesson.teach as Answers[Name];
+    if (name === "teach" || name === "leakage") return this.lesson[name as "teach" | "leakage"] as Answers[Name];
     if (name === "network") return own.network as Answers[Name];
     const kind = name === "mode" ? "plan" : name;
     const found = own.answers[`${kind} ${canonical(asked)}`];
@@ -263,6 +290,15 @@ export function interpolated(own: LessonNetwork, asked: Setting): Figures {
     kind: "interpolated", arena, state, ram: arena + state + rule.stack, flash: rule.flash,
     saved: of(rule.saved), forward: rule.forward, backward: of(rule.backward), recomputed: 0,
   };
+}
+
+/** Bytes from base64. */
+export const decoded = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
+export function encoded(array: Uint8Array): string {
+  let text = "";
+  for (const byte of array) text += String.fromCharCode(byte);
+  return btoa(text);
 }
 
 export function source(): Source {

@@ -4,6 +4,7 @@ import { designView } from "./design";
 import { h, segmented } from "./dom";
 import { fleetView } from "./fleet";
 import { layersView } from "./layers";
+import { leakageView } from "./leakage";
 import { memoryView } from "./memory";
 import { modesView } from "./modes";
 import { recomputeView } from "./recompute";
@@ -13,7 +14,7 @@ import { wallView } from "./wall";
 
 const VIEWS: [string, string][] = [
   ["wall", "Wall"], ["modes", "Modes"], ["layers", "Layers"], ["design", "Design"], ["memory", "Memory"],
-  ["recompute", "Recompute"], ["fleet", "Fleet"], ["teach", "Teach"],
+  ["recompute", "Recompute"], ["fleet", "Fleet"], ["leakage", "Leakage"], ["teach", "Teach"],
 ];
 
 const given = source();
@@ -33,6 +34,7 @@ async function begin(number: number): Promise<void> {
     memory: () => memoryView(state),
     recompute: () => recomputeView(given, network, state),
     fleet: () => fleetView(given, network),
+    leakage: () => leakageView(given),
     teach: () => teachView(given),
   })[view]!();
 

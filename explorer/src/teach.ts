@@ -1,6 +1,6 @@
 // Teach it now: the compiled trainer, as WebAssembly, learns symbols in this page.
 import { Trainer } from "../../src/trainlet/backends/wasm/runtime.js";
-import type { Source, Teaching } from "./data";
+import { decoded, encoded, type Source, type Teaching } from "./data";
 import { announce, bytes, frame, h, percent, segmented } from "./dom";
 import { losses } from "./curve";
 import { Pad, thumbnail } from "./pad";
@@ -20,14 +20,6 @@ interface Learner {
 interface Example {
   x: Float32Array;
   y: number;
-}
-
-const decoded = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-
-function encoded(array: Uint8Array): string {
-  let text = "";
-  for (const byte of array) text += String.fromCharCode(byte);
-  return btoa(text);
 }
 
 /** Ink 0..255 as the network takes it. */

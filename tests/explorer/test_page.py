@@ -189,7 +189,7 @@ def test_a_lesson_from_a_file(tmp_path: Path) -> None:
         choose(page, "layer-0", "bias")
         page.wait_for_selector(".panel[data-kind=interpolated]")
         assert "interpolated" in page.locator("#statement").text_content()
-        for view in ("Wall", "Modes", "Memory", "Recompute", "Fleet", "Teach"):
+        for view in ("Wall", "Modes", "Memory", "Recompute", "Fleet", "Leakage", "Teach"):
             page.get_by_role("link", name=view).click()
             page.wait_for_selector("h2")
             assert page.evaluate("() => document.documentElement.scrollWidth") <= 390

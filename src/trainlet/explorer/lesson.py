@@ -19,6 +19,7 @@ from trainlet.explorer.contributions import contributions
 from trainlet.explorer.explored import SPEECH, SYMBOLS, Explored, Source
 from trainlet.explorer.figures import Json, described, planned, wall
 from trainlet.explorer.fleet import RECORDED
+from trainlet.explorer.leakage import leakage
 from trainlet.explorer.learning import learnt
 from trainlet.explorer.requests import Adapter, Forward, Lesson, Precision, Recomputed, Setting
 from trainlet.explorer.teaching import teaching
@@ -63,6 +64,7 @@ def lesson(names: Sequence[str] = (SPEECH, SYMBOLS), combinations: int = COMBINA
     return {
         "networks": [table.filled(combinations) for table in tables],
         "teach": teaching(),
+        "leakage": leakage(),
         "made": MADE.format(version=tl.__version__, target=target.name),
     }
 

@@ -17,6 +17,7 @@ from trainlet.explorer.design import designed
 from trainlet.explorer.explored import Explored, Source
 from trainlet.explorer.figures import Json, described, estimated, measured, planned, wall
 from trainlet.explorer.fleet import federated
+from trainlet.explorer.leakage import Attack, attacked, leakage
 from trainlet.explorer.learning import learnt
 from trainlet.explorer.requests import Design, Federated, Forward, Lesson, Recomputed, Setting
 from trainlet.explorer.teaching import teaching
@@ -55,6 +56,8 @@ QUESTIONS: Mapping[str, Question] = {
     "measure": Question(Setting, measured),
     "learn": Question(Lesson, learnt),
     "fleet": Question(Federated, federated),
+    "leakage": Question(Nothing, lambda _, __: leakage(), worker=False),
+    "attack": Question(Attack, lambda _, asked: attacked(asked)),
     "teach": Question(Nothing, lambda _, __: teaching()),
 }
 

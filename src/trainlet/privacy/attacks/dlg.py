@@ -52,11 +52,11 @@ def dlg(problem: Problem, seed: int, iterations: int = 600) -> Recovered | None:
         value.backward()
         return value
 
-    best, history = (z.detach().clone(), words.detach().clone()), [float(objective())]
+    best, history = (z.detach().clone(), words.detach().clone()), [float(objective().detach())]
     for done in range(0, iterations, CHUNK):
         stage(NAME, done, iterations)
         search.step(with_slopes)
-        value = float(objective())
+        value = float(objective().detach())
         if isfinite(value) and value < min(history):
             best = z.detach().clone(), words.detach().clone()
         history.append(value)

@@ -143,7 +143,7 @@ class CompiledProgram(Program):
         the first of them that knows the core).
 
         cycles: also estimate cycles, with llvm-mca, which must be installed (cortex-m4, cortex-m7,
-        cortex-m33).
+        cortex-m33; cortex-m55 with LLVM 16).
         """
         return profile(self, self.report, device, cycles)
 

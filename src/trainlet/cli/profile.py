@@ -63,7 +63,7 @@ def profile_command(
         typer.Option(
             "--cycles",
             help="also estimate cycles and milliseconds, with llvm-mca "
-            "(cortex-m4, cortex-m7, cortex-m33)",
+            "(cortex-m4, cortex-m7, cortex-m33, cortex-m55)",
         ),
     ] = False,
     mhz: Annotated[

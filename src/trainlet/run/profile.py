@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from trainlet.backends.c import write_project
 from trainlet.backends.firmware import Firmware, build_firmware
+from trainlet.backends.image import read_image
 from trainlet.backends.interface import interface_of
 from trainlet.errors import TargetError, TrainletError
 from trainlet.ir.arrays import SAMPLES
@@ -29,7 +31,9 @@ from trainlet.planning.report import Report
 from trainlet.planning.tiles.tile import Band, Slide, Tile, TileStep
 from trainlet.run.commands import CommandDevice
 from trainlet.run.counted import AROUND, Profile, Row
-from trainlet.run.cycles import MHZ, UNIT, check_cycles, cycles_of
+from trainlet.run.cycles import UNIT, check_cycles, cycles_of
+from trainlet.run.llvm import Instruction, disassembly
+from trainlet.run.qemu_blocks import read_log
 from trainlet.run.qemu_device import QemuDevice
 from trainlet.run.trainer import Trainer, build_trainer
 from trainlet.run.unicorn_device import UnicornDevice
@@ -49,10 +53,7 @@ def profile(
     microcontroller, or that the emulator or the estimate does not know, and ToolchainError where
     the estimate's tools are not installed.
     """
-    if cycles:
-        check_cycles(program.target.cpu)
-        if device not in (None, "unicorn"):
-            raise TrainletError(f"cycles are estimated under unicorn, not {device}; leave --on out")
+    model = check_cycles(program.target.cpu) if cycles else None
     device = device or emulator_of(program)
     if device not in MACHINES:
         raise TrainletError(
@@ -64,19 +65,46 @@ def profile(
         firmware = _marked(program, Path(work))
         with Trainer(program, MACHINES[device](firmware)) as marked:
             whole, (cost, *spent) = _step(marked), _marks(marked)
-            blocks = marked.device.link.blocks if isinstance(marked.device, UnicornDevice) else []
         found = _profile(program, report, device, predict, step, whole, cost, spent)
-        if not cycles:
+        if model is None:
             return found
-        weights = cycles_of(firmware.elf, blocks, firmware.cpu)
-        with Trainer(program, UnicornDevice(firmware, weights=weights)) as weighed:
-            whole, (cost, *spent) = _step(weighed), _marks(weighed)
+        code = disassembly(firmware.elf, firmware.cpu.name, model.oldest)
+        weighed = _weighed_in_qemu if device == "qemu" else _weighed_in_unicorn
+        whole, cost, spent = weighed(program, firmware, code)
     taken = _profile(program, report, device, predict, step, whole, cost, spent).rows
     rows = (
         replace(row, cycles=round(other.instructions / UNIT))
         for row, other in zip(found.rows, taken, strict=True)
     )
-    return replace(found, rows=tuple(rows), mhz=MHZ[firmware.cpu.name])
+    return replace(found, rows=tuple(rows), mhz=model.mhz)
+
+
+Spent = tuple[int, int, list[int]]
+"""Of a step with marks: all of it, a mark, and what lies between marks."""
+
+
+def _weighed_in_unicorn(program: Program, firmware: Firmware, code: Sequence[Instruction]) -> Spent:
+    """Cycles in parts of one: what blocks there are, then the same run with their weights."""
+    device = UnicornDevice(firmware)
+    with Trainer(program, device) as trainer:
+        _step(trainer)
+        weights = cycles_of(code, device.link.blocks, firmware.cpu)
+    with Trainer(program, UnicornDevice(firmware, weights=weights)) as trainer:
+        whole, (cost, *spent) = _step(trainer), _marks(trainer)
+    return whole, cost, spent
+
+
+def _weighed_in_qemu(program: Program, firmware: Firmware, code: Sequence[Instruction]) -> Spent:
+    """Cycles in parts of one, from a log of one run."""
+    with tempfile.TemporaryDirectory(prefix="trainlet-") as work:
+        log = Path(work) / "log"
+        with Trainer(program, QemuDevice(firmware, count=False, log=log)) as trainer:
+            _step(trainer)
+        ran, marks = read_log(log, code).last_call(read_image(firmware.elf))
+    summed = np.cumsum(ran.weigh(cycles_of(code, ran.blocks(), firmware.cpu)))
+    at = [int(summed[k - 1]) for k in marks]
+    cost, *spent = np.diff(at).tolist()
+    return int(summed[-1]), cost, spent
 
 
 def emulator_of(program: Program) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 import shutil
+from pathlib import Path
 
 from trainlet.backends.firmware import Firmware
 from trainlet.backends.image import read_image
 from trainlet.errors import TargetError, ToolchainError
 from trainlet.run.commands import Clock, CommandDevice
 from trainlet.run.process import ProcessLink
+from trainlet.run.qemu_blocks import LOGGED
 
 QEMU = "qemu-system-arm"
 SHIFT = 7  # 2^7 ns an instruction: above two ticks of every board's counter, so counts are exact
@@ -26,7 +28,9 @@ FAULT_CODE = 100
 class QemuLink(ProcessLink):
     """One long-lived QEMU."""
 
-    def __init__(self, firmware: Firmware, count: bool, timeout: float) -> None:
+    def __init__(
+        self, firmware: Firmware, count: bool, timeout: float, log: Path | None = None
+    ) -> None:
         cpu, target = firmware.cpu, firmware.target
         if cpu.board is None:
             raise TargetError(f"QEMU has no board for {cpu.name}; use Unicorn")
@@ -42,6 +46,7 @@ class QemuLink(ProcessLink):
         command = [qemu, "-M", cpu.board.machine, "-kernel", str(firmware.elf)]
         command += ["-display", "none", "-monitor", "none", "-serial", "none"]
         command += ["-semihosting-config", "enable=on,target=native"]
+        command += [*LOGGED, str(log)] if log else []
         clock = None
         if count:
             command += ["-icount", f"shift={SHIFT},sleep=off,align=off"]
@@ -69,7 +74,12 @@ class QemuLink(ProcessLink):
 
 
 class QemuDevice(CommandDevice):
-    """A firmware in QEMU.  `count=False` is faster and leaves `instructions` None."""
+    """A firmware in QEMU.  `count=False` is faster and leaves `instructions` None.
 
-    def __init__(self, firmware: Firmware, count: bool = True, timeout: float = 600) -> None:
-        super().__init__(QemuLink(firmware, count, timeout), firmware.interface)
+    log: where QEMU writes which blocks of code run (`trainlet.run.qemu_blocks`)
+    """
+
+    def __init__(
+        self, firmware: Firmware, count: bool = True, timeout: float = 600, log: Path | None = None
+    ) -> None:
+        super().__init__(QemuLink(firmware, count, timeout, log), firmware.interface)

@@ -224,7 +224,17 @@ def weight_gain(rng: Random) -> Given:
     return made, [some_weights(rng, w.shape)]
 
 
+def concat(rng: Random) -> Given:
+    """Joined along the last axis, as the parts of a map are."""
+    dtype, shape = dtype_of(rng), rng.integers(1, 9, 3)
+    shapes = [(*shape.tolist(), int(rng.integers(1, 20))) for _ in range(2)]
+    kinds = [typed(dtype, *s) for s in shapes]  # type: ignore[arg-type]
+    made = node("concat_bfp", *kinds, EXPONENT, axis=3)
+    return made, [*(some_mantissas(rng, s, dtype) for s in shapes), exponent(rng)]
+
+
 RANDOM: dict[str, Callable[[Random], Given]] = {
+    "concat_bfp": concat,
     "conv2d_bfp_dx": conv2d_dx("conv2d_bfp_dx"),
     "conv2d_bfp_exponent": conv2d_dx("conv2d_bfp_exponent"),
     "conv2d_bfp_dw": conv2d_dw,

@@ -65,6 +65,8 @@ class Op:
     sums_rows:    the result is a sum over the rows of its inputs: of inputs stacked along a new
                   first axis it is the sum over the stack
     detaches:     the result is the input, and no gradient passes
+    of_parts:     (node, parts of its weight along the input channels) -> the same result, made of
+                  each part alone; None where it needs the weight as a whole
 
     Its kernel in C:
     call:         node -> the literals that follow the pointers in the C call
@@ -127,6 +129,7 @@ class Op:
     checks_elements: bool = False
     sums_rows: bool = False
     detaches: bool = False
+    of_parts: Callable[[Node, Sequence[Node]], Node | None] = lambda node, parts: None
 
     call: Callable[[Node], Sequence[Literal]] = lambda node: (node.type.size,)
     kernel: Callable[[Node], str] = lambda node: node.op

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 from trainlet.errors import UnsupportedError
 from trainlet.ir.graph import Graph, Node, NodeOrder
+from trainlet.ops.verify import verify
+from trainlet.passes.fuse.parts import read_in_parts
+from trainlet.passes.fuse.updates import with_copies
 from trainlet.planning.liveness import assign_buffers
 from trainlet.planning.order.best_order import find_order
 from trainlet.planning.place import plan_graph
@@ -16,7 +19,8 @@ from trainlet.planning.tiles.tiled import plan_in_tiles
 from trainlet.progress import stage
 
 LEAST_SAVING = 50
-"""With AUTO an input comes in rows if that saves this part of the RAM: a fiftieth."""
+"""An input comes in rows with AUTO, and weights are read in parts, if that saves this part of the
+RAM: a fiftieth."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,18 @@ class Planner:
         return plan_graph(graph, order, (), every_order, self.effort, self.rollback)
 
     def smallest(self, graphs: Sequence[Graph]) -> tuple[Graph, Plan]:
-        """The graph with the smallest arena, the earlier of two, and its plan."""
+        """The graph with the smallest arena, the earlier of two, and its plan.
+
+        Where rows are allowed, and saves enough RAM, the graph that reads weights in parts.
+        """
+        graph, plan = self._least(graphs)
+        apart = read_in_parts(graphs[0]) if self.tile and graphs else graph
+        if not self.tile or apart is graphs[0]:
+            return graph, plan
+        other = self._least(with_copies(verify(apart)))
+        return other if self._saves(graph, plan, other[1].arena) else (graph, plan)
+
+    def _least(self, graphs: Sequence[Graph]) -> tuple[Graph, Plan]:
         if self.stream == AUTO:
             return self._in_rows_or_whole(graphs)
         plans = [self(graph) for graph in graphs]
@@ -60,22 +75,21 @@ class Planner:
 
     def _in_rows_or_whole(self, graphs: Sequence[Graph]) -> tuple[Graph, Plan]:
         """The first input as a whole, unless it can come in rows and that saves enough RAM."""
-        graph, plan = replace(self, stream=False).smallest(graphs)
+        graph, plan = replace(self, stream=False)._least(graphs)
         x = streamed_input(graph, AUTO)
-        kept = sum(n.type.nbytes for n in graph.leaves("param", "state"))
-        least = kept if self.rollback else 0
-
-        def saves(arena: int) -> bool:
-            saved = plan.arena - max(arena, least)
-            return saved * LEAST_SAVING >= plan.arena + kept
-
-        if x is None or not saves(_after(graph, plan, x)):
+        if x is None or not self._saves(graph, plan, _after(graph, plan, x)):
             return graph, plan
         try:
-            rows = replace(self, stream=True).smallest(graphs)
+            rows = replace(self, stream=True)._least(graphs)
         except UnsupportedError:
             return graph, plan
-        return rows if saves(rows[1].arena) else (graph, plan)
+        return rows if self._saves(graph, plan, rows[1].arena) else (graph, plan)
+
+    def _saves(self, graph: Graph, plan: Plan, arena: int) -> bool:
+        """Whether another arena saves enough RAM to be worth instructions."""
+        kept = sum(n.type.nbytes for n in graph.leaves("param", "state"))
+        saved = plan.arena - max(arena, kept if self.rollback else 0)
+        return saved * LEAST_SAVING >= plan.arena + kept
 
 
 def _after(graph: Graph, plan: Plan, x: Node) -> int:

@@ -9,7 +9,7 @@ from trainlet.ir.arguments import closest, whole
 from trainlet.ir.graph import Graph
 from trainlet.ops.verify import verify
 from trainlet.passes.fuse.chains import fuse_chains
-from trainlet.passes.fuse.updates import copy_weights
+from trainlet.passes.fuse.updates import with_copies
 from trainlet.planning.cpu import CPUS, Cpu
 from trainlet.progress import stage
 
@@ -76,9 +76,7 @@ class Target:
         stage("lower")
         if self.runtime and self.runtime != WASM:
             return (verify(graph),)
-        chained = verify(fuse_chains(graph))
-        copied = copy_weights(chained)
-        return (chained,) if copied is chained else (chained, verify(copied))
+        return with_copies(verify(fuse_chains(graph)))
 
     def _check_kinds(self) -> None:
         """Raise TargetError for an argument of another type than its field's."""

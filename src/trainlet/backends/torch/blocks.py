@@ -64,6 +64,11 @@ def add_bfp(n: Node, a: Tensor, b: Tensor, ea: Tensor, eb: Tensor, out: Tensor) 
     return (moved(a, over(out - ea, a)) + moved(b, over(out - eb, b))).to(a.dtype)
 
 
+@lowering("larger")
+def larger(n: Node, a: Tensor, b: Tensor) -> Tensor:
+    return torch.maximum(*aligned(a, b))
+
+
 @lowering("sum_bfp")
 def sum_bfp(n: Node, g: Tensor, e: Tensor) -> Tensor:
     total = g.reshape(g.shape[0], -1, g.shape[-1]).sum(1, dtype=torch.int64)

@@ -14,6 +14,7 @@ from trainlet.backends.torch.exact import float_for, layer_bound
 from trainlet.backends.torch.experiments import aligned, inner_products, products
 from trainlet.backends.torch.fixed_point import Factor, biased, rescaled
 from trainlet.backends.torch.layer import map_gradients, weight_gradients
+from trainlet.backends.torch.shape import joined
 from trainlet.backends.torch.sums import rows
 from trainlet.backends.torch.table import lowering
 from trainlet.backends.torch.windows import Window, convolves, folded, real_input
@@ -64,6 +65,13 @@ def conv2d_i8(n: Node, x: Tensor, w: Tensor, b: Tensor, q: Tensor) -> Tensor:
     total, bias = aligned(_sums(real, w, window, n.attrs["groups"]), b[:, None])
     sums, small = biased(total, bias, bound)
     return rescaled(sums, Factor.of(q), n, small).reshape(-1, *n.type.shape)
+
+
+@lowering("conv2d_parts_i8")
+def conv2d_parts_i8(
+    n: Node, x: Tensor, first: Tensor, second: Tensor, b: Tensor, q: Tensor
+) -> Tensor:
+    return conv2d_i8(n, x, joined(first, second, 3), b, q)
 
 
 @lowering("conv2d")

@@ -63,12 +63,16 @@ def copy(n: Node, x: Tensor) -> Tensor:
     return x
 
 
-@lowering("concat", "concat_i8")
-def concat(n: Node, a: Tensor, b: Tensor) -> Tensor:
+@lowering("concat", "concat_i8", "concat_bfp")
+def concat(n: Node, a: Tensor, b: Tensor, *_: Tensor) -> Tensor:
+    return joined(a, b, n.attrs["axis"] % n.type.rank)
+
+
+def joined(a: Tensor, b: Tensor, axis: int) -> Tensor:
+    """Two tensors of experiments, joined along an axis of the tensors."""
     a, b = aligned(a, b)
     experiments = max(a.shape[0], b.shape[0])
-    parts = [t.expand(experiments, *t.shape[1:]) for t in (a, b)]
-    return torch.cat(parts, n.attrs["axis"] % n.type.rank + 1)
+    return torch.cat([t.expand(experiments, *t.shape[1:]) for t in (a, b)], axis + 1)
 
 
 @lowering("pad_i8")

@@ -7,6 +7,7 @@ Forward, the arithmetic of TensorFlow Lite's reference kernels, bit for bit; bac
 from trainlet.ops.quantized import (
     cast,
     conv,
+    conv_parts,
     conv_transpose,
     depthwise,
     elementwise,
@@ -29,6 +30,7 @@ from trainlet.ops.quantized.gradient import direct
 __all__ = [
     "cast",
     "conv",
+    "conv_parts",
     "conv_transpose",
     "depthwise",
     "direct",

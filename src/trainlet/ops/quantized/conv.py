@@ -6,6 +6,7 @@ x int8 [N,H,W,C], w int8 [O,KH,KW,C/groups], b int32 [O], q int32 [2,O] (see `re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,13 @@ def clamp_literals(n: Node) -> tuple[int, ...]:
     return n.attrs["source"][1], n.attrs["zero_point"], n.attrs["low"], n.attrs["high"]
 
 
+def _in_parts(n: Node, parts: Sequence[Node]) -> Node | None:
+    if n.attrs["groups"] > 1:
+        return None
+    x, _, b, q = n.inputs
+    return build("conv2d_parts_i8", x, *parts, b, q, label=n.name, **n.attrs)
+
+
 _X, _RELU = (0.5, -100), {"scale": 2.0, "zero_point": -128, "low": -128, "high": 127}
 _CLIPPED = {"scale": 0.75, "zero_point": 9, "low": -90, "high": 101}
 
@@ -110,6 +118,7 @@ CONV2D_I8 = register(
         eval=convolve,
         vjp=gradients,
         vjp_bfp=convolution_gradients,
+        of_parts=_in_parts,
         call=lambda n: (
             *Geometry.of(n).literals(n.inputs[0].type, n.type),
             *clamp_literals(n),

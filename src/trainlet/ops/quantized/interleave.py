@@ -41,6 +41,13 @@ register(
 )
 
 
+def parts_of(w: Node) -> tuple[Node, Node] | None:
+    """The two parts of a weight that were put together one after the other."""
+    if w.op != "concat_i8" or w.inputs[1].op != "const":
+        return None
+    return w.inputs[0], w.inputs[1]
+
+
 def put_together(a: Node, b: Node, index: Node | None, axis: int, whole: Node) -> Node:
     """Two parts of a weight as the layer reads it: one after the other, or in the order of an
     index."""

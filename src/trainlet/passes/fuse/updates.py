@@ -6,6 +6,7 @@ from __future__ import annotations
 from trainlet.ir.graph import Graph, Node, rewrite, users
 from trainlet.ops.op import OPS, build
 from trainlet.ops.quantized.gradient.direct import applied_at_once, trains_weight
+from trainlet.ops.verify import verify
 
 
 def fuse_updates(graph: Graph) -> Graph:
@@ -21,6 +22,12 @@ def fuse_updates(graph: Graph) -> Graph:
         return one
 
     return Graph({name: fused(n) for name, n in graph.outputs.items()}, graph.values)
+
+
+def with_copies(graph: Graph) -> tuple[Graph, ...]:
+    """The graph, and where that may be smaller the one that `copy_weights` makes of it."""
+    copied = copy_weights(graph)
+    return (graph,) if copied is graph else (graph, verify(copied))
 
 
 def copy_weights(graph: Graph) -> Graph:

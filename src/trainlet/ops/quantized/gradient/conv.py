@@ -68,6 +68,7 @@ LayerDx(
         ("int16", None, (1, 2, 2, 3), (3, 1, 1, 37), {"size": (2, 2), **POINT}),
     ],
     rows=window_dx_rows,
+    inputs_apart=True,
 ).register()
 
 

@@ -187,6 +187,25 @@ register(
 )
 
 
+def _larger_type(*types: TensorType) -> TensorType:
+    require(types == (EXPONENT, EXPONENT), f"{types} are not int32[]")
+    return EXPONENT
+
+
+register(
+    Op(
+        "larger",
+        infer=_larger_type,
+        eval=lambda a, b: np.maximum(a, b),
+        call=lambda n: (),
+        samples=[
+            Sample((EXPONENT, EXPONENT), {}, {0: draw_exponent(a), 1: draw_exponent(b)})
+            for a, b in [(-20, 3), (7, -90)]
+        ],
+    )
+)
+
+
 def _add_type(a: TensorType, b: TensorType, *exponents: TensorType) -> TensorType:
     require(a == b, f"{a} and {b} differ")
     check_block(a, *exponents)

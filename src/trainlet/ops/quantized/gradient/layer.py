@@ -26,6 +26,9 @@ from trainlet.ops.quantized.sampling import draw_int8
 from trainlet.ops.quantized.types import weight
 from trainlet.ops.row_access import RowAccess
 
+AT_ONCE = 4
+"""Channels that a fast kernel takes at once; of fewer, a part of a weight is slow."""
+
 
 def layer_dx(name: str, g: Node, w: Node, scales: Node, gain: Node, **attrs: Any) -> Node:
     """A layer's input gradient, its exponent first."""
@@ -53,6 +56,8 @@ class LayerDx:
     samples: (dtype, largest mantissa, shapes of g and w, attrs)
     macs:    (type of the gradient, node) -> multiply-accumulates; by default each element of g is
              multiplied with its output's weights
+    inputs_apart: the weight's last axis is that of the input's channels, each of which has sums of
+             its own
     """
 
     name: str
@@ -63,6 +68,7 @@ class LayerDx:
     samples: Sequence[tuple[str, int | None, tuple[int, ...], tuple[int, ...], dict]]
     rows: Callable[[Node], RowAccess | None] = lambda n: None
     macs: Callable[[TensorType, Node], int] | None = None
+    inputs_apart: bool = False
 
     def exponent(
         self, g: Any, w: Any, r: Any, e: Any, gain: Any, bound: Any, **attrs: Any
@@ -98,6 +104,16 @@ class LayerDx:
         def literals(n: Node, dx: TensorType) -> tuple[int, ...]:
             return *self.literals(n, dx), width(n.inputs[0].type)
 
+        def of_parts(n: Node, parts: Sequence[Node]) -> Node | None:
+            g, _, *rest = n.inputs
+            few = min(p.type.shape[-1] for p in parts) < AT_ONCE
+            if not self.inputs_apart or few or n.attrs.get("groups", 1) > 1:
+                return None
+            first, second = (build(n.op, g, p, *rest, label=n.name, **n.attrs) for p in parts)
+            if n.type == EXPONENT:
+                return build("larger", first, second, label=n.name)
+            return build("concat_bfp", first, second, rest[-1], axis=n.type.rank - 1, label=n.name)
+
         def dx_type(n: Node) -> TensorType:
             return self.infer(*(i.type for i in n.inputs), **n.attrs)
 
@@ -120,6 +136,7 @@ class LayerDx:
                     call=lambda n: literals(n, dx_type(n)),
                     macs=macs,
                     weight_copy=1,
+                    of_parts=of_parts,
                     samples=[self.sample(exponents, *sample) for sample in self.samples],
                 )
             )

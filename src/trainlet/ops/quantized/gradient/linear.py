@@ -45,6 +45,7 @@ LayerDx(
         ("int16", 3, (2, 3, 4), (4, 37), {}),
         ("int8", None, (4,), (4, 37), {}),
     ],
+    inputs_apart=True,
 ).register()
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import trainlet.ops.shape  # noqa: F401  what moves mantissas has a twin there
 from trainlet.ir.graph import Node
 from trainlet.ir.types import TensorType
 from trainlet.ops.layout import inverse
-from trainlet.ops.op import OPS, Op, Sample, Thunk, build, register
+from trainlet.ops.op import OPS, Op, Sample, Thunk, build, register, require
 from trainlet.ops.quantized.gradient.block import (
     EXPONENT,
     check_block,
@@ -14,6 +16,7 @@ from trainlet.ops.quantized.gradient.block import (
     width,
 )
 from trainlet.ops.quantized.gradient.sampling import block, draw_block
+from trainlet.ops.row_access import RowAccess, channel_rows
 
 
 def _moves(name: str, samples: list[tuple[str, tuple[int, ...], dict]]) -> None:
@@ -50,6 +53,41 @@ _moves("pad_strided", [
     ("int16", (3, 2), {"axis": 1, "start": 2, "size": 6}),
     ("int8", (3, 3, 2), {"axis": 1, "start": 1, "size": 7, "step": 2}),
 ])  # fmt: skip
+
+
+def _infer_concat(a: TensorType, b: TensorType, e: TensorType, axis: int) -> TensorType:
+    check_block(a, e)
+    check_block(b)
+    require(a.dtype == b.dtype, f"{a} and {b} differ")
+    return OPS["concat"].infer(a, b, axis=axis)
+
+
+def _rows(n: Node) -> RowAccess | None:
+    access = channel_rows(n)
+    return access and RowAccess(maps=(0, 1))
+
+
+register(
+    Op(
+        "concat_bfp",
+        rows=_rows,
+        infer=_infer_concat,
+        eval=lambda a, b, e, axis: np.concatenate([a, b], axis),
+        call=lambda n: (*OPS["concat"].call(n), width(n.type)),
+        samples=[
+            Sample(
+                (block(dtype, *a), block(dtype, *b), EXPONENT),
+                {"axis": axis},
+                {0: draw_block(dtype, a), 1: draw_block(dtype, b)},
+            )
+            for dtype, a, b, axis in [
+                ("int16", (3, 2), (3, 5), 1),
+                ("int8", (2, 3, 2), (2, 3, 5), -1),
+                ("int16", (2, 4), (1, 4), 0),
+            ]
+        ],
+    )
+)
 
 
 def _sliced(n: Node, g: Node, axis: int, start: int, stop: int) -> Node:

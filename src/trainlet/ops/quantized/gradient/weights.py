@@ -3,6 +3,7 @@ amplify a gradient."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,17 @@ def _eval_gain(
     return np.asarray(max(1, *sums), np.int32)
 
 
+def _gain_of_parts(n: Node, parts: Sequence[Node]) -> Node | None:
+    view = n.attrs["view"]
+    if n.attrs["groups"] > 1 or parts[0].type.shape[0] != view[0]:
+        return None
+    gains = (
+        build(n.op, p, label=n.name, **{**n.attrs, "view": (*view[:3], p.type.shape[-1])})
+        for p in parts
+    )
+    return build("larger", *gains, label=n.name)
+
+
 _WINDOW = {"stride": (2, 1), "dilation": (1, 2)}
 
 register(
@@ -78,6 +90,7 @@ register(
         "weight_gain",
         infer=_gain_type,
         eval=_eval_gain,
+        of_parts=_gain_of_parts,
         call=lambda n: (
             *n.attrs["view"],
             *n.attrs["stride"],

@@ -50,14 +50,15 @@ REFERENCE = {
 @dataclass(frozen=True)
 class Choices:
     """Of the int8 trainer: its gradients, bits behind each trained weight, whether the image comes
-    in rows."""
+    in rows, what a step or a load that fails leaves as it was."""
 
     gradient: Literal["float32", "int16", "int8"] = "int16"
     extra_bits: int = 4
     stream: bool | str = "auto"
+    rollback: bool | str = True
 
 
-SMALLEST = Choices("int8", 4, True)
+SMALLEST = Choices("int8", 4, True, "step")
 """What takes the least RAM of what learns as well as float32 (docs/int8-accuracy.md)."""
 
 
@@ -123,7 +124,7 @@ def measure(
         update = SCHEMES[network][scheme].update_scheme
         program = tl.compile(graph, None, update, target=target, precision=precision,
                              stream=choices.stream, tile=asked.tile,
-                             rollback=asked.rollback)  # fmt: skip
+                             rollback=choices.rollback)  # fmt: skip
         return program.profile(cycles=asked.cycles)
 
     try:
@@ -186,7 +187,7 @@ def _cell(op: Row | None) -> str:
 
 def wanted(asked: argparse.Namespace) -> Iterator[tuple[str, str, str, Choices]]:
     """What was asked for; the M7 first, and MCUNet first; in the end the smallest trainers."""
-    choices = Choices(asked.gradient, asked.extra_bits, asked.stream)
+    choices = Choices(asked.gradient, asked.extra_bits, asked.stream, asked.rollback)
     for core in asked.target or TARGETS:
         for network in asked.network or SCHEMES:
             for scheme in asked.scheme or SCHEMES[network]:
@@ -219,6 +220,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--no-rollback", dest="rollback", action="store_false", help="keep no old values"
     )
+    parser.add_argument(
+        "--load-twice", dest="rollback", action="store_const", const="step", default=True,
+        help="no room for a second state",
+    )  # fmt: skip
     parser.add_argument("--plain", action="store_true", help="the reference kernels only")
     parser.add_argument(
         "--smallest", action="store_true", help="then 49KB on the M7 with the least RAM"

@@ -24,6 +24,7 @@ from trainlet.planning.order.best_order import EFFORTS
 from trainlet.planning.planner import Planner
 from trainlet.planning.target import PRESETS, Target
 from trainlet.planning.tiles.stream import AUTO
+from trainlet.planning.undo import STEPS_ALONE, Rollback
 
 MOST_SUMMED = 2**24
 """Steps whose gradients make one update; 1 / n of each is a number of float32."""
@@ -153,7 +154,8 @@ class Planning:
             flag("tile", tile, ", None")
         if not isinstance(stream, str):
             flag("stream", stream, ", 'auto', the name of an input")
-        flag("rollback", rollback)
+        if rollback != STEPS_ALONE:
+            flag("rollback", rollback, f", {STEPS_ALONE!r}")
         if max_recompute is not None and not 1 <= finite("max_recompute", max_recompute) <= 2:
             raise TrainletError(f"max_recompute={max_recompute}; allowed: None, or between 1 and 2")
         one_of("schedule=", schedule, EFFORTS)
@@ -167,7 +169,9 @@ class Planning:
         planner = Planner(tiles, tile is True, stream, schedule, rollback)
         return Planning(place, limits, planner, max_recompute, prefix)
 
-    def changed(self, stream: bool | str, max_recompute: float | None, rollback: bool) -> Planning:
+    def changed(
+        self, stream: bool | str, max_recompute: float | None, rollback: Rollback
+    ) -> Planning:
         """A copy with other values of these options."""
         planner = replace(self.planner, stream=stream, rollback=rollback)
         return replace(self, planner=planner, max_recompute=max_recompute)

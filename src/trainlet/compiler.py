@@ -129,7 +129,7 @@ def plan(
     max_ram: int | None = None,
     max_recompute: float | None = 1.33,
     schedule: str = "greedy",
-    rollback: bool = True,
+    rollback: bool | str = True,
 ) -> CompiledProgram:
     """A training step on a target: the order of its operations and the address of every buffer.
 
@@ -158,7 +158,7 @@ def compile(
     max_ram: int | None = None,
     max_recompute: float | None = 1.33,
     schedule: str = "greedy",
-    rollback: bool = True,
+    rollback: bool | str = True,
     check: bool = True,
     split_features: bool = False,
 ) -> CompiledProgram:
@@ -193,7 +193,7 @@ def compile(
     rollback: whether a step whose update overflows, and a load whose reader fails or lies, change
     nothing.  Old values need room in the arena, most of it free at that time, and so does a state
     that is loaded.  Without, both say so and the state is lost; a load verifies the blob's checksum
-    before it begins.
+    before it begins.  "step": a step as with True, a load as without.
     check: whether the imported network is compared with torch on the example and on random inputs,
     operator by operator; in int8 also what it is quantised to.
     split_features: whether what is frozen before the first layer that learns is a part of its own:

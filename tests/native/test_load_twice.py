@@ -49,6 +49,17 @@ def test_the_arena_is_as_small_as_the_plan_says(name: str) -> None:
     assert not bare.staged and kept.staged
 
 
+def test_a_step_alone_can_be_taken_back() -> None:
+    """Integers saturate, so that only the state needs room."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 4)).eval()
+    x, scheme = torch.randn(1, 32), {"0.weight": 1.0, "2.bias": 1.0}
+    given = {"precision": "int8", "calibration": [x.numpy()], "target": "host"}
+    twice, once = (tl.compile(model, x, scheme, rollback=r, **given) for r in ("step", True))  # type: ignore[arg-type]
+    assert twice.arena_bytes < once.arena_bytes == once.state_bytes
+    assert not twice.staged and twice.plan.undo is not None and twice.plan.undo.restores
+
+
 def test_every_truncation_and_bit_flip_is_refused(trainer: tl.Trainer) -> None:
     """A blob that is bad when it is first read changes nothing, as with room for two states."""
     before, blob = trainer.save(), older(trainer)

@@ -35,6 +35,7 @@ from trainlet.cli.options import (
     Flash,
     FloatHead,
     Gradient,
+    LoadTwice,
     LossTerms,
     Lr,
     MaxRam,
@@ -94,6 +95,7 @@ def compile_command(
     bias_bits: BiasBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
+    load_twice: LoadTwice = False,
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
@@ -117,7 +119,7 @@ def compile_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
         calibration, max_ram, max_recompute, gradient, extra_bits, schedule, stream,
-        float_head, rollback, stream_input, adapt, factor, features, bias_bits,
+        float_head, rollback, load_twice, stream_input, adapt, factor, features, bias_bits,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(stage_text(asked, stop_after), nl=False)
@@ -224,6 +226,7 @@ def plan_command(
     bias_bits: BiasBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
+    load_twice: LoadTwice = False,
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
@@ -249,8 +252,8 @@ def plan_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, bias_bits=bias_bits, schedule=schedule,
-        stream=stream, float_head=float_head, rollback=rollback, stream_input=stream_input,
-        adapt=adapt, factor=factor, features=features,
+        stream=stream, float_head=float_head, rollback=rollback,
+        load_twice=load_twice, stream_input=stream_input, adapt=adapt, factor=factor, features=features,
     )  # fmt: skip
     with stages(f"planning {net}"):
         program = asked.program() if not choices else _or_what_fits(asked)

@@ -23,6 +23,7 @@ from trainlet.ops.optimizer import OPTIMIZERS, Optimizer
 from trainlet.ops.quantized.precision import GRADIENTS
 from trainlet.passes.presets import SCHEMES
 from trainlet.planning.order.best_order import EFFORTS
+from trainlet.planning.undo import STEPS_ALONE
 from trainlet.run.dataset import file_keys, read_named
 from trainlet.run.trainer import DEVICES
 
@@ -182,6 +183,14 @@ Rollback = Annotated[
         help="undo an update that overflows and a load that fails, or use less RAM and do not",
     ),
 ]
+LoadTwice = Annotated[
+    bool,
+    typer.Option(
+        "--load-twice",
+        help="verify a saved state in a first read, so that the arena needs no room for it; a "
+        "second read that fails loses the state",
+    ),
+]
 Prefix = Annotated[str, typer.Option(help="prefix of all names in the C code")]
 On = Annotated[str, typer.Option("--on", callback=_known_device, help=", ".join(DEVICES))]
 
@@ -222,6 +231,7 @@ class Request:
     stream: bool | None = None
     float_head: bool | None = None
     rollback: bool = True
+    load_twice: bool = False
     stream_input: str | None = None
     adapt: str | None = None
     factor: Sequence[str] = ()
@@ -302,6 +312,6 @@ class Request:
             max_recompute=self.max_recompute,
             schedule=self.schedule,
             stream=self.rows(),
-            rollback=self.rollback,
+            rollback=STEPS_ALONE if self.rollback and self.load_twice else self.rollback,
             split_features=self.features,
         )

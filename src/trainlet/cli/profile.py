@@ -23,6 +23,7 @@ from trainlet.cli.options import (
     Flash,
     FloatHead,
     Gradient,
+    LoadTwice,
     LossTerms,
     Lr,
     MaxRam,
@@ -93,6 +94,7 @@ def profile_command(
     bias_bits: BiasBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
+    load_twice: LoadTwice = False,
     max_ram: MaxRam = None,
     max_recompute: MaxRecompute = 1.33,
     schedule: Schedule = "greedy",
@@ -106,8 +108,8 @@ def profile_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, bias_bits=bias_bits, schedule=schedule,
-        stream=stream, float_head=float_head, rollback=rollback, stream_input=stream_input,
-        adapt=adapt, factor=factor,
+        stream=stream, float_head=float_head, rollback=rollback,
+        load_twice=load_twice, stream_input=stream_input, adapt=adapt, factor=factor,
     )  # fmt: skip
     with stages(f"counting {net}"):
         profile = asked.program().profile(on, cycles)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trainlet.ir.graph import LEAVES, Node
+from trainlet.ir.graph import LEAVES, Graph, Node
 from trainlet.ops.op import OPS, in_place_candidates
 
 ALIGN = 8
@@ -44,6 +44,11 @@ def first_byte(n: Node) -> int:
 def in_arena(n: Node) -> bool:
     """Whether the value lies in the arena; parameters, constants and state do not."""
     return storage_of(n).op not in PERSISTENT
+
+
+def kept_bytes(graph: Graph) -> int:
+    """Bytes of the parameters and of the state that a step changes, beside the arena."""
+    return sum(n.type.nbytes for n in graph.leaves("param", "state"))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from trainlet.ops.quantized.precision import BIAS_BITS, EXTRA_BITS, GRADIENTS, I
 from trainlet.planning.limits import Limits, needed
 from trainlet.planning.program import Program
 from trainlet.planning.report import ProgramChoice
+from trainlet.planning.undo import STEPS_ALONE, Rollback
 
 MOST_RECOMPUTE = 2.0
 
@@ -29,7 +30,7 @@ class Asked:
     stream: bool | str = False
     max_recompute: float | None = 1.33
     batch: int | None = None
-    rollback: bool = True
+    rollback: Rollback = True
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,8 @@ class Options:
             )
         if not own.stream:
             yield Change("stream", True, "stream=True", "--stream")
+        if own.rollback is True:
+            yield Change("rollback", STEPS_ALONE, 'rollback="step"', "--load-twice")
         if own.rollback:
             yield Change("rollback", False, "rollback=False", "--no-rollback")
 

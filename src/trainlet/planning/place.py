@@ -20,6 +20,7 @@ from trainlet.planning.replay import check_plan
 from trainlet.planning.tiles.tile import Tile, moments
 from trainlet.planning.undo import (
     Copy,
+    Rollback,
     copied_blocks,
     make_undo,
     place_between,
@@ -43,7 +44,7 @@ def plan_graph(
     tiles: Sequence[Tile] = (),
     every_order: int | None = None,
     effort: str = "greedy",
-    rollback: bool = True,
+    rollback: Rollback = True,
     earlier: Sequence[Copy] = (),
 ) -> Plan:
     """Schedule and place a graph; the plan is checked before it is returned.
@@ -75,7 +76,7 @@ class _Task:
     tiles: tuple[Tile, ...]
     every_order: int | None
     effort: str
-    rollback: bool
+    rollback: Rollback
     earlier: tuple[Copy, ...]
 
     def plan(self, swap: bool) -> tuple[Plan, bool]:
@@ -110,7 +111,7 @@ class _Task:
             buffers.size,
             tiles,
             None if tiles else self.every_order,
-            make_undo(updates, kept_at, swapped, self.earlier, self.rollback),
+            make_undo(updates, kept_at, swapped, self.earlier, bool(self.rollback)),
         )
         return plan, height(at) > bare and not self.earlier
 

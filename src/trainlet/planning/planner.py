@@ -10,12 +10,14 @@ from trainlet.ir.graph import Graph, Node, NodeOrder
 from trainlet.ops.verify import verify
 from trainlet.passes.fuse.parts import read_in_parts
 from trainlet.passes.fuse.updates import with_copies
+from trainlet.planning.buffers import kept_bytes
 from trainlet.planning.liveness import assign_buffers
 from trainlet.planning.order.best_order import find_order
 from trainlet.planning.place import plan_graph
 from trainlet.planning.plan import Plan
 from trainlet.planning.tiles.stream import AUTO, check_rows, streamed_input
 from trainlet.planning.tiles.tiled import plan_in_tiles
+from trainlet.planning.undo import Rollback
 from trainlet.progress import stage
 
 LEAST_SAVING = 50
@@ -30,14 +32,14 @@ class Planner:
     stream:   whether the first input comes in rows, or the name of the input that does; with AUTO
               `smallest` decides
     effort:   of the search for an order, "greedy" or "optimal"
-    rollback: whether a step whose update overflows is taken back
+    rollback: whether a step whose update overflows is taken back; True also gives a load room
     """
 
     tile: bool
     required: bool = False
     stream: bool | str = False
     effort: str = "greedy"
-    rollback: bool = True
+    rollback: Rollback = True
 
     def __call__(self, graph: Graph, order: NodeOrder | None = None) -> Plan:
         """The plan of a step, in a given order or in the best one found."""
@@ -87,8 +89,8 @@ class Planner:
 
     def _saves(self, graph: Graph, plan: Plan, arena: int) -> bool:
         """Whether another arena saves enough RAM to be worth instructions."""
-        kept = sum(n.type.nbytes for n in graph.leaves("param", "state"))
-        saved = plan.arena - max(arena, kept if self.rollback else 0)
+        kept = kept_bytes(graph)
+        saved = plan.arena - max(arena, kept if self.rollback is True else 0)
         return saved * LEAST_SAVING >= plan.arena + kept
 
 

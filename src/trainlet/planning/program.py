@@ -29,6 +29,7 @@ from trainlet.planning.plan import Plan
 from trainlet.planning.recompute.budget import Recomputation
 from trainlet.planning.target import Target
 from trainlet.planning.tiles.tile import Tile
+from trainlet.planning.undo import Rollback
 
 PREDICT, STEP, APPLY = "predict", "step", "apply"
 
@@ -72,7 +73,7 @@ class Program:
     lr: float = 0.01
     prefix: str = "trainer"
     recomputation: Recomputation | None = None
-    rollback: bool = True
+    rollback: Rollback = True
     losses: tuple[Loss, ...] = ()
 
     @property
@@ -95,7 +96,7 @@ class Program:
         """Bytes of the arena: enough for every stage, and for the state if `load` verifies it
         there."""
         least = max(stage.plan.arena for stage in self.planned)
-        return max(self.state_bytes, least) if self.rollback else least
+        return max(self.state_bytes, least) if self.rollback is True else least
 
     @property
     def staged(self) -> bool:

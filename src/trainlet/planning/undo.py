@@ -18,6 +18,11 @@ from trainlet.planning.liveness import last_reads
 from trainlet.planning.packing.blocks import Addresses, Block
 from trainlet.planning.packing.occupied import Occupied
 
+STEPS_ALONE = "step"
+"""The `rollback` of steps alone: a load reads a blob twice instead of needing room for it."""
+Rollback = bool | str
+"""Whether what fails changes nothing: True, False or STEPS_ALONE."""
+
 
 @dataclass(frozen=True)
 class Copy:

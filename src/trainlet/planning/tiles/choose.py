@@ -32,7 +32,7 @@ OUTSIDE = "outside"
 
 
 def choose_tiles(
-    graph: Graph, order: NodeOrder, streamed: Node | None = None
+    graph: Graph, order: NodeOrder, streamed: Node | None = None, free: int = 0
 ) -> Iterator[tuple[NodeOrder, tuple[Tile, ...]]]:
     """Tiles that lower the largest sum of live bytes of this order, as far as tiles can; and the
     order, in which updates wait for the end of their tile.
@@ -41,6 +41,7 @@ def choose_tiles(
     best tiles come first, then those that are easier to place: with fewer rows at a time, or with
     fewer results on rows of their sources, where each would move the one before it upwards.
     streamed: an input that comes in rows: one tile holds all that reads it.
+    free: bytes that the arena has in any case.
 
     Raises UnsupportedError when a reader of the streamed input cannot run on rows.
     """
@@ -50,11 +51,11 @@ def choose_tiles(
     tiles = tight.run()
     buffers = tight.buffers(tiles)
     if max(buffers.stacked_bytes, default=0) <= buffers.lower_bound + buffers.lower_bound // CLOSE:
-        yield from tight.widths(tiles)
-        yield from loose.widths(loose.run())
+        yield from tight.widths(tiles, free)
+        yield from loose.widths(loose.run(), free)
     else:
-        yield from loose.widths(loose.run())
-        yield from tight.widths(tiles)
+        yield from loose.widths(loose.run(), free)
+        yield from tight.widths(tiles, free)
 
 
 def untiled_peak(graph: Graph, order: NodeOrder, live: Sequence[int]) -> int:
@@ -237,9 +238,11 @@ class _Search:
                 return
             yield k
 
-    def widths(self, tiles: tuple[Tile, ...]) -> Iterator[tuple[NodeOrder, tuple[Tile, ...]]]:
+    def widths(
+        self, tiles: tuple[Tile, ...], free: int
+    ) -> Iterator[tuple[NodeOrder, tuple[Tile, ...]]]:
         """The tiles with as many rows at a time as memory allows, then with fewer."""
-        limit = max(self.levels(tiles), default=0)
+        limit = max([free, *self.levels(tiles)])
         wide = (self.widened(tiles, limit - spare) for spare in (0, *(limit // k for k in ROOM)))
         yield from map(self.finished, dict.fromkeys(wide))
 

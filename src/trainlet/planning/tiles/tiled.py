@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from trainlet.ir.graph import Graph, Node, NodeOrder
+from trainlet.planning.buffers import kept_bytes
 from trainlet.planning.liveness import assign_buffers
 from trainlet.planning.order.early import saved_early
 from trainlet.planning.place import plan_graph
 from trainlet.planning.plan import Plan
 from trainlet.planning.tiles.choose import choose_tiles
+from trainlet.planning.undo import Rollback
 
 CLOSE = 100
 """A hundredth above the lower bound, narrower tiles are not worth their instructions."""
@@ -19,12 +21,14 @@ def plan_in_tiles(
     streamed: Node | None = None,
     every_order: int | None = None,
     effort: str = "greedy",
-    rollback: bool = True,
+    rollback: Rollback = True,
 ) -> Plan:
     """The plan of an order some of whose nodes run a few rows at a time.
 
     Where what the backward pass keeps could be made before the plan's peak, and frees larger maps,
     the order in which it is made so is planned too, and the smaller plan taken.
+
+    With rollback=True a load verifies the state in the arena, so an arena up to its size is free.
 
     streamed: an input that comes in rows.  every_order, effort, rollback: as of
     `plan_graph`.
@@ -32,19 +36,22 @@ def plan_in_tiles(
     Raises UnsupportedError when a reader of the streamed input cannot run on rows.
     """
 
+    free = kept_bytes(graph) if rollback is True else 0
+
     def planned(order: NodeOrder) -> Plan:
         best: Plan | None = None
-        for arranged, tiles in choose_tiles(graph, order, streamed):
+        for arranged, tiles in choose_tiles(graph, order, streamed, free):
             plan = plan_graph(graph, arranged, tiles, every_order, effort, rollback)
             if best is None or plan.arena < best.arena:
                 best = plan
-            if best.arena <= best.lower_bound + best.lower_bound // CLOSE:
+            low = best.lower_bound
+            if best.arena <= free or (free < low and best.arena <= low + low // CLOSE):
                 break
         assert best is not None
         return best
 
     plan, early = planned(order), saved_early(graph, order)
-    if not _more_runs_before_the_peak(graph, plan, early):
+    if plan.arena <= free or not _more_runs_before_the_peak(graph, plan, early):
         return plan
     return min(plan, planned(early), key=lambda p: p.arena)
 

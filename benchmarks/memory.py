@@ -20,6 +20,7 @@ from trainlet.accounting.published.sparse_schemes import SCHEMES
 from trainlet.ir.graph import Graph, Node
 from trainlet.ops.op import OPS
 from trainlet.ops.optimizer import SGD
+from trainlet.passes.fuse.parts import read_in_parts
 from trainlet.passes.fuse.updates import copy_weights, fuse_updates
 from trainlet.passes.split import split_weights
 from trainlet.passes.training import in_storage
@@ -45,6 +46,7 @@ class Ways:
     tiled: bool = False
     streamed: bool = False
     bias_bits: int = 32
+    in_parts: bool = False
 
 
 LADDER: list[tuple[str, Ways]] = [("layer by layer, all updates at the end", Ways())]
@@ -63,6 +65,7 @@ _add("gradients straight into their weights", fused=True)
 _add("int8 gradients", gradient="int8")
 _add("the image comes in rows", streamed=True)
 _add("16 bits a bias", bias_bits=16)
+_add("weights in two parts", in_parts=True)
 
 
 def layer_by_layer(graph: Graph) -> tuple[Node, ...]:
@@ -80,7 +83,11 @@ def layer_by_layer(graph: Graph) -> tuple[Node, ...]:
 def planned(graph: Graph, ways: Ways) -> Plan:
     order = schedule(graph) if ways.scheduled else layer_by_layer(graph)
     streamed = graph.leaves("input")[0] if ways.streamed else None
-    return plan_in_tiles(graph, order, streamed) if ways.tiled else plan_graph(graph, order)
+    return (
+        plan_in_tiles(graph, order, streamed, rollback="step")
+        if ways.tiled
+        else plan_graph(graph, order)
+    )
 
 
 def measure(network: Graph, scheme: tl.UpdateScheme, ways: Ways, extra_bits: int) -> dict[str, int]:
@@ -89,9 +96,11 @@ def measure(network: Graph, scheme: tl.UpdateScheme, ways: Ways, extra_bits: int
     pruned = tl.train(network, scheme, precision=precision, stop_after="prune").step
     halves = split_weights(pruned, scheme) if ways.split else pruned
     step = attach_updates(in_storage(halves, precision), SGD(), 1, precision).step
-    graphs = [step]
-    if ways.fused:
-        graphs = [fuse_updates(step), copy_weights(fuse_updates(step))]
+    fused = fuse_updates(step)
+    graphs = [fused, copy_weights(fused)] if ways.fused else [step]
+    if ways.in_parts:
+        apart = read_in_parts(fused)
+        graphs += [apart, copy_weights(apart)]
     alone: Callable = liveness._reused_buffer if ways.in_place else lambda *_: None
     with patch.object(liveness, "_reused_buffer", alone):
         plan = min((planned(graph, ways) for graph in graphs), key=lambda plan: plan.arena)

@@ -19,7 +19,7 @@ from trainlet.ops.quantized.types import int8, weight
 from trainlet.ops.row_access import window_rows
 from trainlet.ops.window import Geometry
 
-OUTPUTS = 16
+OUTPUTS = 32
 """Joined at a time: few bytes, and enough for kernels that take eight at once."""
 
 
@@ -86,7 +86,7 @@ register(
         workspace=_work_bytes,
         macs=lambda n: Geometry.of(n).macs(n.type, _whole(n.inputs[1].type, n.inputs[2].type)),
         samples=[
-            _sample((1, 3, 3, 5), (18, 1, 1, 5), 2, POINT),
+            _sample((1, 3, 3, 5), (35, 1, 1, 5), 2, POINT),
             _sample((1, 7, 6, 4), (6, 3, 3, 4), 3, {**ODD, "groups": 1}),
         ],
     )

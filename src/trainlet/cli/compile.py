@@ -253,7 +253,8 @@ def plan_command(
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
         gradient=gradient, extra_bits=extra_bits, bias_bits=bias_bits, schedule=schedule,
         stream=stream, float_head=float_head, rollback=rollback,
-        load_twice=load_twice, stream_input=stream_input, adapt=adapt, factor=factor, features=features,
+        load_twice=load_twice, stream_input=stream_input, adapt=adapt, factor=factor,
+        features=features,
     )  # fmt: skip
     with stages(f"planning {net}"):
         program = asked.program() if not choices else _or_what_fits(asked)

@@ -171,6 +171,17 @@ def test_the_input_stays_whole(model: nn.Module, shape: tuple[int, ...], how: di
     assert tl.compile(model, torch.randn(shape), **options).streamed is None
 
 
+def test_a_turn_makes_as_many_rows_as_the_room_for_a_state_allows() -> None:
+    def turns(rollback: bool | str) -> int:
+        x = torch.randn(1, 3, 32, 32)
+        given = {"target": "cortex-m7", "stream": True, "rollback": rollback, **INT8}
+        program = tl.compile(strided(400), x, "last", **given)  # type: ignore[arg-type]
+        assert (program.arena_bytes == program.state_bytes) is (rollback is True)
+        return sum(loop.times for tile in program.plan.tiles for loop in tile.loops)
+
+    assert turns(True) < turns("step")
+
+
 def test_an_array_of_the_user_comes_in_rows(tmp_path: Path) -> None:
     """`trainer_rows_of_array` in a program with the warnings of a careful user."""
     model, x = convolutions(), torch.randn(1, 3, 12, 10)

@@ -22,6 +22,7 @@ from trainlet.errors import TrainletError
 from trainlet.explorer.explored import Explored, Source
 from trainlet.explorer.figures import described, estimated, planned
 from trainlet.explorer.requests import Setting
+from trainlet.explorer.work import unwatched
 
 MCUNET = "models/mcunet_int8/mcunet-5fps.npz"
 
@@ -50,6 +51,7 @@ def shown(source: Source, settings: int) -> None:
     start = time.process_time()
     explored = Explored(source)
     described(explored)
+    unwatched()
     opened = time.process_time() - start
     precision, layers = explored.precisions[-1], explored.layers
     rng, estimates, plans, off = np.random.default_rng(0), [], [], []

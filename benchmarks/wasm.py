@@ -1,6 +1,6 @@
 """A training step in WebAssembly, with and without SIMD, and the same C on this machine.
 
-    python benchmarks/wasm.py [--steps 200]
+    python benchmarks/wasm.py [--steps 200] [--network ds_cnn]
 
 Needs Node.  Each row is one network of tests/zoo, trained in full with batch 1; the losses of all
 variants are compared, bit for bit.
@@ -42,9 +42,13 @@ def chosen(kernels: tuple[str, ...], _: object) -> tuple[str, ...]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=200)
-    steps = parser.parse_args().steps
+    parser.add_argument("--network", choices=list(dict.fromkeys(name for name, _ in CASES)))
+    asked = parser.parse_args()
+    steps = asked.steps
     print(f"{'network':24}" + "".join(f"{name:>26}" for name in VARIANTS) + "   ms a step (KB)")
     for name, precision in CASES:
+        if asked.network not in (None, name):
+            continue
         case, rng = NETWORKS[name](1), np.random.default_rng(0)
         batches = [rng.normal(size=case.x.shape).astype(np.float32) for _ in range(4)]
         cells, losses = [], set[float]()

@@ -58,11 +58,12 @@ def explore_command(
     from trainlet.explorer.contributions import contributions
     from trainlet.explorer.explored import Source
     from trainlet.explorer.serve import Server
-    from trainlet.explorer.work import Service
+    from trainlet.explorer.work import Service, unwatched
 
     asked = Request(net or Path(), "", target, ram, flash, "sgd", None, DEFAULT_LOSS, 1)
     with stages(f"reading {net or 'the bundled network'}"):
         service = Service(Source(net, data, asked.target_device(), measured=measured))
+        unwatched()
     try:
         if measured is not None:
             contributions(service.explored)  # a file of another network is refused here

@@ -73,7 +73,8 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
       int ky0 = first_tap(y0, DH), ky1 = end_tap(y0, DH, H, KH);
       int kx0 = first_tap(x0, DW), kx1 = end_tap(x0, DW, W, KW);
       for (int o = 0; o < O; o++) {
-        Channel c = channel(b, q, O, o);
+        Channel c;
+        channels(&c, 1, b, q, O, o, low >= ZY);
         int32_t sum = c.bias;
         for (int ky = ky0; ky < ky1; ky++)
           for (int kx = kx0; kx < kx1; kx++) {
@@ -89,7 +90,7 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
   }
   uint32_t words[CONV_WORDS];
   int8_t *taps = (int8_t *)(words + room);
-  Layer layer = {w, b, q, O, K, ZY};
+  Layer layer = {w, b, q, O, K, low >= ZY, ZY};
   Windows windows = {x, H, W, C, KH, KW, DH, DW, ZX};
   if (copies) fill_bytes(taps + K, 4 * groups - K, ZX);
   int lanes = pixels < 4 || 12 * groups > room ? 2 : 4; /* pixels side by side */

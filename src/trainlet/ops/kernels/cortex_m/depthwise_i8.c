@@ -1,6 +1,7 @@
 #include "dsp.h"
 #include "kernel.h"
 #include "rescale_fast.h"
+#include "three_by_three.h"
 #include "window.h"
 enum {
   BAND_WORDS = 640, /* on the stack: weights of four channels, and rows of the map */
@@ -104,12 +105,20 @@ typedef struct {
   Channel c[4];
 } Quad;
 
-/* the sums of a channel of two outputs, first the second */
+/* the sums of a channel of two outputs, first the second, the short way */
 INLINED void store_two(int8_t *y, int8_t *next, int32_t a, int32_t b, const Channel *c,
                        int32_t zero) {
-  int32_t twice = c->twice, right = c->right; /* once: bytes might lie on them */
-  *next = rescale_fast(b, twice, right, zero);
-  *y = rescale_fast(a, twice, right, zero);
+  int32_t twice = c->twice, unit = c->unit;
+#ifdef HAS_DSP
+  __asm__ volatile("smmlar %0, %0, %[twice], %0\n\tsmmlar %1, %1, %[twice], %1\n\t"
+                   "smmlar %0, %0, %[unit], %[zero]\n\tsmmlar %1, %1, %[unit], %[zero]\n\t"
+                   "ssat %0, #8, %0\n\tssat %1, #8, %1\n\tstrb %1, %[next]\n\tstrb %0, %[y]"
+                   : "+r"(a), "+r"(b), [y] "=m"(*y), [next] "=m"(*next)
+                   : [twice] "r"(twice), [unit] "r"(unit), [zero] "r"(zero));
+#else
+  *next = rescale_fast(b, twice, unit, zero);
+  *y = rescale_fast(a, twice, unit, zero);
+#endif
 }
 
 /* one row of a column pair, for two outputs */
@@ -138,15 +147,15 @@ static ONE_COPY void row_of_outputs(const Quad *q, int8_t *y, int outputs,
       TWO_WINDOWS_MEET;
     } while (x != end);
     int8_t *next = y + (outputs > 1 ? q->C : 0); /* one that is none is overwritten */
+    int32_t zero = q->zero;
     if (q->fast) {
-      store_two(y, next, a0, b0, &q->c[0], q->zero);
-      store_two(y + 1, next + 1, a1, b1, &q->c[1], q->zero);
-      store_two(y + 2, next + 2, a2, b2, &q->c[2], q->zero);
-      store_two(y + 3, next + 3, a3, b3, &q->c[3], q->zero);
+      store_two(y, next, a0, b0, &q->c[0], zero);
+      store_two(y + 1, next + 1, a1, b1, &q->c[1], zero);
+      store_two(y + 2, next + 2, a2, b2, &q->c[2], zero);
+      store_two(y + 3, next + 3, a3, b3, &q->c[3], zero);
     } else {
-      int32_t sums[2][4] = {{b0, b1, b2, b3}, {a0, a1, a2, a3}};
-      for (int k = 0; k < 8; k++)
-        store((k < 4 ? next : y) + (k & 3), sums[k >> 2][k & 3], &q->c[k & 3], q->zero);
+      int32_t sums[] = {b0, b1, b2, b3, a0, a1, a2, a3};
+      store_each(next, (int)(y - next), sums, 2, 4, q->c, q->zero);
     }
     y = next + q->C;
   }
@@ -172,7 +181,8 @@ KERNEL ONE_COPY void k_depthwise_i8(int8_t *restrict y, const int8_t *x, const i
       int ky0 = first_tap(y0, DH), ky1 = end_tap(y0, DH, H, KH);
       int kx0 = first_tap(x0, DW), kx1 = end_tap(x0, DW, W, KW);
       for (int c = 0; c < C; c++) {
-        Channel k = channel(b, q, C, c);
+        Channel k;
+        channels(&k, 1, b, q, C, c, low >= ZY);
         int at = (p / OW / OH * H + y0 + ky0 * DH) * W + x0 + kx0 * DW;
         const int8_t *taps = w + (ky0 * KW + kx0) * C + c;
         int32_t sum = dot_taps(x + at * C + c, DW * C, DH * W * C, taps, C, KW * C, ky1 - ky0,
@@ -183,16 +193,26 @@ KERNEL ONE_COPY void k_depthwise_i8(int8_t *restrict y, const int8_t *x, const i
     clamp_bytes(y, N * OH * OW * C, low, high);
     return;
   }
-  uint32_t words[BAND_WORDS];
+  union {
+    uint32_t words[BAND_WORDS];
+    FourChannels four;
+  } room;
+  if (KH == 3 && KW == 3 && SW < 3) {
+    int at_once = (SW == 1 ? (ROW_WORDS - 16) / 9 : (ROW_WORDS - 8) / 17) & -4;
+    Layer3 layer = {x, w, b, q, N, H, W, C, OH, OW, SH, SW, PT, PL, ZX, ZY, low >= ZY, at_once};
+    three_by_three(&layer, &room.four, y);
+    clamp_bytes(y, N * OH * OW * C, low, high);
+    return;
+  }
+  uint32_t *words = room.words;
   Quad four = {.C = C, .zero = ZY, .advance = 4 * KH * SW};
   four.window = (KH * pairs + more) / ROWS_AT_ONCE * ROWS_AT_ONCE * 4;
   tile = tile < OW + (OW & 1) ? tile & ~1 : OW;
   for (int quad = 0; quad < C; quad += 4) {
     int c = quad + 4 <= C ? quad : C - 4;
     pair_weights(words, w + c, C, KH, KW, SW, pairs);
-    for (int k = 0; k < 4; k++) four.c[k] = channel(b, q, C, c + k);
-    four.fast = is_fast(four.c) && is_fast(four.c + 1) && is_fast(four.c + 2) &&
-                is_fast(four.c + 3);
+    channels(four.c, 4, b, q, C, c, low >= ZY);
+    four.fast = four.c[0].unit && four.c[1].unit && four.c[2].unit && four.c[3].unit;
     for (int n = 0; n < N; n++)
       for (int start = 0; start < OW; start += tile) {
         int outputs = OW - start < tile ? OW - start : tile, x0 = start * SW - PL;

@@ -1,6 +1,6 @@
 /* The DSP instructions of ARMv7E-M that the kernels of this folder need, and what they compute in
  * plain C, so that the same kernels run, and are sanitised, on any machine.  Assembly, since gcc
- * does not fold a rotation into SXTB16, and no C says "shift right and keep the last bit". */
+ * does not fold a rotation into SXTB16. */
 #ifndef TRAINLET_DSP_H
 #define TRAINLET_DSP_H
 #include <stdint.h>
@@ -33,7 +33,12 @@ static inline uint32_t load_some(const int8_t *p, int n) {
 
 /* n bytes; returns what follows them */
 static inline int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
-  for (; n >= 4; n -= 4, from += 4, to += 4) store_bytes(to, load_bytes(from));
+  int whole = n >= 4;
+  for (; n > 4; n -= 4, from += 4, to += 4) store_bytes(to, load_bytes(from));
+  if (whole) { /* the last word overlaps the one before */
+    store_bytes(to + n - 4, load_bytes(from + n - 4));
+    return to + n;
+  }
   for (; n > 0; n--) *to++ = *from++;
   return to;
 }
@@ -85,11 +90,6 @@ static inline int32_t smmlar(int32_t a, int32_t b, int32_t plus) {
   int32_t y;
   __asm__ volatile("smmlar %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(plus));
   return y;
-}
-/* the last bit that leaves on the right is the carry: adding it rounds halves up */
-static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
-  __asm__ volatile("asrs %0, %0, %1\n\tadc %0, %0, %2" : "+r"(x) : "r"(right), "r"(plus) : "cc");
-  return x;
 }
 /* an integer of a loop that needs all other registers for its body */
 #ifdef __ARM_FP
@@ -159,9 +159,6 @@ static inline uint32_t sum_of_four(uint32_t a) { return a * 0x01010101u >> 24; }
 static inline int32_t ssat8(int32_t x) { return x < -128 ? -128 : x > 127 ? 127 : x; }
 static inline int32_t smmlar(int32_t a, int32_t b, int32_t plus) {
   return (int32_t)((uint32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32) + (uint32_t)plus);
-}
-static inline int32_t shift_round_add(int32_t x, int32_t right, int32_t plus) {
-  return (x >> right) + (x >> (right - 1) & 1) + plus;
 }
 #endif
 

@@ -23,24 +23,16 @@ typedef struct {
 static inline int words_of(int n) { return (n + AT_ONCE - 1) / AT_ONCE * AT_ONCE / 2; }
 
 /* outputs o and o + 1 of `quads` times four rows; y of the first row */
-static ONE_COPY void two_of_fours(const Outputs *to, int8_t *y, int o, const uint32_t *x,
+static ONE_COPY void outputs_of_fours(const Outputs *to, int8_t *y, int o, const uint32_t *x,
                                   const uint32_t *rows, int words, int quads) {
   int O = to->O;
   for (y += o; quads > 0; quads--, y += 4 * O) {
-    int32_t p0 = to->b[o], p1 = p0, p2 = p0, p3 = p0, q0 = to->b[o + 1], q1 = q0, q2 = q0, q3 = q0;
-    const uint32_t *w = rows, *end = rows + 2 * words;
-    do {
-      uint32_t u, v, s, t;
-      TWO_MEET_FOUR(w, x);
-      TWO_MEET_FOUR(w, x);
-      TWO_MEET_FOUR(w, x);
-      TWO_MEET_FOUR(w, x);
-    } while (w != end);
-    int32_t sums[8] = {p0, p1, p2, p3, q0, q1, q2, q3};
+    int32_t p = to->b[o], q = to->b[o + 1], sums[8] = {p, q, p, q, p, q, p, q};
+    x = meet_four(sums, x, rows, rows + 2 * words);
     for (int k = 0; k < 8; k++) {
-      int at = o + (k >> 2);
+      int at = o + (k & 1);
       int32_t scaled = rescale_once(sums[k], to->q[at], to->q[O + at]);
-      y[(k & 3) * O + (k >> 2)] = clamp_i8(scaled, to->zero, to->low, to->high);
+      y[(k >> 1) * O + (k & 1)] = clamp_i8(scaled, to->zero, to->low, to->high);
     }
   }
 }
@@ -70,7 +62,7 @@ static ONE_COPY void linear_rows(int8_t *y, const Factor *factors, int count, co
         widen_two(row, of->w + at * of->n, of->w + (at + 1) * of->n, of->n);
         row += 2 * words_of(of->n);
       }
-      two_of_fours(to, y + first * to->O, at, room, rows, words, quads);
+      outputs_of_fours(to, y + first * to->O, at, room, rows, words, quads);
     }
     r = first + 4 * quads;
   }

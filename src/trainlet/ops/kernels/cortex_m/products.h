@@ -57,61 +57,110 @@ static ONE_COPY void widen_two(uint32_t *to, const int8_t *w0, const int8_t *w1,
 typedef struct {
   const int8_t *w;
   const int32_t *b, *q;
-  int O, K;
+  int O, K, rectified;
   int32_t zero;
 } Layer;
 
-/* the sums of one channel of four pixels whose results lie `row` bytes apart */
-INLINED void store_four(int8_t *y, int row, int32_t s0, int32_t s1, int32_t s2, int32_t s3,
-                        const Channel *c, int32_t zero, int fast) {
-  int32_t twice = c->twice, right = c->right;
-  if (fast) {
-    y[0] = rescale_fast(s0, twice, right, zero);
-    y[row] = rescale_fast(s1, twice, right, zero), y += 2 * row;
-    y[0] = rescale_fast(s2, twice, right, zero);
-    y[row] = rescale_fast(s3, twice, right, zero);
-  } else {
-    store(y, s0, c, zero), y += row;
-    store(y, s1, c, zero), y += row;
-    store(y, s2, c, zero), y += row;
-    store(y, s3, c, zero);
-  }
+INLINED void channels_of(Channel *to, int n, const Layer *layer, int o) {
+  channels(to, n, layer->b, layer->q, layer->O, o, layer->rectified);
 }
 
-/* two words of w meet four pixels' words of x; both move on */
-#define TWO_MEET_FOUR(w, x)                                                                 \
-  LOAD_PAIR(u, v, w);                                                                       \
-  LOAD_PAIR(s, t, x);                                                                       \
-  p0 = smlad(s, u, p0), q0 = smlad(s, v, q0), p1 = smlad(t, u, p1), q1 = smlad(t, v, q1);   \
-  LOAD_PAIR(s, t, x);                                                                       \
-  p2 = smlad(s, u, p2), q2 = smlad(s, v, q2), p3 = smlad(t, u, p3), q3 = smlad(t, v, q3)
+/* words of x and of two rows of w, which ends at `end`: sums[4][2] of four pixels and two channels,
+ * on top of what they are; returns the next four pixels' words */
+static ONE_COPY const uint32_t *meet_four(int32_t *sums, const uint32_t *x, const uint32_t *w,
+                                          const uint32_t *end) {
+  int32_t p0 = sums[0], p1 = sums[2], p2 = sums[4], p3 = sums[6];
+  int32_t q0 = sums[1], q1 = sums[3], q2 = sums[5], q3 = sums[7];
+  do {
+    uint32_t u, v, s, t;
+    LOAD_PAIR(u, v, w);
+    LOAD_PAIR(s, t, x);
+    p0 = smlad(s, u, p0), q0 = smlad(s, v, q0), p1 = smlad(t, u, p1), q1 = smlad(t, v, q1);
+    LOAD_PAIR(s, t, x);
+    p2 = smlad(s, u, p2), q2 = smlad(s, v, q2), p3 = smlad(t, u, p3), q3 = smlad(t, v, q3);
+  } while (w != end);
+  sums[0] = p0, sums[1] = q0, sums[2] = p1, sums[3] = q1;
+  sums[4] = p2, sums[5] = q2, sums[6] = p3, sums[7] = q3;
+  return x;
+}
+
+#if defined(HAS_DSP) && defined(__ARM_FP)
+#define HAS_TWO_OF_FOURS
+/* what two channels of four pixels at a time need, at these offsets */
+typedef struct {
+  int32_t bias[2], zero, first[2], second[2]; /* 0, 8, 12, 20: twice and unit of each */
+  const uint32_t *rows;                       /* 28 */
+  int8_t *y;                                  /* 32 */
+  int row;                                    /* 36 */
+  const uint32_t *end;                        /* 40: of x */
+} TwoChannels;
+#define ADD_TWO(sum, x, w) "smlad %[" #sum "], %[" #x "], %[" #w "], %[" #sum "]\n\t"
+#define TWO_MEET_FOUR(between, then)                                                        \
+  "ldrd %[u], %[v], [%[w]], #8\n\tldrd %[s], %[t], [%[x]], #8\n\t"                          \
+  ADD_TWO(p0, s, u) ADD_TWO(q0, s, v) ADD_TWO(p1, t, u) ADD_TWO(q1, t, v)                   \
+  "ldrd %[s], %[t], [%[x]], #8\n\t"                                                        \
+  ADD_TWO(p2, s, u) ADD_TWO(q2, s, v) between ADD_TWO(p3, t, u) then ADD_TWO(q3, t, v)
+#define MULTIPLY(sum) "smmlar %[" #sum "], %[" #sum "], %[u], %[" #sum "]\n\t"
+#define SHIFT(sum) "smmlar %[" #sum "], %[" #sum "], %[v], %[s]\n\t"
+#define SATURATE(sum) "ssat %[" #sum "], #8, %[" #sum "]\n\t"
+#define JOIN(p, q) "bfi %[" #p "], %[" #q "], #8, #8\n\t"
+/* assembly, since all core registers hold sums, operands and the two pointers */
+INLINED void two_of_fours(const TwoChannels *k, const uint32_t *x, const uint32_t *end) {
+  int32_t p0, p1, p2, p3, q0, q1, q2, q3;
+  uint32_t u, v, s, t;
+  const uint32_t *w;
+  SpillSlot two, stop;
+  PUT_ASIDE(two, k);
+  PUT_ASIDE(stop, end);
+  __asm__ volatile(
+      "1:\tvmov %[u], %[two]\n\tldrd %[p0], %[q0], [%[u]]\n\tldr %[w], [%[u], #28]\n\t"
+      "mov %[p1], %[p0]\n\tmov %[q1], %[q0]\n\tmov %[p2], %[p0]\n\t"
+      "mov %[q2], %[q0]\n\tmov %[p3], %[p0]\n\tmov %[q3], %[q0]\n\t"
+      "2:\t" TWO_MEET_FOUR("", "") TWO_MEET_FOUR("", "") TWO_MEET_FOUR("", "")
+      TWO_MEET_FOUR("vmov %[s], %[stop]\n\t", "cmp %[s], %[w]\n\t")
+      "bne 2b\n\tvmov %[w], %[two]\n\t"
+      "ldrd %[u], %[v], [%[w], #12]\n\tldr %[s], [%[w], #8]\n\t"
+      MULTIPLY(p0) MULTIPLY(p1) MULTIPLY(p2) MULTIPLY(p3) SHIFT(p0) SHIFT(p1) SHIFT(p2) SHIFT(p3)
+      "ldrd %[u], %[v], [%[w], #20]\n\t"
+      SATURATE(p0) MULTIPLY(q0) SATURATE(p1) MULTIPLY(q1)
+      SATURATE(p2) MULTIPLY(q2) SATURATE(p3) MULTIPLY(q3)
+      SHIFT(q0) SHIFT(q1) SHIFT(q2) SHIFT(q3) "ldrd %[u], %[v], [%[w], #32]\n\t"
+      SATURATE(q0) SATURATE(q1) JOIN(p0, q0) SATURATE(q2) "strh %[p0], [%[u]]\n\t"
+      JOIN(p1, q1) SATURATE(q3) "strh %[p1], [%[u], %[v]]\n\t"
+      JOIN(p2, q2) "ldr %[t], [%[w], #40]\n\t" JOIN(p3, q3) "strh %[p2], [%[u], %[v], lsl #1]\n\t"
+      "add %[u], %[u], %[v]\n\tcmp %[t], %[x]\n\tstrh %[p3], [%[u], %[v], lsl #1]\n\t"
+      "add %[v], %[v], %[v], lsl #1\n\tadd %[u], %[u], %[v]\n\tstr %[u], [%[w], #32]\n\tbne 1b"
+      : [p0] "=&r"(p0), [p1] "=&r"(p1), [p2] "=&r"(p2), [p3] "=&r"(p3), [q0] "=&r"(q0),
+        [q1] "=&r"(q1), [q2] "=&r"(q2), [q3] "=&r"(q3), [w] "=&r"(w), [x] "+r"(x),
+        [u] "=&r"(u), [v] "=&r"(v), [s] "=&r"(s), [t] "=&r"(t)
+      : [two] "t"(two), [stop] "t"(stop)
+      : "cc", "memory");
+}
+#endif
 
 /* channels o and o+1 of four pixels at a time, from words of x and of the rows of w; y of the
  * first pixel */
 static ONE_COPY void quads_by_two(const Layer *layer, int8_t *y, int o, const uint32_t *x,
                                   const uint32_t *w, int words, int quads) {
-  Channel c0 = channel(layer->b, layer->q, layer->O, o);
-  Channel c1 = channel(layer->b, layer->q, layer->O, o + 1);
-  int row = layer->O, fast = is_fast(&c0) && is_fast(&c1);
-  int32_t zero = layer->zero;
-  for (y += o; quads > 0; quads--, y += 4 * row) {
-    int32_t p0 = c0.bias, p1 = p0, p2 = p0, p3 = p0, q0 = c1.bias, q1 = q0, q2 = q0, q3 = q0;
-    const uint32_t *rows = w, *end = x + words;
-    do {
-      uint32_t u, v, s, t;
-      TWO_MEET_FOUR(rows, x);
-      TWO_MEET_FOUR(rows, x);
-      TWO_MEET_FOUR(rows, x);
-      TWO_MEET_FOUR(rows, x);
-    } while (x != end);
-    HIDE(row);
-    if (fast) {
-      store_four(y, row, p0, p1, p2, p3, &c0, zero, 1);
-      store_four(y + 1, row, q0, q1, q2, q3, &c1, zero, 1);
-    } else {
-      store_four(y, row, p0, p1, p2, p3, &c0, zero, 0);
-      store_four(y + 1, row, q0, q1, q2, q3, &c1, zero, 0);
-    }
+  int row = layer->O;
+  y += o;
+#ifdef HAS_TWO_OF_FOURS
+  const int32_t *b = layer->b + o, *m = layer->q + o, *shift = m + row;
+  int32_t first = unit_of(m[0], shift[0], layer->rectified);
+  int32_t second = unit_of(m[1], shift[1], layer->rectified);
+  if (first && second) {
+    TwoChannels two = {{b[0], b[1]}, layer->zero, {doubled(m[0]), first}, {doubled(m[1]), second},
+                       w, y, row, x + words * quads};
+    two_of_fours(&two, x, w + words / 2);
+    return;
+  }
+#endif
+  Channel c[2];
+  channels_of(c, 2, layer, o);
+  for (; quads > 0; quads--, y += 4 * row) {
+    int32_t p = c[0].bias, q = c[1].bias, sums[8] = {p, q, p, q, p, q, p, q};
+    x = meet_four(sums, x, w, w + words / 2);
+    store_each(y, row, sums, 4, 2, c, layer->zero);
   }
 }
 
@@ -128,9 +177,9 @@ static ONE_COPY void quads_by_two(const Layer *layer, int8_t *y, int o, const ui
 /* channels o and o+1 of two pixels, `row` bytes apart, from words of x and the bytes of w */
 static ONE_COPY void two_by_two(const Layer *layer, int8_t *y, int row, int o,
                                 const uint32_t *x) {
-  Channel c0 = channel(layer->b, layer->q, layer->O, o);
-  Channel c1 = channel(layer->b, layer->q, layer->O, o + 1);
-  int32_t p0 = c0.bias, p1 = p0, q0 = c1.bias, q1 = q0, zero = layer->zero;
+  Channel c[2];
+  channels_of(c, 2, layer, o);
+  int32_t p0 = c[0].bias, p1 = p0, q0 = c[1].bias, q1 = q0;
   int n = layer->K;
   const int8_t *w0 = layer->w + o * n, *w1 = w0 + n;
   uint32_t u, v, s, t, even;
@@ -143,8 +192,17 @@ static ONE_COPY void two_by_two(const Layer *layer, int8_t *y, int row, int o,
     TWO_MEET_TWO(load_some(w0, some), load_some(w1, some));
   }
   y += o;
-  store(y, p0, &c0, zero), store(y + 1, q0, &c1, zero), y += row;
-  store(y, p1, &c0, zero), store(y + 1, q1, &c1, zero);
+  if (c[0].unit && c[1].unit) {
+    int8_t *next = y + row;
+    int32_t zero = layer->zero, twice = c[0].twice, unit = c[0].unit;
+    int8_t a = rescale_fast(p0, twice, unit, zero), b = rescale_fast(p1, twice, unit, zero);
+    twice = c[1].twice, unit = c[1].unit;
+    q0 = rescale_fast(q0, twice, unit, zero), q1 = rescale_fast(q1, twice, unit, zero);
+    y[0] = a, y[1] = (int8_t)q0, next[0] = b, next[1] = (int8_t)q1;
+  } else {
+    int32_t sums[] = {p0, q0, p1, q1};
+    store_each(y, row, sums, 2, 2, c, layer->zero);
+  }
 }
 #undef TWO_MEET_TWO
 #endif

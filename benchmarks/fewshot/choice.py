@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -44,9 +45,12 @@ class Chosen:
         return round(float(np.mean([getattr(s, what) for s in self.selections])))
 
 
-def choose(graph: Graph, pupils: Sequence[Pupil], *, ram: int, macs: int) -> Chosen:
-    """The layers and channels of each pupil, by its own examples and prototypes."""
-    select = tl.schemes.Selector(graph, ram=ram, macs=macs, target=ROOMY)
+def choose(graph: Graph, pupils: Sequence[Pupil], *, ram: int, macs: int, **rule: Any) -> Chosen:
+    """The layers and channels of each pupil, by its own examples and prototypes.
+
+    rule: criterion and depth, as of `trainlet.schemes.Selector`
+    """
+    select = tl.schemes.Selector(graph, ram=ram, macs=macs, target=ROOMY, **rule)
     found = [select(p.episode.x, p.episode.y[:, None], {PROTOTYPES: p.prototypes}) for p in pupils]
     return Chosen(graph, found)
 

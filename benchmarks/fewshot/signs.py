@@ -17,6 +17,8 @@ from .task import Episode, Task, episode_of
 SIDE, WAYS, VALIDATED, SCALE, PASSES = 64, 5, 13, 10.0, 2
 """Pixels of a side, where the backbones were made for 128: the pictures have 32.  Signs of an
 episode; signs that choose rates, of 33; the others test."""
+FIRST = {"full": (0.00003, 0.0001, 0.0003)}
+"""Larger rates overflow where all layers of an int8 backbone train."""
 NETWORKS = {
     "mcunet": ("mcunet-5fps", "49KB"),
     "mobilenetv2": ("mbv2-w0.35", "49KB"),
@@ -45,7 +47,7 @@ def signs(data: Path, _build: Path, name: str) -> Task:
     published = SCHEMES[file][scheme].update_scheme
     sparse = {n: share for n, share in published.ratios.items() if not n.startswith("classifier")}
     features = features_of(data / "models" / "mcunet_int8" / f"{file}.npz")
-    return Task("signs", name, features, WAYS, episode, SCALE, sparse, PASSES)
+    return Task("signs", name, features, WAYS, episode, SCALE, sparse, PASSES, first=FIRST)
 
 
 def features_of(path: Path) -> Graph:

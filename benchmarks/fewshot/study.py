@@ -22,6 +22,11 @@ RATES = tuple(round(m * 10.0**e, 6) for e in range(-5, 2) for m in (1, 3))
 FIRST = (0.001, 0.01, 0.1)
 SMALLER = 0.9
 """TinyTrain may have this share of the RAM and the multiply-accumulates of static sparse."""
+RULES: dict[str, dict[str, Any]] = {
+    "tinytrain": {},
+    "gradient": {"criterion": "gradient", "depth": 18},
+}
+"""Selections: TinyTrain's, and the same with the relative norm of the gradients of more layers."""
 Row = dict[str, Any]
 Measure = Callable[[str, Sequence[float]], np.ndarray]
 
@@ -51,8 +56,9 @@ def rows(task: Task, size: Size, file: Path, only: Collection[str] | None = None
     measures: dict[str, Callable[[], Row]] = {
         "none": study.untrained,
         **{n: (lambda n=n: study.static(n)) for n in study.methods},
-        "tinytrain": lambda: study.tinytrain(kept("sparse", lambda: study.static("sparse"))),
-    }
+        **{n: (lambda n=n: study.chosen(n, kept("sparse", lambda: study.static("sparse"))))
+           for n in RULES},
+    }  # fmt: skip
     for name, make in measures.items():
         if only is None or name in only:
             yield kept(name, make)
@@ -89,16 +95,19 @@ class Study:
         def measured(part: str, rates: Sequence[float]) -> np.ndarray:
             return self._accuracies(program, self.pupils[part], rates)
 
-        return {**_tested(measured), **_costs(program.report.ram_bytes, program.macs_backward)}
+        return {**self._tested(name, measured),
+                **_costs(program.report.ram_bytes, program.macs_backward)}  # fmt: skip
 
-    def tinytrain(self, sparse: Row) -> Row:
-        """Within a share of what the static sparse scheme needs."""
+    def chosen(self, name: str, sparse: Row) -> Row:
+        """By a rule of selection, within a share of what the static sparse scheme needs."""
         graph = self.methods["last"].graph
         limits = {
             "ram": int(SMALLER * sparse["ram_bytes"]),
             "macs": int(SMALLER * sparse["macs_backward"]),
         }
-        chosen = {part: choose(graph, own, **limits) for part, own in self.pupils.items()}
+        chosen = {
+            part: choose(graph, own, **limits, **RULES[name]) for part, own in self.pupils.items()
+        }
 
         def measured(part: str, rates: Sequence[float]) -> np.ndarray:
             own = chosen[part]
@@ -108,9 +117,13 @@ class Study:
 
         own = chosen["test"]
         return {
-            **_tested(measured), **_costs(own.mean("ram_bytes"), own.mean("macs_backward")),
+            **self._tested(name, measured),
+            **_costs(own.mean("ram_bytes"), own.mean("macs_backward")),
             "layers": own.layers(),
         }  # fmt: skip
+
+    def _tested(self, name: str, measured: Measure) -> Row:
+        return _tested(measured, self.task.first.get(name, FIRST))
 
     def _accuracies(
         self, program: tl.CompiledProgram, pupils: Sequence[Pupil], rates: Sequence[float]
@@ -121,11 +134,11 @@ class Study:
         return tl.compile(method.graph, scheme=method.scheme, target=ROOMY, optimizer=OPTIMIZER)
 
 
-def _tested(measured: Measure) -> Row:
+def _tested(measured: Measure, first: Sequence[float]) -> Row:
     """With the rate that the validation episodes prefer; the grid goes on until it has neighbours
     on both sides, and of equal rates the largest counts."""
     known: dict[float, float] = {}
-    wanted, rate = set(FIRST), 0.0
+    wanted, rate = set(first), 0.0
     while wanted:
         rates = sorted(wanted)
         means = measured("validation", rates).mean(1).tolist()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ class Task:
     sparse:   the published scheme, where the network has one
     passes:   over the examples to learn from
     copies:   whether every other pass learns from changed copies, as validation prefers
+    first:    of a method, the rates that are tried first; the others have the study's
     """
 
     name: str
@@ -46,6 +47,7 @@ class Task:
     sparse: dict[str, float] | None = None
     passes: int = PASSES
     copies: bool = False
+    first: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 def episode_of(

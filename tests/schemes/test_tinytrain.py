@@ -97,6 +97,22 @@ def test_what_cannot_be_is_refused() -> None:
             tl.schemes.tinytrain(network(), x, y, **options)
 
 
+def test_the_relative_gradient_is_that_of_pytorch() -> None:
+    model, (x, y) = network(), examples(12)
+    found = tl.schemes.tinytrain(model, x, y, criterion="gradient")
+    sizes = {"0.weight": 72 / 144, "2.weight": 1}
+    macs = {"0.weight": 1, "2.weight": 2304 / 2592}
+    for name in WEIGHTS:
+        weight, own = model.get_parameter(name), 0
+        for one, label in zip(torch.from_numpy(x), torch.from_numpy(y), strict=True):
+            (gradient,) = torch.autograd.grad(cross_entropy(model(one[None]), label[None]), weight)
+            own = own + (gradient.double() ** 2).sum((0, 2, 3)).numpy() / (2 * len(x))
+        own = own / float((weight.detach() ** 2).sum())
+        score = own.sum() / (sizes[name] * macs[name])
+        assert found.scores[name] == pytest.approx(score, rel=1e-4)
+        assert set(found.scheme.rule(name)) == set(np.argsort(-own)[: len(own) // 2].tolist())
+
+
 def test_other_criteria_choose_through_the_same_rule() -> None:
     model, (x, y) = network(), examples(12)
     norm = tl.schemes.tinytrain(model, x, y, criterion="norm")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,27 @@ def channel_scores(
     graph: Graph, x: np.ndarray, y: np.ndarray, weights: Sequence[str], loss: Losses
 ) -> dict[str, np.ndarray]:
     """The Fisher information [channels] of every input channel of these weights, on examples x."""
+    return _over_examples(graph, x, y, weights, loss, lambda g, w: (g * w).sum(2) ** 2)
+
+
+def relative_gradients(
+    graph: Graph, x: np.ndarray, y: np.ndarray, weights: Sequence[str], loss: Losses
+) -> dict[str, np.ndarray]:
+    """The squared norm of the gradient of every input channel of these weights over the squared
+    norm of the weight (Lee et al., 2023): 1 / 2n times the sum over the examples."""
+    return _over_examples(graph, x, y, weights, loss, lambda g, w: (g**2).sum(2) / (w**2).sum())
+
+
+def _over_examples(
+    graph: Graph,
+    x: np.ndarray,
+    y: np.ndarray,
+    weights: Sequence[str],
+    loss: Losses,
+    score: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> dict[str, np.ndarray]:
+    """1 / 2n times the sum over the examples of score(gradients, weight) [examples, channels];
+    gradients [examples, channels, ..], weight [channels, ..]."""
     every = UpdateScheme(dict.fromkeys(weights, 1.0))
     whole = differentiate_once(graph, every, objective_of(loss).losses)
     readers, params = users(whole.nodes()), {p.name: p for p in whole.leaves("param")}
@@ -89,8 +110,11 @@ def channel_scores(
             p = params[name]
             axis, count = input_channels(p, readers[p])
             weight = real_weight(p, whole.values[name]).astype(np.float64)
-            terms = np.moveaxis(gradient * weight, axis + 1, 1).reshape(len(gradient), count, -1)
-            scores[name] = scores.get(name, 0) + (terms.sum(2) ** 2).sum(0) / (2 * len(x))
+            found = score(
+                np.moveaxis(gradient, axis + 1, 1).reshape(len(gradient), count, -1),
+                np.moveaxis(weight, axis, 0).reshape(count, -1),
+            )
+            scores[name] = scores.get(name, 0) + found.sum(0) / (2 * len(x))
     return scores
 
 

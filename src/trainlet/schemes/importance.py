@@ -10,7 +10,7 @@ from trainlet.ir.graph import Graph, users
 from trainlet.ops.objective import Losses
 from trainlet.passes.channels import channel_norms, input_channels
 from trainlet.passes.training import in_layout
-from trainlet.schemes.fisher import channel_scores
+from trainlet.schemes.fisher import channel_scores, relative_gradients
 
 Criterion = Callable[[Graph, np.ndarray, np.ndarray, Sequence[str], Losses], dict[str, np.ndarray]]
 
@@ -39,6 +39,7 @@ def random_numbers(
 
 CRITERIA: Mapping[str, Criterion] = {
     "fisher": channel_scores,
+    "gradient": relative_gradients,
     "norm": weight_norms,
     "random": random_numbers,
 }

@@ -76,8 +76,8 @@ def tinytrain(
     memory.  model: a module, or a graph of `prepare` with batch 1.
     ram: bytes, at most the target's RAM (the default); macs: of a backward pass, None for no limit
     depth: the last so many weights are candidates
-    criterion: of channels: "fisher", as above; or for comparison "norm", the squared L2 norm of
-    their weights, or "random"
+    criterion: of channels: "fisher", as above; "gradient", the squared norm of their gradient over
+    that of the weight; or for comparison "norm", the squared L2 norm of their weights, or "random"
 
     Raises TargetError where not even the classifier fits, DataError for examples that do not fit.
     """

@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10, help="of ordinary training")
     parser.add_argument("--draws", type=int, default=8, help="of recordings to learn from")
     parser.add_argument("--passes", type=int, default=5, help="over the recordings")
+    parser.add_argument("--on", nargs="+", default=["unicorn", "qemu"], help="emulators")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     asked.build.mkdir(parents=True, exist_ok=True)
@@ -212,7 +213,9 @@ def measure(
             row["draws"].append(found)
             keep()
         learn, _ = next(draws(speech, 1))
-        counts = emulated(program, trainer, learn)
+        counts = {}
+        for device in asked.on:
+            counts = emulated(program, trainer, learn, device) | counts
     report = program.report
     row |= {
         "ram_bytes": report.ram_bytes, "flash_bytes": report.flash_bytes,
@@ -223,27 +226,28 @@ def measure(
 
 
 def emulated(
-    program: tl.schemes.ChoosingProgram, host: ChoosingTrainer, learn: Part
+    program: tl.schemes.ChoosingProgram, host: ChoosingTrainer, learn: Part, device: str
 ) -> dict[str, int]:
-    """Instructions of each call on the M7, which must choose what the host chooses."""
+    """Instructions of each call where the device counts them; it must choose what the host chooses,
+    and learn the same."""
     chosen(host, learn)
     counts: dict[str, int] = {}
-    with program.build("unicorn") as trainer:
+    with program.build(device) as trainer:
         for name in ("observe", "measure"):
             for one, label in zip(*learn, strict=True):
                 getattr(trainer, name)(one[None], [int(label)])
             counts[name] = trainer.instructions or 0
         trainer.select()
         counts["select"] = trainer.instructions or 0
-        assert trainer.save() == host.save(), "the M7 chooses otherwise"
+        assert trainer.save() == host.save(), f"{device} chooses otherwise"
         for k in range(2):
             for one in (trainer, host):
                 one.step(learn[0][k][None], [int(learn[1][k])], 0.03)
         counts["step"] = trainer.instructions or 0
-        assert trainer.save() == host.save(), "the M7 learns otherwise"
+        assert trainer.save() == host.save(), f"{device} learns otherwise"
         trainer.predict(learn[0][0][None])
         counts["predict"] = trainer.instructions or 0
-    return counts
+    return {name: count for name, count in counts.items() if count}
 
 
 def table(rows: list[dict[str, Any]]) -> str:

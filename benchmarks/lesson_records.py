@@ -23,6 +23,7 @@ from trainlet.demo.speech import CLIPS_PER_WORD, bundled, split_new_speaker
 from trainlet.explorer.explored import Explored, Source
 from trainlet.explorer.fleet import RECORDED, federated
 from trainlet.explorer.leakage import DEFENCES, Attack, attacked, examples
+from trainlet.explorer.learning import RATES
 from trainlet.explorer.lesson import canonical
 from trainlet.explorer.requests import Federated
 from trainlet.run.dataset import Dataset
@@ -30,8 +31,7 @@ from trainlet.schemes.contribution import contribution
 from trainlet.schemes.study import Episode
 
 RECORDS = Path(__file__).parents[1] / "src/trainlet/explorer/records"
-RATES = {"last": 0.01, "bias": 0.01, "full": 0.003}
-"""Of a fleet whose devices train so much (explorer/src/fleet.ts)."""
+SCHEMES = ("last", "bias", "full")
 DIVISIONS = ("person", "few")
 ROUNDS, DEVICES = 8, 6
 
@@ -55,10 +55,10 @@ def fleets(folder: Path) -> None:
     explored = Explored(Source(None, None, tl.Target.preset("cortex-m7")))
     shares = get_args(Federated.model_fields["share"].annotation)
     found = {}
-    for (scheme, rate), division, share in product(RATES.items(), DIVISIONS, shares):
+    for scheme, division, share in product(SCHEMES, DIVISIONS, shares):
         asked = Federated.model_validate({
-            "precision": "int8", "scheme": scheme, "rate": rate, "division": division,
-            "share": share, "devices": DEVICES, "rounds": ROUNDS,
+            "precision": "int8", "scheme": scheme, "rate": RATES.get(scheme, 0.01),
+            "division": division, "share": share, "devices": DEVICES, "rounds": ROUNDS,
         })  # fmt: skip
         answer = found[f"fleet {canonical(asked.model_dump())}"] = federated(explored, asked)
         first, *_, last = (one["accuracy"] for one in answer["rounds"])

@@ -240,6 +240,12 @@ class Server implements Source {
   }
 }
 
+/** The learning rate of a scheme: smaller where weights learn beside the classifier's. */
+export function rateOf(network: Network, scheme: Scheme): number {
+  const weights = network.layers.flatMap((layer) => (layer.weight ? [layer.weight.name] : []));
+  return scheme === "full" || (typeof scheme !== "string" && weights.some((name) => name in scheme)) ? 0.003 : 0.01;
+}
+
 /** JSON with sorted keys: the same text for the same question, in Python and here. */
 export function canonical(value: unknown): string {
   if (value === null || typeof value !== "object") return JSON.stringify(value);

@@ -1,13 +1,12 @@
 // The fleet: devices that learn together. Their data stay, and messages travel.
-import type { Federated, Network, Source } from "./data";
+import { rateOf, type Federated, type Network, type Source } from "./data";
 import { announce, bar, bytes, figure, h, legend, percent, s, segmented, whole } from "./dom";
 
 const ROUNDS = 8;
-/** Schemes with the rates at which a fleet learns well with them. */
 const SCHEMES = [
-  { value: "last", text: "the classifier", rate: 0.01 },
-  { value: "bias", text: "biases + classifier", rate: 0.01 },
-  { value: "full", text: "every parameter", rate: 0.003 },
+  { value: "last", text: "the classifier" },
+  { value: "bias", text: "biases + classifier" },
+  { value: "full", text: "every parameter" },
 ];
 const SHARES = [
   { value: "none", text: "float32" },
@@ -21,7 +20,7 @@ export function fleetView(source: Source, network: Network): HTMLElement {
   const { persons } = network;
   const asked = {
     precision: network.precisions[network.precisions.length - 1], batch: 1, adapter: "none", optimizer: "sgd",
-    scheme: "last", rate: SCHEMES[0].rate, division: persons ? "person" : "few", devices: 6, share: "int8",
+    scheme: "last", division: persons ? "person" : "few", devices: 6, share: "int8",
   };
   const out = h("div", { class: "out" });
   const status = h("p", { class: "told", role: "status" });
@@ -39,7 +38,7 @@ export function fleetView(source: Source, network: Network): HTMLElement {
     try {
       for (let rounds = source.lesson ? ROUNDS : 0; rounds <= ROUNDS; rounds++) {
         status.textContent = rounds ? `Round ${rounds} of ${ROUNDS}.` : "The devices get the network.";
-        const found = await source.ask("fleet", { ...asked, rounds });
+        const found = await source.ask("fleet", { ...asked, rate: rateOf(network, asked.scheme), rounds });
         if (own !== number) return;
         out.replaceChildren(...shown(found));
         if (rounds === ROUNDS) status.textContent = ended(found);
@@ -94,11 +93,7 @@ export function fleetView(source: Source, network: Network): HTMLElement {
   changed();
   view.append(
     h("div", { class: "controls" },
-      segmented("What learns", "fleet-scheme", SCHEMES, asked.scheme, (value) => {
-        asked.scheme = value;
-        asked.rate = SCHEMES.find((one) => one.value === value)!.rate;
-        changed();
-      }),
+      segmented("What learns", "fleet-scheme", SCHEMES, asked.scheme, (value) => ((asked.scheme = value), changed())),
       segmented("Data of a device", "fleet-division", [
         ...(persons ? [{ value: "person", text: "one person" }] : []),
         { value: "few", text: "few classes" }, ...(source.lesson ? [] : [{ value: "alike", text: "all classes" }]),

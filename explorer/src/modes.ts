@@ -1,5 +1,5 @@
 // The modes: what each update scheme needs, and what it reaches where that is measured.
-import type { Learnt, Network, Planned, Setting, Source } from "./data";
+import { rateOf, type Learnt, type Network, type Planned, type Setting, type Source } from "./data";
 import { bar, bytes, count, h, legend, percent, segmented, whole } from "./dom";
 import { losses } from "./curve";
 
@@ -80,7 +80,7 @@ export function accuracy(source: Source, network: Network, asked: Setting): HTML
     return h("p", { class: "quiet" }, source.lesson ? "Accuracy is not measured for this network."
       : "Accuracy: not measured. Start with --data FILE.npz.");
   const place = h("div", { class: "learn" });
-  const question = { ...asked, epochs: 3, rate: 0.01 };
+  const question = { ...asked, epochs: 3, rate: rateOf(network, asked.scheme) };
   async function measure(): Promise<void> {
     place.replaceChildren(h("p", { class: "quiet", role: "status" }, "training"));
     try {

@@ -13,11 +13,12 @@ import trainlet as tl
 from explorer.browser import choose, opened, until, value
 from explorer.served import served
 from trainlet.explorer.contributions import contributions
-from trainlet.explorer.explored import SPEECH, SYMBOLS
+from trainlet.explorer.explored import SPEECH, SYMBOLS, Source
 from trainlet.explorer.figures import planned
+from trainlet.explorer.learning import RATES, learnt
 from trainlet.explorer.lesson import lesson
 from trainlet.explorer.page import page as page_of
-from trainlet.explorer.requests import Setting
+from trainlet.explorer.requests import Lesson, Setting
 from trainlet.explorer.serve import Server
 from trainlet.explorer.teaching import LEARN, WAYS, drawn, program, symbols_graph
 from trainlet.schemes.compiled_cost import roomy
@@ -98,6 +99,18 @@ def test_modes(server: Server) -> None:
         }
         assert sizes["last"] < sizes["bias"] < sizes["full"]
         assert "inverted bottleneck" in page.locator("[data-mode=tinytl]").inner_text()
+
+
+def test_a_mode_is_trained_with_the_rate_of_its_scheme(persons: Source) -> None:
+    with served(persons) as running, opened(running.url + "#modes") as page:
+        card = page.locator("[data-mode=full]")
+        card.get_by_role("button", name="Train").click()
+        found = card.locator(".measured")
+        asked = Lesson(scheme="full", rate=RATES["full"])
+        own = learnt(running.service.explored, asked)
+        assert float(found.get_attribute("data-after")) == own["after"]
+        losses = card.locator(".losses li").all_text_contents()
+        assert [float(loss) for loss in losses] == own["losses"]
 
 
 def test_the_wall() -> None:

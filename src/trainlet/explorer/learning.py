@@ -14,6 +14,8 @@ from trainlet.run.fit import fit, score
 
 MOST = 2000
 """Examples that are learned from, and as many that are tested with."""
+RATES = {"full": 0.003}
+"""Of the schemes whose rate is not the default (explorer/src/data.ts)."""
 
 
 def learnt(explored: Explored, asked: Lesson) -> dict[str, Any]:

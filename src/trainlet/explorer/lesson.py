@@ -20,7 +20,7 @@ from trainlet.explorer.explored import SPEECH, SYMBOLS, Explored, Source
 from trainlet.explorer.figures import Json, described, planned, wall
 from trainlet.explorer.fleet import RECORDED
 from trainlet.explorer.leakage import leakage
-from trainlet.explorer.learning import learnt
+from trainlet.explorer.learning import RATES, learnt
 from trainlet.explorer.requests import Adapter, Forward, Lesson, Precision, Recomputed, Setting
 from trainlet.explorer.teaching import teaching
 from trainlet.progress import stage, unheard
@@ -95,7 +95,10 @@ class _Table:
                 asked = Setting(precision=precision, scheme=scheme, adapter=adapter)
                 self._ask("plan", asked)
                 if self.explored.data is not None:
-                    self._ask("learn", Lesson(**asked.model_dump()))
+                    values = asked.model_dump()
+                    if scheme in RATES:
+                        values["rate"] = RATES[scheme]
+                    self._ask("learn", Lesson(**values))
             self._recomputations(Setting(precision=precision, scheme="full"))
             for batch in self.explored.batches:
                 self._ask("wall", Forward(precision=precision, batch=batch))

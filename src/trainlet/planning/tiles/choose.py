@@ -242,8 +242,9 @@ class _Search:
         self, tiles: tuple[Tile, ...], free: int
     ) -> Iterator[tuple[NodeOrder, tuple[Tile, ...]]]:
         """The tiles with as many rows at a time as memory allows, then with fewer."""
-        limit = max([free, *self.levels(tiles)])
-        wide = (self.widened(tiles, limit - spare) for spare in (0, *(limit // k for k in ROOM)))
+        top = max(self.levels(tiles), default=0)
+        limits = max(top, free), top, *(top - top // k for k in ROOM)
+        wide = (self.widened(tiles, limit) for limit in limits)
         yield from map(self.finished, dict.fromkeys(wide))
 
     def widened(self, tiles: tuple[Tile, ...], limit: int) -> tuple[Tile, ...]:

@@ -25,7 +25,8 @@ def explore_command(
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="NPZ", help="examples to learn from, arrays x and y; each fourth is a test"
+            metavar="NPZ",
+            help="examples, arrays x and y, for a fleet also person; each fourth is a test",
         ),
     ] = None,
     measured: Annotated[

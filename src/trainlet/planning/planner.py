@@ -62,8 +62,10 @@ class Planner:
         Where rows are allowed, and saves enough RAM, the graph that reads weights in parts.
         """
         graph, plan = self._least(graphs)
-        apart = read_in_parts(graphs[0]) if self.tile and graphs else graph
-        if not self.tile or apart is graphs[0]:
+        if not self.tile or not self._saves(graph, plan, 0):
+            return graph, plan
+        apart = read_in_parts(graphs[0])
+        if apart is graphs[0]:
             return graph, plan
         other = self._least(with_copies(verify(apart)))
         return other if self._saves(graph, plan, other[1].arena) else (graph, plan)

@@ -3,11 +3,6 @@
 #define TRAINLET_ADD_PRODUCTS_H
 #include "dsp.h"
 #include <stdint.h>
-/* two words of four bytes, of rows that lie side by side, as four pairs, of bytes 0 to 3 */
-#define STORE_ROWS(p, even0, odd0, even1, odd1)                                             \
-  STORE_PAIR(p, pkhbt(even0, even1), pkhbt(odd0, odd1));                                    \
-  STORE_PAIR(p, pkhtb(even1, even0), pkhtb(odd1, odd0))
-
 /* two words meet four */
 #define PAIRS_MEET                                                                          \
   LOAD_PAIR(s, t, g);                                                                       \

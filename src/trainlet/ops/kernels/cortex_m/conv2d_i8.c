@@ -65,7 +65,9 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
                                  int high) {
   int K = KH * KW * C, groups = (K + AT_ONCE - 1) / AT_ONCE * 2, pixels = N * OH * OW;
   int plain = KH * KW * SH * SW == 1 && PT == 0 && PL == 0 && OH <= H && OW <= W;
-  int copies = !plain && C % AT_ONCE > 0, room = CONV_WORDS - (copies ? groups : 0);
+  int copies = !plain && C % AT_ONCE > 0; /* of windows, as bytes behind the words */
+  int lanes = pixels < 4 || (copies ? 16 : 12) * groups > CONV_WORDS ? 2 : 4; /* side by side */
+  int room = CONV_WORDS - (copies ? lanes * groups : 0);
   if (G > 1 || O < 2 || 4 * groups > room) {
     int8_t *to = y;
     for (int p = 0; p < pixels; p++) {
@@ -92,8 +94,6 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
   int8_t *taps = (int8_t *)(words + room);
   Layer layer = {w, b, q, O, K, low >= ZY, ZY};
   Windows windows = {x, H, W, C, KH, KW, DH, DW, ZX};
-  if (copies) fill_bytes(taps + K, 4 * groups - K, ZX);
-  int lanes = pixels < 4 || 12 * groups > room ? 2 : 4; /* pixels side by side */
   int quads = lanes == 2 ? 1 : (room / groups - 4) / 8;
   uint32_t *rows = words + (lanes == 2 ? 0 : 8 * groups * quads);
   for (int start = 0; start < pixels;) {
@@ -108,13 +108,12 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
         for (int lane = 0; lane < lanes; lane++) {
           int p = pixels > 1 ? first + k + lane : 0, oy = p / OW, n = oy / OH;
           int y0 = oy % OH * SH - PT, x0 = p % OW * SW - PL;
-          if (copies) {
-            copy_window(taps, &windows, n, y0, x0);
-            widen_pixels(to + lane, taps, 4 * groups, lanes, ZX, 1, 0);
-          } else {
+          if (copies)
+            copy_window(taps + 4 * groups * lane, &windows, n, y0, x0);
+          else
             widen_window(to + lane, lanes, &windows, n, y0, x0);
-          }
         }
+        if (copies) widen_pixels(to, taps, K, lanes, ZX, lanes, 4 * groups);
       }
     int8_t *to_first = y + first * O;
     for (int pair = 0; pair < O; pair += 2) {

@@ -19,21 +19,9 @@ static ONE_COPY int32_t dot_taps(const int8_t *x, int column, int row, const int
   return sum;
 }
 
-/* columns j and j+1 of four channels, widened, as four pairs, of channels 0, 2, 1 and 3 */
-INLINED void pair_columns(uint32_t pair[4], uint32_t even0, uint32_t odd0, uint32_t even1,
-                          uint32_t odd1) {
-  pair[0] = pkhbt(even0, even1), pair[1] = pkhtb(even1, even0);
-  pair[2] = pkhbt(odd0, odd1), pair[3] = pkhtb(odd1, odd0);
-}
-
-/* two columns of four channels, in two halves: of a window's weights */
-INLINED void put_taps(uint32_t *to, const uint32_t pair[4]) {
-  to[0] = pair[0], to[1] = pair[1], to[4] = pair[2], to[5] = pair[3];
-}
-
 /* weights of four channels, column pair by column pair, for an output and for the next one, whose
- * window starts SW columns later: so many pairs later, and a column if SW is odd.  Zeros fill up the
- * last ROWS_AT_ONCE. */
+ * window starts SW columns later: so many pairs later, and a column if SW is odd.  Zeros fill up
+ * the last ROWS_AT_ONCE. */
 static ONE_COPY void pair_weights(uint32_t *to, const int8_t *w, int C, int KH, int KW, int SW,
                                   int pairs) {
   for (uint32_t *at = to, *end = to + 8 * (KH * pairs + ROWS_AT_ONCE - 1); at != end;)
@@ -41,23 +29,19 @@ static ONE_COPY void pair_weights(uint32_t *to, const int8_t *w, int C, int KH, 
   int later = 8 * KH * (SW / 2) + 2;
   for (int ky = 0; ky < KH; ky++, to += 8, w += KW * C) {
     const int8_t *row = w;
-    uint32_t *at = to, last = 0, last8 = 0, pair[4];
+    uint32_t *at = to, last = 0;
     for (int left = KW; left > -(SW & 1); left -= 2, at += 8 * KH, row += 2 * C) {
       uint32_t first = left > 0 ? load_bytes(row) : 0, second = left > 1 ? load_bytes(row + C) : 0;
-      uint32_t even = sxtb16(first), even8 = sxtb16_ror8(first);
-      uint32_t odd = sxtb16(second), odd8 = sxtb16_ror8(second);
-      pair_columns(pair, even, even8, odd, odd8);
-      put_taps(at, pair);
-      if (SW & 1) pair_columns(pair, last, last8, even, even8);
-      put_taps(at + later, pair);
-      last = odd, last8 = odd8;
+      put_taps(at, first, second);
+      put_taps(at + later, SW & 1 ? last : first, SW & 1 ? first : second);
+      last = second;
     }
   }
 }
 
 INLINED void put_columns(uint32_t *to, uint32_t first, uint32_t second, uint32_t zeros) {
-  pair_columns(to, ssub16(sxtb16(first), zeros), ssub16(sxtb16_ror8(first), zeros),
-               ssub16(sxtb16(second), zeros), ssub16(sxtb16_ror8(second), zeros));
+  pair_bytes(to, first, second);
+  for (int k = 0; k < 4; k++) to[k] = ssub16(to[k], zeros);
 }
 
 INLINED uint32_t *clear_pairs(uint32_t *to, int apart, int pairs) {
@@ -125,14 +109,14 @@ INLINED void store_two(int8_t *y, int8_t *next, int32_t a, int32_t b, const Chan
 #define TWO_WINDOWS_MEET                                                                    \
   LOAD_PAIR(s, t, x);                                                                       \
   LOAD_PAIR(u, v, weights);                                                                 \
-  a0 = smlad(s, u, a0), a2 = smlad(t, v, a2);                                               \
+  a0 = smlad(s, u, a0), a1 = smlad(t, v, a1);                                               \
   LOAD_PAIR(u, v, weights);                                                                 \
-  b0 = smlad(s, u, b0), b2 = smlad(t, v, b2);                                               \
+  b0 = smlad(s, u, b0), b1 = smlad(t, v, b1);                                               \
   LOAD_PAIR(s, t, x);                                                                       \
   LOAD_PAIR(u, v, weights);                                                                 \
-  a1 = smlad(s, u, a1), a3 = smlad(t, v, a3);                                               \
+  a2 = smlad(s, u, a2), a3 = smlad(t, v, a3);                                               \
   LOAD_PAIR(u, v, weights);                                                                 \
-  b1 = smlad(s, u, b1), b3 = smlad(t, v, b3)
+  b2 = smlad(s, u, b2), b3 = smlad(t, v, b3)
 
 static ONE_COPY void row_of_outputs(const Quad *q, int8_t *y, int outputs,
                                     const uint32_t *first, const uint32_t *w) {

@@ -72,18 +72,14 @@ static ONE_COPY void pair_taps_of(uint32_t *to, const int8_t *w, int C, int KW, 
   int odd = across->start & 1, pairs = (odd + across->taps + 2) / 2, taps = across->taps;
   for (int row = down->taps - 1; row >= 0; row--, to += 8) {
     const int8_t *first = w + ((down->tap + SH * row) * KW + across->tap) * C;
-    uint32_t even0 = 0, rest0 = 0, *at = to;
+    uint32_t last = 0, *at = to;
     for (int tap = taps - 1 + odd, p = 0; p < pairs; p++, tap -= 2, at += 8 * down->taps) {
       int place = tap * SW * C;
       uint32_t here = (unsigned)tap < (unsigned)taps ? load_bytes(first + place) : 0;
       uint32_t next = (unsigned)(tap - 1) < (unsigned)taps ? load_bytes(first + place - SW * C) : 0;
-      uint32_t even1 = sxtb16(here), rest1 = sxtb16_ror8(here);
-      uint32_t even2 = sxtb16(next), rest2 = sxtb16_ror8(next);
-      at[0] = pkhbt(even1, even2), at[1] = pkhbt(rest1, rest2);
-      at[2] = pkhbt(even0, even1), at[3] = pkhbt(rest0, rest1);
-      at[4] = pkhtb(even2, even1), at[5] = pkhtb(rest2, rest1);
-      at[6] = pkhtb(even1, even0), at[7] = pkhtb(rest1, rest0);
-      even0 = even2, rest0 = rest2;
+      put_taps(at, here, next);
+      put_taps(at + 2, last, here);
+      last = next;
     }
   }
 }

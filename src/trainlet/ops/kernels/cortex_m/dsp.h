@@ -64,6 +64,8 @@ static inline int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
 /* two words in one load: from p on, which moves past them */
 #define LOAD_PAIR(a, b, p)                                                                  \
   IN_ORDER("ldrd %0, %1, [%2], #8" : "=&r"(a), "=&r"(b), "+r"(p) : : "memory")
+/* four bytes from anywhere: from p on, which moves past them */
+#define LOAD_WORD(a, p) IN_ORDER("ldr %0, [%1], #4" : "=&r"(a), "+r"(p) : : "memory")
 /* two words in one store: to p, which moves past them */
 #define STORE_PAIR(p, a, b)                                                                 \
   __asm__ volatile("strd %1, %2, [%0], #8" : "+r"(p) : "r"(a), "r"(b) : "memory")
@@ -120,6 +122,7 @@ typedef float SpillSlot;
     return (int32_t)((uint32_t)name##_plain(a, b) + (uint32_t)sum);                         \
   }
 #define LOAD_PAIR(a, b, p) (a = (p)[0], b = (p)[1], p += 2)
+#define LOAD_WORD(a, p) (a = load_bytes(p), p += 4)
 #define STORE_PAIR(p, a, b) ((p)[0] = (a), (p)[1] = (b), (p) += 2)
 static inline int32_t low_half(uint32_t a) { return (int16_t)(a & 0xFFFFu); }
 static inline int32_t high_half(uint32_t a) { return (int16_t)(a >> 16); }
@@ -179,4 +182,22 @@ DSP_TWO(pkhtb, "pkhtb %0, %1, %2, asr #16")     /* the high halves of b and a, b
 DSP_SUM(smlad, "smlad %0, %1, %2, %0")          /* sum + two products */
 DSP_SUM(smlabb, "smlabb %0, %1, %2, %0")        /* sum + the product of the low halves */
 DSP_SUM(smlatt, "smlatt %0, %1, %2, %0")        /* sum + the product of the high halves */
+
+/* bytes 0 to 3 of two words as four pairs */
+INLINED void pair_bytes(uint32_t pair[4], uint32_t first, uint32_t second) {
+  uint32_t low = pkhbt(first, second), high = pkhtb(second, first);
+  pair[0] = sxtb16(low), pair[1] = sxtb16_ror8(low);
+  pair[2] = sxtb16(high), pair[3] = sxtb16_ror8(high);
+}
+INLINED uint32_t *put_pairs(uint32_t *to, const uint32_t pair[4]) {
+  STORE_PAIR(to, pair[0], pair[1]);
+  STORE_PAIR(to, pair[2], pair[3]);
+  return to;
+}
+/* weights of two columns and four channels, beside those of the next window */
+INLINED void put_taps(uint32_t *to, uint32_t first, uint32_t second) {
+  uint32_t pair[4];
+  pair_bytes(pair, first, second);
+  to[0] = pair[0], to[1] = pair[1], to[4] = pair[2], to[5] = pair[3];
+}
 #endif

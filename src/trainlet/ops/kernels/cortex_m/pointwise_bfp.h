@@ -35,10 +35,9 @@ static ONE_COPY void scale_two(uint32_t *to, const void *g, int at, int next, co
 }
 
 static inline uint32_t *pair_two_rows(uint32_t *to, uint32_t first, uint32_t second) {
-  uint32_t even0 = sxtb16(first), odd0 = sxtb16_ror8(first);
-  uint32_t even1 = sxtb16(second), odd1 = sxtb16_ror8(second);
-  STORE_ROWS(to, even0, odd0, even1, odd1);
-  return to;
+  uint32_t pair[4];
+  pair_bytes(pair, first, second);
+  return put_pairs(to, pair);
 }
 
 /* rows o and o + 1 of four channels as four pairs; `n` rows, zeros up to `words` */

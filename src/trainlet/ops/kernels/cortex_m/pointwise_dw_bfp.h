@@ -28,10 +28,10 @@ static ONE_COPY void pair_gradients(uint32_t *to, const void *g, int at, int O, 
 
 static inline uint32_t *pair_two_inputs(uint32_t *to, uint32_t first, uint32_t second,
                                         uint32_t zeros) {
-  uint32_t even0 = ssub16(sxtb16(first), zeros), odd0 = ssub16(sxtb16_ror8(first), zeros);
-  uint32_t even1 = ssub16(sxtb16(second), zeros), odd1 = ssub16(sxtb16_ror8(second), zeros);
-  STORE_ROWS(to, even0, odd0, even1, odd1);
-  return to;
+  uint32_t pair[4];
+  pair_bytes(pair, first, second);
+  for (int k = 0; k < 4; k++) pair[k] = ssub16(pair[k], zeros);
+  return put_pairs(to, pair);
 }
 
 /* x - zero of four channels of n pixels in pairs of pixels; zeros up to `words` */

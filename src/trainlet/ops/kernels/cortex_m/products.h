@@ -33,23 +33,27 @@ static ONE_COPY void widen_pixels(uint32_t *to, const int8_t *x, int n, int lane
   }
 }
 
-static inline void put_two(uint32_t *to, uint32_t first, uint32_t second) {
-  to[0] = sxtb16(first), to[1] = sxtb16(second);
-  to[2] = sxtb16_ror8(first), to[3] = sxtb16_ror8(second);
+INLINED uint32_t *put_two(uint32_t *to, uint32_t first, uint32_t second) {
+  STORE_PAIR(to, sxtb16(first), sxtb16(second));
+  STORE_PAIR(to, sxtb16_ror8(first), sxtb16_ror8(second));
+  return to;
 }
 
 /* two rows of n weights as words, side by side */
 static ONE_COPY void widen_two(uint32_t *to, const int8_t *w0, const int8_t *w1, int n) {
-  const int8_t *end = w0 + (n & -AT_ONCE);
-  for (; w0 != end; w0 += 8, w1 += 8, to += 8) {
-    put_two(to, load_bytes(w0), load_bytes(w1));
-    put_two(to + 4, load_bytes(w0 + 4), load_bytes(w1 + 4));
+  for (const int8_t *end = w0 + (n & -AT_ONCE); w0 != end;) {
+    uint32_t first, second, third, fourth;
+    LOAD_WORD(first, w0);
+    LOAD_WORD(second, w1);
+    LOAD_WORD(third, w0);
+    LOAD_WORD(fourth, w1);
+    to = put_two(put_two(to, first, second), third, fourth);
   }
   n &= AT_ONCE - 1;
   if (n) {
     int head = n < 4 ? n : 4;
-    put_two(to, load_some(w0, head), load_some(w1, head));
-    put_two(to + 4, load_some(w0 + 4, n - head), load_some(w1 + 4, n - head));
+    to = put_two(to, load_some(w0, head), load_some(w1, head));
+    put_two(to, load_some(w0 + 4, n - head), load_some(w1 + 4, n - head));
   }
 }
 
@@ -183,11 +187,13 @@ static ONE_COPY void two_by_two(const Layer *layer, int8_t *y, int row, int o,
   int n = layer->K;
   const int8_t *w0 = layer->w + o * n, *w1 = w0 + n;
   uint32_t u, v, s, t, even;
-  for (const int8_t *end = w0 + (n & -AT_ONCE); w0 != end; w0 += 8, w1 += 8) {
+  for (const int8_t *end = w0 + (n & -16); w0 != end; w0 += 16, w1 += 16) {
     TWO_MEET_TWO(load_bytes(w0), load_bytes(w1));
     TWO_MEET_TWO(load_bytes(w0 + 4), load_bytes(w1 + 4));
+    TWO_MEET_TWO(load_bytes(w0 + 8), load_bytes(w1 + 8));
+    TWO_MEET_TWO(load_bytes(w0 + 12), load_bytes(w1 + 12));
   }
-  for (n &= AT_ONCE - 1; n > 0; n -= 4, w0 += 4, w1 += 4) {
+  for (n &= 15; n > 0; n -= 4, w0 += 4, w1 += 4) {
     int some = n < 4 ? n : 4;
     TWO_MEET_TWO(load_some(w0, some), load_some(w1, some));
   }

@@ -91,7 +91,7 @@ def test_depthwise_gradients(kernel, most, core, monkeypatch):
 
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "kernels.md"
-PROMISED = {"cortex-m7": (35e6, 51.5e6), "cortex-m55": (16e6, 16e6)}
+PROMISED = {"cortex-m7": (35e6, 51e6), "cortex-m55": (16e6, 16e6)}
 """Instructions forward, and of a step."""
 
 

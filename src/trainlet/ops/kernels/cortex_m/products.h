@@ -22,9 +22,12 @@ static ONE_COPY void widen_pixels(uint32_t *to, const int8_t *x, int n, int lane
   for (n -= rest; count > 0; count--, x += step, to++) {
     uint32_t *word = to;
     const int8_t *at = x, *end = x + n;
-    for (; at != end; at += 8, word += 4 * lanes) {
-      put_less(word, load_bytes(at), lanes, zeros);
-      put_less(word + 2 * lanes, load_bytes(at + 4), lanes, zeros);
+    for (; at != end; word += 4 * lanes) {
+      uint32_t first, second;
+      LOAD_WORD(first, at);
+      LOAD_WORD(second, at);
+      put_less(word, first, lanes, zeros);
+      put_less(word + 2 * lanes, second, lanes, zeros);
     }
     if (rest) {
       put_less(word, load_some(at, head), lanes, zeros);
@@ -169,8 +172,7 @@ static ONE_COPY void quads_by_two(const Layer *layer, int8_t *y, int o, const ui
 }
 
 /* four bytes of each row of w meet two pixels' words of x */
-#define TWO_MEET_TWO(first, second)                                                         \
-  u = first, v = second;                                                                    \
+#define TWO_MEET_TWO                                                                        \
   LOAD_PAIR(s, t, x);                                                                       \
   even = sxtb16(u), p0 = smlad(s, even, p0), p1 = smlad(t, even, p1);                       \
   even = sxtb16(v), q0 = smlad(s, even, q0), q1 = smlad(t, even, q1);                       \
@@ -187,15 +189,16 @@ static ONE_COPY void two_by_two(const Layer *layer, int8_t *y, int row, int o,
   int n = layer->K;
   const int8_t *w0 = layer->w + o * n, *w1 = w0 + n;
   uint32_t u, v, s, t, even;
-  for (const int8_t *end = w0 + (n & -16); w0 != end; w0 += 16, w1 += 16) {
-    TWO_MEET_TWO(load_bytes(w0), load_bytes(w1));
-    TWO_MEET_TWO(load_bytes(w0 + 4), load_bytes(w1 + 4));
-    TWO_MEET_TWO(load_bytes(w0 + 8), load_bytes(w1 + 8));
-    TWO_MEET_TWO(load_bytes(w0 + 12), load_bytes(w1 + 12));
-  }
+  for (const int8_t *end = w0 + (n & -16); w0 != end;)
+    for (int k = 0; k < 4; k++) {
+      LOAD_WORD(u, w0);
+      LOAD_WORD(v, w1);
+      TWO_MEET_TWO;
+    }
   for (n &= 15; n > 0; n -= 4, w0 += 4, w1 += 4) {
     int some = n < 4 ? n : 4;
-    TWO_MEET_TWO(load_some(w0, some), load_some(w1, some));
+    u = load_some(w0, some), v = load_some(w1, some);
+    TWO_MEET_TWO;
   }
   y += o;
   if (c[0].unit && c[1].unit) {

@@ -78,14 +78,16 @@ static ONE_COPY const uint32_t *meet_four(int32_t *sums, const uint32_t *x, cons
                                           const uint32_t *end) {
   int32_t p0 = sums[0], p1 = sums[2], p2 = sums[4], p3 = sums[6];
   int32_t q0 = sums[1], q1 = sums[3], q2 = sums[5], q3 = sums[7];
-  do {
-    uint32_t u, v, s, t;
-    LOAD_PAIR(u, v, w);
-    LOAD_PAIR(s, t, x);
-    p0 = smlad(s, u, p0), q0 = smlad(s, v, q0), p1 = smlad(t, u, p1), q1 = smlad(t, v, q1);
-    LOAD_PAIR(s, t, x);
-    p2 = smlad(s, u, p2), q2 = smlad(s, v, q2), p3 = smlad(t, u, p3), q3 = smlad(t, v, q3);
-  } while (w != end);
+  do
+    for (int k = 0; k < 4; k++) {
+      uint32_t u, v, s, t;
+      LOAD_PAIR(u, v, w);
+      LOAD_PAIR(s, t, x);
+      p0 = smlad(s, u, p0), q0 = smlad(s, v, q0), p1 = smlad(t, u, p1), q1 = smlad(t, v, q1);
+      LOAD_PAIR(s, t, x);
+      p2 = smlad(s, u, p2), q2 = smlad(s, v, q2), p3 = smlad(t, u, p3), q3 = smlad(t, v, q3);
+    }
+  while (w != end);
   sums[0] = p0, sums[1] = q0, sums[2] = p1, sums[3] = q1;
   sums[4] = p2, sums[5] = q2, sums[6] = p3, sums[7] = q3;
   return x;

@@ -31,6 +31,7 @@ LAYERS = {
     "first of a network": ((32, 32, 3), (16, 3, 3, 3), same(3, 2), 2.1),
     "depthwise 3x3": ((32, 32, 16), (3, 3, 16), same(3), 2.5),
     "depthwise 3x3 stride 2": ((32, 32, 16), (3, 3, 16), same(3, 2), 3.45),
+    "depthwise 3x3 of narrow maps": ((12, 5, 32), (3, 3, 32), same(3), 4.4),
     "depthwise 7x7": ((16, 16, 16), (7, 7, 16), same(7), 1.6),
 }
 """Map, weight, geometry, and instructions for each multiply-accumulate."""

@@ -181,7 +181,8 @@ KERNEL ONE_COPY void k_depthwise_i8(int8_t *restrict y, const int8_t *x, const i
     uint32_t words[BAND_WORDS];
     FourChannels four;
   } room;
-  if (KH == 3 && KW == 3 && SW < 3) {
+  int narrow = SW == 2 ? 6 : OW & 3 ? 20 : 8; /* fewer instructions the other way, as counted */
+  if (KH == 3 && KW == 3 && SW < 3 && OW > narrow) {
     int at_once = (SW == 1 ? (ROW_WORDS - 16) / 9 : (ROW_WORDS - 8) / 17) & -4;
     Layer3 layer = {x, w, b, q, N, H, W, C, OH, OW, SH, SW, PT, PL, ZX, ZY, low >= ZY, at_once};
     three_by_three(&layer, &room.four, y);

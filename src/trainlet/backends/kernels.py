@@ -69,15 +69,20 @@ def _guarded(texts: Mapping[str, str], path: Sequence[str], few: Set[str]) -> st
 
 
 def _joined(texts: Mapping[str, str], path: Sequence[str], few: Set[str]) -> str:
-    """Each header once, before its first user; `few`: files of the last folder, the smallest."""
+    """Each header once, before its first user; `few`: files of the last folder, the smallest, which
+    are kept out of their callers, whose frames would grow."""
     done: set[str] = set()
     parts: list[str] = []
+
+    def plain(name: str) -> str:
+        text = find(name, path[-1:]).read_text()
+        return '#include "one_copy.h"\n' + text.replace("KERNEL void", "KERNEL ONE_COPY void")
 
     def add(text: str) -> None:
         for name in _INCLUDE.findall(text):
             if name not in {"kernel.h", *done}:
                 done.add(name)
-                add(find(name, tuple(path[-1:] if name in few else path)).read_text())
+                add(plain(name) if name in few else find(name, path).read_text())
         body = _SYSTEM.sub("", _INCLUDE.sub("", text)).strip()
         if body:
             parts.append(body + "\n")

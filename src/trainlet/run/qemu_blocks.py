@@ -30,17 +30,14 @@ class Ran:
 
     def blocks(self) -> list[tuple[int, int]]:
         """Address and size of each that ran."""
-        pairs = np.unique(np.stack([self.starts, self.ends - self.starts], 1), axis=0)
-        return [(int(address), int(size)) for address, size in pairs]
+        return self._distinct()[0]
 
     def weigh(self, weights: Weights) -> np.ndarray:
         """What each takes, in the unit of the weights."""
-        pairs, which = np.unique(
-            np.stack([self.starts, self.ends - self.starts], 1), axis=0, return_inverse=True
-        )
-        own = np.array([weights.blocks.get((int(a), int(size)), weights.unit) for a, size in pairs])
+        blocks, which = self._distinct()
+        own = np.array([weights.blocks.get(block, weights.unit) for block in blocks])
         jumped = np.append(self.ends[:-1] != self.starts[1:], False) & ~self.free
-        return own[which.reshape(-1)] + weights.taken * jumped
+        return own[which] + weights.taken * jumped
 
     def last_call(self, image: Image) -> tuple[Ran, list[int]]:
         """The blocks of the last call with marks that the harness made, and where the marks lie
@@ -58,6 +55,12 @@ class Ran:
             Ran(self.starts[kept], self.ends[kept], self.free[kept]),
             [int(before[at]) for at in marks if at >= first],
         )
+
+    def _distinct(self) -> tuple[list[tuple[int, int]], np.ndarray]:
+        """Address and size of each block that ran, and which of these each was."""
+        pairs = np.stack([self.starts, self.ends - self.starts], 1)
+        found, which = np.unique(pairs, axis=0, return_inverse=True)
+        return [(int(address), int(size)) for address, size in found], which.reshape(-1)
 
     def _in(self, image: Image, name: str) -> np.ndarray:
         start = image.symbols[name] & ~1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
 import trainlet.ops.shape  # noqa: F401  what moves mantissas has a twin there
 from trainlet.ir.graph import Node
@@ -18,76 +18,65 @@ from trainlet.ops.quantized.gradient.block import (
 from trainlet.ops.quantized.gradient.sampling import block, draw_block
 from trainlet.ops.row_access import RowAccess, channel_rows
 
+Shapes = tuple[tuple[int, ...], ...]
 
-def _moves(name: str, samples: list[tuple[str, tuple[int, ...], dict]]) -> None:
-    """The op on mantissas that corresponds to a float op that moves elements."""
+
+def _moves(
+    name: str,
+    samples: list[tuple[str, Shapes, dict]],
+    rows: Callable[[Node], RowAccess | None] = lambda n: None,
+) -> None:
+    """The op on mantissas of one exponent that corresponds to a float op that moves elements."""
     twin = OPS[name]
 
-    def infer(g: TensorType, e: TensorType, **attrs: object) -> TensorType:
-        check_block(g, e)
-        return twin.infer(g, **attrs)
+    def infer(*types: TensorType, **attrs: object) -> TensorType:
+        *maps, e = types
+        for g in maps:
+            check_block(g, e)
+        require(len({g.dtype for g in maps}) == 1, f"{maps} differ in their elements")
+        return twin.infer(*maps, **attrs)
 
     register(
         Op(
             f"{name}_bfp",
+            rows=rows,
             infer=infer,
-            eval=lambda g, e, **attrs: twin.eval(g, **attrs),
+            eval=lambda *maps_and_e, **attrs: twin.eval(*maps_and_e[:-1], **attrs),
             call=lambda n: (*twin.call(n), width(n.type)),
             samples=[
-                Sample((block(dtype, *g), EXPONENT), attrs, {0: draw_block(dtype, g)})
-                for dtype, g, attrs in samples
+                Sample(
+                    (*(block(dtype, *g) for g in shapes), EXPONENT),
+                    attrs,
+                    {k: draw_block(dtype, g) for k, g in enumerate(shapes)},
+                )
+                for dtype, shapes, attrs in samples
             ],
         )
     )
 
 
-_moves("permute", [
-    ("int16", (2, 3, 4, 5), {"permutation": (0, 2, 3, 1)}),
-    ("int8", (2, 3, 4), {"permutation": (2, 0, 1)}),
-])  # fmt: skip
-_moves("slice", [
-    ("int16", (3, 6), {"axis": 1, "start": 2, "stop": 4}),
-    ("int8", (3, 7, 2), {"axis": 1, "start": 1, "stop": 7, "step": 2}),
-])  # fmt: skip
-_moves("pad_strided", [
-    ("int16", (3, 2), {"axis": 1, "start": 2, "size": 6}),
-    ("int8", (3, 3, 2), {"axis": 1, "start": 1, "size": 7, "step": 2}),
-])  # fmt: skip
-
-
-def _infer_concat(a: TensorType, b: TensorType, e: TensorType, axis: int) -> TensorType:
-    check_block(a, e)
-    check_block(b)
-    require(a.dtype == b.dtype, f"{a} and {b} differ")
-    return OPS["concat"].infer(a, b, axis=axis)
-
-
-def _rows(n: Node) -> RowAccess | None:
+def _rows_of_both(n: Node) -> RowAccess | None:
     access = channel_rows(n)
     return access and RowAccess(maps=(0, 1))
 
 
-register(
-    Op(
-        "concat_bfp",
-        rows=_rows,
-        infer=_infer_concat,
-        eval=lambda a, b, e, axis: np.concatenate([a, b], axis),
-        call=lambda n: (*OPS["concat"].call(n), width(n.type)),
-        samples=[
-            Sample(
-                (block(dtype, *a), block(dtype, *b), EXPONENT),
-                {"axis": axis},
-                {0: draw_block(dtype, a), 1: draw_block(dtype, b)},
-            )
-            for dtype, a, b, axis in [
-                ("int16", (3, 2), (3, 5), 1),
-                ("int8", (2, 3, 2), (2, 3, 5), -1),
-                ("int16", (2, 4), (1, 4), 0),
-            ]
-        ],
-    )
-)
+_moves("permute", [
+    ("int16", ((2, 3, 4, 5),), {"permutation": (0, 2, 3, 1)}),
+    ("int8", ((2, 3, 4),), {"permutation": (2, 0, 1)}),
+])  # fmt: skip
+_moves("slice", [
+    ("int16", ((3, 6),), {"axis": 1, "start": 2, "stop": 4}),
+    ("int8", ((3, 7, 2),), {"axis": 1, "start": 1, "stop": 7, "step": 2}),
+])  # fmt: skip
+_moves("pad_strided", [
+    ("int16", ((3, 2),), {"axis": 1, "start": 2, "size": 6}),
+    ("int8", ((3, 3, 2),), {"axis": 1, "start": 1, "size": 7, "step": 2}),
+])  # fmt: skip
+_moves("concat", [
+    ("int16", ((3, 2), (3, 5)), {"axis": 1}),
+    ("int8", ((2, 3, 2), (2, 3, 5)), {"axis": -1}),
+    ("int16", ((2, 4), (1, 4)), {"axis": 0}),
+], _rows_of_both)  # fmt: skip
 
 
 def _sliced(n: Node, g: Node, axis: int, start: int, stop: int) -> Node:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ from trainlet.frontends.tflite import import_tflite
 from trainlet.frontends.torch import example_inputs, export_module, imported
 from trainlet.ir.arguments import whole
 from trainlet.ir.graph import Graph
+from trainlet.ir.roles import predictions
 from trainlet.ops.objective import Loss
 from trainlet.ops.verify import verify
+from trainlet.passes.training_head import logits_and_probabilities
 from trainlet.progress import stage
 
 Model = Network | str | Path
@@ -83,6 +86,9 @@ def load(
     check: compare the graph of a .pt2 file with what torch computes, and that of an .onnx file with
     what onnxruntime computes
 
+    A softmax at the end of an .onnx or .tflite file becomes a second output, `probabilities`, and
+    `logits` what it reads, as cross_entropy wants it.
+
     Raises FileError for a file that cannot be trusted or read, UnsupportedError for a network
     that cannot be compiled.
     """
@@ -99,15 +105,37 @@ def load(
         raise FileError(f"{path}: `classes` applies only to an .npz backbone; leave it out")
     if path.suffix == ".onnx":
         size = None if batch is None else whole("batch", batch, 1, MOST_BATCH, FileError)
-        return import_onnx(path, size, check)
+        return _for_losses(path, import_onnx(path, size, check))
     if batch is not None:
         raise FileError(f"{path}: `batch` applies only to an .onnx file; leave it out")
     if path.suffix == ".tflite":
-        return import_tflite(path)
+        return _for_losses(path, import_tflite(path))
     if path.suffix != ".pt2":
         allowed = ".pt2, .onnx, .tflite, .npz"
         raise FileError(f"{path}: unknown kind of file {path.suffix!r}; allowed: {allowed}")
     return import_exported(read_archive(path), check)
+
+
+def _for_losses(path: Path, graph: Graph) -> Graph:
+    """The graph of a file with logits and probabilities apart; an integer one waits for
+    `training_head`.
+
+    Warns of a softmax that stays, since cross_entropy has one of its own.
+    """
+    if any(n.type.dtype == "int8" for n in graph.nodes()):
+        return graph
+    graph = logits_and_probabilities(graph)
+    for name, n in predictions(graph).items():
+        while n.op in ("reshape", "permute"):
+            n = n.inputs[0]
+        if n.op == "softmax":
+            warnings.warn(
+                f"{path}: the output {name!r} is a softmax whose classes are not its last "
+                "dimension; the loss cross_entropy reads what comes before a softmax: cut the file "
+                "before it, or use a loss of probabilities, such as mse",
+                stacklevel=1,  # of one place: said once, wherever it is found
+            )
+    return graph
 
 
 def import_network(

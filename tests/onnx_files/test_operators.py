@@ -221,13 +221,3 @@ def test_a_softmax_at_the_end_is_apart(tmp_path):
         program = tl.compile(graph, None, "full", target="host", loss=loss)
         with program.build("host") as trainer:
             assert np.isclose(trainer.predict(x).sum(), 1) == probabilities
-
-
-def test_warns_of_a_softmax_that_stays(tmp_path):
-    x, w = drawn(1, 3), {"w": drawn(3, 4)}
-    rows = [("Gemm", ["x", "w"], ["a"], {}), ("Softmax", ["a"], ["b"], {}),
-            ("Reshape", ["b", "shape"], ["y"], {})]  # fmt: skip
-    shape = np.array([2, 2], np.int64)
-    with pytest.warns(UserWarning, match="'logits' is a softmax whose classes are not its last"):
-        graph = tl.load(written(tmp_path, rows, x, w | {"shape": shape}))
-    assert list(graph.outputs) == ["logits"]

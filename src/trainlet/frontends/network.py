@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from trainlet.frontends.tflite import import_tflite
 from trainlet.frontends.torch import example_inputs, export_module, imported
 from trainlet.ir.arguments import whole
 from trainlet.ir.graph import Graph
-from trainlet.ir.roles import predictions
 from trainlet.ops.objective import Loss
 from trainlet.ops.verify import verify
 from trainlet.passes.training_head import logits_and_probabilities
@@ -105,37 +103,22 @@ def load(
         raise FileError(f"{path}: `classes` applies only to an .npz backbone; leave it out")
     if path.suffix == ".onnx":
         size = None if batch is None else whole("batch", batch, 1, MOST_BATCH, FileError)
-        return _for_losses(path, import_onnx(path, size, check))
+        return _for_losses(import_onnx(path, size, check))
     if batch is not None:
         raise FileError(f"{path}: `batch` applies only to an .onnx file; leave it out")
     if path.suffix == ".tflite":
-        return _for_losses(path, import_tflite(path))
+        return _for_losses(import_tflite(path))
     if path.suffix != ".pt2":
         allowed = ".pt2, .onnx, .tflite, .npz"
         raise FileError(f"{path}: unknown kind of file {path.suffix!r}; allowed: {allowed}")
     return import_exported(read_archive(path), check)
 
 
-def _for_losses(path: Path, graph: Graph) -> Graph:
+def _for_losses(graph: Graph) -> Graph:
     """The graph of a file with logits and probabilities apart; an integer one waits for
-    `training_head`.
-
-    Warns of a softmax that stays, since cross_entropy has one of its own.
-    """
-    if any(n.type.dtype == "int8" for n in graph.nodes()):
-        return graph
-    graph = logits_and_probabilities(graph)
-    for name, n in predictions(graph).items():
-        while n.op in ("reshape", "permute"):
-            n = n.inputs[0]
-        if n.op == "softmax":
-            warnings.warn(
-                f"{path}: the output {name!r} is a softmax whose classes are not its last "
-                "dimension; the loss cross_entropy reads what comes before a softmax: cut the file "
-                "before it, or use a loss of probabilities, such as mse",
-                stacklevel=1,  # of one place: said once, wherever it is found
-            )
-    return graph
+    `training_head`."""
+    integers = any(n.type.dtype == "int8" for n in graph.nodes())
+    return graph if integers else logits_and_probabilities(graph)
 
 
 def import_network(

@@ -7,6 +7,7 @@ not at all.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -77,6 +78,8 @@ def _as_read(name: str, graph: Graph, losses: Sequence[Loss]) -> Node:
     probabilities = graph.outputs.get(probabilities_of(name))
     kinds = {loss.kind.of_logits for loss in losses}
     if probabilities is None or not kinds or kinds == {True}:
+        if kinds == {True}:
+            _warn_of_softmax(name, logits, losses[0])
         return logits
     if len(kinds) > 1:
         raise TrainletError(
@@ -84,6 +87,18 @@ def _as_read(name: str, graph: Graph, losses: Sequence[Loss]) -> Node:
             "softmax; leave the softmax out of the model, or use one kind of them"
         )
     return probabilities
+
+
+def _warn_of_softmax(name: str, output: Node, loss: Loss) -> None:
+    while output.op in ("reshape", "permute"):
+        output = output.inputs[0]
+    if output.op == "softmax":
+        warnings.warn(
+            f"the output {name!r} is a softmax, and the loss {loss.name!r} takes one itself: leave "
+            "the softmax out of the model, cut the file before it, or use a loss of probabilities, "
+            "such as mse",
+            stacklevel=1,  # of one place: said once, wherever it is found
+        )
 
 
 def probabilities_of(name: str) -> str:

@@ -4,13 +4,15 @@ stack; rates whose moves are denormal or infinite."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from kernels.direct import RANDOM as DIRECT
 from kernels.gradients import POINT, without_padding
 from kernels.gradients import layer as gradient_layer
-from kernels.shadows import Given, Random, layered
+from kernels.shadows import Given, Random, layered, node
+from trainlet.ir.types import TensorType
 from trainlet.ops.quantized.types import int8, weight
 
 RATES = ((0.0, 0), (1e-42, 118), (3e-39, 110), (1e-36, -120), (1e-30, -5), (2e38, 0), (np.inf, 0))
@@ -45,6 +47,23 @@ def depthwise_i8(rng: Random, op: str) -> Iterator[Given]:
             x = int8(1, side, side, channels, zero_point=5)
             w = weight(kernel, kernel, channels, axis=2)
             yield layered(rng, op, x, w, channels, **square(kernel, pad, stride))
+    for height, width, channels in ((8, 8, 16), (3, 9, 17), (5, 7, 40), (3, 70, 16), (12, 5, 31)):
+        for down, across, pad in ((1, 1, 1), (2, 2, 1), (2, 1, 0), (1, 2, 4), (3, 1, 0)):
+            x = int8(2, height, width, channels, zero_point=int(rng.integers(-128, 128)))
+            where = {"stride": (down, across), "padding": (pad,) * 4, "dilation": (1, 1)}
+            yield before_relu(rng, op, x, weight(3, 3, channels, axis=2), channels, **where)
+
+
+def before_relu(
+    rng: Random, op: str, x: TensorType, w: TensorType, channels: int, **attrs: Any
+) -> Given:
+    """A layer that clamps at its zero point and shifts to the right."""
+    drawn, (image, weights, bias, q) = layered(rng, op, x, w, channels, **attrs)
+    clamp = {"scale": 0.5, "zero_point": -128, "low": -128, "high": 127}
+    shifts = rng.choice([-31, -25, -24, -23, -9, -8, -7, -1, 0], channels)
+    multipliers = np.where(q[0] > 0, q[0], 2**30)
+    made = node(op, *(each.type for each in drawn.inputs), **{**drawn.attrs, **clamp})
+    return made, [image, weights, bias, np.array([multipliers, shifts], np.int32)]
 
 
 def conv2d_bfp(rng: Random, op: str) -> Iterator[Given]:

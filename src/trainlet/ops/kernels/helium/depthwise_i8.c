@@ -1,7 +1,6 @@
 #include "depthwise_i8.h"
+#include "depthwise_three_mve.h"
 #include "kernel.h"
-#include "mve.h"
-#include "rescale_fours_mve.h"
 /* all on the stack: words of a map, vectors of taps, sums of four channels */
 enum { BAND = 384, MOST_VECTORS = 6, MOST_RESULTS = 32 };
 
@@ -90,19 +89,12 @@ static inline void meet_all(int32_t *sums, const Filter *f, const Runs *k) {
   for (int v = 1; v < f->vectors; v++) meet_further(sums, f->taps[v][0], k->first + 16 * v, k);
 }
 
-/* a layer's maps and windows, and how it rescales */
-typedef struct {
-  int N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, ZX;
-  Clamp clamp;
-} DepthwiseLayer;
-
 /* A small map with zero points around it, row by row: those between two rows stand to the right of
  * one and to the left of the other. */
 typedef struct {
   int pitch, words, vectors;
 } Flat;
 
-static inline int at_least_0(int x) { return x > 0 ? x : 0; }
 static inline Flat flat_of(const DepthwiseLayer *k) {
   int right = at_least_0((k->OW - 1) * k->SW - k->PL + k->KW - k->W);
   int pitch = k->W + (right > k->PL ? right : k->PL);
@@ -169,7 +161,7 @@ typedef struct {
   uint32_t zeros;
 } Band;
 
-static inline uint32_t *fill_columns(uint32_t *to, int n, int KH, uint32_t zeros) {
+static inline uint32_t *fill_beside(uint32_t *to, int n, int KH, uint32_t zeros) {
   for (; n > 0; n--, to += KH) *to = zeros;
   return to;
 }
@@ -196,12 +188,12 @@ INLINED uint32_t *take_row(uint32_t *to, const int8_t *x, int C, int n, int KH) 
 static ONE_COPY void add_row(const Band *k, uint32_t *to, int y) {
   int inside = k->inside, KH = k->KH;
   if (y < 0 || y >= k->H) {
-    fill_columns(to, k->left + inside + k->right, KH, k->zeros);
+    fill_beside(to, k->left + inside + k->right, KH, k->zeros);
     return;
   }
-  to = fill_columns(to, k->left, KH, k->zeros);
+  to = fill_beside(to, k->left, KH, k->zeros);
   to = take_row(to, k->x + y * k->row, k->C, inside, KH);
-  fill_columns(to, k->right, KH, k->zeros);
+  fill_beside(to, k->right, KH, k->zeros);
 }
 
 /* a band's outputs: those of some columns, and of some rows */
@@ -255,9 +247,14 @@ static ONE_COPY void depthwise_bands(int8_t *y, const int8_t *x, const int8_t *w
   }
 }
 
-/* as the reference kernel, four channels at a time; a flat map costs vectors, a band rows */
+/* as the reference kernel, sixteen channels at a time, or four; a flat map costs vectors, a band
+ * rows */
 KERNEL ONE_COPY void k_depthwise_i8(DEPTHWISE_I8_PARAMETERS) {
   DepthwiseLayer layer = {N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, ZX, {ZY, low, high}};
+  if (DH == 1 && DW == 1 && fits_three(&layer, q)) {
+    three_by_three(y, x, w, b, q, &layer);
+    return;
+  }
   Flat flat = flat_of(&layer);
   Strip strip = strip_of(&layer);
   int vectors = vectors_of(KH, KW, 1, KH), more = flat.vectors - vectors;

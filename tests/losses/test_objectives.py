@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -133,3 +135,13 @@ def test_a_plain_loss_adds_no_operation() -> None:
     )
     assert tl.plan(one).graph.outputs.keys() == tl.plan(other).graph.outputs.keys()
     assert [n.op for n in one.step.nodes()] == [n.op for n in other.step.nodes()]
+
+
+@pytest.mark.parametrize(("loss", "warned"), [("cross_entropy", True), ("mse", False)])
+def test_warns_of_a_second_softmax(loss, warned):
+    model, x = perceptron()
+    model = torch.nn.Sequential(model, torch.nn.Softmax(1))
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        tl.compile(model, (x,), "full", target="host", loss=loss)
+    assert any("'logits' is a softmax" in str(w.message) for w in found) == warned

@@ -95,6 +95,33 @@ def test_a_last_softmax_is_left_to_the_loss(tmp_path):
     np.testing.assert_allclose(graph.values["w"], np.full((4, 3), 0.5), rtol=1e-6)
 
 
+def test_two_outputs(tmp_path):
+    """One ends in a softmax; both heads are float32 and learn."""
+    rows = [
+        ("QuantizeLinear", ["x", "s", "z"], ["a"], {}),
+        ("DequantizeLinear", ["a", "s", "z"], ["b"], {}),
+    ]
+    for name in ("v", "w"):
+        rows += [
+            ("DequantizeLinear", [f"{name}_quantized", "s"], [f"{name}.c"], {}),
+            ("MatMul", ["b", f"{name}.c"], [f"{name}.d"], {}),
+            ("QuantizeLinear", [f"{name}.d", "s", "z"], [f"{name}.e"], {}),
+            ("DequantizeLinear", [f"{name}.e", "s", "z"], [f"{name}.f"], {}),
+        ]
+    rows += [("Softmax", ["v.f"], ["p"], {}), ("Identity", ["w.f"], ["y"], {})]
+    tensors = {"s": np.float32(0.1), "z": np.int8(3), "v_quantized": np.full((4, 3), 5, np.int8),
+               "w_quantized": np.full((4, 2), 2, np.int8)}  # fmt: skip
+    path = written(tmp_path, rows, drawn(1, 4), tensors, outputs=("p", "y"))
+    losses = [tl.Loss("cross_entropy", output="p"),
+              tl.Loss("mse", output="y", target="wanted")]  # fmt: skip
+    program = tl.compile(path, None, "full", target="host", loss=losses)
+    with program.build("host") as trainer:
+        x, y = np.ones((1, 4), np.float32), {"target": [2], "wanted": np.ones((1, 2), np.float32)}
+        before = trainer.step(x, y, 0.02)
+        assert trainer.step(x, y, 0.02) < before
+        assert not np.isclose(trainer.predict(x)["p"].sum(), 1)
+
+
 def test_weights_with_zero_points_are_computed_in_float32(tmp_path):
     """Of uint8 weights those with zero point 128 are integers; the quantiser gave it to one."""
     graph = tl.load(quantized(tmp_path, unsigned=True, by_channel=False, weights="QUInt8"))

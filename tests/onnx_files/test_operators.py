@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
@@ -213,11 +211,13 @@ def test_a_pool_of_powers_over_volumes(tmp_path):
     check_gradients(path, x, model, w=w)
 
 
-def test_warns_of_a_softmax_at_the_end(tmp_path):
-    x, rows = drawn(1, 3), [("Gemm", ["x", "w"], ["a"], {}), ("Softmax", ["a"], ["y"], {})]
-    with pytest.warns(UserWarning, match="the output 'logits' is a softmax"):
-        tl.load(written(tmp_path, rows, x, {"w": drawn(3, 4)}))
-    path = written(tmp_path, [("Gemm", ["x", "w"], ["y"], {})], x, {"w": drawn(3, 4)})
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        tl.load(path)
+def test_a_softmax_at_the_end_is_apart(tmp_path):
+    x, w = drawn(1, 3), {"w": drawn(3, 4)}
+    rows = [("Gemm", ["x", "w"], ["a"], {}), ("Softmax", ["a"], ["y"], {})]
+    graph = tl.load(written(tmp_path, rows, x, w))
+    assert graph.outputs["logits"].op == "linear"
+    assert graph.outputs["probabilities"].op == "softmax"
+    for loss, probabilities in (("cross_entropy", False), ("mse", True)):
+        program = tl.compile(graph, None, "full", target="host", loss=loss)
+        with program.build("host") as trainer:
+            assert np.isclose(trainer.predict(x).sum(), 1) == probabilities

@@ -25,6 +25,7 @@ from trainlet.ir.arguments import whole
 from trainlet.ir.graph import Graph
 from trainlet.ops.objective import Loss
 from trainlet.ops.verify import verify
+from trainlet.passes.training_head import logits_and_probabilities
 from trainlet.progress import stage
 
 Model = Network | str | Path
@@ -83,6 +84,9 @@ def load(
     check: compare the graph of a .pt2 file with what torch computes, and that of an .onnx file with
     what onnxruntime computes
 
+    A softmax at the end of an .onnx or .tflite file becomes a second output, `probabilities`, and
+    `logits` what it reads, as cross_entropy wants it.
+
     Raises FileError for a file that cannot be trusted or read, UnsupportedError for a network
     that cannot be compiled.
     """
@@ -99,15 +103,22 @@ def load(
         raise FileError(f"{path}: `classes` applies only to an .npz backbone; leave it out")
     if path.suffix == ".onnx":
         size = None if batch is None else whole("batch", batch, 1, MOST_BATCH, FileError)
-        return import_onnx(path, size, check)
+        return _for_losses(import_onnx(path, size, check))
     if batch is not None:
         raise FileError(f"{path}: `batch` applies only to an .onnx file; leave it out")
     if path.suffix == ".tflite":
-        return import_tflite(path)
+        return _for_losses(import_tflite(path))
     if path.suffix != ".pt2":
         allowed = ".pt2, .onnx, .tflite, .npz"
         raise FileError(f"{path}: unknown kind of file {path.suffix!r}; allowed: {allowed}")
     return import_exported(read_archive(path), check)
+
+
+def _for_losses(graph: Graph) -> Graph:
+    """The graph of a file with logits and probabilities apart; an integer one waits for
+    `training_head`."""
+    integers = any(n.type.dtype == "int8" for n in graph.nodes())
+    return graph if integers else logits_and_probabilities(graph)
 
 
 def import_network(

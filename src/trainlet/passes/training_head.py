@@ -7,7 +7,8 @@ not at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,16 +32,18 @@ OWN = "output"
 
 
 def training_head(graph: Graph, float32: bool) -> Graph:
-    """The integer graph made ready for a loss, its last layer in float32 if that is asked for.
+    """The integer graph made ready for losses, its last layers in float32 if that is asked for.
 
-    A last softmax leaves the `logits`; its float32 result is the output `probabilities`.
+    An output that ends in a softmax becomes what the softmax reads; the float32 result is the
+    output of its `probabilities`.
     """
     logits = without_softmax(graph)
-    real = float_head(logits) if float32 else real_logits(logits)
-    if logits is graph:
-        return real
-    softmax = build("softmax", real.outputs[LOGITS])
-    return Graph({**real.outputs, PROBABILITIES: softmax}, real.values)
+    return _with_probabilities(graph, float_head(logits) if float32 else real_logits(logits))
+
+
+def logits_and_probabilities(graph: Graph) -> Graph:
+    """The float32 graph with the outputs that `training_head` gives an integer one."""
+    return _with_probabilities(graph, without_softmax(graph))
 
 
 def read_by_losses(graph: Graph, losses: Sequence[Loss]) -> tuple[Graph, tuple[Loss, ...]]:
@@ -75,6 +78,8 @@ def _as_read(name: str, graph: Graph, losses: Sequence[Loss]) -> Node:
     probabilities = graph.outputs.get(probabilities_of(name))
     kinds = {loss.kind.of_logits for loss in losses}
     if probabilities is None or not kinds or kinds == {True}:
+        if kinds == {True}:
+            _warn_of_softmax(name, logits, losses[0])
         return logits
     if len(kinds) > 1:
         raise TrainletError(
@@ -84,70 +89,120 @@ def _as_read(name: str, graph: Graph, losses: Sequence[Loss]) -> Node:
     return probabilities
 
 
+def _warn_of_softmax(name: str, output: Node, loss: Loss) -> None:
+    while output.op in ("reshape", "permute"):
+        output = output.inputs[0]
+    if output.op == "softmax":
+        warnings.warn(
+            f"the output {name!r} is a softmax, and the loss {loss.name!r} takes one itself: leave "
+            "the softmax out of the model, cut the file before it, or use a loss of probabilities, "
+            "such as mse",
+            stacklevel=1,  # of one place: said once, wherever it is found
+        )
+
+
 def probabilities_of(name: str) -> str:
     """The output that holds the softmax of the logits of that name."""
     return PROBABILITIES if name == LOGITS else f"{PROBABILITIES}.{name}"
 
 
 def without_softmax(graph: Graph) -> Graph:
-    """The graph whose `logits` are what a last softmax reads; the graph itself without one.
+    """The graph whose outputs are what a last softmax reads; the graph itself without one.
 
     A result in float32 that is made integers again is a softmax all the same.
     """
-    last, reshapes = _beneath(graph.outputs[LOGITS])
-    logits = logits_of(last.inputs[0] if last.op == QUANTIZE.name else last)
-    return graph if logits is None else _with_logits(graph, logits, reshapes)
+    return _with_outputs(graph, {name: _logits(n) for name, n in predictions(graph).items()})
 
 
 def float_head(graph: Graph) -> Graph:
-    """The graph with float32 `logits`.
+    """The graph with float32 outputs.
 
     A last linear_i8 without a fused activation becomes a float32 `linear` on dequantised inputs;
     its parameters keep their names and hold the dequantised values.  Any other int8 result is
     dequantised.
     """
-    last, reshapes = _beneath(graph.outputs[LOGITS])
-    if _is_head(graph, last):
-        x, *parameters = last.inputs[:3]
-        values = dict(graph.values)
-        w, b = (_real(p, values) for p in parameters)
-        logits = build("linear", dequantized(x), w, b, label=last.name)
-        return _with_logits(Graph(graph.outputs, values), logits, reshapes)
-    return real_logits(graph)
+    heads = _heads(graph)
+    if not heads:
+        return real_logits(graph)
+    values = dict(graph.values)
+    layers = {head: _real_layer(head, values) for head in heads}
+    made = {}
+    for name, output in predictions(graph).items():
+        last, tail = _beneath(output)
+        made[name] = _again(tail, layers[last]) if last in layers else output
+    return real_logits(_with_outputs(Graph(graph.outputs, values), made))
 
 
 def real_logits(graph: Graph) -> Graph:
-    """The graph with the real values of its `logits`, which is what a loss reads."""
-    logits = graph.outputs[LOGITS]
-    return _with_logits(graph, dequantized(logits), []) if logits.type.dtype == "int8" else graph
+    """The graph with the real values of its outputs, which are what a loss reads."""
+    return _with_outputs(graph, {
+        name: dequantized(n) if n.type.dtype == "int8" else n
+        for name, n in predictions(graph).items()
+    })  # fmt: skip
 
 
-def _beneath(node: Node) -> tuple[Node, list[Node]]:
-    """The node before a tail of dequantize and reshape nodes, and the reshapes of that tail, last
-    first."""
-    reshapes = []
-    while not node.is_leaf:
-        if node.op == RESHAPE.name:
-            reshapes.append(node)
-        elif node.op != DEQUANTIZE.name:
-            break
+def _with_outputs(graph: Graph, outputs: Mapping[str, Node]) -> Graph:
+    made = {**graph.outputs, **as_outputs(outputs)}
+    return graph if made == graph.outputs else Graph(made, graph.values)
+
+
+def _with_probabilities(graph: Graph, trained: Graph) -> Graph:
+    """The second graph with the softmax of each output that ends in one in the first."""
+    ended = [name for name, n in predictions(graph).items() if _logits(n) is not n]
+    made = {probabilities_of(k): build("softmax", predictions(trained)[k]) for k in ended}
+    return Graph({**trained.outputs, **made}, trained.values) if made else trained
+
+
+def _logits(output: Node) -> Node:
+    """What the last softmax of an output reads; the output itself without one."""
+    last, tail = _beneath(output)
+    logits = logits_of(last.inputs[0] if last.op == QUANTIZE.name else last)
+    classes_stay_last = all(n.type.shape[-1:] == last.type.shape[-1:] for n in tail)
+    return output if logits is None or not classes_stay_last else _again(tail, logits)
+
+
+def _beneath(output: Node) -> tuple[Node, list[Node]]:
+    """The node before a tail of dequantize and reshape nodes, and that tail, last first."""
+    tail, node = [], output
+    while node.op in (RESHAPE.name, DEQUANTIZE.name):
+        tail.append(node)
         node = node.inputs[0]
-    return node, reshapes
+    return node, tail
 
 
-def _with_logits(graph: Graph, logits: Node, reshapes: list[Node]) -> Graph:
-    for n in reversed(reshapes):
-        logits = build("reshape", logits, shape=n.attrs["shape"], label=n.name)
-    return Graph({**graph.outputs, LOGITS: logits}, graph.values)
+def _again(tail: list[Node], node: Node) -> Node:
+    """The reshapes of a tail, made of another node."""
+    for n in reversed(tail):
+        if n.op == RESHAPE.name:
+            node = build("reshape", node, shape=n.attrs["shape"], label=n.name)
+    return node
 
 
-def _is_head(graph: Graph, last: Node) -> bool:
-    """Whether the last layer is a linear_i8 without a fused activation, and no other node reads its
-    parameters."""
-    if last.op != LINEAR_I8.name or (last.attrs["low"], last.attrs["high"]) != (LOWEST, HIGHEST):
-        return False
+def _heads(graph: Graph) -> list[Node]:
+    """Each linear_i8 without a fused activation that only outputs read, and whose parameters no
+    other node reads."""
+    found = [_beneath(n) for n in predictions(graph).values()]
+    tails = {n for _, tail in found for n in tail}
     readers = users(graph.nodes())
-    return all(p.is_leaf and p.type.quant and readers[p] == [last] for p in last.inputs[1:3])
+
+    def ends(node: Node) -> bool:
+        return all(n in tails and ends(n) for n in readers[node])
+
+    return [
+        last
+        for last in dict.fromkeys(last for last, _ in found)
+        if last.op == LINEAR_I8.name
+        and (last.attrs["low"], last.attrs["high"]) == (LOWEST, HIGHEST)
+        and ends(last)
+        and all(p.is_leaf and p.type.quant and readers[p] == [last] for p in last.inputs[1:3])
+    ]
+
+
+def _real_layer(head: Node, values: dict[str, np.ndarray]) -> Node:
+    """The float32 linear of an integer one; `values` get its parameters."""
+    x, *parameters = head.inputs[:3]
+    w, b = (_real(p, values) for p in parameters)
+    return build("linear", dequantized(x), w, b, label=head.name)
 
 
 def _real(parameter: Node, values: dict[str, np.ndarray]) -> Node:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,7 +56,6 @@ def import_onnx(path: Path, batch: int | None = None, check: bool = True) -> Gra
         graph = at.graph(as_outputs(_outputs(at)))
         if check:
             check_model(at, graph)
-        _warn_of_probabilities(path, graph)
         return graph
     except ShapeError as error:
         raise FileError(f"{path}: {error}") from None
@@ -133,22 +131,6 @@ def _import(at: Builder, operator: Operator) -> None:
             at.nodes[name] = results[k]
         elif name:
             at.unmade[name] = f"result {k} of {operator}"
-
-
-def _warn_of_probabilities(path: Path, graph: Graph) -> None:
-    """Warn of a softmax at the end of a float32 network: cross_entropy has one of its own."""
-    if any(n.type.dtype == "int8" for n in graph.nodes()):
-        return
-    for name, n in graph.outputs.items():
-        while n.op in ("reshape", "permute"):
-            n = n.inputs[0]
-        if n.op == "softmax":
-            warnings.warn(
-                f"{path}: the output {name!r} is a softmax; the loss cross_entropy reads what "
-                "comes before one: cut the file before it with onnx.utils.extract_model, or use "
-                "a loss of probabilities, such as mse",
-                stacklevel=1,  # of one place: said once, wherever it is found
-            )
 
 
 def _outputs(at: Builder) -> dict[str, Node]:

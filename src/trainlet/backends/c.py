@@ -321,6 +321,7 @@ class Emitter:
             "states": (states := [self.stored(n) for n in p.states]),
             "anchors": [leaf for leaf in states if leaf["anchors"]],
             "slides": any(tile.slides for stage in p.planned for tile in stage.plan.tiles),
+            "vectors": kernels.NEEDS.get(p.target.kernels[0]),
             "forward": (forward := self.forward()),
             "trains": any(line.lstrip().startswith(TRAINING) for line in forward),
             "step": self.step(),

@@ -9,16 +9,7 @@ enum { LANES = 8, MAP = 104 * LANES, TAPS = 49 * LANES, MOST_PHASES = 4 };
 /* n pixels of eight channels */
 INLINED int16_t *factors_of_pixels(int16_t *to, const void *g, int at, int C, int16x8_t r, int n,
                                    int before, int bytes) {
-  const int16_t *wide = (const int16_t *)g + at;
-  const int8_t *narrow = (const int8_t *)g + at;
-  for (; n > 0; n--, to += LANES) {
-    int16x8_t m;
-    if (bytes == 2) m = vld1q_s16(wide), wide += C;
-    else m = vldrbq_s16(narrow), narrow += C;
-    int32x4_t even = vrshlq_n_s32(vmullbq_int_s16(m, r), -before);
-    int32x4_t odd = vrshlq_n_s32(vmulltq_int_s16(m, r), -before);
-    vst1q_s16(to, vmovntq_s32(vreinterpretq_s16_s32(even), odd));
-  }
+  for (; n > 0; n--, to += LANES, at += C) vst1q_s16(to, eight_factors(g, at, r, before, bytes));
   return to;
 }
 static inline int16_t *zeros_of_pixels(int16_t *to, int n) {

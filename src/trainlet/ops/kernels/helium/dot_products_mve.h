@@ -87,24 +87,19 @@ static ONE_COPY void dot_two_pixels_48(int32_t *to, const int8_t *w, int next, i
   dot_two_pixels(to, w, next, K, k, 3, weights);
 }
 
-/* Two channels of any number of inputs, and two pixels at a time, the second one `row` bytes behind
+#define MEET_PAIRS(dot)                                                                     \
+  "vldrb.8 q0, [%[w]], #16\n\tvldrb.8 q1, [%[x]], #16\n\t" dot " %[a], q0, q1\n\t"          \
+  "vldrb.8 q2, [%[w1]], #16\n\t" dot " %[b], q2, q1\n\t"                                   \
+  "vldrb.8 q1, [%[x1]], #16\n\t" dot " %[c], q0, q1\n\t" dot " %[d], q2, q1\n\t"
+/* Two channels of more than 16 inputs, and two pixels at a time, the second one `row` bytes behind
  * the first.  What the inner loop does not need waits in registers for floats. */
 INLINED void pairs_meet(int32_t *to, const int8_t *w, int next, int K, const int8_t *x, int row,
                         int pairs) {
   const int8_t *w1 = w + next, *x1 = x + row;
   int32_t a, b, c, d, back = (K + 15) & ~15, on = 2 * row - back;
   __asm__ volatile(
-      "2:\tmovs %[a], #0\n\tmov %[b], %[a]\n\tmov %[c], %[a]\n\tmov %[d], %[a]\n\t"
-      "dlstp.8 lr, %[k]\n"
-      "1:\tvldrb.8 q0, [%[w]], #16\n\t"
-      "vldrb.8 q1, [%[x]], #16\n\t"
-      "vmladava.s8 %[a], q0, q1\n\t"
-      "vldrb.8 q2, [%[w1]], #16\n\t"
-      "vmladava.s8 %[b], q2, q1\n\t"
-      "vldrb.8 q1, [%[x1]], #16\n\t"
-      "vmladava.s8 %[c], q0, q1\n\t"
-      "vmladava.s8 %[d], q2, q1\n\t"
-      "letp lr, 1b\n\t"
+      "2:\t" MEET_PAIRS("vmladav.s8") "dlstp.8 lr, %[k]\n"
+      "1:\t" MEET_PAIRS("vmladava.s8") "letp lr, 1b\n\t"
       "strd %[a], %[b], [%[to]], #16\n\t"
       "strd %[c], %[d], [%[to]], #16\n\t"
       "vmov %[a], %[back]\n\tsub %[w], %[w], %[a]\n\tsub %[w1], %[w1], %[a]\n\t"
@@ -113,7 +108,7 @@ INLINED void pairs_meet(int32_t *to, const int8_t *w, int next, int K, const int
       "bne 2b"
       : [a] "=&Te"(a), [b] "=&Te"(b), [c] "=&Te"(c), [d] "=&Te"(d), [w] "+r"(w),
         [w1] "+r"(w1), [x] "+r"(x), [x1] "+r"(x1), [to] "+r"(to), [n] "+r"(pairs)
-      : [k] "r"(K), [back] "t"(back), [on] "t"(on)
+      : [k] "r"(K - 16), [back] "t"(back), [on] "t"(on)
       : "lr", "cc", "q0", "q1", "q2", "memory");
 }
 /* of an odd number of pixels the last one meets twice, and puts down what nobody reads */

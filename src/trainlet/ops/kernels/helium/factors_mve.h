@@ -26,6 +26,15 @@ static ONE_COPY void scale_factors(int16_t *to, const void *g, int at, const int
   else SCALE_FACTORS("vldrb.s32", "4");
 }
 
+/* eight factors of the mantissas from g[at] on */
+INLINED int16x8_t eight_factors(const void *g, int at, int16x8_t r, int before, int bytes) {
+  int16x8_t m = bytes == 2 ? vld1q_s16((const int16_t *)g + at)
+                           : vldrbq_s16((const int8_t *)g + at);
+  int32x4_t even = vrshlq_n_s32(vmullbq_int_s16(m, r), -before);
+  int32x4_t odd = vrshlq_n_s32(vmulltq_int_s16(m, r), -before);
+  return vmovntq_s32(vreinterpretq_s16_s32(even), odd);
+}
+
 /* four sums as mantissas, `places` in elements behind dx[at] */
 INLINED void put_mantissas(void *dx, int at, uint32x4_t places, int32x4_t sum, int after,
                            int bytes) {

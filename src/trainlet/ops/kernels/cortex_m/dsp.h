@@ -69,6 +69,14 @@ static inline int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
 /* two words in one store: to p, which moves past them */
 #define STORE_PAIR(p, a, b)                                                                 \
   __asm__ volatile("strd %1, %2, [%0], #8" : "+r"(p) : "r"(a), "r"(b) : "memory")
+/* four words in one store, which wants ascending registers */
+#define STORE_FOUR(p, a, b, c, d)                                                           \
+  do {                                                                                      \
+    register uint32_t word0 __asm__("r3") = (a), word1 __asm__("r4") = (b);                 \
+    register uint32_t word2 __asm__("r5") = (c), word3 __asm__("r6") = (d);                 \
+    __asm__ volatile("stm %0!, {r3, r4, r5, r6}"                                            \
+                     : "+r"(p) : "r"(word0), "r"(word1), "r"(word2), "r"(word3) : "memory"); \
+  } while (0)
 static inline int32_t ssat8(int32_t x) {
   int32_t y;
   __asm__("ssat %0, #8, %1" : "=r"(y) : "r"(x) : "cc");
@@ -124,6 +132,8 @@ typedef float SpillSlot;
 #define LOAD_PAIR(a, b, p) (a = (p)[0], b = (p)[1], p += 2)
 #define LOAD_WORD(a, p) (a = load_bytes(p), p += 4)
 #define STORE_PAIR(p, a, b) ((p)[0] = (a), (p)[1] = (b), (p) += 2)
+#define STORE_FOUR(p, a, b, c, d)                                                           \
+  ((p)[0] = (a), (p)[1] = (b), (p)[2] = (c), (p)[3] = (d), (p) += 4)
 static inline int32_t low_half(uint32_t a) { return (int16_t)(a & 0xFFFFu); }
 static inline int32_t high_half(uint32_t a) { return (int16_t)(a >> 16); }
 static inline uint32_t halves(int32_t low, int32_t high) {
@@ -190,8 +200,7 @@ INLINED void pair_bytes(uint32_t pair[4], uint32_t first, uint32_t second) {
   pair[2] = sxtb16(high), pair[3] = sxtb16_ror8(high);
 }
 INLINED uint32_t *put_pairs(uint32_t *to, const uint32_t pair[4]) {
-  STORE_PAIR(to, pair[0], pair[1]);
-  STORE_PAIR(to, pair[2], pair[3]);
+  STORE_FOUR(to, pair[0], pair[1], pair[2], pair[3]);
   return to;
 }
 /* weights of two columns and four channels, beside those of the next window */

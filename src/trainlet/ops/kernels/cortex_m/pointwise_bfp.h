@@ -52,8 +52,8 @@ static ONE_COPY void pair_rows(uint32_t *to, const int8_t *w, int C, int n, int 
   while (to != end) *to++ = 0;
 }
 
-static ONE_COPY void fill_words(int32_t *to, int pairs, int32_t value) {
-  for (; pairs > 0; pairs--) STORE_PAIR(to, value, value);
+static ONE_COPY void fill_words(uint32_t *to, int fours, uint32_t value) {
+  for (; fours > 0; fours--) STORE_FOUR(to, value, value, value, value);
 }
 
 /* dx[P,C] = g[P,O] w[O,C], C at least 4: written, or, if dx is NULL, only its largest sum sought.
@@ -70,7 +70,7 @@ static ONE_COPY int32_t pointwise_bfp(void *dx, const void *g, const int8_t *w, 
     int pixels = P - p0 < most ? P - p0 : most, pairs = (pixels + 1) / 2;
     for (int c0 = 0; c0 < C; c0 += wide) {
       int quads = (C - c0 < wide ? C - c0 + 3 : wide) / 4;
-      fill_words(sums, 4 * pairs * quads, dx ? half_of(shifts.after) : 0);
+      fill_words((uint32_t *)sums, 2 * pairs * quads, dx ? (uint32_t)half_of(shifts.after) : 0);
       for (int o0 = 0; o0 < O; o0 += BLOCK_OUTPUTS) {
         int n = O - o0 < BLOCK_OUTPUTS ? O - o0 : BLOCK_OUTPUTS, words = (n + 7) / 8 * 8;
         if (c0 == 0 || !once)

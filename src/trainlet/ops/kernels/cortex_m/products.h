@@ -4,6 +4,7 @@
 #ifndef TRAINLET_PRODUCTS_H
 #define TRAINLET_PRODUCTS_H
 #include "dsp.h"
+#include "eight_sums.h"
 #include "rescale_fast.h"
 #include <stdint.h>
 
@@ -37,8 +38,7 @@ static ONE_COPY void widen_pixels(uint32_t *to, const int8_t *x, int n, int lane
 }
 
 INLINED uint32_t *put_two(uint32_t *to, uint32_t first, uint32_t second) {
-  STORE_PAIR(to, sxtb16(first), sxtb16(second));
-  STORE_PAIR(to, sxtb16_ror8(first), sxtb16_ror8(second));
+  STORE_FOUR(to, sxtb16(first), sxtb16(second), sxtb16_ror8(first), sxtb16_ror8(second));
   return to;
 }
 
@@ -93,57 +93,40 @@ static ONE_COPY const uint32_t *meet_four(int32_t *sums, const uint32_t *x, cons
   return x;
 }
 
-#if defined(HAS_DSP) && defined(__ARM_FP)
-#define HAS_TWO_OF_FOURS
-/* what two channels of four pixels at a time need, at these offsets */
+#ifdef HAS_EIGHT_SUMS
+/* what two channels of four pixels at a time need, in the order in which it is loaded */
 typedef struct {
-  int32_t bias[2], zero, first[2], second[2]; /* 0, 8, 12, 20: twice and unit of each */
-  const uint32_t *rows;                       /* 28 */
-  int8_t *y;                                  /* 32 */
-  int row;                                    /* 36 */
-  const uint32_t *end;                        /* 40: of x */
+  int32_t first[3], second[2]; /* twice and unit of each, and zero */
+  int8_t *y;
+  int row, back; /* back: -row */
+  const uint32_t *end; /* of x */
+  int32_t bias[8];
+  const uint32_t *rows;
 } TwoChannels;
-#define ADD_TWO(sum, x, w) "smlad %[" #sum "], %[" #x "], %[" #w "], %[" #sum "]\n\t"
-#define TWO_MEET_FOUR(between, then)                                                        \
-  "ldrd %[u], %[v], [%[w]], #8\n\tldrd %[s], %[t], [%[x]], #8\n\t"                          \
-  ADD_TWO(p0, s, u) ADD_TWO(q0, s, v) ADD_TWO(p1, t, u) ADD_TWO(q1, t, v)                   \
-  "ldrd %[s], %[t], [%[x]], #8\n\t"                                                        \
-  ADD_TWO(p2, s, u) ADD_TWO(q2, s, v) between ADD_TWO(p3, t, u) then ADD_TWO(q3, t, v)
-#define MULTIPLY(sum) "smmlar %[" #sum "], %[" #sum "], %[u], %[" #sum "]\n\t"
-#define SHIFT(sum) "smmlar %[" #sum "], %[" #sum "], %[v], %[s]\n\t"
-#define SATURATE(sum) "ssat %[" #sum "], #8, %[" #sum "]\n\t"
-#define JOIN(p, q) "bfi %[" #p "], %[" #q "], #8, #8\n\t"
-/* assembly, since all core registers hold sums, operands and the two pointers */
+#define MULTIPLY(sum) "smmlar " sum ", " sum ", r10, " sum "\n\t"
+#define SHIFT(sum) "smmlar " sum ", " sum ", r11, r12\n\t"
+#define SATURATE(sum) "ssat " sum ", #8, " sum "\n\t"
+#define JOIN(p, q) "bfi " p ", " q ", #8, #8\n\t"
 INLINED void two_of_fours(const TwoChannels *k, const uint32_t *x, const uint32_t *end) {
-  int32_t p0, p1, p2, p3, q0, q1, q2, q3;
-  uint32_t u, v, s, t;
-  const uint32_t *w;
+  register const void *at __asm__("r9") = k->bias;
   SpillSlot two, stop;
   PUT_ASIDE(two, k);
   PUT_ASIDE(stop, end);
   __asm__ volatile(
-      "1:\tvmov %[u], %[two]\n\tldrd %[p0], %[q0], [%[u]]\n\tldr %[w], [%[u], #28]\n\t"
-      "mov %[p1], %[p0]\n\tmov %[q1], %[q0]\n\tmov %[p2], %[p0]\n\t"
-      "mov %[q2], %[q0]\n\tmov %[p3], %[p0]\n\tmov %[q3], %[q0]\n\t"
-      "2:\t" TWO_MEET_FOUR("", "") TWO_MEET_FOUR("", "") TWO_MEET_FOUR("", "")
-      TWO_MEET_FOUR("vmov %[s], %[stop]\n\t", "cmp %[s], %[w]\n\t")
-      "bne 2b\n\tvmov %[w], %[two]\n\t"
-      "ldrd %[u], %[v], [%[w], #12]\n\tldr %[s], [%[w], #8]\n\t"
-      MULTIPLY(p0) MULTIPLY(p1) MULTIPLY(p2) MULTIPLY(p3) SHIFT(p0) SHIFT(p1) SHIFT(p2) SHIFT(p3)
-      "ldrd %[u], %[v], [%[w], #20]\n\t"
-      SATURATE(p0) MULTIPLY(q0) SATURATE(p1) MULTIPLY(q1)
-      SATURATE(p2) MULTIPLY(q2) SATURATE(p3) MULTIPLY(q3)
-      SHIFT(q0) SHIFT(q1) SHIFT(q2) SHIFT(q3) "ldrd %[u], %[v], [%[w], #32]\n\t"
-      SATURATE(q0) SATURATE(q1) JOIN(p0, q0) SATURATE(q2) "strh %[p0], [%[u]]\n\t"
-      JOIN(p1, q1) SATURATE(q3) "strh %[p1], [%[u], %[v]]\n\t"
-      JOIN(p2, q2) "ldr %[t], [%[w], #40]\n\t" JOIN(p3, q3) "strh %[p2], [%[u], %[v], lsl #1]\n\t"
-      "add %[u], %[u], %[v]\n\tcmp %[t], %[x]\n\tstrh %[p3], [%[u], %[v], lsl #1]\n\t"
-      "add %[v], %[v], %[v], lsl #1\n\tadd %[u], %[u], %[v]\n\tstr %[u], [%[w], #32]\n\tbne 1b"
-      : [p0] "=&r"(p0), [p1] "=&r"(p1), [p2] "=&r"(p2), [p3] "=&r"(p3), [q0] "=&r"(q0),
-        [q1] "=&r"(q1), [q2] "=&r"(q2), [q3] "=&r"(q3), [w] "=&r"(w), [x] "+r"(x),
-        [u] "=&r"(u), [v] "=&r"(v), [s] "=&r"(s), [t] "=&r"(t)
+      "1:\tldm r9, {" EIGHT_SUMS ", r9}\n\t"
+      "2:\t" EIGHT_SUMS_TO("%[stop]") "bne 2b\n\tvmov r9, %[two]\n\tldm r9!, {r10, r11, r12}\n\t"
+      MULTIPLY("r0") MULTIPLY("r1") MULTIPLY("r2") MULTIPLY("r3")
+      SHIFT("r0") SHIFT("r1") SHIFT("r2") SHIFT("r3") "ldrd r10, r11, [r9], #8\n\t"
+      SATURATE("r0") MULTIPLY("r4") SATURATE("r1") MULTIPLY("r5")
+      SATURATE("r2") MULTIPLY("r6") SATURATE("r3") MULTIPLY("r8")
+      SHIFT("r4") SHIFT("r5") SHIFT("r6") SHIFT("r8") "ldm r9, {r10, r11, r12, lr}\n\t"
+      SATURATE("r4") SATURATE("r5") JOIN("r0", "r4") SATURATE("r6") "strh r0, [r10]\n\t"
+      JOIN("r1", "r5") SATURATE("r8") "strh r1, [r10, r11]\n\t" JOIN("r2", "r6")
+      "cmp lr, %[x]\n\t" JOIN("r3", "r8") "strh r2, [r10, r11, lsl #1]\n\t"
+      "add r10, r10, r11, lsl #2\n\tstrh r3, [r10, r12]\n\tstr r10, [r9], #16\n\tbne 1b"
+      : [x] "+r"(x), "+r"(at)
       : [two] "t"(two), [stop] "t"(stop)
-      : "cc", "memory");
+      : "r10", EIGHT_SUMS_CLOBBER);
 }
 #endif
 
@@ -153,13 +136,14 @@ static ONE_COPY void quads_by_two(const Layer *layer, int8_t *y, int o, const ui
                                   const uint32_t *w, int words, int quads) {
   int row = layer->O;
   y += o;
-#ifdef HAS_TWO_OF_FOURS
+#ifdef HAS_EIGHT_SUMS
   const int32_t *b = layer->b + o, *m = layer->q + o, *shift = m + row;
   int32_t first = unit_of(m[0], shift[0], layer->rectified);
   int32_t second = unit_of(m[1], shift[1], layer->rectified);
   if (first && second) {
-    TwoChannels two = {{b[0], b[1]}, layer->zero, {doubled(m[0]), first}, {doubled(m[1]), second},
-                       w, y, row, x + words * quads};
+    int32_t p = b[0], q = b[1];
+    TwoChannels two = {{doubled(m[0]), first, layer->zero}, {doubled(m[1]), second}, y, row, -row,
+                       x + words * quads, {p, p, p, p, q, q, q, q}, w};
     two_of_fours(&two, x, w + words / 2);
     return;
   }

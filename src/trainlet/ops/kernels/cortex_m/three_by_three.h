@@ -55,10 +55,8 @@ static ONE_COPY uint32_t *pair_columns_of(uint32_t *to, const int8_t *x, int sec
     uint32_t low = pkhbt(a, b), high = pkhtb(b, a), even = sxtb16(c), odd = sxtb16_ror8(c);
     uint32_t low0 = sxtb16(low), low1 = sxtb16_ror8(low);
     uint32_t high0 = sxtb16(high), high1 = sxtb16_ror8(high);
-    STORE_PAIR(to, low0, even);
-    STORE_PAIR(to, low1, odd);
-    STORE_PAIR(to, high0, even);
-    STORE_PAIR(to, high1, odd);
+    STORE_FOUR(to, low0, even, low1, odd);
+    STORE_FOUR(to, high0, even, high1, odd);
   }
   return to;
 }

@@ -17,12 +17,17 @@ typedef struct {
   int H, W, C, KH, KW, DH, DW, ZX;
 } Windows;
 
+/* whether all taps of the window at y0 and x0 are there, and side by side */
+static inline int is_inside(const Windows *k, int y0, int x0) {
+  return y0 >= 0 && x0 >= 0 && y0 + k->KH <= k->H && x0 + k->KW <= k->W && k->DW * k->DH == 1;
+}
+
 /* the window of map n at y0 and x0 as contiguous bytes, zero points outside the map */
 static ONE_COPY void copy_window(int8_t *to, const Windows *k, int n, int y0, int x0) {
   int C = k->C, W = k->W, KW = k->KW, DW = k->DW;
   const int8_t *from = k->x + ((n * k->H + y0) * W + x0) * C;
   int below = k->DH * W * C;
-  if (y0 >= 0 && x0 >= 0 && y0 + k->KH <= k->H && x0 + KW <= W && DW * k->DH == 1) {
+  if (is_inside(k, y0, x0)) {
     for (int ky = k->KH; ky > 0; ky--, from += below) to = copy_bytes(to, from, KW * C);
     return;
   }
@@ -63,9 +68,11 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
                                  int OH, int OW, int O, int KH, int KW, int SH, int SW, int PT,
                                  int PL, int DH, int DW, int G, int ZX, int ZY, int low,
                                  int high) {
-  int K = KH * KW * C, groups = (K + AT_ONCE - 1) / AT_ONCE * 2, pixels = N * OH * OW;
+  int K = KH * KW * C, pixels = N * OH * OW;
   int plain = KH * KW * SH * SW == 1 && PT == 0 && PL == 0 && OH <= H && OW <= W;
   int copies = !plain && C % AT_ONCE > 0; /* of windows, as bytes behind the words */
+  int taps_of_row = copies ? KW * C : K, rows_of_taps = copies ? KH : 1;
+  int groups = (rows_of_taps * words_of_row(taps_of_row) + 3) / 4 * 2;
   int lanes = pixels < 4 || (copies ? 16 : 12) * groups > CONV_WORDS ? 2 : 4; /* side by side */
   int room = CONV_WORDS - (copies ? lanes * groups : 0);
   if (G > 1 || O < 2 || 4 * groups > room) {
@@ -108,12 +115,21 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
         for (int lane = 0; lane < lanes; lane++) {
           int p = pixels > 1 ? first + k + lane : 0, oy = p / OW, n = oy / OH;
           int y0 = oy % OH * SH - PT, x0 = p % OW * SW - PL;
-          if (copies)
-            copy_window(taps + 4 * groups * lane, &windows, n, y0, x0);
-          else
+          if (!copies) {
             widen_window(to + lane, lanes, &windows, n, y0, x0);
+          } else if (lanes == 2) {
+            copy_window(taps + 4 * groups * lane, &windows, n, y0, x0);
+          } else {
+            const int8_t *from = x + ((n * H + y0) * W + x0) * C;
+            int below = W * C;
+            if (!is_inside(&windows, y0, x0)) {
+              copy_window(taps, &windows, n, y0, x0);
+              from = taps, below = KW * C;
+            }
+            widen_rows(to + lane, from, below, KH, KW * C, ZX);
+          }
         }
-        if (copies) widen_pixels(to, taps, K, lanes, ZX, lanes, 4 * groups);
+        if (copies && lanes == 2) widen_pixels(to, taps, K, lanes, ZX, lanes, 4 * groups);
       }
     int8_t *to_first = y + first * O;
     for (int pair = 0; pair < O; pair += 2) {
@@ -121,7 +137,7 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
       if (lanes == 2) {
         two_by_two(&layer, to_first, pixels > 1 ? O : 0, o, words);
       } else {
-        widen_two(rows, w + o * K, w + o * K + K, K);
+        widen_two(rows, w + o * K, w + o * K + K, rows_of_taps, taps_of_row, 2 * groups);
         quads_by_two(&layer, to_first, o, words, rows, 8 * groups, blocks);
       }
     }

@@ -32,7 +32,7 @@ static inline uint32_t load_some(const int8_t *p, int n) {
 }
 
 /* n bytes; returns what follows them */
-static inline int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
+static ONE_COPY int8_t *copy_bytes(int8_t *to, const int8_t *from, int n) {
   int whole = n >= 4;
   for (; n > 4; n -= 4, from += 4, to += 4) store_bytes(to, load_bytes(from));
   if (whole) { /* the last word overlaps the one before */

@@ -59,7 +59,7 @@ static ONE_COPY void linear_rows(int8_t *y, const Factor *factors, int count, co
       uint32_t *row = rows;
       for (int f = 0; f < count; f++) {
         const Factor *of = factors + f;
-        widen_two(row, of->w + at * of->n, of->w + (at + 1) * of->n, of->n);
+        widen_two(row, of->w + at * of->n, of->w + (at + 1) * of->n, 1, of->n, words_of(of->n));
         row += 2 * words_of(of->n);
       }
       outputs_of_fours(to, y + first * to->O, at, room, rows, words, quads);

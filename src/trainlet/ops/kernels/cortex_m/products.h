@@ -42,22 +42,58 @@ INLINED uint32_t *put_two(uint32_t *to, uint32_t first, uint32_t second) {
   return to;
 }
 
-/* two rows of n weights as words, side by side */
-static ONE_COPY void widen_two(uint32_t *to, const int8_t *w0, const int8_t *w1, int n) {
-  for (const int8_t *end = w0 + (n & -AT_ONCE); w0 != end;) {
-    uint32_t first, second, third, fourth;
-    LOAD_WORD(first, w0);
-    LOAD_WORD(second, w1);
-    LOAD_WORD(third, w0);
-    LOAD_WORD(fourth, w1);
-    to = put_two(put_two(to, first, second), third, fourth);
+/* words of n bytes that begin with a word of their own */
+static inline int words_of_row(int n) { return n / 4 * 2 + ((n & 3) > 1 ? 2 : n & 3); }
+
+/* x - zero of `rows` rows of n bytes, `below` bytes apart: words 4 apart, each row from a word on,
+ * and nothing behind them: what fills them up meets zeros of w */
+static ONE_COPY void widen_rows(uint32_t *to, const int8_t *x, int below, int rows, int n,
+                                int zero) {
+  uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
+  int rest = n & 3;
+  for (; rows > 0; rows--, x += below) {
+    const int8_t *at = x, *end = x + (n - rest);
+    for (; at != end; to += 8) {
+      uint32_t word;
+      LOAD_WORD(word, at);
+      put_less(to, word, 4, zeros);
+    }
+    if (rest == 1) {
+      *to = (uint32_t)(*at - zero) & 0xFFFFu;
+      to += 4;
+    } else if (rest) {
+      put_less(to, load_some(at, rest), 4, zeros);
+      to += 8;
+    }
   }
-  n &= AT_ONCE - 1;
-  if (n) {
-    int head = n < 4 ? n : 4;
-    to = put_two(to, load_some(w0, head), load_some(w1, head));
-    put_two(to, load_some(w0 + 4, n - head), load_some(w1 + 4, n - head));
+}
+
+/* the weights of two outputs as words side by side, in rows of n; zeros up to `words` of each */
+static ONE_COPY void widen_two(uint32_t *to, const int8_t *w0, const int8_t *w1, int rows, int n,
+                               int words) {
+  const uint32_t *stop = to + 2 * words;
+  for (; rows > 0; rows--) {
+    uint32_t first, second;
+    for (const int8_t *end = w0 + (n & -8); w0 != end;) {
+      uint32_t third, fourth;
+      LOAD_WORD(first, w0);
+      LOAD_WORD(second, w1);
+      LOAD_WORD(third, w0);
+      LOAD_WORD(fourth, w1);
+      to = put_two(put_two(to, first, second), third, fourth);
+    }
+    if (n & 4) {
+      LOAD_WORD(first, w0);
+      LOAD_WORD(second, w1);
+      to = put_two(to, first, second);
+    }
+    int rest = n & 3;
+    if (rest) {
+      put_two(to, load_some(w0, rest), load_some(w1, rest));
+      to += rest > 1 ? 4 : 2, w0 += rest, w1 += rest;
+    }
   }
+  while (to != stop) *to++ = 0;
 }
 
 /* what is the same for all of a layer */

@@ -11,10 +11,10 @@
 #define ADD_TWO(sum, x, w) "smlad " sum ", " x ", " w ", " sum "\n\t"
 #define TWO_MEET_FOUR(between, then)                                                        \
   "ldrd r10, r11, [r9], #8\n\tldrd r12, lr, [%[x]], #8\n\t"                               \
-  ADD_TWO("r0", "r12", "r10") ADD_TWO("r4", "r12", "r11")                                   \
-  ADD_TWO("r1", "lr", "r10") ADD_TWO("r5", "lr", "r11")                                     \
+  ADD_TWO("r0", "r12", "r10") ADD_TWO("r4", "r12", "r11") between                           \
+  ADD_TWO("r1", "lr", "r10") ADD_TWO("r5", "lr", "r11") then                                \
   "ldrd r12, lr, [%[x]], #8\n\t" ADD_TWO("r2", "r12", "r10") ADD_TWO("r6", "r12", "r11")   \
-  between ADD_TWO("r3", "lr", "r10") then ADD_TWO("r8", "lr", "r11")
+  ADD_TWO("r3", "lr", "r10") ADD_TWO("r8", "lr", "r11")
 /* four words of each row; then the flags tell whether r9 is at a floating-point register's end */
 #define EIGHT_SUMS_TO(end)                                                                  \
   TWO_MEET_FOUR("", "") TWO_MEET_FOUR("", "") TWO_MEET_FOUR("", "")                         \

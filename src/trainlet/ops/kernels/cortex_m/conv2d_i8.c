@@ -126,7 +126,7 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
               copy_window(taps, &windows, n, y0, x0);
               from = taps, below = KW * C;
             }
-            widen_rows(to + lane, from, below, KH, KW * C, ZX);
+            widen_taps(to + lane, from, below, KH, KW * C, ZX);
           }
         }
         if (copies && lanes == 2) widen_pixels(to, taps, K, lanes, ZX, lanes, 4 * groups);

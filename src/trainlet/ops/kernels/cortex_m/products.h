@@ -47,7 +47,7 @@ static inline int words_of_row(int n) { return n / 4 * 2 + ((n & 3) > 1 ? 2 : n 
 
 /* x - zero of `rows` rows of n bytes, `below` bytes apart: words 4 apart, each row from a word on,
  * and nothing behind them: what fills them up meets zeros of w */
-static ONE_COPY void widen_rows(uint32_t *to, const int8_t *x, int below, int rows, int n,
+static ONE_COPY void widen_taps(uint32_t *to, const int8_t *x, int below, int rows, int n,
                                 int zero) {
   uint32_t zeros = ((uint32_t)zero & 0xFFFFu) | (uint32_t)zero << 16;
   int rest = n & 3;

@@ -13,6 +13,7 @@ from kernels.gradients import POINT, without_padding
 from kernels.gradients import layer as gradient_layer
 from kernels.shadows import Given, Random, layered, node
 from trainlet.ir.types import TensorType
+from trainlet.ops.op import typed
 from trainlet.ops.quantized.types import int8, weight
 
 RATES = ((0.0, 0), (1e-42, 118), (3e-39, 110), (1e-36, -120), (1e-30, -5), (2e38, 0), (np.inf, 0))
@@ -91,7 +92,16 @@ def applied(rng: Random, op: str) -> Iterator[Given]:
             yield made, arrays
 
 
+def add_delta(rng: Random, op: str) -> Iterator[Given]:
+    for size in (1, 3, 4, 7, 40):
+        base = rng.choice([-(2**31), -(2**31) + 9, 0, 12345, 2**31 - 9, 2**31 - 1], size)
+        delta = rng.choice([-32767, -1, 0, 5, 32767], size)
+        made = node(op, typed("int32", size), typed("int16", size))
+        yield made, [base.astype(np.int32), delta.astype(np.int16)]
+
+
 LANES: dict[str, Callable[[Random, str], Iterator[Given]]] = {
+    "add_delta": add_delta,
     "conv2d_i8": conv2d_i8,
     "depthwise_i8": depthwise_i8,
     "conv2d_bfp_dx": conv2d_bfp,

@@ -3,23 +3,38 @@
 #include "mve.h"
 #include "rescale_mve.h"
 
-/* an operand at the common scale, 20 bits finer; `halves` is 0 where the shift drops none */
-INLINED int32x4_t common_scale(int32x4_t x, int32_t zero, int32_t multiplier, int32_t shift,
-                               int32x4_t halves) {
-  x = vqrdmulhq_n_s32(vshlq_n_s32(vsubq_n_s32(x, zero), 20), multiplier);
-  return vrshlq_n_s32(vaddq_s32(x, vandq_s32(vshrq_n_s32(x, 31), halves)), shift);
+/* what brings an operand to the common scale, 20 bits finer; `less` is 0 where the shift drops no
+ * bits */
+typedef struct {
+  int32_t zero, shift, less;
+  int32x4_t multiplier;
+} Operand;
+
+static inline Operand operand(int zero, int multiplier, int shift) {
+  return (Operand){-zero * (1 << 20), shift, shift < 0, vdupq_n_s32(multiplier)};
+}
+INLINED int32x4_t common_scale(int32x4_t x, const Operand *k) {
+  x = vmlasq_n_s32(x, vdupq_n_s32(1 << 20), k->zero);
+  return vrshlq_n_s32(less_below_0(vqrdmulhq_s32(x, k->multiplier), k->less), k->shift);
 }
 
-/* what brings two operands to one scale, and their sum to the result's */
+/* two operands, and what brings their sum to the result's scale */
 typedef struct {
-  int MP, SP, MQ, SQ, MY, SY, ZP, ZQ, ZY;
-  int32x4_t low, high, halves_p, halves_q;
+  Operand p, q;
+  int32_t multiplier, shift, zero;
+  int32x4_t low, high;
 } Sum;
 
 INLINED int32x4_t sum_of(int32x4_t p, int32x4_t q, const Sum *k) {
-  int32x4_t s = vaddq_s32(common_scale(p, k->ZP, k->MP, k->SP, k->halves_p),
-                          common_scale(q, k->ZQ, k->MQ, k->SQ, k->halves_q));
-  return clamped(rescaled(s, 0, k->MY, k->SY), k->ZY, k->low, k->high);
+  int32x4_t s = vaddq_s32(common_scale(p, &k->p), common_scale(q, &k->q));
+  return clamped(rescaled(s, k->multiplier, k->shift), k->zero, k->low, k->high);
+}
+static ONE_COPY void sums_of(int8_t *y, const int8_t *p, const int8_t *q, int n, const Sum *sum) {
+  Sum k = *sum;
+  for (; n > 3; n -= 4, p += 4, q += 4, y += 4)
+    vstrbq_s32(y, sum_of(vldrbq_s32(p), vldrbq_s32(q), &k));
+  mve_pred16_t some = vctp32q((uint32_t)n);
+  if (n > 0) vstrbq_p_s32(y, sum_of(vldrbq_z_s32(p, some), vldrbq_z_s32(q, some), &k), some);
 }
 
 /* as the reference kernel, four elements at a time where nothing is repeated */
@@ -34,12 +49,7 @@ KERNEL ONE_COPY void k_add_i8(int8_t *restrict y, const int8_t *p, const int8_t 
     })
     return;
   }
-  Sum k = {MP, SP, MQ, SQ, MY, SY, ZP, ZQ, ZY, vdupq_n_s32(low), vdupq_n_s32(high),
-           vdupq_n_s32(SP < 0 ? -1 : 0), vdupq_n_s32(SQ < 0 ? -1 : 0)};
-  for (int n = d3 / 4; n > 0; n--, p += 4, q += 4, y += 4)
-    vstrbq_s32(y, sum_of(vldrbq_s32(p), vldrbq_s32(q), &k));
-  if (d3 & 3) {
-    mve_pred16_t some = vctp32q((uint32_t)d3 & 3);
-    vstrbq_p_s32(y, sum_of(vldrbq_z_s32(p, some), vldrbq_z_s32(q, some), &k), some);
-  }
+  Sum k = {operand(ZP, MP, SP), operand(ZQ, MQ, SQ), MY, SY, ZY, vdupq_n_s32(low),
+           vdupq_n_s32(high)};
+  sums_of(y, p, q, d3, &k);
 }

@@ -94,15 +94,14 @@ static inline Pixels some_pixels(const Block *k, const Behind *last, int first, 
 }
 
 /* sums of four channels; returns those of their weights */
-static ONE_COPY int32x4_t sums_of_four(int32_t *sums, const int8_t *w, int next, int K,
-                                       const Pixels *k) {
-  int32_t weights[4];
+static inline int32x4_t sums_of_four(int32_t *sums, const int8_t *w, int next, int K,
+                                     const Pixels *k) {
   if (K <= 16) return four_meet(sums, w, next, K, k);
-  for (int c = 0; c < 4; c += 2, w += 2 * next)
-    if (K <= 32) dot_two_pixels_32(sums + c, w, next, K, k, weights + c);
-    else if (K <= 48) dot_two_pixels_48(sums + c, w, next, K, k, weights + c);
-    else many_meet(sums + c, w, next, K, k);
-  return K <= 48 ? vld1q_s32(weights) : sums_of_rows(w - 4 * next, next, K);
+  if (K <= 32) return dots_of_32(sums, w, next, K, k);
+  if (K <= 48) return dots_of_48(sums, w, next, K, k);
+  many_meet(sums, w, next, K, k);
+  many_meet(sums + 2, w + 2 * next, next, K, k);
+  return sums_of_rows(w, next, K);
 }
 
 /* of channels from o on: the even and the odd ones of eight, or four */

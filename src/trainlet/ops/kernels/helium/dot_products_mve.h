@@ -16,18 +16,18 @@ INLINED int8x16_t some_weights(const int8_t *w, int n) {
   return vldrbq_z_s8(w, vctp8q((uint32_t)n));
 }
 
-#define FOUR_DOTS(from, pixels)                                                             \
+#define FOUR_DOTS(load, from, pixels)                                                       \
   __asm__ volatile(                                                                         \
       "dls lr, %[n]\n"                                                                      \
-      "1:\tvldrb.8 %q[v], [%[x]]\n\t"                                                       \
+      "1:\tvldrb.8 %q[v], " load "\n\t"                                                     \
       "vmladav.s8 r0, %q[v], %q[a]\n\tvmladav.s8 r2, %q[v], %q[b]\n\t"                      \
       "vmladav.s8 r4, %q[v], %q[c]\n\tvmladav.s8 r6, %q[v], %q[d]\n\t"                      \
-      "stmia %[to]!, {r0, r2, r4, r6}\n\t"                                                  \
-      "add %[x], %[x], %[row]\n\t"                                                          \
+      "stmia %[to]!, {r0, r2, r4, r6}\n\t"                                                 \
       "le lr, 1b"                                                                           \
       : [x] "+r"(from), [to] "+r"(to), [v] "=&w"(v)                                         \
       : [n] "r"(pixels), [row] "r"(k->row), [a] "w"(a), [b] "w"(b), [c] "w"(c), [d] "w"(d)  \
       : "r0", "r2", "r4", "r6", "lr", "memory")
+#define ANY_ROW "[%[x]]\n\tadd %[x], %[x], %[row]"
 
 /* four channels of at most 16 inputs; returns the sums of their weights */
 static ONE_COPY int32x4_t four_meet(int32_t *to, const int8_t *w, int next, int K,
@@ -35,56 +35,68 @@ static ONE_COPY int32x4_t four_meet(int32_t *to, const int8_t *w, int next, int 
   int8x16_t a = some_weights(w, K), b = some_weights(w + next, K), v;
   int8x16_t c = some_weights(w + 2 * next, K), d = some_weights(w + 3 * next, K);
   const int8_t *x = k->x, *copy = k->copy;
-  if (k->n > k->rest) FOUR_DOTS(x, k->n - k->rest);
-  if (k->rest > 0) FOUR_DOTS(copy, k->rest);
+  int n = k->n - k->rest;
+  if (n > 0 && k->row == 16) FOUR_DOTS("[%[x]], #16", x, n);
+  else if (n > 0 && k->row == 8) FOUR_DOTS("[%[x]], #8", x, n);
+  else if (n > 0) FOUR_DOTS(ANY_ROW, x, n);
+  if (k->rest > 0) FOUR_DOTS(ANY_ROW, copy, k->rest);
   return four(vaddvq_s8(a), vaddvq_s8(b), vaddvq_s8(c), vaddvq_s8(d));
 }
 
-#define TWO_DOTS(third, from, pixels)                                                       \
+#define TWO_DOTS(dots, load, from, pixels)                                                  \
   __asm__ volatile(                                                                         \
       "dls lr, %[n]\n"                                                                      \
-      "1:\tvldrb.8 %q[v], [%[x]]\n\t"                                                       \
-      "vmladav.s8 %[s], %q[v], %q[a0]\n\tvmladav.s8 %[t], %q[v], %q[b0]\n\t"               \
-      "vldrb.8 %q[v], [%[x], #16]\n\t"                                                      \
-      "vmladava.s8 %[s], %q[v], %q[a1]\n\tvmladava.s8 %[t], %q[v], %q[b1]\n\t" third        \
-      "add %[x], %[x], %[row]\n\t"                                                          \
-      "strd %[s], %[t], [%[to]], #16\n\t"                                                   \
+      "1:\t" dots DOTS("vmladava.s8", load, "0")                                            \
+      "strd %[s], %[t], [%[to]], #16\n\t"                                                  \
       "le lr, 1b"                                                                           \
       : [x] "+r"(from), [to] "+r"(to), [v] "=&w"(v), [s] "=&Te"(s), [t] "=&Te"(t)           \
       : [n] "r"(pixels), [row] "r"(k->row), [a0] "w"(a0), [a1] "w"(a1), [a2] "w"(a2),       \
         [b0] "w"(b0), [b1] "w"(b1), [b2] "w"(b2)                                            \
       : "lr", "memory")
-#define THIRD                                                                               \
-  "vldrb.8 %q[v], [%[x], #32]\n\t"                                                          \
-  "vmladava.s8 %[s], %q[v], %q[a2]\n\tvmladava.s8 %[t], %q[v], %q[b2]\n\t"
+#define DOTS(dot, load, of)                                                                 \
+  "vldrb.8 %q[v], " load "\n\t" dot " %[s], %q[v], %q[a" of "]\n\t"                        \
+  dot " %[t], %q[v], %q[b" of "]\n\t"
+#define SECOND DOTS("vmladav.s8", "[%[x], #16]", "1")
+#define THIRD DOTS("vmladav.s8", "[%[x], #32]", "2") DOTS("vmladava.s8", "[%[x], #16]", "1")
+#define ALL_DOTS(dots, common, other)                                                       \
+  if (n > 0 && k->row == common) TWO_DOTS(dots, "[%[x]], #" #common, x, n);                 \
+  else if (n > 0 && k->row == other) TWO_DOTS(dots, "[%[x]], #" #other, x, n);              \
+  else if (n > 0) TWO_DOTS(dots, ANY_ROW, x, n);                                            \
+  if (k->rest > 0) TWO_DOTS(dots, ANY_ROW, copy, k->rest)
 
-/* two channels of 17 to 32 inputs, or of 33 to 48; puts down the sums of their weights */
-INLINED void dot_two_pixels(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
-                      int vectors, int32_t weights[2]) {
-  int8x16_t a0 = vldrbq_s8(w), a1 = some_weights(w + 16, K - 16), a2 = a1, v;
-  int8x16_t b0 = vldrbq_s8(w + next), b1 = some_weights(w + next + 16, K - 16), b2 = b1;
-  const int8_t *x = k->x, *copy = k->copy;
-  int32_t s = vaddvaq_s8(vaddvq_s8(a0), a1), t = vaddvaq_s8(vaddvq_s8(b0), b1);
-  if (vectors == 3) {
-    a2 = some_weights(w + 32, K - 32), b2 = some_weights(w + next + 32, K - 32);
-    s = vaddvaq_s8(s, a2), t = vaddvaq_s8(t, b2);
+/* four channels of 17 to 32 inputs, or of 33 to 48; returns the sums of their weights */
+INLINED int32x4_t dots_in_twos(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
+                               int vectors) {
+  int32_t weights[4];
+  int n = k->n - k->rest;
+  mve_pred16_t some = vctp8q((uint32_t)(K - 16 * (vectors - 1)));
+  for (int i = 0; i < 4; i += 2, w += next, to += 2 - 4 * k->n) {
+    int8x16_t a0 = vldrbq_s8(w), a1, a2, b0, b1, b2, v;
+    const int8_t *x = k->x, *copy = k->copy;
+    a1 = a2 = vectors == 3 ? vldrbq_s8(w + 16) : vldrbq_z_s8(w + 16, some);
+    if (vectors == 3) a2 = vldrbq_z_s8(w + 32, some);
+    w += next;
+    b0 = vldrbq_s8(w);
+    b1 = b2 = vectors == 3 ? vldrbq_s8(w + 16) : vldrbq_z_s8(w + 16, some);
+    if (vectors == 3) b2 = vldrbq_z_s8(w + 32, some);
+    int32_t s = vaddvaq_s8(vaddvq_s8(a0), a1), t = vaddvaq_s8(vaddvq_s8(b0), b1);
+    weights[i] = vectors == 3 ? vaddvaq_s8(s, a2) : s;
+    weights[i + 1] = vectors == 3 ? vaddvaq_s8(t, b2) : t;
+    if (vectors == 3) {
+      ALL_DOTS(THIRD, 48, 40);
+    } else {
+      ALL_DOTS(SECOND, 32, 24);
+    }
   }
-  weights[0] = s, weights[1] = t;
-  if (vectors == 3) {
-    if (k->n > k->rest) TWO_DOTS(THIRD, x, k->n - k->rest);
-    if (k->rest > 0) TWO_DOTS(THIRD, copy, k->rest);
-  } else {
-    if (k->n > k->rest) TWO_DOTS("", x, k->n - k->rest);
-    if (k->rest > 0) TWO_DOTS("", copy, k->rest);
-  }
+  return vld1q_s32(weights);
 }
-static ONE_COPY void dot_two_pixels_32(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
-                                 int32_t weights[2]) {
-  dot_two_pixels(to, w, next, K, k, 2, weights);
+static ONE_COPY int32x4_t dots_of_32(int32_t *to, const int8_t *w, int next, int K,
+                                     const Pixels *k) {
+  return dots_in_twos(to, w, next, K, k, 2);
 }
-static ONE_COPY void dot_two_pixels_48(int32_t *to, const int8_t *w, int next, int K, const Pixels *k,
-                                 int32_t weights[2]) {
-  dot_two_pixels(to, w, next, K, k, 3, weights);
+static ONE_COPY int32x4_t dots_of_48(int32_t *to, const int8_t *w, int next, int K,
+                                     const Pixels *k) {
+  return dots_in_twos(to, w, next, K, k, 3);
 }
 
 #define MEET_PAIRS(dot)                                                                     \

@@ -49,7 +49,7 @@ static ONE_COPY void rescale_plainly(int8_t *y, int step, int apart, const int32
 /* Below a clamp at the zero point it is all the same which way halves are rounded. */
 INLINED int32x4_t rescaled_four(int32x4_t sums, const FourChannels *k, int from_zero) {
   int32x4_t x = vqrdmulhq_s32(vaddq_s32(sums, k->bias), k->multiplier);
-  if (!from_zero) x = vaddq_s32(x, vshrq_n_s32(x, 31));
+  if (!from_zero) x = less_below_0(x, 1);
   return vrshlq_s32(x, k->shift);
 }
 INLINED void rescale_each_four(int8_t *y, int step, const int32_t *sums, int pixels,
@@ -86,7 +86,7 @@ INLINED void rescale_each_eight(int8_t *y, int step, const int32_t *even, const 
 }
 
 /* y[pixels], from sums of the even channels and of the odd ones */
-static ONE_COPY void rescale_eights(int8_t *y, int step, const int32_t *even, const int32_t *odd,
+INLINED void rescale_eights(int8_t *y, int step, const int32_t *even, const int32_t *odd,
                                     int pixels, const EightChannels *k, const Clamp *to) {
   if (k->even.plain) {
     rescale_plainly(y, step, 2, even, pixels, &k->even, to);

@@ -9,9 +9,18 @@ typedef struct {
   int32_t zero, low, high;
 } Clamp;
 
-INLINED int32x4_t rescaled(int32x4_t sum, int32_t bias, int32_t multiplier, int32_t shift) {
-  int32x4_t x = vqrdmulhq_n_s32(vaddq_n_s32(sum, bias), multiplier);
-  return vrshlq_n_s32(vaddq_s32(x, vshrq_n_s32(x, 31)), shift);
+/* x, and where it is negative, x - less; gcc would move the predicate to a core register and back,
+ * and clang has no name for it */
+INLINED int32x4_t less_below_0(int32x4_t x, int32_t less) {
+#ifdef __clang__
+  return vsubq_m_n_s32(x, x, less, vcmpltq_n_s32(x, 0));
+#else
+  __asm__("vpt.s32 lt, %q0, zr\n\tvsubt.i32 %q0, %q0, %1" : "+w"(x) : "r"(less) : "p0");
+  return x;
+#endif
+}
+INLINED int32x4_t rescaled(int32x4_t sum, int32_t multiplier, int32_t shift) {
+  return vrshlq_n_s32(less_below_0(vqrdmulhq_n_s32(sum, multiplier), 1), shift);
 }
 INLINED int32x4_t clamped(int32x4_t x, int32_t zero, int32x4_t low, int32x4_t high) {
   return vminq_s32(vmaxq_s32(vaddq_n_s32(x, zero), low), high);

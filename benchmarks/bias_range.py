@@ -9,7 +9,8 @@ int8_accuracy.py at the rate chosen there, and says how far the biases moved.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,11 @@ from int8.methods import Method
 from int8.omniglot import omniglot
 from int8.speech import speech
 from int8.study import compiled
-from int8.task import Episode
+from int8.task import Episode, Task
 
 import trainlet as tl
 from trainlet.accounting.published.sparse_schemes import SCHEMES
+from trainlet.compiled import CompiledProgram
 from trainlet.ir.graph import Graph
 from trainlet.ir.types import LARGEST
 from trainlet.ops.quantized.scaling import DEAD
@@ -55,24 +57,40 @@ def ranges(data: Path) -> Iterator[str]:
         yield f"| {network} | {steps.size:,} | {' | '.join(cells)} |"
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What the device keeps before and after one episode, by the names of the leaves."""
+
+    program: CompiledProgram
+    steps: int
+    before: Mapping[str, np.ndarray]
+    after: Mapping[str, np.ndarray]
+
+
+def first_episode(task: Task, front: Front, precision: tl.Int8, rate: float) -> Lesson:
+    """The first episode of the test part, by the host's C."""
+    made = compiled(task, Method("", "", precision), front)
+    learn = front(task.episodes("test", 0)[0].learn)
+    inputs, labels = np.asarray(learn.x), np.asarray(learn.y)
+    run = Run(Episode(learn, learn), task.epochs, rate, 0)
+    with made.build("host") as trainer:
+        before = made.layout.unpack(trainer.save()).arrays
+        for k, lr in zip(run.samples(), run.rates().tolist(), strict=True):
+            trainer.step(inputs[k : k + 1], labels[k : k + 1], lr)
+        after = made.layout.unpack(trainer.save()).arrays
+    return Lesson(made, len(run.samples()), before, after)
+
+
 def moved(data: Path) -> Iterator[str]:
     """A row a task."""
     for make, rate in TASKS.items():
         task = make(data)
-        front = Front(task, True)
-        made = compiled(task, Method("", "", tl.Int8(bias_bits=32)), front)
-        learn = front(task.episodes("test", 0)[0].learn)
-        inputs, labels = np.asarray(learn.x), np.asarray(learn.y)
-        run = Run(Episode(learn, learn), task.epochs, rate, 0)
-        biases = [n.name for n in made.params if n.type.dtype == "int32"]
-        with made.build("host") as trainer:
-            before = made.layout.unpack(trainer.save()).arrays
-            for k, lr in zip(run.samples(), run.rates().tolist(), strict=True):
-                trainer.step(inputs[k : k + 1], labels[k : k + 1], lr)
-            after = made.layout.unpack(trainer.save()).arrays
-        far = np.concatenate([np.abs(after[n] - before[n].astype(np.int64)) for n in biases])
+        one = first_episode(task, Front(task, True), tl.Int8(bias_bits=32), rate)
+        biases = [n.name for n in one.program.params if n.type.dtype == "int32"]
+        moves = [np.abs(one.after[n] - one.before[n].astype(np.int64)) for n in biases]
+        far = np.concatenate(moves)
         most, share = f"{far.max():,}", f"{100 * far.max() / LARGEST['int16']:.1f} %"
-        cells = f"{len(run.samples()):,}", str(far.size), f"{np.median(far):.0f}", most, share
+        cells = f"{one.steps:,}", str(far.size), f"{np.median(far):.0f}", most, share
         yield f"| {task.title} | {' | '.join(cells)} |"
 
 

@@ -50,12 +50,13 @@ REFERENCE = {
 @dataclass(frozen=True)
 class Choices:
     """Of the int8 trainer: its gradients, bits behind each trained weight, whether the image comes
-    in rows, what a step or a load that fails leaves as it was."""
+    in rows, what a step or a load that fails leaves as it was, bits of a parameter of the head."""
 
     gradient: Literal["float32", "int16", "int8"] = "int16"
     extra_bits: int = 4
     stream: bool | str = "auto"
     rollback: bool | str = True
+    head_bits: int = 32
 
 
 SMALLEST = Choices("int8", 4, True, "step")
@@ -118,7 +119,9 @@ def measure(
     target = replace(tl.Target.preset(core), compiler=asked.compiler)
     if asked.plain:
         target = replace(target, kernels=("reference",))
-    precision = tl.Int8(gradient=choices.gradient, extra_bits=choices.extra_bits)
+    precision = tl.Int8(
+        gradient=choices.gradient, extra_bits=choices.extra_bits, head_bits=choices.head_bits
+    )
 
     def counted(target: tl.Target) -> Profile:
         update = SCHEMES[network][scheme].update_scheme
@@ -187,7 +190,9 @@ def _cell(op: Row | None) -> str:
 
 def wanted(asked: argparse.Namespace) -> Iterator[tuple[str, str, str, Choices]]:
     """What was asked for; the M7 first, and MCUNet first; in the end the smallest trainers."""
-    choices = Choices(asked.gradient, asked.extra_bits, asked.stream, asked.rollback)
+    choices = Choices(
+        asked.gradient, asked.extra_bits, asked.stream, asked.rollback, asked.head_bits
+    )
     for core in asked.target or TARGETS:
         for network in asked.network or SCHEMES:
             for scheme in asked.scheme or SCHEMES[network]:
@@ -208,6 +213,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--per-node", action="store_true", help="a table of calls for each")
     parser.add_argument("--gradient", default="int16", choices=["float32", "int16", "int8"])
     parser.add_argument("--extra-bits", type=int, default=4, choices=[0, 4, 8])
+    parser.add_argument("--head-bits", type=int, default=32, choices=[32, 16])
     parser.add_argument(
         "--stream",
         action=argparse.BooleanOptionalAction,

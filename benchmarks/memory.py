@@ -47,6 +47,7 @@ class Ways:
     streamed: bool = False
     bias_bits: int = 32
     in_parts: bool = False
+    head_bits: int = 32
 
 
 LADDER: list[tuple[str, Ways]] = [("layer by layer, all updates at the end", Ways())]
@@ -66,6 +67,7 @@ _add("int8 gradients", gradient="int8")
 _add("the image comes in rows", streamed=True)
 _add("16 bits a bias", bias_bits=16)
 _add("weights in two parts", in_parts=True)
+_add("a head in 16 bits", head_bits=16)
 
 
 def layer_by_layer(graph: Graph) -> tuple[Node, ...]:
@@ -92,7 +94,10 @@ def planned(graph: Graph, ways: Ways) -> Plan:
 
 def measure(network: Graph, scheme: tl.UpdateScheme, ways: Ways, extra_bits: int) -> dict[str, int]:
     """Bytes of one way of planning."""
-    precision = tl.Int8(gradient=ways.gradient, extra_bits=extra_bits, bias_bits=ways.bias_bits)
+    precision = tl.Int8(
+        gradient=ways.gradient, extra_bits=extra_bits, bias_bits=ways.bias_bits,
+        head_bits=ways.head_bits,
+    )  # fmt: skip
     pruned = tl.train(network, scheme, precision=precision, stop_after="prune").step
     halves = split_weights(pruned, scheme) if ways.split else pruned
     step = attach_updates(in_storage(halves, precision), SGD(), 1, precision).step

@@ -60,6 +60,7 @@ def _methods() -> list[Method]:
     for bits in (32, 16):
         title = f"the default, with {bits} bits a bias"
         methods.append(Method(f"bias{bits}", title, tl.Int8(bias_bits=bits)))
+    methods.append(Method("head16", "the default, with the head in 16 bits", tl.Int8(head_bits=16)))
     return methods
 
 

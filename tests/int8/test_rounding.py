@@ -54,7 +54,7 @@ def test_int8_saturates_and_does_not_wrap() -> None:
 def test_int32_saturates() -> None:
     p = np.array([2**31 - 5, -(2**31) + 5], np.int32)
     g = np.array([-1e9, 1e9], np.float32)
-    assert _step("sgd_bias", p, g, 1.0).tolist() == [2**31 - 1, -(2**31) + 1]
+    assert _step("sgd_wide", p, g, 1.0).tolist() == [2**31 - 1, -(2**31) + 1]
 
 
 def test_truncation_shrinks_weights_and_stochastic_rounding_does_not() -> None:

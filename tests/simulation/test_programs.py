@@ -103,6 +103,8 @@ CHOICES = {
     "int8-head": (tl.Int8(gradient="int8", float_head=False), {}),
     "smoothed": (tl.Int8(gradient="int8"), {"loss": tl.Loss("cross_entropy", 0.1)}),
     "int16-biases": (tl.Int8(gradient="int8", bias_bits=16), {}),
+    "int16-head": (tl.Int8(gradient="int8", head_bits=16), {}),
+    "int16-head-adam": (tl.Int8(head_bits=16), {"optimizer": tl.Adam(), "accumulate": 2}),
     "no-qas": (tl.Int8(gradient="int8", qas=False), {}),
 }
 

@@ -47,6 +47,7 @@ class Options:
     rounding: str = "stochastic"
     qas: bool = True
     float_head: bool = True
+    head_bits: int = 32
     calibration: str = "minmax"
 
     def changed(self) -> dict[str, object]:
@@ -89,4 +90,6 @@ def draw_options(rng: Random) -> Options:
         }
         if options["loss"] in OF_FLOATS:
             options["loss"] = "two"
+        if options["qas"] and options["float_head"] and options["scheme"] != "sparse":
+            options["head_bits"] = rng.choice([32, 16])
     return Options(**options)  # type: ignore[arg-type]

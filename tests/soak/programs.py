@@ -44,7 +44,7 @@ def import_lesson(lesson: Lesson, options: Options) -> Graph | None:
 
 
 def precision_of(options: Options) -> tl.Int8:
-    names = ("gradient", "extra_bits", "rounding", "qas", "float_head", "calibration")
+    names = ("gradient", "extra_bits", "rounding", "qas", "float_head", "head_bits", "calibration")
     return tl.Int8(**{name: getattr(options, name) for name in names})
 
 

@@ -35,6 +35,7 @@ from trainlet.cli.options import (
     Flash,
     FloatHead,
     Gradient,
+    HeadBits,
     LoadTwice,
     LossTerms,
     Lr,
@@ -93,6 +94,7 @@ def compile_command(
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
     bias_bits: BiasBits = None,
+    head_bits: HeadBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
     load_twice: LoadTwice = False,
@@ -120,6 +122,7 @@ def compile_command(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, prefix, precision,
         calibration, max_ram, max_recompute, gradient, extra_bits, schedule, stream,
         float_head, rollback, load_twice, stream_input, adapt, factor, features, bias_bits,
+        head_bits,
     )  # fmt: skip
     if stop_after is not None:
         typer.echo(stage_text(asked, stop_after), nl=False)
@@ -224,6 +227,7 @@ def plan_command(
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
     bias_bits: BiasBits = None,
+    head_bits: HeadBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
     load_twice: LoadTwice = False,
@@ -251,8 +255,8 @@ def plan_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
-        gradient=gradient, extra_bits=extra_bits, bias_bits=bias_bits, schedule=schedule,
-        stream=stream, float_head=float_head, rollback=rollback,
+        gradient=gradient, extra_bits=extra_bits, bias_bits=bias_bits, head_bits=head_bits,
+        schedule=schedule, stream=stream, float_head=float_head, rollback=rollback,
         load_twice=load_twice, stream_input=stream_input, adapt=adapt, factor=factor,
         features=features,
     )  # fmt: skip

@@ -146,6 +146,13 @@ BiasBits = Annotated[
         "pretrained one (default: 16)"
     ),
 ]
+HeadBits = Annotated[
+    int | None,
+    typer.Option(
+        help="for int8: bits in RAM of a trained parameter of the float32 head, 32, or 16 in "
+        "fixed point (default: 32)"
+    ),
+]
 FloatHead = Annotated[
     bool | None,
     typer.Option(
@@ -237,6 +244,7 @@ class Request:
     factor: Sequence[str] = ()
     features: bool = False
     bias_bits: int | None = None
+    head_bits: int | None = None
 
     def update_scheme(self) -> tl.UpdateScheme | str:
         if self.scheme is None:
@@ -259,7 +267,7 @@ class Request:
         """What `compile` takes as its precision."""
         choices = {
             "gradient": self.gradient, "extra_bits": self.extra_bits, "float_head": self.float_head,
-            "bias_bits": self.bias_bits,
+            "bias_bits": self.bias_bits, "head_bits": self.head_bits,
         }  # fmt: skip
         given: dict[str, Any] = {k: v for k, v in choices.items() if v is not None}
         if not given:

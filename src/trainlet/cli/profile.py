@@ -23,6 +23,7 @@ from trainlet.cli.options import (
     Flash,
     FloatHead,
     Gradient,
+    HeadBits,
     LoadTwice,
     LossTerms,
     Lr,
@@ -92,6 +93,7 @@ def profile_command(
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
     bias_bits: BiasBits = None,
+    head_bits: HeadBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
     load_twice: LoadTwice = False,
@@ -107,8 +109,8 @@ def profile_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, max_ram=max_ram, max_recompute=max_recompute,
-        gradient=gradient, extra_bits=extra_bits, bias_bits=bias_bits, schedule=schedule,
-        stream=stream, float_head=float_head, rollback=rollback,
+        gradient=gradient, extra_bits=extra_bits, bias_bits=bias_bits, head_bits=head_bits,
+        schedule=schedule, stream=stream, float_head=float_head, rollback=rollback,
         load_twice=load_twice, stream_input=stream_input, adapt=adapt, factor=factor,
     )  # fmt: skip
     with stages(f"counting {net}"):

@@ -35,6 +35,7 @@ from trainlet.cli.options import (
     Flash,
     FloatHead,
     Gradient,
+    HeadBits,
     LossTerms,
     Lr,
     Net,
@@ -108,6 +109,7 @@ def run_command(
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
     bias_bits: BiasBits = None,
+    head_bits: HeadBits = None,
     float_head: FloatHead = None,
     rollback: Rollback = True,
     adapt: Adapt = None,
@@ -125,7 +127,8 @@ def run_command(
     asked = Request(
         net, scheme, target, ram, flash, optimizer, lr, loss, accumulate, precision=precision,
         calibration=calibration, gradient=gradient, extra_bits=extra_bits,
-        bias_bits=bias_bits, float_head=float_head, rollback=rollback, adapt=adapt, factor=factor,
+        bias_bits=bias_bits, head_bits=head_bits, float_head=float_head, rollback=rollback,
+        adapt=adapt, factor=factor,
     )  # fmt: skip
     check_choice(scheme, few_shot)
     check_file(save)

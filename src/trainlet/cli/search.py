@@ -18,6 +18,7 @@ from trainlet.cli.options import (
     Factors,
     FloatHead,
     Gradient,
+    HeadBits,
     LossTerms,
     Net,
     OptimizerName,
@@ -111,13 +112,14 @@ def search_command(
     gradient: Gradient = None,
     extra_bits: ExtraBits = None,
     bias_bits: BiasBits = None,
+    head_bits: HeadBits = None,
     float_head: FloatHead = None,
 ) -> None:
     """Measure what each part of a network gains when it learns, and choose what fits."""
     asked = Request(
         net, next(iter(PRESETS)), target, None, None, optimizer, None, loss, 1,
         precision=precision, calibration=calibration, gradient=gradient, extra_bits=extra_bits,
-        bias_bits=bias_bits, float_head=float_head, factor=factor,
+        bias_bits=bias_bits, head_bits=head_bits, float_head=float_head, factor=factor,
     )  # fmt: skip
     kept = out.with_suffix(MEASURED) if measured is None else measured
     for path in (out, kept, picture):

@@ -276,7 +276,7 @@ def _per_channel(quant: Quant, shape: tuple[int, ...]) -> tuple[np.ndarray, np.n
 def _quantised(real: np.ndarray, kept: TensorType, unit: int) -> np.ndarray:
     assert kept.quant is not None
     scale, zero = _per_channel(kept.quant, kept.shape)
-    limit = 127 if kept.dtype == "int8" else 2**31 - 1
+    limit = LARGEST[kept.dtype]
     if kept.quant.axis is None and kept.dtype == "int8":
         return np.clip(_half_away(real / np.float32(scale)) + zero, -128, 127).astype(np.int64)
     integers = np.round(real.astype(np.float64) / scale * unit) + zero

@@ -24,6 +24,7 @@ from trainlet.passes.front import split_front
 from trainlet.passes.fuse.lookup_tables import fuse_lookup_tables
 from trainlet.passes.fuse.rematerialize import rematerialize
 from trainlet.passes.fuse.updates import fuse_updates
+from trainlet.passes.head_bits import keep_head_in_16_bits
 from trainlet.passes.integer_input import integer_inputs
 from trainlet.passes.layout import channels_last
 from trainlet.passes.leaf_names import distinct_names
@@ -173,11 +174,12 @@ def updated(
 
 
 def in_storage(graph: Graph, precision: Int8 | None) -> Graph:
-    """The graph with its trained integers as they are kept between steps."""
+    """The graph with its trained parameters as an int8 network keeps them between steps."""
     if precision is None:
         return graph
-    wide = add_fractional_bits(graph, precision.extra_bits)
-    return keep_bias_deltas(wide) if precision.bias_bits == 16 else wide
+    kept = add_fractional_bits(graph, precision.extra_bits)
+    kept = keep_bias_deltas(kept) if precision.bias_bits == 16 else kept
+    return keep_head_in_16_bits(kept) if precision.head_bits == 16 else kept
 
 
 def fused(step: Graph) -> Graph:

@@ -10,7 +10,7 @@ from typing import Any
 from trainlet.errors import TrainletError
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.optimizer import SGD, Optimizer
-from trainlet.ops.quantized.precision import BIAS_BITS, EXTRA_BITS, GRADIENTS, Int8
+from trainlet.ops.quantized.precision import BIAS_BITS, EXTRA_BITS, GRADIENTS, HEAD_BITS, Int8
 from trainlet.planning.limits import Limits, needed
 from trainlet.planning.program import Program
 from trainlet.planning.report import ProgramChoice
@@ -134,12 +134,14 @@ class Options:
             return
         smaller = GRADIENTS[GRADIENTS.index(own.gradient) :]
         fewer = [bits for bits in EXTRA_BITS[::-1] if bits <= own.extra_bits]
-        heads = (True, False) if own.float_head else (False,)
+        shorter_head = HEAD_BITS[HEAD_BITS.index(own.head_bits) :] if own.qas else (own.head_bits,)
+        heads = [(True, bits) for bits in shorter_head] if own.float_head else []
         shorter = BIAS_BITS[BIAS_BITS.index(own.bias_bits) :]
-        for head, bias, bits, gradient in product(heads, shorter, fewer, smaller):
+        for head, bias, bits, gradient in product([*heads, (False, 32)], shorter, fewer, smaller):
             other = replace(
-                own, float_head=head, bias_bits=bias, extra_bits=bits, gradient=gradient
-            )
+                own, float_head=head[0], head_bits=head[1], bias_bits=bias, extra_bits=bits,
+                gradient=gradient,
+            )  # fmt: skip
             if other != own:
                 yield _precision(other, own)
 
@@ -222,6 +224,7 @@ def _precision(other: Int8, own: Int8) -> Change:
         "gradient": f"--gradient {other.gradient}",
         "extra_bits": f"--extra-bits {other.extra_bits}",
         "bias_bits": f"--bias-bits {other.bias_bits}",
+        "head_bits": f"--head-bits {other.head_bits}",
         "float_head": "--float-head" if other.float_head else "--no-float-head",
     }
     python = ", ".join(f"{k}={v!r}".replace("'", '"') for k, v in differing(Int8()).items())

@@ -30,12 +30,14 @@ def _parameters(program: Program) -> list[Cost]:
     def held(dtype: str) -> int:
         return sum(n.type.nbytes for n in program.params if n.type.dtype == dtype)
 
+    deltas = sum(n.type.nbytes for n in program.params if storage(n).delta)
     where = "trained parameters"
     return [
         Cost(where, "int8 weights", held("int8") - fractions),
         Cost(where, f"{bits} extra bits of each", fractions),
         Cost(where, "int32 biases", held("int32")),
-        *([Cost(where, "int16 deltas of biases", deltas)] if (deltas := held("int16")) else ()),
+        *([Cost(where, "int16 deltas of biases", deltas)] if deltas else ()),
+        *([Cost(where, "int16 (the head)", head)] if (head := held("int16") - deltas) else ()),
         Cost(where, "float32 (the head)", held("float32")),
     ]
 

@@ -169,7 +169,7 @@ def _moves(
     return _to_integer(n, value.flatten(1), step, counter, seed).reshape(value.shape)
 
 
-@lowering("sgd_i8", "sgd_bias")
+@lowering("sgd_i8", "sgd_wide")
 @in_pieces
 def sgd_integers(
     n: Node, p: Tensor, g: Tensor, inverse: Tensor, lr: Tensor, step: Tensor, seed: Tensor

@@ -10,6 +10,7 @@ from trainlet.ops.quantized.update import ROUNDINGS
 
 EXTRA_BITS = (0, 4, 8)
 BIAS_BITS = (32, 16)
+HEAD_BITS = (32, 16)
 CALIBRATIONS = ("minmax", "mse")
 GRADIENTS = ("float32", "int16", "int8")
 
@@ -24,6 +25,8 @@ class Int8:
     rounding:    of an update to the weight's units: "stochastic", "nearest" or "truncate"
     qas:         quantisation-aware scaling; without it the integer gradient is used as it is
     float_head:  the last layer with a weight stays float32; else its result is int8 too
+    head_bits:   of each trained parameter of a float32 head in RAM: 32, or 16 in fixed point, which
+                 saturates at four times the largest pretrained value or beyond
     calibration: ranges of the activations by "minmax" or by least squared error, "mse"
     seed:        of the stochastic rounding
     gradient:    of an activation: "int16" or "int8" with a common exponent, found at run time, in
@@ -38,11 +41,13 @@ class Int8:
     seed: int = 0
     gradient: str = "int16"
     bias_bits: int = 16
+    head_bits: int = 32
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
             ("extra_bits", self.extra_bits, EXTRA_BITS),
             ("bias_bits", self.bias_bits, BIAS_BITS),
+            ("head_bits", self.head_bits, HEAD_BITS),
             ("rounding", self.rounding, ROUNDINGS),
             ("calibration", self.calibration, CALIBRATIONS),
             ("gradient", self.gradient, GRADIENTS),
@@ -55,3 +60,8 @@ class Int8:
         flag("qas", self.qas)
         flag("float_head", self.float_head)
         whole("seed", self.seed, 0, 2**32 - 1)
+        if self.head_bits == 16 and not (self.float_head and self.qas):
+            raise TrainletError(
+                "head_bits=16 keeps a float32 head in fixed point, which descends in real units; "
+                "allowed: with float_head=True and qas=True"
+            )

@@ -121,7 +121,7 @@ def _samples(dtype: str) -> list[Sample]:
 
     shared = {"axis": 0, "seed": 3, "tensor": 99}
     weights = [((4, 3, 3, 5), (4, 3, 3, 5)), ((4, 3, 3, 5), (4, 3, 3, 2)), ((6, 3), (4, 3))]
-    cases = weights if dtype == "int8" else [((6,), (6,))]
+    cases = {"int8": weights, "int16": [((6,), (6,)), ((6, 3), (6, 3))]}.get(dtype, [((6,), (6,))])
     return [
         Sample(types(s, g), {**shared, "rounding": r}, values(s))
         for s, g in cases
@@ -129,7 +129,7 @@ def _samples(dtype: str) -> list[Sample]:
     ]
 
 
-SGD_OF: dict[str, str] = {"int8": "sgd_i8", "int16": "sgd_bias", "int32": "sgd_bias"}
+SGD_OF: dict[str, str] = {"int8": "sgd_i8", "int16": "sgd_wide", "int32": "sgd_wide"}
 """The update of integers without fractional bits, by their type."""
 
 for _name in dict.fromkeys(SGD_OF.values()):

@@ -1,5 +1,5 @@
-/* A bias that learns, of 4 bytes, or of 2 for its difference to the pretrained one: p[at] += the
- * rounded move, saturating. */
+/* An integer that learns, of 4 bytes (a bias) or of 2 (its difference to the pretrained one, or of a
+ * head): p[at] += the rounded move, saturating. */
 #ifndef TRAINLET_MOVE_BIAS_H
 #define TRAINLET_MOVE_BIAS_H
 #include "random.h"

@@ -2,20 +2,18 @@
 
 Episodes of classes that the network has never seen.  All methods begin with the same prototypes;
 then each trains what it trains, with batch 1, on the same examples in the same order.  The rate of
-each is the best on episodes of other classes.  Writes build/bench-fewshot.json.  A method that has
-been measured is not measured again (build/fewshot.measured.jsonl).  docs/few-shot.md says what is
-measured.
+each is the best on episodes of other classes.  A method that has been measured is not measured
+again (build/fewshot.measured.jsonl).  docs/few-shot.md says what is measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import torch
-from fewshot.study import Row, Size, rows
+from fewshot.study import METHODS, Size, measure, measured
 from fewshot.table import means, table
 from fewshot.tasks import TASKS
 
@@ -24,15 +22,15 @@ def main() -> None:
     args = _arguments()
     torch.set_num_threads(1)
     args.build.mkdir(parents=True, exist_ok=True)
-    size = Size(args.validated, args.episodes)
-    every: list[Row] = []
-    for name in args.tasks:
-        task = TASKS[name](args.data, args.build)
-        own = list(rows(task, size, args.build / "fewshot.measured.jsonl", args.methods))
-        print(table(own), end="\n\n", flush=True)
-        every += own
-    print(means(every))
-    (args.build / "bench-fewshot.json").write_text(json.dumps(every, indent=1))
+    file = args.build / "fewshot.measured.jsonl"
+    if not args.show:
+        for name in args.tasks:
+            task = TASKS[name](args.data, args.build)
+            measure(task, Size(args.validated, args.episodes), file, args.methods)
+    found = measured(file)
+    for own in found:
+        print(table(own), end="\n\n")
+    print(means(found))
 
 
 def _arguments() -> argparse.Namespace:
@@ -40,8 +38,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="the folder of the data sets")
     parser.add_argument("--build", type=Path, default=Path("build"), help="where to write")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--methods", nargs="+", help="only these; sparse too where tinytrain is")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--episodes", type=int, default=200, help="that test")
+    parser.add_argument("--show", action="store_true", help="what was measured; measure nothing")
     parser.add_argument("--validated", type=int, default=20, help="that choose the rates")
     args = parser.parse_args()
     if not (args.data / "omniglot_105_bits.npz").is_file():

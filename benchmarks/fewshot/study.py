@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ RULES: dict[str, dict[str, Any]] = {
     "gradient": {"criterion": "gradient", "depth": 18},
 }
 """Selections: TinyTrain's, and the same with the relative norm of the gradients of more layers."""
+METHODS = ("none", "last", "tinytl", "sparse", "lora", "full", *RULES)
 Row = dict[str, Any]
 Measure = Callable[[str, Sequence[float]], np.ndarray]
 
@@ -39,9 +40,9 @@ class Size:
     tested: int = 200
 
 
-def rows(task: Task, size: Size, file: Path, only: Collection[str] | None = None) -> Iterator[Row]:
-    """One a method; those in the file are not measured again."""
-    known = {r["key"]: r for r in map(json.loads, file.open())} if file.exists() else {}
+def measure(task: Task, size: Size, file: Path, names: Sequence[str]) -> None:
+    """Each method adds a row to the file; those that have one are not measured again."""
+    known = {row["key"]: row for row in _rows(file)}
 
     def kept(method: str, make: Callable[[], Row]) -> Row:
         key = f"{task.name} {task.network} {method} {task.passes} {task.copies} {size}"
@@ -53,15 +54,30 @@ def rows(task: Task, size: Size, file: Path, only: Collection[str] | None = None
         return known[key]
 
     study = Study(task, size)
-    measures: dict[str, Callable[[], Row]] = {
-        "none": study.untrained,
-        **{n: (lambda n=n: study.static(n)) for n in study.methods},
-        **{n: (lambda n=n: study.chosen(n, kept("sparse", lambda: study.static("sparse"))))
-           for n in RULES},
-    }  # fmt: skip
-    for name, make in measures.items():
-        if only is None or name in only:
-            yield kept(name, make)
+
+    def static(name: str) -> Row:
+        return kept(name, lambda: study.static(name))
+
+    for name in names:
+        if name == "none":
+            kept(name, study.untrained)
+        elif name in RULES:
+            kept(name, lambda name=name: study.chosen(name, static("sparse")))
+        elif name in study.methods:
+            static(name)
+
+
+def measured(file: Path) -> list[list[Row]]:
+    """The rows of each network, in the order of the methods; of two rows the one with more test
+    episodes."""
+    found: dict[tuple[str, str], dict[str, Row]] = {}
+    for row in sorted(_rows(file), key=lambda r: len(r["episodes"])):
+        found.setdefault((row["task"], row["network"]), {})[row["method"]] = row
+    return [[own[name] for name in METHODS if name in own] for _, own in sorted(found.items())]
+
+
+def _rows(file: Path) -> list[Row]:
+    return list(map(json.loads, file.open())) if file.exists() else []
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from trainlet.errors import SchemeError, TargetError
 from trainlet.frontends.network import Model
 from trainlet.ir.arguments import finite, one_of, whole
 from trainlet.ir.graph import Graph
+from trainlet.ir.roles import forward_part
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ir.storage import storage
 from trainlet.ops.objective import Losses
@@ -30,6 +31,7 @@ from trainlet.schemes.fisher import graph_and_examples
 from trainlet.schemes.importance import CRITERIA
 from trainlet.schemes.layers import Layers, layers_of
 
+Counts = tuple[tuple[str, int], ...]
 DEPTH = 6
 """So many of the last weights are candidates: their gradients are needed at once."""
 
@@ -179,11 +181,14 @@ class _Budget:
         limits = [size for size in (ram, target.ram) if size is not None]
         self.graph, self.loss, self.ram, self.macs = graph, loss, min(limits, default=None), macs
         self.flash, self.roomy = target.flash, roomy(target)
-        self.known: dict[tuple[tuple[str, int], ...], tuple[int, int, int]] = {}
+        self.work: dict[Counts, int] = {}
+        self.plans: dict[Counts, tuple[int, int]] = {}
 
     def allows(self, scheme: UpdateScheme) -> bool:
-        limits = self.ram, self.flash, self.macs
-        pairs = zip(self.needed(scheme), limits, strict=True)
+        """Nothing is planned where the multiply-accumulates are too many already."""
+        if self.macs is not None and self.macs_backward(scheme) > self.macs:
+            return False
+        pairs = zip(self.planned(scheme), (self.ram, self.flash), strict=True)
         return all(most is None or need <= most for need, most in pairs)
 
     def needed(self, scheme: UpdateScheme) -> tuple[int, int, int]:
@@ -191,14 +196,30 @@ class _Budget:
 
         Which channels learn makes no difference to them, only how many do.
         """
-        rules = ((name, scheme.rule(name)) for name in scheme)
-        key = tuple((name, len(rule) if isinstance(rule, tuple) else -1) for name, rule in rules)
-        if key not in self.known:
+        return (*self.planned(scheme), self.macs_backward(scheme))
+
+    def macs_backward(self, scheme: UpdateScheme) -> int:
+        key = _counts(scheme)
+        if key not in self.work:
+            step = train(self.graph, scheme, loss=self.loss).step
+            backward = set(step.nodes()) - set(forward_part(step).nodes())
+            self.work[key] = sum(OPS[n.op].macs(n) for n in backward if not n.is_leaf)
+        return self.work[key]
+
+    def planned(self, scheme: UpdateScheme) -> tuple[int, int]:
+        """RAM and Flash."""
+        key = _counts(scheme)
+        if key not in self.plans:
             training = train(self.graph, scheme, loss=self.loss)
-            program = plan(training, self.roomy, max_recompute=None)
-            self.known[key] = (*needed(program), program.macs_backward)
-        return self.known[key]
+            self.plans[key] = needed(plan(training, self.roomy, max_recompute=None))
+        return self.plans[key]
 
     def __str__(self) -> str:
         limits = (self.ram, "bytes of RAM"), (self.flash, "of Flash"), (self.macs, "MACs backward")
         return ", ".join(f"{most:,} {what}" for most, what in limits if most is not None)
+
+
+def _counts(scheme: UpdateScheme) -> Counts:
+    """How many channels learn of each parameter; -1 for a whole one."""
+    rules = ((name, scheme.rule(name)) for name in scheme)
+    return tuple((name, len(rule) if isinstance(rule, tuple) else -1) for name, rule in rules)

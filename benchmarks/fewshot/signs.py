@@ -17,10 +17,7 @@ from .task import Episode, Task, episode_of
 SIDE, WAYS, VALIDATED, SCALE, PASSES = 64, 5, 13, 10.0, 2
 """Pixels of a side, where the backbones were made for 128: the pictures have 32.  Signs of an
 episode; signs that choose rates, of 33; the others test."""
-FIRST = {
-    **dict.fromkeys(("tinytl", "sparse", "lora", "gradient"), (0.01, 0.03, 0.1)),
-    "full": (0.00003, 0.0001, 0.0003),
-}
+FIRST = {"full": (0.00003, 0.0001, 0.0003)}
 """Larger rates overflow where all layers of an int8 backbone train."""
 NETWORKS = {
     "mcunet": ("mcunet-5fps", "49KB"),

@@ -19,7 +19,7 @@ from .methods import Method, methods
 from .task import Task
 
 RATES = tuple(round(m * 10.0**e, 6) for e in range(-5, 2) for m in (1, 3))
-FIRST = (0.001, 0.01, 0.1)
+FIRST = (0.01, 0.03, 0.1)
 SMALLER = 0.9
 """TinyTrain may have this share of the RAM and the multiply-accumulates of static sparse."""
 RULES: dict[str, dict[str, Any]] = {

@@ -53,6 +53,7 @@ def test_a_selector_chooses_for_each_task_as_a_call_of_its_own_would() -> None:
         assert found == tl.schemes.tinytrain(graph, x[rows], y[rows], macs=5000)
         program = tl.compile(graph, scheme=found.scheme)
         assert found.macs_backward == program.macs_backward <= 5000
+    assert len(choose.budget.plans) < len(choose.budget.work), "planned what MACs refuse"
     twice = {"0.weight": 2 * graph.values["0.weight"]}
     assert choose(x, y, twice).scores != choose(x, y).scores
 

@@ -30,7 +30,7 @@ def main() -> None:
     found = measured(file)
     for own in found:
         print(table(own), end="\n\n")
-    print(means(found))
+    print(f"means over networks\n{means(found)}\n\nmeans over tasks\n{means(found, by_task=True)}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -25,7 +25,7 @@ def table(rows: Sequence[Row]) -> str:
         found = [_paired(row, by_name[name]) if name in by_name else None for name in REFERENCES]
         cells = (
             row["method"], f"{row['ram_bytes']:,}", f"{row['macs_backward']:,}",
-            f"{row['rate']:g}" if "rate" in row else "",
+            f"{row['rate']:f}".rstrip("0").rstrip(".") if "rate" in row else "",
             f"{row['accuracy']:.1f} +- {row['interval']:.1f}",
             *("" if own is None else shown(own.mean(), _error(own)) for own in found),
         )  # fmt: skip
@@ -33,28 +33,34 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def means(networks: Sequence[Sequence[Row]]) -> str:
+def means(networks: Sequence[Sequence[Row]], by_task: bool = False) -> str:
     """Of each method over the networks that it and both references were measured with: accuracies
-    and paired differences as arithmetic means, RAM and multiply-accumulates as geometric ones."""
+    and paired differences as arithmetic means, RAM and multiply-accumulates as geometric ones.
+
+    by_task: the networks of a task together count as much as the one of another
+    """
     every = [{row["method"]: row for row in own} for own in networks]
     complete = [own for own in every if all(name in own for name in REFERENCES)]
-    return "\n".join([*_head(MEAN), *_means(complete)])
+    return "\n".join([*_head(MEAN), *_means(complete, by_task)])
 
 
-def _means(networks: Sequence[Mapping[str, Row]]) -> Iterator[str]:
+def _means(networks: Sequence[Mapping[str, Row]], by_task: bool) -> Iterator[str]:
     for name in METHODS:
         some = [own for own in networks if name in own]
         if not some:
             continue
+        tasks = [own[name]["task"] for own in some]
+        weights = np.array([1 / tasks.count(task) if by_task else 1.0 for task in tasks])
+        weights /= weights.sum()
         cells = [name, str(len(some))]
         for cost in ("ram_bytes", "macs_backward"):
             ratios = np.array([own[name][cost] / own["sparse"][cost] for own in some])
-            cells.append(f"{np.exp(np.log(ratios).mean()) if ratios.all() else 0:.2f}")
-        cells.append(f"{np.mean([own[name]['accuracy'] for own in some]):.1f}")
+            cells.append(f"{np.exp(weights @ np.log(ratios)) if ratios.all() else 0:.2f}")
+        cells.append(f"{weights @ [own[name]['accuracy'] for own in some]:.1f}")
         for reference in REFERENCES:
             found = [_paired(own[name], own[reference]) for own in some]
-            mean = np.mean([own.mean() for own in found])
-            cells.append(shown(mean, np.linalg.norm([_error(own) for own in found]) / len(found)))
+            errors = weights * [_error(own) for own in found]
+            cells.append(shown(weights @ [own.mean() for own in found], np.linalg.norm(errors)))
         yield f"| {' | '.join(cells)} |"
 
 

@@ -75,6 +75,9 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
   int groups = (rows_of_taps * words_of_row(taps_of_row) + 3) / 4 * 2;
   int lanes = pixels < 4 || (copies ? 16 : 12) * groups > CONV_WORDS ? 2 : 4; /* side by side */
   int room = CONV_WORDS - (copies ? lanes * groups : 0);
+  int quads = lanes == 2 ? 1 : (room / groups - 4) / 8;
+  int single = quads == 1 && pixels >= 4 && K % AT_ONCE == 0 && 8 * groups <= room;
+  if (single) lanes = 4;
   if (G > 1 || O < 2 || 4 * groups > room) {
     int8_t *to = y;
     for (int p = 0; p < pixels; p++) {
@@ -101,7 +104,6 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
   int8_t *taps = (int8_t *)(words + room);
   Layer layer = {w, b, q, O, K, low >= ZY, ZY};
   Windows windows = {x, H, W, C, KH, KW, DH, DW, ZX};
-  int quads = lanes == 2 ? 1 : (room / groups - 4) / 8;
   uint32_t *rows = words + (lanes == 2 ? 0 : 8 * groups * quads);
   for (int start = 0; start < pixels;) {
     int first = start + lanes <= pixels ? start : pixels > lanes ? pixels - lanes : 0;
@@ -132,6 +134,11 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
         if (copies && lanes == 2) widen_pixels(to, taps, K, lanes, ZX, lanes, 4 * groups);
       }
     int8_t *to_first = y + first * O;
+    start = first + blocks * lanes;
+    if (single) {
+      rows_by_four(&layer, to_first, words);
+      continue;
+    }
     for (int pair = 0; pair < O; pair += 2) {
       int o = pair + 2 <= O ? pair : O - 2;
       if (lanes == 2) {
@@ -141,7 +148,6 @@ KERNEL ONE_COPY void k_conv2d_i8(int8_t *restrict y, const int8_t *x, const int8
         quads_by_two(&layer, to_first, o, words, rows, 8 * groups, blocks);
       }
     }
-    start = first + blocks * lanes;
   }
   clamp_bytes(y, pixels * O, low, high);
 }

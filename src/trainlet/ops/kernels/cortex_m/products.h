@@ -193,6 +193,55 @@ static ONE_COPY void quads_by_two(const Layer *layer, int8_t *y, int o, const ui
   }
 }
 
+/* words of x of four pixels, from x on, and n bytes of w, a multiple of 8: sums of one channel, on
+ * top of what they are */
+INLINED void one_by_four(int32_t sums[4], const uint32_t *x, const int8_t *w, int n) {
+#ifdef HAS_EIGHT_SUMS
+#define FOUR_WORDS "ldm %[x]!, {r4, r5, r6, r8}\n\t"
+#define FIRST_TWO(e) ADD_TWO("%[a]", "r4", "%[" #e "]") ADD_TWO("%[b]", "r5", "%[" #e "]")
+#define LAST_TWO(e) ADD_TWO("%[c]", "r6", "%[" #e "]") ADD_TWO("%[d]", "r8", "%[" #e "]")
+  const int8_t *end = w + n;
+  uint32_t u, v, even, odd;
+  SpillSlot stop;
+  PUT_ASIDE(stop, end);
+  __asm__ volatile(
+      "1:\tldr %[u], [%[w]], #8\n\t" FOUR_WORDS "ldr %[v], [%[w], #-4]\n\t"
+      "sxtb16 %[even], %[u]\n\t" FIRST_TWO(even) "sxtb16 %[odd], %[u], ror #8\n\t"
+      LAST_TWO(even) FOUR_WORDS "sxtb16 %[even], %[v]\n\t" FIRST_TWO(odd) LAST_TWO(odd)
+      "vmov %[u], %[stop]\n\t" FOUR_WORDS "sxtb16 %[odd], %[v], ror #8\n\t" FIRST_TWO(even)
+      "cmp %[w], %[u]\n\t" LAST_TWO(even) FOUR_WORDS FIRST_TWO(odd) LAST_TWO(odd) "bne 1b"
+      : [a] "+r"(sums[0]), [b] "+r"(sums[1]), [c] "+r"(sums[2]), [d] "+r"(sums[3]), [x] "+r"(x),
+        [w] "+r"(w), [u] "=&r"(u), [v] "=&r"(v), [even] "=&r"(even), [odd] "=&r"(odd)
+      : [stop] "t"(stop)
+      : "r4", "r5", "r6", "r8", "cc", "memory");
+#else
+  for (; n > 0; n -= 4, w += 4, x += 8) {
+    uint32_t bytes = load_bytes(w), even = sxtb16(bytes), odd = sxtb16_ror8(bytes);
+    for (int k = 0; k < 4; k++) sums[k] = smlad(x[4 + k], odd, smlad(x[k], even, sums[k]));
+  }
+#endif
+}
+
+/* all channels of four pixels, from words of x and the bytes of w, a multiple of 8 in each row */
+static ONE_COPY void rows_by_four(const Layer *layer, int8_t *y, const uint32_t *x) {
+  const int8_t *w = layer->w;
+  const int32_t *b = layer->b, *q = layer->q;
+  int O = layer->O;
+  for (int o = 0; o < O; o++, w += layer->K, y++) {
+    int32_t sums[] = {b[o], b[o], b[o], b[o]}, twice = doubled(q[o]);
+    int32_t unit = unit_of(q[o], q[O + o], layer->rectified), zero = layer->zero;
+    one_by_four(sums, x, w, layer->K);
+    if (unit) {
+      for (int k = 0; k < 4; k++) sums[k] = smmlar(sums[k], twice, sums[k]);
+      for (int k = 0; k < 4; k++) sums[k] = smmlar(sums[k], unit, zero);
+      for (int k = 0; k < 4; k++) y[k * O] = (int8_t)ssat8(sums[k]);
+    } else {
+      Channel c = {b[o], twice, unit, q[O + o]};
+      store_each(y, O, sums, 4, 1, &c, zero);
+    }
+  }
+}
+
 /* four bytes of each row of w meet two pixels' words of x */
 #define TWO_MEET_TWO                                                                        \
   LOAD_PAIR(s, t, x);                                                                       \
@@ -211,13 +260,34 @@ static ONE_COPY void two_by_two(const Layer *layer, int8_t *y, int row, int o,
   int n = layer->K;
   const int8_t *w0 = layer->w + o * n, *w1 = w0 + n;
   uint32_t u, v, s, t, even;
-  for (const int8_t *end = w0 + (n & -16); w0 != end;)
-    for (int k = 0; k < 4; k++) {
-      LOAD_WORD(u, w0);
-      LOAD_WORD(v, w1);
-      TWO_MEET_TWO;
-    }
-  for (n &= 15; n > 0; n -= 4, w0 += 4, w1 += 4) {
+  const int8_t *end = w0 + (n & -8);
+#ifdef HAS_EIGHT_SUMS
+#define TWO_BY_TWO(then, last)                                                              \
+  "ldm %[x]!, {r4, r5, r6, r8}\n\tsxtb16 %[even], %[u]\n\t" ADD_TWO("%[p0]", "r4", "%[even]") \
+  ADD_TWO("%[p1]", "r5", "%[even]") "sxtb16 %[even], %[v]\n\tsxtb16 %[u], %[u], ror #8\n\t"   \
+  ADD_TWO("%[q0]", "r4", "%[even]") ADD_TWO("%[q1]", "r5", "%[even]")                       \
+  ADD_TWO("%[p0]", "r6", "%[u]") "sxtb16 %[v], %[v], ror #8\n\t"                            \
+  ADD_TWO("%[p1]", "r8", "%[u]") then ADD_TWO("%[q0]", "r6", "%[v]") last                   \
+  ADD_TWO("%[q1]", "r8", "%[v]")
+  SpillSlot stop;
+  PUT_ASIDE(stop, end);
+  if (w0 != end)
+    __asm__ volatile(
+        "1:\tldr %[u], [%[w0]], #4\n\tldr %[v], [%[w1]], #4\n\t"
+        TWO_BY_TWO("ldr %[u], [%[w0]], #4\n\t", "") "ldr %[v], [%[w1]], #4\n\t"
+        TWO_BY_TWO("vmov %[u], %[stop]\n\t", "cmp %[w0], %[u]\n\t") "bne 1b"
+        : [p0] "+r"(p0), [p1] "+r"(p1), [q0] "+r"(q0), [q1] "+r"(q1), [x] "+r"(x), [w0] "+r"(w0),
+          [w1] "+r"(w1), [u] "=&r"(u), [v] "=&r"(v), [even] "=&r"(even)
+        : [stop] "t"(stop)
+        : "r4", "r5", "r6", "r8", "cc", "memory");
+#else
+  while (w0 != end) {
+    LOAD_WORD(u, w0);
+    LOAD_WORD(v, w1);
+    TWO_MEET_TWO;
+  }
+#endif
+  for (n &= 7; n > 0; n -= 4, w0 += 4, w1 += 4) {
     int some = n < 4 ? n : 4;
     u = load_some(w0, some), v = load_some(w1, some);
     TWO_MEET_TWO;

@@ -61,7 +61,7 @@ def before_relu(
     """A layer that clamps at its zero point and shifts to the right."""
     drawn, (image, weights, bias, q) = layered(rng, op, x, w, channels, **attrs)
     clamp = {"scale": 0.5, "zero_point": -128, "low": -128, "high": 127}
-    shifts = rng.choice([-31, -25, -24, -23, -9, -8, -7, -1, 0], channels)
+    shifts = rng.choice([-30, -29, -25, -24, -23, -9, -8, -7, -1, 0], channels)
     multipliers = np.where(q[0] > 0, q[0], 2**30)
     made = node(op, *(each.type for each in drawn.inputs), **{**drawn.attrs, **clamp})
     return made, [image, weights, bias, np.array([multipliers, shifts], np.int32)]

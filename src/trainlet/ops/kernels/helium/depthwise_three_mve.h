@@ -83,7 +83,8 @@ typedef struct {
   int C, ZX;
 } Results;
 
-/* The zero point is added before the shift, so that one instruction multiplies and adds. */
+/* The zero point and half of a result are added before the shift, so that one instruction multiplies
+ * and adds; another one shifts results into the top byte and saturates. */
 #define MEET_COLUMNS(first, second)                                                         \
   __asm__ volatile(                                                                         \
       "2:\tuxth %[a], %[turns]\n\tdls lr, %[a]\n"                                          \
@@ -91,8 +92,7 @@ typedef struct {
       "vmov q0[2], q0[0], %[a], %[c]\n\tvmov q0[3], q0[1], %[b], %[d]\n\t"                  \
       "vadd.i32 q0, q0, %[bias]\n\t"                                                       \
       "vqrdmlash.s32 q0, %q[multiplier], %[addend]\n\t"                                    \
-      "vrshl.s32 q0, %[shift]\n\t"                                                         \
-      "vqmovnb.s32 q0, q0\n\tvqmovnb.s16 q0, q0\n\t"                                       \
+      "vqshl.s32 q0, %[shift]\n\tvshr.u32 q0, q0, #24\n\t"                                 \
       "vstrb.32 q0, [%[y], %q[places]]\n\t"                                                \
       "add %[y], %[y], %[step]\n\t"                                                        \
       "le lr, 1b\n\t"                                                                      \
@@ -110,12 +110,12 @@ typedef struct {
 #define FURTHER "vldrw.u32 q0, [%q[columns], #128]\n\t"
 #define MEET(sum, taps) "vmladav.s8 %[" sum "], q0, %q[" taps "]\n\t"
 
-/* the zero point behind the shift, where results are small without it */
-static ONE_COPY void add_zero_point(int8_t *y, const Results *k, uint32x4_t places) {
+/* the zero point behind the shift, where results are small and `less` than they should be */
+static ONE_COPY void add_zero_point(int8_t *y, const Results *k, uint32x4_t places, int less) {
   for (int turns = k->turns; turns >= 0; turns -= 0x10000, y += k->skip)
     for (int n = turns & 0xFFFF; n > 0; n--, y += k->step) {
-      int32x4_t x = vmaxq_s32(vldrbq_gather_offset_s32(y, places), vdupq_n_s32(0));
-      vstrbq_scatter_offset_s32(y, places, vaddq_n_s32(x, -128));
+      int32x4_t x = vaddq_n_s32(vldrbq_gather_offset_s32(y, places), less);
+      vstrbq_scatter_offset_s32(y, places, vaddq_n_s32(vmaxq_s32(x, vdupq_n_s32(0)), -128));
     }
 }
 
@@ -130,8 +130,9 @@ INLINED void meet_channels(Channels c, const Results *k, const int32_t *b, const
     int8x16_t taps = (int8x16_t)middle, right = (int8x16_t)one_on;
     int8x16_t below = (int8x16_t)vshlq_n_s32(middle, 8), both = (int8x16_t)vshlq_n_s32(one_on, 8);
     uint32x4_t columns = vaddq_n_u32(from, (uint32_t)(uintptr_t)c.columns);
-    int32_t shift = q[k->C], bias = *b - k->ZX * vaddvq_s8(taps);
-    int32_t far = shift < -24, addend = far ? 0 : -128 * (1 << -shift); /* that would overflow */
+    int32_t right_by = -q[k->C], shift = 24 - right_by, bias = *b - k->ZX * vaddvq_s8(taps);
+    int32_t top = right_by < 23 ? right_by + 7 : 30; /* 128 units, or as many as do not overflow */
+    int32_t addend = (1 << right_by >> 1) - (1 << top);
     int32_t p, u, v, z, turns = k->turns;
     int32x4_t multiplier = vdupq_n_s32(*q);
     int8_t *y = c.y;
@@ -144,7 +145,7 @@ INLINED void meet_channels(Channels c, const Results *k, const int32_t *b, const
     else
       MEET_COLUMNS(NEXT("256") MEET("a", "taps") FURTHER MEET("b", "taps"),
                    NEXT("256") MEET("c", "taps") FURTHER MEET("d", "taps"));
-    if (far) add_zero_point(c.y, k, places);
+    if (right_by > 23) add_zero_point(c.y, k, places, 1 << (30 - right_by));
   }
 }
 static ONE_COPY void two_rows(Channels c, const Results *k, const int32_t *b, const int32_t *q,
@@ -212,17 +213,20 @@ static ONE_COPY void three_by_three(int8_t *y, const int8_t *x, const int8_t *w,
   }
 }
 
-static inline int no_left_shift(const int32_t *shift, int C) {
-  int32x4_t most = vld1q_s32(shift);
-  for (int c = 4; c < C; c += 4)
-    most = vmaxq_s32(most, vld1q_s32(shift + (c + 4 <= C ? c : C - 4)));
-  return vmaxvq_s32(0, most) == 0;
+/* whether all shifts are to the right, by at most 30 */
+static inline int shifts_right(const int32_t *shift, int C) {
+  int32x4_t most = vld1q_s32(shift), least = most;
+  for (int c = 4; c < C; c += 4) {
+    int32x4_t some = vld1q_s32(shift + (c + 4 <= C ? c : C - 4));
+    most = vmaxq_s32(most, some), least = vminq_s32(least, some);
+  }
+  return vmaxvq_s32(-31, most) <= 0 && vminvq_s32(0, least) >= -30;
 }
 
 static inline int fits_three(const DepthwiseLayer *k, const int32_t *q) {
   int two = k->SH * k->SW == 1 && k->OH > 1;
   return k->KH == 3 && k->KW == 3 && k->SW <= 2 && k->C >= GROUP && k->OW >= (two ? 2 : 4) &&
          k->clamp.zero == -128 && k->clamp.low == -128 && k->clamp.high == 127 &&
-         no_left_shift(q + k->C, k->C);
+         shifts_right(q + k->C, k->C);
 }
 #endif

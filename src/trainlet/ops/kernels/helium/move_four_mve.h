@@ -10,46 +10,69 @@ static inline int fits_four_weights(const Planes *k, int columns) {
   return k->mode == ROUND_STOCHASTIC && (k->bits != 4 || columns % 2 == 0);
 }
 
-/* the fractions of four weights in two bytes, and back; of two weights, if there are no more */
-INLINED int32x4_t load_fractions(const int8_t *from, mve_pred16_t some) {
+/* Two fractions in a byte: where each of four lies, and how far its bits are from the top. */
+typedef struct {
+  uint32x4_t byte;
+  int32x4_t left, right;
+} Nibbles;
+
+INLINED Nibbles nibbles(void) {
   static const int32_t left[4] = {28, 24, 28, 24};
-  uint32x4_t byte = vshrq_n_u32(vidupq_n_u32(0, 1), 1);
-  int32x4_t both = vldrbq_gather_offset_z_s32(from, byte, some);
-  return vshrq_n_s32(vshlq_s32(both, vld1q_s32(left)), 28);
+  int32x4_t far = vld1q_s32(left);
+  return (Nibbles){vshrq_n_u32(vidupq_n_u32(0, 1), 1), far, vnegq_s32(far)};
 }
-INLINED void store_fractions(int8_t *to, int32x4_t v, mve_pred16_t some) {
-  to[0] = (int8_t)((vgetq_lane_s32(v, 0) & 15) | vgetq_lane_s32(v, 1) * 16);
-  if (some >> 8) to[1] = (int8_t)((vgetq_lane_s32(v, 2) & 15) | vgetq_lane_s32(v, 3) * 16);
+INLINED int32x4_t load_fractions(const int8_t *from, const Nibbles *k) {
+  return vshrq_n_s32(vshlq_s32(vldrbq_gather_offset_s32(from, k->byte), k->left), 28);
+}
+/* both of a byte are stored there, once for each */
+INLINED void store_fractions(int8_t *to, int32x4_t v, const Nibbles *k) {
+  uint32x4_t bits = vshlq_u32(vreinterpretq_u32_s32(vshlq_n_s32(v, 28)), k->right);
+  vstrbq_scatter_offset_u32((uint8_t *)to, k->byte, vorrq_u32(bits, vrev64q_u32(bits)));
 }
 
-/* p[at] and those behind it, of which the first is the n-th that learns.  A move beyond the 131072 of
- * `move_weight` saturates all the same. */
-INLINED void move_four_weights(int8_t *p, int at, int n, float32x4_t move, const Planes *k,
-                               int32_t most, mve_pred16_t some) {
-  int8_t *fractions = p + k->size + (k->bits == 4 ? n / 2 : n);
-  int32x4_t v = vshlq_r_s32(vldrbq_z_s32(p + at, some), k->bits);
-  if (k->bits == 4) v = vaddq_s32(v, load_fractions(fractions, some));
-  else if (k->bits) v = vaddq_s32(v, vldrbq_z_s32(fractions, some));
-  v = vqaddq_s32(v, four_rounded(move, k->key, (uint32_t)at));
-  v = vmaxq_s32(vminq_s32(v, vdupq_n_s32(most)), vdupq_n_s32(-most));
-  vstrbq_p_s32(p + at, vrshlq_n_s32(v, -k->bits), some);
-  if (k->bits == 4) store_fractions(fractions, v, some);
-  else if (k->bits) vstrbq_p_s32(fractions, v, some);
+/* 2^bits v plus the move, saturating.  A move beyond the 131072 of `move_weight` saturates all the
+ * same. */
+INLINED int32x4_t moved_four(int32x4_t v, float32x4_t move, uint32_t key, int at, int32_t most) {
+  v = vqaddq_s32(v, four_rounded(move, key, (uint32_t)at));
+  return vmaxq_s32(vminq_s32(v, vdupq_n_s32(most)), vdupq_n_s32(-most));
+}
+INLINED float32x4_t four_moves(const int32_t *sums, float scale, float factor) {
+  return vmulq_n_f32(vmulq_n_f32(vcvtq_f32_s32(vld1q_s32(sums)), scale), factor);
+}
+
+/* `many` weights with a fraction of four bits each, a multiple of four */
+static ONE_COPY void move_nibbles(int8_t *p, int at, int8_t *fractions, int many,
+                                  const int32_t *sums, float scale, float factor, uint32_t key) {
+  Nibbles k = nibbles();
+  for (p += at; many > 0; many -= 4, p += 4, at += 4, fractions += 2, sums += 4) {
+    int32x4_t v = vaddq_s32(vshlq_n_s32(vldrbq_s32(p), 4), load_fractions(fractions, &k));
+    v = moved_four(v, four_moves(sums, scale, factor), key, at, 127 * 16);
+    vstrbq_s32(p, vrshrq_n_s32(v, 4));
+    store_fractions(fractions, v, &k);
+  }
+}
+/* the same with 0 or 8 bits each */
+static ONE_COPY void move_bytes(int8_t *p, int at, int8_t *fractions, int many,
+                                const int32_t *sums, float scale, float factor, uint32_t key,
+                                int bits) {
+  for (p += at; many > 0; many -= 4, p += 4, at += 4, fractions += 4, sums += 4) {
+    int32x4_t v = vshlq_r_s32(vldrbq_s32(p), bits);
+    if (bits) v = vaddq_s32(v, vldrbq_s32(fractions));
+    v = moved_four(v, four_moves(sums, scale, factor), key, at, 127 * (1 << bits));
+    vstrbq_s32(p, vrshlq_n_s32(v, -bits));
+    if (bits) vstrbq_s32(fractions, v);
+  }
 }
 
 /* the same of many, moved by the sums times scale and factor */
 static ONE_COPY void move_weights(int8_t *p, int at, int n, int many, const int32_t *sums,
-                                  float scale, float factor, const Planes *planes) {
-  Planes k = *planes;
-  int32_t most = 127 * (1 << k.bits);
-  for (; many >= 4; many -= 4, at += 4, n += 4, sums += 4) {
-    float32x4_t move = vmulq_n_f32(vmulq_n_f32(vcvtq_f32_s32(vld1q_s32(sums)), scale), factor);
-    move_four_weights(p, at, n, move, &k, most, 0xFFFF);
-  }
-  if (many > 0) {
-    float32x4_t move = vmulq_n_f32(vmulq_n_f32(vcvtq_f32_s32(vld1q_s32(sums)), scale), factor);
-    move_four_weights(p, at, n, move, &k, most, vctp32q((uint32_t)many));
-  }
+                                  float scale, float factor, const Planes *k) {
+  int8_t *fractions = p + k->size + (k->bits == 4 ? n / 2 : n);
+  int fours = many & -4;
+  if (k->bits == 4) move_nibbles(p, at, fractions, fours, sums, scale, factor, k->key);
+  else move_bytes(p, at, fractions, fours, sums, scale, factor, k->key, k->bits);
+  for (int i = fours; i < many; i++)
+    move_weight(p, at + i, n + i, (float)sums[i] * scale * factor, *k);
 }
 
 /* p[element] and those behind it, of `width` bytes */

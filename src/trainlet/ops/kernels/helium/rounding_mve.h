@@ -25,11 +25,20 @@ INLINED float32x4_t four_draws(uint32_t key, uint32_t element) {
   return vcvtq_n_f32_u32(vshrq_n_u32(x, 8), 24);
 }
 
+/* v, and where a < b, v + 1; as `less_below_0` */
+INLINED int32x4_t one_more_where(int32x4_t v, float32x4_t a, float32x4_t b) {
+#ifdef __clang__
+  return vqaddq_m_n_s32(v, v, 1, vcmpltq_f32(a, b));
+#else
+  __asm__("vpt.f32 lt, %q1, %q2\n\tvqaddt.s32 %q0, %q0, %3" : "+w"(v) : "w"(a), "w"(b), "r"(1) : "p0");
+  return v;
+#endif
+}
+
 /* four moves rounded by chance, saturating; none is denormal */
 INLINED int32x4_t four_rounded(float32x4_t move, uint32_t key, uint32_t element) {
   int32x4_t below = vcvtmq_s32_f32(move);
   float32x4_t rest = vsubq_f32(move, vcvtq_f32_s32(below));
-  mve_pred16_t up = vcmpltq_f32(four_draws(key, element), rest);
-  return vqaddq_m_n_s32(below, below, 1, up);
+  return one_more_where(below, four_draws(key, element), rest);
 }
 #endif

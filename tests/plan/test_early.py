@@ -4,7 +4,8 @@ import numpy as np
 from torch import nn
 
 import trainlet as tl
-from trainlet.ir.graph import Graph
+from trainlet.ir.graph import Graph, Node
+from trainlet.ops.op import build, float32, leaf
 from trainlet.planning.order.early import saved_early
 from trainlet.planning.order.schedule import before
 from trainlet.planning.place import plan_graph
@@ -68,3 +69,13 @@ def test_the_smaller_plan_is_taken(monkeypatch):
     plan = plan_in_tiles(graph, order, rollback=False)
     monkeypatch.setattr(tiled, "saved_early", lambda _, order: order)
     assert plan.arena < plan_in_tiles(graph, order, rollback=False).arena
+
+
+def test_maps_with_one_last_reader_are_taken_in_its_order():
+    """Not in the order of a set, which differs from one process to another."""
+    maps = [build("relu", leaf("input", f"x{k}", float32(1, 4, 4, 8))) for k in range(9)]
+    joined = Node("concat", tuple(maps), float32(1, 4, 4, 72), {"axis": 3})
+    masks = [build("relu_mask", m) for m in maps]
+    graph = Graph({"logits": joined, **{f"mask{k}": m for k, m in enumerate(masks)}}, {})
+    early = saved_early(graph, (*maps, joined, *reversed(masks)))
+    assert early == (*maps, joined, *masks)

@@ -21,13 +21,13 @@ def saved_early(graph: Graph, order: NodeOrder) -> NodeOrder:
     for n in order:
         if OPS[n.op].alias:
             continue
-        for m in {storage_of(i) for i in n.inputs if in_arena(i)}:
+        for m in dict.fromkeys(storage_of(i) for i in n.inputs if in_arena(i)):
             if n in forward:
                 last[m] = n
             else:
                 later.setdefault(m, []).append(n)
     behind: dict[Node, list[Node]] = {}
-    for m in last.keys() & later.keys():
+    for m in (m for m in last if m in later):
         kept = sum(aligned(n.type.nbytes) for n in later[m])
         if kept < aligned(m.type.nbytes) and all(_only_reads(n, m) for n in later[m]):
             behind.setdefault(last[m], []).extend(later[m])

@@ -25,7 +25,7 @@ static ONE_COPY int32_t dot_taps(const int8_t *x, int column, int row, const int
 static ONE_COPY void pair_weights(uint32_t *to, const int8_t *w, int C, int KH, int KW, int SW,
                                   int pairs) {
   for (uint32_t *at = to, *end = to + 8 * (KH * pairs + ROWS_AT_ONCE - 1); at != end;)
-    for (int k = 0; k < 4; k++) STORE_PAIR(at, 0, 0);
+    for (int k = 0; k < 2; k++) STORE_FOUR(at, 0, 0, 0, 0);
   int later = 8 * KH * (SW / 2) + 2;
   for (int ky = 0; ky < KH; ky++, to += 8, w += KW * C) {
     const int8_t *row = w;
@@ -77,8 +77,7 @@ INLINED void move_down(uint32_t *to, const uint32_t *from, const uint32_t *end, 
     uint32_t a, b, c, d;
     LOAD_PAIR(a, b, from);
     LOAD_PAIR(c, d, from);
-    STORE_PAIR(to, a, b);
-    STORE_PAIR(to, c, d);
+    STORE_FOUR(to, a, b, c, d);
   }
 }
 
@@ -123,13 +122,17 @@ static ONE_COPY void row_of_outputs(const Quad *q, int8_t *y, int outputs,
   for (; outputs > 0; outputs -= 2, first += q->advance) {
     int32_t a0 = q->c[0].bias, a1 = q->c[1].bias, a2 = q->c[2].bias, a3 = q->c[3].bias;
     int32_t b0 = a0, b1 = a1, b2 = a2, b3 = a3;
-    const uint32_t *x = first, *weights = w, *end = first + q->window;
+    const uint32_t *x = first, *weights = w;
+    intptr_t stop = (intptr_t)(first + q->window);
+    SpillSlot end;
+    PUT_ASIDE(end, stop);
     do {
       uint32_t s, t, u, v;
       TWO_WINDOWS_MEET;
       TWO_WINDOWS_MEET;
       TWO_WINDOWS_MEET;
-    } while (x != end);
+      TAKE_BACK(stop, end);
+    } while ((intptr_t)x != stop);
     int8_t *next = y + (outputs > 1 ? q->C : 0); /* one that is none is overwritten */
     int32_t zero = q->zero;
     if (q->fast) {

@@ -18,10 +18,10 @@ static ONE_COPY void scale_two(uint32_t *to, const void *g, int at, int next, co
                                int n, int words, int before, int bytes) {
   int32_t half = (1 << before) >> 1;
   const uint32_t *end = to + words;
-  for (int k = 0; k + 2 <= n; k += 2, to += 2) {
+  for (int k = 0; k + 2 <= n; k += 2) {
     uint32_t scales = load_bytes(r + k);
-    to[0] = two_factors(two_mantissas(g, at + k, bytes), scales, half, before);
-    to[1] = two_factors(two_mantissas(g, at + next + k, bytes), scales, half, before);
+    uint32_t first = two_factors(two_mantissas(g, at + k, bytes), scales, half, before);
+    STORE_PAIR(to, first, two_factors(two_mantissas(g, at + next + k, bytes), scales, half, before));
   }
   if (n & 1) {
     uint32_t scale = (uint32_t)r[n - 1];

@@ -63,7 +63,7 @@ static ONE_COPY uint32_t *pair_columns_of(uint32_t *to, const int8_t *x, int sec
 
 static ONE_COPY uint32_t *pad_columns(uint32_t *to, int columns, uint32_t zeros) {
   for (; columns > 0; columns--)
-    for (int k = 0; k < COLUMN_WORDS; k += 2) STORE_PAIR(to, zeros, zeros);
+    for (int k = 0; k < COLUMN_WORDS; k += 4) STORE_FOUR(to, zeros, zeros, zeros, zeros);
   return to;
 }
 
@@ -77,20 +77,23 @@ static ONE_COPY uint32_t *pad_columns(uint32_t *to, int columns, uint32_t zeros)
 #define TWO_SUMS(a, b)                                                                      \
   ADD_TO(a, s, u2, a) ADD_TO(b, s, u1, b) ADD_TO(a, t, v2, a) ADD_TO(b, t, v1, b)
 #define STORE_SUMS(a, b) "strd %[" #a "], %[" #b "], [%[sums]], #8\n\t"
+/* the end of a step, and whether the sums before the last two are the last */
+#define LAST_ONE                                                                            \
+  ADD_TO(a, s, u2, a) "vmov %[s], %[stop]\n\t" ADD_TO(a, t, v2, a) "cmp %[s], %[sums]\n\t"  \
+  STORE_SUMS(c, a)
 #define STEP_1                                                                              \
   "ldrd %[s], %[t], [%[x]], #128\n\t" FIRST(a) COLUMN(-96) ONE_AND_FIRST(a, 1, b)           \
   COLUMN(-64) TWO_SUMS(a, b) FIRST(c) COLUMN(-32) TWO_SUMS(b, c) STORE_SUMS(a, b) FIRST(a)  \
-  COLUMN(0) TWO_SUMS(c, a) COLUMN(32) ONE(a, 2) STORE_SUMS(c, a)
+  COLUMN(0) TWO_SUMS(c, a) COLUMN(32) LAST_ONE
 #define STEP_2                                                                              \
   "ldrd %[s], %[t], [%[x]], #256\n\t" FIRST(a) COLUMN(-224) ONE(a, 1)                       \
   COLUMN(-192) ONE_AND_FIRST(a, 2, b) COLUMN(-160) ONE(b, 1)                                \
   COLUMN(-128) ONE_AND_FIRST(b, 2, c) STORE_SUMS(a, b) COLUMN(-96) ONE(c, 1)                \
-  COLUMN(-64) ONE_AND_FIRST(c, 2, a) COLUMN(-32) ONE(a, 1) COLUMN(0) ONE(a, 2)              \
-  STORE_SUMS(c, a)
+  COLUMN(-64) ONE_AND_FIRST(c, 2, a) COLUMN(-32) ONE(a, 1) COLUMN(0) LAST_ONE
 #define PASS_ROW(text)                                                                      \
   __asm__ volatile("ldrd %[u0], %[v0], [%[t]]\n\tldrd %[u1], %[v1], [%[t], #32]\n\t"        \
                    "ldrd %[u2], %[v2], [%[t], #64]\n\t"                                     \
-                   "1:\t" text "vmov %[s], %[stop]\n\tcmp %[s], %[sums]\n\tbne 1b"          \
+                   "1:\t" text "bne 1b"                                                              \
                    : [x] "+r"(x), [sums] "+r"(sums), [a] "=&r"(a), [b] "=&r"(b),            \
                      [c] "=&r"(c), [s] "=&r"(s), [t] "+r"(w), [u0] "=&r"(u0),               \
                      [v0] "=&r"(v0), [u1] "=&r"(u1), [v1] "=&r"(v1), [u2] "=&r"(u2),        \
@@ -102,7 +105,7 @@ static ONE_COPY uint32_t *pad_columns(uint32_t *to, int columns, uint32_t zeros)
 INLINED void pass_row(int32_t *sums, int outputs, const uint32_t *x, const uint32_t *w,
                       int32_t bias, int SW) {
   uint32_t u0, v0, u1, v1, u2, v2, s;
-  int32_t a, b, c, *end = sums + ((outputs + 3) & -4);
+  int32_t a, b, c, *end = sums + ((outputs + 3) & -4) - 2;
   SpillSlot stop;
   PUT_ASIDE(stop, end);
   if (SW == 1)

@@ -27,7 +27,7 @@ def same(kernel, stride=1):
 LAYERS = {
     "pointwise 8 to 32": ((16, 16, 8), (32, 1, 1, 8), PLAIN, 1.9),
     "pointwise 48 to 192": ((8, 8, 48), (192, 1, 1, 48), PLAIN, 1.05),
-    "pointwise 160 to 40": ((8, 8, 160), (40, 1, 1, 160), PLAIN, 1.1),
+    "pointwise 160 to 40": ((8, 8, 160), (40, 1, 1, 160), PLAIN, 1.15),
     "pointwise 384 to 96": ((4, 4, 384), (96, 1, 1, 384), PLAIN, 1.3),
     "first of a network": ((32, 32, 3), (16, 3, 3, 3), same(3, 2), 2.1),
     "depthwise 3x3": ((32, 32, 16), (3, 3, 16), same(3), 2.5),

@@ -3,12 +3,14 @@
 Episodes of classes that the network has never seen.  All methods begin with the same prototypes;
 then each trains what it trains, with batch 1, on the same examples in the same order.  The rate of
 each is the best on episodes of other classes.  A method that has been measured is not measured
-again (build/fewshot.measured.jsonl).  docs/few-shot.md says what is measured.
+again (build/fewshot.measured.jsonl).  Writes build/bench-fewshot.json.  docs/few-shot.md says what
+is measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -28,6 +30,8 @@ def main() -> None:
             task = TASKS[name](args.data, args.build)
             measure(task, Size(args.validated, args.episodes), file, args.methods)
     found = measured(file)
+    rows = [row for own in found for row in own]
+    (args.build / "bench-fewshot.json").write_text(json.dumps(rows, indent=1))
     for own in found:
         print(table(own), end="\n\n")
     print(f"means over networks\n{means(found)}\n\nmeans over tasks\n{means(found, by_task=True)}")

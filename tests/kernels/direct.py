@@ -1,4 +1,5 @@
-"""Random nodes of the ops that apply an integer gradient at once, made of the gradients' own."""
+"""Random nodes of the ops that apply or square an integer gradient at once, made of the gradients'
+own."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ from kernels.gradients import RANDOM as GRADIENTS
 from kernels.gradients import Given, Random, node
 from trainlet.ir.storage import Planes, split_planes
 from trainlet.ir.types import LARGEST, Quant, TensorType
-from trainlet.ops.op import OPS, float32, typed
+from trainlet.ops.op import OPS, float32, leaf, typed
 from trainlet.ops.quantized.update import ROUNDINGS
+from trainlet.ops.squares import can_square, squares
 
 RATES = [0.45, 0.45, 0.04, 0.03, 0.03]
 """How often a move is small, large, farther than any weight, infinite, and no number."""
@@ -64,4 +66,19 @@ def applied(of: str) -> Callable[[Random], Given]:
     return made
 
 
-RANDOM = {str(OPS[of].applied): applied(of) for of in ("conv2d_bfp_dw", "linear_bfp_dw", "sum_bfp")}
+def squared(rng: Random) -> Given:
+    """The sums of squares before, and a gradient without groups."""
+    while True:
+        gradient, arrays = GRADIENTS[str(rng.choice(["conv2d_bfp_dw", "linear_bfp_dw"]))](rng)
+        if can_square(gradient):
+            total = rng.uniform(0, 1, gradient.type.shape[-1]).astype(np.float32)
+            return squares(leaf("state", "total", float32(*total.shape)), gradient), [
+                total,
+                *arrays,
+            ]
+
+
+RANDOM = {
+    "add_squares_i8": squared,
+    **{str(OPS[of].applied): applied(of) for of in ("conv2d_bfp_dw", "linear_bfp_dw", "sum_bfp")},
+}

@@ -16,6 +16,7 @@ from torch import nn
 import trainlet as tl
 from trainlet.errors import DataError, SchemeError, StateError, TargetError, TrainletError
 from trainlet.ir.graph import Graph
+from trainlet.passes.run_time_channels import MEASURED
 from trainlet.planning.blob import Saved
 from trainlet.planning.selection import WORDS, chosen_set, largest_sets
 from trainlet.run.choosing import ChoosingTrainer, SimulatedChoosing
@@ -64,9 +65,10 @@ def measured(trainer: ChoosingTrainer) -> ChoosingTrainer:
     return trainer
 
 
+@pytest.mark.parametrize("criterion", MEASURED)
 @pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_every_device_chooses_and_learns_the_same(precision: str) -> None:
-    program = compiled(precision, ram=TIGHT[precision])
+def test_every_device_chooses_and_learns_the_same(precision: str, criterion: str) -> None:
+    program = compiled(precision, ram=TIGHT[precision], criterion=criterion)
     assert len(program.choice.variants) == 2
     blobs, chosen = [], []
     watched = ("sanitized",) if precision == "int8" else ()
@@ -87,10 +89,42 @@ def test_every_device_chooses_and_learns_the_same(precision: str) -> None:
         pass  # the plan of the part that measures, followed byte by byte
 
 
+def gradients(name: str, sums: np.ndarray) -> tuple[np.ndarray, float]:
+    """By torch: the squared gradients of the input channels of the features' weight, of all
+    examples, and its own squared norm."""
+    model, prototypes, total = backbone(), torch.from_numpy(sums), 0.0
+    weight = model.get_parameter(name)
+    for x, y in zip(torch.from_numpy(X), torch.from_numpy(Y), strict=True):
+        cosines = torch.cosine_similarity(model(x)[:, None], prototypes[None], 2)
+        loss = nn.functional.cross_entropy(10 * cosines, y)
+        own = torch.autograd.grad(loss, weight)[0].double() ** 2
+        total = total + own.sum((0, *range(2, own.ndim))).numpy()
+    return np.asarray(total), float((weight.detach().double() ** 2).sum())
+
+
+def test_the_squared_gradients_are_torchs() -> None:
+    """And the scores are those of `tinytrain`, in the same order."""
+    program = compiled(target="host", criterion="gradient")
+    with measured(program.build("host")) as trainer:
+        found, sums = trainer.measured(), trainer.state()["head.prototypes"]
+    taught = Graph(prepared().outputs, {**prepared().values, "head.prototypes": sums})
+    host = tl.schemes.tinytrain(taught, X[:, 0], Y, depth=4, criterion="gradient").scores
+    scores = {c.weight: found[c.weight].sum() * c.factor for c in program.choice.candidates}
+    assert sorted(scores, key=scores.__getitem__) == sorted(host, key=host.__getitem__)
+    for name, own in found.items():
+        wanted, norm = gradients(name, sums)
+        np.testing.assert_allclose(own, wanted, rtol=2e-3, atol=1e-12)
+        assert scores[name] == pytest.approx(2 * len(X) * host[name], rel=2e-3)
+        one = next(c for c in program.choice.candidates if c.weight == name)
+        assert one.factor * norm == pytest.approx(
+            next(c.factor for c in compiled(target="host").choice.candidates if c.weight == name)
+        )
+
+
 def test_what_is_measured_is_the_fisher_information() -> None:
     graph = prepared()
     with measured(compiled(target="host").build("host")) as trainer:
-        found, sums = trainer.fisher(), trainer.state()["head.prototypes"]
+        found, sums = trainer.measured(), trainer.state()["head.prototypes"]
     taught = Graph(graph.outputs, {**graph.values, "head.prototypes": sums})
     wanted = channel_scores(taught, X[:, 0], Y, list(found), "cross_entropy")
     assert list(found) == ["3.weight", "6.weight", "9.weight", "14.weight"]
@@ -201,7 +235,7 @@ def test_calls_in_another_order_are_refused(device: str) -> None:
         assert trainer.save() == after
         trainer.observe(X[0], Y[0])
         trainer.reset()
-        assert not trainer.selected() and not any(f.any() for f in trainer.fisher().values())
+        assert not trainer.selected() and not any(f.any() for f in trainer.measured().values())
         again = measured(trainer).select()
         assert {k: t.tolist() for k, t in again.items()} == {
             k: t.tolist() for k, t in chosen.items()
@@ -255,7 +289,7 @@ def test_what_cannot_be_chosen_is_refused() -> None:
         compiled(ram=8_000)
     with pytest.raises(TargetError, match=r"no candidate fits: .*; the smallest trainer"):
         compiled(macs=10)
-    for wrong in ({"share": 0}, {"depth": 0}, {"depth": 17}):
+    for wrong in ({"share": 0}, {"depth": 0}, {"depth": 33}, {"criterion": "norm"}):
         with pytest.raises(SchemeError):
             compiled(**wrong)
     with pytest.raises(TargetError, match="takes no C"):

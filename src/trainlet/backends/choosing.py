@@ -23,7 +23,7 @@ from trainlet.ir.graph import Node
 from trainlet.ir.roles import TABLE_OF
 from trainlet.ir.storage import storage
 from trainlet.ops.literal import literal
-from trainlet.passes.run_time_channels import FISHER, TABLE
+from trainlet.passes.run_time_channels import TABLE
 from trainlet.passes.split import FROZEN
 from trainlet.planning.program import Program
 from trainlet.planning.selection import WORDS, Choosing, align
@@ -113,7 +113,7 @@ def render_choosing(
         ],
         "candidates": [
             {
-                "fisher": measure.member(_named(choice.measure, c.weight + FISHER)),
+                "sums": measure.member(_named(choice.measure, c.sums)),
                 "count": c.channels,
                 "factor": literal(np.float32(c.factor).item()),
             }
@@ -165,9 +165,9 @@ def _begun(choice: Choosing, part: _Part, measure: _Part) -> dict[str, Any]:
         learns = next((n for n in program.params if n.name == c.weight), None)
         if learns is None:
             continue
-        fisher = measure.member(_named(choice.measure, c.weight + FISHER))
+        sums = measure.member(_named(choice.measure, c.sums))
         table = part.member(_named(program, c.weight + TABLE))
-        tables.append({"id": table, "fisher": fisher, "count": c.channels, "many": c.many})
+        tables.append({"id": table, "sums": sums, "count": c.channels, "many": c.many})
         how = storage(learns).part
         assert how is not None
         item, shape = np.dtype(how.whole.dtype).itemsize, how.whole.shape

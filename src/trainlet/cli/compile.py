@@ -14,6 +14,7 @@ from trainlet.backends import project
 from trainlet.backends.c import write_project
 from trainlet.cli.few_shot import (
     DEPTH,
+    Criterion,
     Depth,
     FewShot,
     Macs,
@@ -108,6 +109,7 @@ def compile_command(
     macs: Macs = None,
     share: Share = 0.5,
     depth: Depth = DEPTH,
+    criterion: Criterion = "fisher",
     section: SectionNames = NO_SECTIONS,
     stop_after: Annotated[
         str | None,
@@ -131,7 +133,7 @@ def compile_command(
     sections = placed(section)
     if few_shot:
         with stages(f"compiling {net}"):
-            choosing = choosing_program(asked, macs, share, depth)
+            choosing = choosing_program(asked, macs, share, depth, criterion)
             table = choosing.report.table()
             stage("write")
             choosing.write(out, sections=sections)

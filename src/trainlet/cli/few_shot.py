@@ -34,7 +34,23 @@ Share = Annotated[
 Depth = Annotated[
     int, typer.Option(min=1, help="with --few-shot: the last so many weights can be chosen")
 ]
-__all__ = ["DEPTH", "Depth", "FewShot", "Macs", "Share", "check_choice", "choosing_program"]
+Criterion = Annotated[
+    str,
+    typer.Option(
+        help="with --few-shot: what tells which layers and channels matter: fisher, the Fisher "
+        "information, or gradient, the squared norm of the gradient over that of the weight"
+    ),
+]
+__all__ = [
+    "DEPTH",
+    "Criterion",
+    "Depth",
+    "FewShot",
+    "Macs",
+    "Share",
+    "check_choice",
+    "choosing_program",
+]
 
 
 def check_choice(scheme: str | None, few_shot: bool) -> None:
@@ -45,7 +61,7 @@ def check_choice(scheme: str | None, few_shot: bool) -> None:
 
 
 def choosing_program(
-    asked: Request, macs: int | None, share: float, depth: int
+    asked: Request, macs: int | None, share: float, depth: int, criterion: str
 ) -> tl.schemes.ChoosingProgram:
     """The trainer; raises TrainletError for options that it does not have."""
     refused = {
@@ -63,6 +79,7 @@ def choosing_program(
         macs=macs,
         share=share,
         depth=depth,
+        criterion=criterion,
         target=asked.target_device(),
         loss=loss,
         optimizer=asked.make_optimizer(),

@@ -15,6 +15,7 @@ import trainlet as tl
 from trainlet.cli.compile import check_picture
 from trainlet.cli.few_shot import (
     DEPTH,
+    Criterion,
     Depth,
     FewShot,
     Macs,
@@ -116,6 +117,7 @@ def run_command(
     macs: Macs = None,
     share: Share = 0.5,
     depth: Depth = DEPTH,
+    criterion: Criterion = "fisher",
     seed: Annotated[int, typer.Option(min=0, help="seed for the order of the examples")] = 0,
     picture: Annotated[
         Path | None,
@@ -135,7 +137,9 @@ def run_command(
     check_picture(picture)
     beside = ERR if as_json else OUT
     with stages(f"compiling {net} for {on}"):
-        made = choosing_program(asked, macs, share, depth) if few_shot else asked.program()
+        made = (
+            choosing_program(asked, macs, share, depth, criterion) if few_shot else asked.program()
+        )
         program = made if isinstance(made, tl.CompiledProgram) else made.choice.measure
         learn = read_dataset(data, program)
         measure = learn if test is None else read_dataset(test, program)

@@ -30,6 +30,7 @@ from trainlet.ops import (
     samples,
     shape,
     spectrum,
+    squares,
     update,
     view,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "samples",
     "shape",
     "spectrum",
+    "squares",
     "update",
     "view",
 ]

@@ -111,6 +111,11 @@ def channel_norms(p: Node, value: np.ndarray, axis: int, count: int) -> np.ndarr
     return np.sqrt((channels**2).sum(1))
 
 
+def squared_norm(p: Node, value: np.ndarray) -> float:
+    """Of a weight in real numbers; value: as the graph has it."""
+    return float((real_weight(p, value).astype(np.float64) ** 2).sum())
+
+
 def real_weight(p: Node, value: np.ndarray) -> np.ndarray:
     """The user's real numbers in the layout of the leaf, its channels in the user's order."""
     how, real = storage(p), to_user(p, to_device(p, value))

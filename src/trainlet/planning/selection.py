@@ -1,5 +1,5 @@
-"""Which layers and channels learn, chosen from the Fisher information of channels by a rule that
-the C has too, in the same arithmetic."""
+"""Which layers and channels learn, chosen from what was measured of channels by a rule that the C
+has too, in the same arithmetic."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ WORDS = 8
 class Candidate:
     """A weight that may be chosen.
 
+    sums:     the state that holds what was measured of its channels
     channels: its input channels; many: of which so many learn
     factor:   float32; a layer's score is this times the sum over its channels
     """
 
     weight: str
+    sums: str
     channels: int
     many: int
     factor: float
@@ -32,7 +34,7 @@ class Candidate:
 class Choosing:
     """A trainer that chooses what learns: the programs between which it chooses.
 
-    measure:    its step adds an example to the Fisher information of the candidates' channels
+    measure:    its step adds an example to what is measured of the candidates' channels
     variants:   one for each set of candidates that may learn together
     sets:       of each variant, the positions of its candidates
     """
@@ -69,12 +71,12 @@ class Choosing:
         """Of the largest saved state; a smaller one ends with zeros."""
         return max(p.layout.blob_bytes for p in self.programs)
 
-    def chosen(self, fisher: Mapping[str, np.ndarray]) -> tuple[int, dict[str, np.ndarray]]:
+    def chosen(self, measured: Mapping[str, np.ndarray]) -> tuple[int, dict[str, np.ndarray]]:
         """The number of the variant, and the channels of each of its weights.
 
-        fisher: of each candidate's weight, float32 [channels]
+        measured: of each candidate's weight, float32 [channels]
         """
-        sums = [np.add.accumulate(fisher[c.weight])[-1] for c in self.candidates]
+        sums = [np.add.accumulate(measured[c.weight])[-1] for c in self.candidates]
         scores = [
             float(s * np.float32(c.factor)) for s, c in zip(sums, self.candidates, strict=True)
         ]
@@ -82,7 +84,7 @@ class Choosing:
         tables = {}
         for k in self.sets[number]:
             c = self.candidates[k]
-            best = np.argsort(-fisher[c.weight], kind="stable")[: c.many]
+            best = np.argsort(-measured[c.weight], kind="stable")[: c.many]
             tables[c.weight] = np.sort(best).astype(np.int32)
         return number, tables
 

@@ -18,7 +18,7 @@ from trainlet.errors import StateError, TargetError, TrainletError, shown
 from trainlet.ir.arguments import closest
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Order, storage, to_user
-from trainlet.passes.run_time_channels import FISHER, TABLE
+from trainlet.passes.run_time_channels import TABLE
 from trainlet.passes.split import FROZEN
 from trainlet.planning.blob import CHECKSUM, HEADER, check_length, checked
 from trainlet.planning.program import Program
@@ -41,7 +41,7 @@ class Selecting(Device, Protocol):
     """A device that chooses what learns."""
 
     def measure(self, inputs: Inputs, target: Targets) -> None:
-        """Add one sample to the Fisher information of the candidates' channels."""
+        """Add one sample to what is measured of the candidates' channels."""
         ...
 
     def select(self) -> None:
@@ -83,10 +83,10 @@ class ChoosingTrainer(Trainer):
         found = {c.weight: arrays.get(c.weight + TABLE) for c in self.choice.candidates}
         return {name: table for name, table in found.items() if table is not None}
 
-    def fisher(self) -> dict[str, np.ndarray]:
+    def measured(self) -> dict[str, np.ndarray]:
         """What was measured so far, of each candidate's weight; empty after a selection."""
         arrays = self.program.layout.unpack(self.save()).arrays
-        found = {c.weight: arrays.get(c.weight + FISHER) for c in self.choice.candidates}
+        found = {c.weight: arrays.get(c.sums) for c in self.choice.candidates}
         return {name: total for name, total in found.items() if total is not None}
 
     def state(self) -> dict[str, np.ndarray]:
@@ -194,9 +194,9 @@ class SimulatedChoosing(Closing):
     def select(self) -> None:
         _in_order(self._measures)
         values = self._device.values
-        fisher = {c.weight: values[c.weight + FISHER] for c in self.choice.candidates}
-        _in_order(any((own > 0).any() for own in fisher.values()))
-        number, tables = self.choice.chosen(fisher)
+        measured = {c.weight: values[c.sums] for c in self.choice.candidates}
+        _in_order(any((own > 0).any() for own in measured.values()))
+        number, tables = self.choice.chosen(measured)
         device = self._make(self.choice.variants[number])
         known = {n.name: n for n in device.program.params}
         for name, table in tables.items():

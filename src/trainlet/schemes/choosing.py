@@ -12,7 +12,7 @@ from trainlet.compiler import plan
 from trainlet.errors import SchemeError, TargetError
 from trainlet.frontends.losses import objective_of
 from trainlet.frontends.quantized import integer_precision
-from trainlet.ir.arguments import finite, whole
+from trainlet.ir.arguments import finite, one_of, whole
 from trainlet.ir.graph import Graph, users
 from trainlet.ir.scheme import UpdateScheme
 from trainlet.ops.objective import Losses, Objective
@@ -20,12 +20,18 @@ from trainlet.ops.op import kept
 from trainlet.ops.optimizer import Optimizer
 from trainlet.ops.quantized.precision import Int8
 from trainlet.ops.verify import verify
-from trainlet.passes.channels import input_channels
+from trainlet.passes.channels import input_channels, squared_norm
 from trainlet.passes.freeze import fold_constants, freeze
 from trainlet.passes.leaf_names import distinct_names
 from trainlet.passes.loops import trim_loops
 from trainlet.passes.prune import prune
-from trainlet.passes.run_time_channels import can_choose, learn_at_run_time, measure_fisher
+from trainlet.passes.run_time_channels import (
+    MEASURED,
+    can_choose,
+    learn_at_run_time,
+    measure,
+    measured_name,
+)
 from trainlet.passes.training import differentiate_once, fused, updated
 from trainlet.passes.training_head import read_by_losses
 from trainlet.passes.update import Training
@@ -37,7 +43,9 @@ from trainlet.schemes.compiled_cost import roomy
 from trainlet.schemes.layers import Layer, Layers, layers_of
 from trainlet.schemes.tinytrain import DEPTH, score_factors
 
-MOST_CANDIDATES = 16
+MOST_CANDIDATES = 32
+LEAST = 1e-30
+"""A weight's squared norm is at least this, so that its inverse is a float32."""
 
 
 def choosing(
@@ -52,6 +60,7 @@ def choosing(
     optimizer: Optimizer | None = None,
     precision: str | Int8 | None = None,
     prefix: str = "trainer",
+    criterion: str = "fisher",
 ) -> ChoosingProgram:
     """A trainer to which a few examples are shown, which then chooses what learns, and learns.
 
@@ -67,12 +76,14 @@ def choosing(
     share: of the input channels of a chosen weight that learn
     depth: the last so many weights are candidates; the network's first weight is none
     precision: as given to `prepare`
+    criterion: of channels: "fisher" or "gradient", as of `tinytrain`
 
     Raises SchemeError where no weight can be chosen, TargetError where no variant fits.
     """
     if not 0 < finite("share", share, SchemeError) <= 1:
         raise SchemeError(f"share is {share}; allowed: above 0, at most 1")
     whole("depth", depth, 1, MOST_CANDIDATES, SchemeError)
+    one_of("criterion ", criterion, MEASURED, SchemeError)
     objective, device = objective_of(loss), target_of(target)
     if device.runtime:
         raise TargetError(f"target {device.name!r} takes no C; the selection is C: compile for a "
@@ -82,7 +93,8 @@ def choosing(
     graph = verify(distinct_names(graph))
     objective = replace(objective, losses=losses)
     layers = layers_of(graph, (share,), loss, integer)
-    parts = _Parts(graph, layers, objective, optimizer_of(optimizer), integer, share, depth)
+    parts = _Parts(graph, layers, objective, optimizer_of(optimizer), integer, share, depth,
+                   criterion)  # fmt: skip
     limits = [size for size in (bytes_of("ram", ram), device.ram) if size is not None]
     budget = _Budget(parts, device, prefix, min(limits, default=None), macs)
     measure = budget.measuring()
@@ -107,13 +119,18 @@ class _Parts:
     precision: Int8 | None
     share: float
     depth: int
+    criterion: str
 
     def __post_init__(self) -> None:
         body = [layer for layer in self.layers.body if layer.weight]
         self._before, able = body[0] if body else None, list[Layer]()
         every = dict.fromkeys([*self.layers.head, *(layer.weight for layer in body)], 1.0)
         whole = self._differentiated(every)
-        able = [layer for layer in body[1:] if layer.shares and can_choose(whole, layer.weight)]
+        able = [
+            layer
+            for layer in body[1:]
+            if layer.shares and can_choose(whole, layer.weight, self.criterion)
+        ]
         self.chosen = able[-self.depth :]
         if not self.chosen:
             raise SchemeError("no weight can be chosen; allowed: those of convolutions without "
@@ -137,19 +154,20 @@ class _Parts:
     def candidates(self) -> list[Candidate]:
         names = [layer.weight for layer in self.chosen]
         factors, readers = score_factors(self.graph, names), users(self.whole.nodes())
-        counts = {
-            p.name: input_channels(p, readers[p])[1]
-            for p in self.whole.leaves("param")
-            if p.name in names
-        }
-        return [
-            Candidate(name, counts[name], kept(counts[name], self.share), factors[name])
-            for name in names
-        ]
+        params = {p.name: p for p in self.whole.leaves("param")}
+        found = list[Candidate]()
+        for name in names:
+            p, factor = params[name], factors[name]
+            _, count = input_channels(p, readers[p])
+            if self.criterion == "gradient":
+                factor /= max(squared_norm(p, self.whole.values[name]), LEAST)
+            sums = measured_name(name, self.criterion)
+            found.append(Candidate(name, sums, count, kept(count, self.share), factor))
+        return found
 
     def measuring(self) -> Training:
         """The step that measures, and trains nothing."""
-        step = measure_fisher(self.whole, [layer.weight for layer in self.chosen])
+        step = measure(self.whole, [layer.weight for layer in self.chosen], self.criterion)
         frozen = fold_constants(trim_loops(freeze(step, UpdateScheme(
             dict.fromkeys(self.layers.head, 1.0)))))  # fmt: skip
         return Training(

@@ -14,12 +14,14 @@ from torch import Tensor
 from trainlet.backends.torch.eager import in_pieces, prepared
 from trainlet.backends.torch.experiments import aligned, over
 from trainlet.backends.torch.layer import power_of_two
-from trainlet.backends.torch.table import lowering
+from trainlet.backends.torch.sums import rows
+from trainlet.backends.torch.table import find_lowering, lowering
 from trainlet.ir.graph import Node
 from trainlet.ir.storage import Planes
 from trainlet.ir.types import LARGEST
 from trainlet.ops.quantized.random import GOLDEN
 from trainlet.ops.quantized.update import FARTHEST
+from trainlet.ops.squares import gradient_of_example
 
 _FAR = float(FARTHEST)
 
@@ -74,8 +76,17 @@ def add_fisher_i8(n: Node, total: Tensor, x: Tensor, g: Tensor, e: Tensor) -> Te
     return _squares(total, dots * over(n.attrs["scale"] * power_of_two(e), dots))
 
 
+@lowering("add_squares", "add_squares_i8")
+def add_squares(n: Node, total: Tensor, g: Tensor, x: Tensor, *e: Tensor) -> Tensor:
+    gradient = gradient_of_example(n)
+    for k in range(x.shape[1]):
+        dw = find_lowering(gradient)(gradient, g[:, k : k + 1], x[:, k : k + 1], *e)
+        total = _squares(total, rows(dw))
+    return total
+
+
 def _squares(total: Tensor, dots: Tensor) -> Tensor:
-    """The squares [E, batch, channels], added one after the other."""
+    """The squares [E, many, channels], added one after the other."""
     for one in dots.unbind(1):
         total = total + one * one
     return total

@@ -47,7 +47,7 @@ INLINED int move_pairs(int8_t *p, int at, int done, const float *gradient, int n
 static ONE_COPY void put_gradients(const Gradients *to, const float *gradient, int row, int o0,
                                    int O, int c, int n, int C) {
   RandomWalk walk = random_walk(to->planes.key, 0);
-  int bits = !to->dw && to->planes.mode == ROUND_STOCHASTIC ? to->planes.bits : 0;
+  int bits = to->p && to->planes.mode == ROUND_STOCHASTIC ? to->planes.bits : 0;
   for (int o = o0; o < O && o < o0 + 8; o++, gradient += row) {
     if (o == O - 1 && !((o - o0) & 1)) gradient += row; /* the second of its pair */
     float factor = factor_of(to, o);

@@ -69,7 +69,7 @@ static ONE_COPY void put_sums(const Gradients *to, int o, int C, int c, int many
 
 /* what a sum times the scale is multiplied by, or 0 */
 static inline float four_at_once(const Gradients *to, int o, int C, float scale) {
-  if (to->dw || !fits_four_weights(&to->planes, C)) return 0.0f;
+  if (!to->p || !fits_four_weights(&to->planes, C)) return 0.0f;
   float factor = to->lr * to->inverse[o] * (float)(1 << to->planes.bits);
   return no_denormals(scale, factor) ? factor : 0.0f;
 }

@@ -8,8 +8,8 @@ the support set alone: learn from four recordings of each word, and take the rat
 of the fifth.  Accuracy on other recordings of the speaker, over several draws, is that of the same
 C on this computer; for the first draw an emulated M7 must choose the same channels and have the
 same state, bit for bit, and its instructions are counted.
-Writes BUILD/fewshot-on-device.json and prints the table of docs/few-shot.md.  An interrupted run
-continues.
+Writes BUILD/fewshot-on-device-CRITERION.json and prints the table of docs/few-shot.md.  An
+interrupted run continues.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10, help="of ordinary training")
     parser.add_argument("--draws", type=int, default=8, help="of recordings to learn from")
     parser.add_argument("--passes", type=int, default=5, help="over the recordings")
+    parser.add_argument("--criterion", default="fisher", help="of layers and channels")
     parser.add_argument("--on", nargs="+", default=["unicorn", "qemu"], help="emulators")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -61,7 +62,7 @@ def main() -> None:
     )  # fmt: skip
     graph = tl.adapt.cosine_head(graph, WAYS, scale)
     speech = digits(asked.data, asked.build)
-    path = asked.build / "fewshot-on-device.json"
+    path = asked.build / f"fewshot-on-device-{asked.criterion}.json"
     rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
     for k, (ram, macs) in enumerate(BUDGETS):
         rows += [{"budget_kb": ram, "budget_macs": macs, "draws": []}] if k == len(rows) else []
@@ -198,7 +199,7 @@ def measure(
     """A row of the table: what one budget gives."""
     program = tl.schemes.choosing(
         graph, ram=row["budget_kb"] * KB, macs=row["budget_macs"], precision=PRECISION,
-        target="cortex-m7",
+        target="cortex-m7", criterion=asked.criterion,
     )  # fmt: skip
     with program.build("host") as trainer:
         for k, (learn, test) in enumerate(draws(speech, asked.draws)):

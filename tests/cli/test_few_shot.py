@@ -31,7 +31,8 @@ def test_a_project_is_written_and_the_device_chooses(run, features):
     shared = run("compile", features, "--few-shot", *head, "--section", "state=.sdram")
     assert shared.exit_code and "shares the memory" in shared.output
     np.savez("few.npz", x=X[:, 0], y=Y[:, 0])
-    ran = run("run", features, "--few-shot", *head, "--data", "few.npz", "--epochs", "2")
+    ran = run("run", features, "--few-shot", *head, "--data", "few.npz", "--epochs", "2",
+              "--criterion", "gradient")  # fmt: skip
     assert ran.exit_code == 0, ran.output
     assert "14.weight learns in 8 channels" in ran.output
     refused = run("compile", features, "--few-shot", "--accumulate", "2")
@@ -42,5 +43,7 @@ def test_either_a_scheme_or_few_shot(run, features):
     for options in ((), ("--few-shot", "--scheme", "last")):
         refused = run("compile", features, *options)
         assert refused.exit_code and "give --scheme" in refused.output
+    wrong = run("compile", features, "--few-shot", "--criterion", "gradiant")
+    assert wrong.exit_code and "gradient" in wrong.output
     size = run("compile", features, "--few-shot", "--ram", "18M")
     assert size.exit_code and "192K" in size.output

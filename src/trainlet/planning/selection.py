@@ -111,9 +111,11 @@ def chosen_set(scores: Sequence[float], sets: Sequence[frozenset[int]]) -> int:
     return sets.index(taken)
 
 
-def largest_sets(count: int, fits: Callable[[frozenset[int]], bool]) -> tuple[frozenset[int], ...]:
-    """For each of so many candidates a set that contains it and fits, to which the last ones are
-    added first, as long as the set fits; no set is part of another.
+def largest_sets(
+    order: Sequence[int], fits: Callable[[frozenset[int]], bool]
+) -> tuple[frozenset[int], ...]:
+    """For each candidate a set that contains it and fits, to which the others are added in this
+    order, as long as the set fits; no set is part of another.
 
     fits: of a set; what contains a set that does not fit is taken not to fit either
     """
@@ -128,11 +130,11 @@ def largest_sets(count: int, fits: Callable[[frozenset[int]], bool]) -> tuple[fr
             return False
         return True
 
-    for first in reversed(range(count)):
+    for first in order:
         one = frozenset({first})
         if not admit(one):
             continue
-        for k in reversed(range(count)):
+        for k in order:
             if k not in one and admit(one | {k}):
                 one |= {k}
         found.append(one)

@@ -99,7 +99,7 @@ def choosing(
     budget = _Budget(parts, device, prefix, min(limits, default=None), macs)
     measure = budget.measuring()
     stage("choosing layers")
-    sets = largest_sets(len(parts.candidates), budget.fits)
+    sets = largest_sets(parts.promising, budget.fits)
     if not sets:
         raise TargetError(f"no candidate fits: {budget}; the smallest trainer is that of "
                           f"{budget.smallest()}; give more, or a smaller share")  # fmt: skip
@@ -164,6 +164,11 @@ class _Parts:
             sums = measured_name(name, self.criterion)
             found.append(Candidate(name, sums, count, kept(count, self.share), factor))
         return found
+
+    @property
+    def promising(self) -> list[int]:
+        """The candidates in descending order of their factors, of equal ones the last first."""
+        return sorted(range(len(self.candidates)), key=lambda k: (-self.candidates[k].factor, -k))
 
     def measuring(self) -> Training:
         """The step that measures, and trains nothing."""

@@ -168,6 +168,13 @@ def test_the_first_layers_are_those_of_the_best_scores_that_fit_together() -> No
     assert len(asked) == len(set(asked))
 
 
+def test_layers_of_large_factors_are_added_to_a_set_first() -> None:
+    choice = compiled(target="host", macs=80_000).choice
+    factors = [c.factor for c in choice.candidates]
+    assert factors[3] > factors[0] > factors[1] == factors[2]
+    assert choice.sets == (frozenset({0, 2, 3}), frozenset({0, 1, 3}))
+
+
 def test_the_c_selects_as_the_rule_says() -> None:
     choice = compiled(ram=TIGHT["float32"]).choice
     rng, numbers = np.random.default_rng(0), set[int]()

@@ -79,6 +79,6 @@ def squared(rng: Random) -> Given:
 
 
 RANDOM = {
-    "add_squares_i8": squared,
+    "sum_squares_i8": squared,
     **{str(OPS[of].applied): applied(of) for of in ("conv2d_bfp_dw", "linear_bfp_dw", "sum_bfp")},
 }

@@ -14,8 +14,9 @@ import numpy as np
 from kernels.elements import RANDOM as ELEMENTS
 from kernels.elements import counts, values
 from kernels.gradients import POINT, Given, Random, geometry, node, some_inputs, zero_point
-from trainlet.ops.op import float32
+from trainlet.ops.op import float32, leaf
 from trainlet.ops.quantized.types import int8, weight
+from trainlet.ops.squares import can_square, squares
 from trainlet.ops.window import Geometry
 
 
@@ -159,10 +160,22 @@ def wide_maps() -> Iterator[Given]:
     yield of_layer(rng, "depthwise_i8_dw", x, w, x, (3, 3), (3, 110), attrs, 2)
 
 
+def squared(rng: Random) -> Given:
+    """The sums of squares before, and a gradient without groups."""
+    draws = (linear_dw, convolution("conv2d_dw"), depthwise("depthwise_dw"))
+    while True:
+        gradient, arrays = draws[int(rng.integers(0, 3))](rng)
+        if can_square(gradient):
+            total = float32(gradient.type.shape[-1])
+            made = squares(leaf("state", "total", total), gradient)
+            return made, [values(rng, total.shape), *arrays]
+
+
 SPECIAL = {"linear": rounded_twice, "depthwise_i8_dx": large_windows, "depthwise_i8_dw": wide_maps}
 LAYER = ("", "_dx", "_dw", "_i8_dx", "_i8_dw")
 RANDOM: dict[str, Callable[[Random], Given]] = {
     **ELEMENTS,
+    "sum_squares": squared,
     "linear": linear,
     "linear_dx": linear_dx,
     "linear_dw": linear_dw,

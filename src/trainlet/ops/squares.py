@@ -21,8 +21,8 @@ from trainlet.ops.quantized.gradient.block import width
 from trainlet.ops.window import Geometry
 
 GRADIENTS = {
-    "add_squares": ("conv2d_dw", "depthwise_dw", "linear_dw"),
-    "add_squares_i8": ("conv2d_bfp_dw", "linear_bfp_dw"),
+    "sum_squares": ("conv2d_dw", "depthwise_dw", "linear_dw"),
+    "sum_squares_i8": ("conv2d_bfp_dw", "linear_bfp_dw"),
 }
 """What each op squares."""
 REAL = {"conv2d_i8_dw": "conv2d_dw", "linear_i8_dw": "linear_dw"}
@@ -119,9 +119,9 @@ def _register(name: str, literals: Callable[[Node], Sequence[Any]], tolerance: i
     )
 
 
-_register("add_squares", _literals, 2 * ANOTHER_ORDER)
+_register("sum_squares", _literals, 2 * ANOTHER_ORDER)
 _register(
-    "add_squares_i8",
+    "sum_squares_i8",
     lambda n: (
         *_literals(n),
         float(n.attrs["scale"]),

@@ -76,8 +76,8 @@ def add_fisher_i8(n: Node, total: Tensor, x: Tensor, g: Tensor, e: Tensor) -> Te
     return _squares(total, dots * over(n.attrs["scale"] * power_of_two(e), dots))
 
 
-@lowering("add_squares", "add_squares_i8")
-def add_squares(n: Node, total: Tensor, g: Tensor, x: Tensor, *e: Tensor) -> Tensor:
+@lowering("sum_squares", "sum_squares_i8")
+def sum_squares(n: Node, total: Tensor, g: Tensor, x: Tensor, *e: Tensor) -> Tensor:
     gradient = gradient_of_example(n)
     for k in range(x.shape[1]):
         dw = find_lowering(gradient)(gradient, g[:, k : k + 1], x[:, k : k + 1], *e)

@@ -1,10 +1,13 @@
-#include "kernel.h"
-#include "window.h"
 /* of each channel C, the squared gradients of its weights, sums over the positions of g[N,OH,OW,O]
  * times x[N,H,W,C], added up over the outputs O, the taps and the examples N */
-KERNEL void k_add_squares(float *restrict total, const float *g, const float *x, int N, int H, int W,
-                          int C, int OH, int OW, int O, int KH, int KW, int SH, int SW, int PT,
-                          int PL, int DH, int DW, int G) {
+#ifndef TRAINLET_SUM_SQUARES_H
+#define TRAINLET_SUM_SQUARES_H
+#include "window.h"
+#define SUM_SQUARES_PARAMETERS \
+  float *restrict total, const float *g, const float *x, int N, int H, int W, int C, int OH, \
+  int OW, int O, int KH, int KW, int SH, int SW, int PT, int PL, int DH, int DW, int G
+#define SUM_SQUARES_ARGUMENTS total, g, x, N, H, W, C, OH, OW, O, KH, KW, SH, SW, PT, PL, DH, DW, G
+static inline void sum_squares(SUM_SQUARES_PARAMETERS) {
   enum { BLOCK = 16 };
   int CG = C / G, OG = O / G;
   for (int n = 0; n < N; n++, g += OH * OW * O, x += H * W * C)
@@ -25,3 +28,4 @@ KERNEL void k_add_squares(float *restrict total, const float *g, const float *x,
         }
       }
 }
+#endif

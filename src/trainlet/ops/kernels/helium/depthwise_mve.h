@@ -42,11 +42,19 @@ typedef struct {
   "vldrh.16 q2, [%[map]], #16\n\tvldrh.16 q3, [%[taps]], #16\n\t"                           \
   "vmullb.s16 q4, q2, q3\n\tvadd.i32 q0, q0, q4\n\t"                                        \
   "vmullt.s16 q4, q2, q3\n\tvadd.i32 q1, q1, q4\n\t"
-#define MEET_TAPS "dls lr, %[n]\n3:\t" MEET_TAP "le lr, 3b\n\t"
+/* the same for two columns side by side */
+#define MEET_TAP_TWICE                                                                      \
+  "vldrh.16 q4, [%[taps]], #16\n\tvldrh.16 q5, [%[map]], #16\n\t"                           \
+  "vmullb.s16 q6, q5, q4\n\tvadd.i32 q0, q0, q6\n\t"                                        \
+  "vmullt.s16 q6, q5, q4\n\tvadd.i32 q1, q1, q6\n\tvldrh.16 q5, [%[map]]\n\t"               \
+  "vmullb.s16 q6, q5, q4\n\tvadd.i32 q2, q2, q6\n\t"                                        \
+  "vmullt.s16 q6, q5, q4\n\tvadd.i32 q3, q3, q6\n\t"
+#define MEET_TAPS(tap) "dls lr, %[n]\n3:\t" tap "le lr, 3b\n\t"
+#define CLEAR_TWO "vmov.i32 q0, #0\n\tvmov.i32 q1, #0\n\t"
 /* what the loops do not need waits in registers for floats */
-#define MEET_RUN(taps_of_row, result)                                                       \
+#define MEET_RUN(columns, zeros, taps_of_row, result)                                       \
   __asm__ volatile(                                                                         \
-      "1:\tvmov.i32 q0, #0\n\tvmov.i32 q1, #0\n\tvmov %[rows], %[all]\n"                    \
+      "1:\t" zeros "vmov %[rows], %[all]\n"                                                 \
       "2:\t" taps_of_row                                                                    \
       "add %[map], %[map], %[row]\n\tadd %[taps], %[taps], %[taps_row]\n\t"                 \
       "subs %[rows], %[rows], #1\n\tbne 2b\n\t"                                             \
@@ -58,22 +66,30 @@ typedef struct {
         [count] "+r"(count), [top] "+r"(top)                                                \
       : [n] "r"(k->n), [row] "r"(k->gap), [taps_row] "r"(k->taps_gap),                      \
         [step] "r"(k->step), [all] "t"(all), [after] "t"(k->after),                         \
-        [up] "t"(2 * LANES - all * k->row), [back] "t"(-all * k->taps_row)                  \
-      : "lr", "cc", "q0", "q1", "q2", "q3", "q4", "memory")
-#define PUT(store)                                                                          \
-  "vrshl.s32 q0, %[rows]\n\tvrshl.s32 q1, %[rows]\n\tvmovnt.i32 q0, q1\n\t" store           \
-  " q0, [%[to]]\n\tadd %[to], %[to], %[step]\n\t"
+        [up] "t"(2 * LANES * columns - all * k->row), [back] "t"(-all * k->taps_row)        \
+      : "lr", "cc", "q0", "q1", "q2", "q3", "q4", "q5", "q6", "memory")
+#define PUT(even, odd, store)                                                               \
+  "vrshl.s32 " even ", %[rows]\n\tvrshl.s32 " odd ", %[rows]\n\t"                           \
+  "vmovnt.i32 " even ", " odd "\n\t" store " " even ", [%[to]]\n\t"                         \
+  "add %[to], %[to], %[step]\n\t"
+#define PUT_TWO PUT("q0", "q1", "vstrh.16") PUT("q2", "q3", "vstrh.16")
 #define SEEK "vmaxav.s32 %[top], q0\n\tvmaxav.s32 %[top], q1\n\t"
+#define CLEAR_FOUR CLEAR_TWO "vmov.i32 q2, #0\n\tvmov.i32 q3, #0\n\t"
 
 /* written to dx, or, if that is NULL, the largest sum or `top` */
 static ONE_COPY uint32_t meet_run(int8_t *dx, const Run *k, const int16_t *map,
                                   const int16_t *taps, int all, int bytes, uint32_t top) {
-  int rows, count = k->count;
+  int rows, left = k->count & 1, count = k->count / 2;
   int8_t *to = dx;
-  if (!dx) MEET_RUN(MEET_TAPS, SEEK);
-  else if (bytes == 1) MEET_RUN(MEET_TAPS, PUT("vstrb.16"));
-  else if (k->n == 3) MEET_RUN(MEET_TAP MEET_TAP MEET_TAP, PUT("vstrh.16"));
-  else MEET_RUN(MEET_TAPS, PUT("vstrh.16"));
+  if (!dx || bytes == 1) left = k->count;
+  else if (count > 0 && k->n == 3)
+    MEET_RUN(2, CLEAR_FOUR, MEET_TAP_TWICE MEET_TAP_TWICE MEET_TAP_TWICE, PUT_TWO);
+  else if (count > 0) MEET_RUN(2, CLEAR_FOUR, MEET_TAPS(MEET_TAP_TWICE), PUT_TWO);
+  count = left;
+  if (count == 0) return top;
+  if (!dx) MEET_RUN(1, CLEAR_TWO, MEET_TAPS(MEET_TAP), SEEK);
+  else if (bytes == 1) MEET_RUN(1, CLEAR_TWO, MEET_TAPS(MEET_TAP), PUT("q0", "q1", "vstrb.16"));
+  else MEET_RUN(1, CLEAR_TWO, MEET_TAPS(MEET_TAP), PUT("q0", "q1", "vstrh.16"));
   return top;
 }
 

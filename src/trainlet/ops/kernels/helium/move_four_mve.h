@@ -75,20 +75,19 @@ static ONE_COPY void move_weights(int8_t *p, int at, int n, int many, const int3
     move_weight(p, at + i, n + i, (float)sums[i] * scale * factor, *k);
 }
 
-/* p[element] and those behind it, of `width` bytes */
+/* p[element] and the three behind it, of `width` bytes */
 INLINED void move_four_biases(void *p, int width, float32x4_t move, uint32_t key,
-                              uint32_t element, mve_pred16_t some) {
+                              uint32_t element) {
   const float far = 1073741760.0f;
   move = vmaxnmq_f32(vminnmq_f32(move, vdupq_n_f32(far)), vdupq_n_f32(-far));
   int32x4_t by = four_rounded(move, key, element);
   if (width == 2) {
     int16_t *delta = (int16_t *)p + element;
-    int32x4_t v = vqaddq_s32(vldrhq_z_s32(delta, some), by);
-    vstrhq_p_s32(delta, vmaxq_s32(vminq_s32(v, vdupq_n_s32(32767)), vdupq_n_s32(-32767)), some);
+    int32x4_t v = vqaddq_s32(vldrhq_s32(delta), by);
+    vstrhq_s32(delta, vmaxq_s32(vminq_s32(v, vdupq_n_s32(32767)), vdupq_n_s32(-32767)));
     return;
   }
   int32_t *bias = (int32_t *)p + element;
-  int32x4_t v = vqaddq_s32(vldrwq_z_s32(bias, some), by);
-  vstrwq_p_s32(bias, vmaxq_s32(v, vdupq_n_s32(-2147483647)), some);
+  vst1q_s32(bias, vmaxq_s32(vqaddq_s32(vld1q_s32(bias), by), vdupq_n_s32(-2147483647)));
 }
 #endif

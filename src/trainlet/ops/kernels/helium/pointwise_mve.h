@@ -66,7 +66,7 @@ static ONE_COPY void scale_in_turn(int16_t *to, const void *g, int first, int se
   "vldrb.s16 q3, [%[w], %q[three]]\n\t" dot " %[c], q3, q1\n\t"                           \
   "vldrh.16 q1, [%[f], #-16]\n\t" dot " %[p], q0, q1\n\t"                                  \
   dot " %[q], q2, q1\n\t" dot " %[r], q3, q1\n\tadd %[w], %[w], %[far]\n\t"
-#define FIRST MEET_EIGHT("vmladav.s16")
+#define FIRST_EIGHT MEET_EIGHT("vmladav.s16")
 #define NEXT_EIGHT MEET_EIGHT("vmladava.s16")
 /* All columns but the last ones, 1 to 3, in threes; a fourth mantissa is stored, and overwritten by
  * the next three.  What the inner loop does not need waits in registers for floats. */
@@ -94,9 +94,9 @@ static ONE_COPY void columns_meet(int8_t *to, int second, const int16_t *f, cons
                                   const Columns *k, int O, int C, int n, int after, int bytes) {
   int32_t a, b, c, p, q, r;
   int8_t *to2 = to + second;
-  if (bytes == 1) MEET_ALL(8, FIRST, NEXT_EIGHT, "vstrb.32", "3");
-  else if (O & 15 || O == 16) MEET_ALL(8, FIRST, NEXT_EIGHT, "vstrh.32", "6");
-  else MEET_ALL(16, FIRST NEXT_EIGHT, NEXT_EIGHT NEXT_EIGHT, "vstrh.32", "6");
+  if (bytes == 1) MEET_ALL(8, FIRST_EIGHT, NEXT_EIGHT, "vstrb.32", "3");
+  else if (O & 15 || O == 16) MEET_ALL(8, FIRST_EIGHT, NEXT_EIGHT, "vstrh.32", "6");
+  else MEET_ALL(16, FIRST_EIGHT NEXT_EIGHT, NEXT_EIGHT NEXT_EIGHT, "vstrh.32", "6");
 }
 
 /* dx[P,C] = g[P,O] w[O,C]: written, or, if dx is NULL, only its largest sum sought */

@@ -2,6 +2,10 @@
 #include "move_bias.h"
 #include "move_four_mve.h"
 #include "sum_columns_mve.h"
+/* bits of the least normal float, and of the largest */
+#define FIRST_NORMAL 0x00800000u
+#define LAST_NORMAL 0x7f7fffffu
+
 /* what sums become: moves of the biases from p[c] on, rounded one by one */
 typedef struct {
   const float *inverse;
@@ -16,15 +20,13 @@ static ONE_COPY void move_plainly(void *p, int c, int64_t sum, const Rates *k) {
   move_bias(p, c, k->width, move, k->mode, k->key);
 }
 
-/* as many as four, or none where a product could be denormal */
-static inline int move_biases_of(void *p, int c, int many, const int32_t *sums, const Rates *k) {
-  mve_pred16_t some = vctp32q((uint32_t)many);
-  float32x4_t factor = vmulq_n_f32(vldrwq_z_f32(k->inverse + c, some), k->lr);
-  float32x4_t least = vabsq_f32(vmulq_n_f32(factor, k->scale));
-  mve_pred16_t normal = vcmpgeq_m_n_f32(least, LEAST_NORMAL, some);
-  if (vcmpleq_m_n_f32(least, LARGEST_FLOAT, normal) != some) return 0;
+/* four, or none where a product could be denormal */
+static inline int move_biases_of(void *p, int c, const int32_t *sums, const Rates *k) {
+  float32x4_t factor = vmulq_n_f32(vld1q_f32(k->inverse + c), k->lr);
+  uint32x4_t size = vreinterpretq_u32_f32(vabsq_f32(vmulq_n_f32(factor, k->scale)));
+  if (vmaxvq_u32(0, vsubq_n_u32(size, FIRST_NORMAL)) > LAST_NORMAL - FIRST_NORMAL) return 0;
   float32x4_t sum = vmulq_n_f32(vcvtq_f32_s32(vld1q_s32(sums)), k->scale);
-  move_four_biases(p, k->width, vnegq_f32(vmulq_f32(sum, factor)), k->key, (uint32_t)c, some);
+  move_four_biases(p, k->width, vnegq_f32(vmulq_f32(sum, factor)), k->key, (uint32_t)c);
   return 1;
 }
 
@@ -46,8 +48,8 @@ KERNEL ONE_COPY void k_sum_bfp_sgd(void *p, const void *g, const int32_t *e, con
     }
     for (int k = 0; k < columns; k += 4) {
       int many = columns - k < 4 ? columns - k : 4;
-      if (mode == ROUND_STOCHASTIC && R <= ROWS_OF_SUM &&
-          move_biases_of(p, c + k, many, part + k, &rates))
+      if (mode == ROUND_STOCHASTIC && R <= ROWS_OF_SUM && many == 4 &&
+          move_biases_of(p, c + k, part + k, &rates))
         continue;
       for (int n = k; n < k + many; n++)
         move_plainly(p, c + n, R > ROWS_OF_SUM ? all[n] : part[n], &rates);

@@ -193,11 +193,13 @@ static ONE_COPY void quads_by_two(const Layer *layer, int8_t *y, int o, const ui
   }
 }
 
+#ifdef HAS_EIGHT_SUMS
+#define FOUR_WORDS "ldm %[x]!, {r4, r5, r6, r8}\n\t"
+#endif
 /* words of x of four pixels, from x on, and n bytes of w, a multiple of 8: sums of one channel, on
  * top of what they are */
 INLINED void one_by_four(int32_t sums[4], const uint32_t *x, const int8_t *w, int n) {
 #ifdef HAS_EIGHT_SUMS
-#define FOUR_WORDS "ldm %[x]!, {r4, r5, r6, r8}\n\t"
 #define FIRST_TWO(e) ADD_TWO("%[a]", "r4", "%[" #e "]") ADD_TWO("%[b]", "r5", "%[" #e "]")
 #define LAST_TWO(e) ADD_TWO("%[c]", "r6", "%[" #e "]") ADD_TWO("%[d]", "r8", "%[" #e "]")
   const int8_t *end = w + n;
@@ -263,18 +265,18 @@ static ONE_COPY void two_by_two(const Layer *layer, int8_t *y, int row, int o,
   const int8_t *end = w0 + (n & -8);
 #ifdef HAS_EIGHT_SUMS
 #define TWO_BY_TWO(then, last)                                                              \
-  "ldm %[x]!, {r4, r5, r6, r8}\n\tsxtb16 %[even], %[u]\n\t" ADD_TWO("%[p0]", "r4", "%[even]") \
-  ADD_TWO("%[p1]", "r5", "%[even]") "sxtb16 %[even], %[v]\n\tsxtb16 %[u], %[u], ror #8\n\t"   \
-  ADD_TWO("%[q0]", "r4", "%[even]") ADD_TWO("%[q1]", "r5", "%[even]")                       \
-  ADD_TWO("%[p0]", "r6", "%[u]") "sxtb16 %[v], %[v], ror #8\n\t"                            \
-  ADD_TWO("%[p1]", "r8", "%[u]") then ADD_TWO("%[q0]", "r6", "%[v]") last                   \
+  "sxtb16 %[even], %[u]\n\t" ADD_TWO("%[p0]", "r4", "%[even]")                              \
+  "sxtb16 %[u], %[u], ror #8\n\t" ADD_TWO("%[p1]", "r5", "%[even]")                         \
+  "sxtb16 %[even], %[v]\n\t" ADD_TWO("%[p0]", "r6", "%[u]") ADD_TWO("%[p1]", "r8", "%[u]")   \
+  then ADD_TWO("%[q0]", "r4", "%[even]") "sxtb16 %[v], %[v], ror #8\n\t"                     \
+  ADD_TWO("%[q1]", "r5", "%[even]") ADD_TWO("%[q0]", "r6", "%[v]") last                     \
   ADD_TWO("%[q1]", "r8", "%[v]")
   SpillSlot stop;
   PUT_ASIDE(stop, end);
   if (w0 != end)
     __asm__ volatile(
-        "1:\tldr %[u], [%[w0]], #4\n\tldr %[v], [%[w1]], #4\n\t"
-        TWO_BY_TWO("ldr %[u], [%[w0]], #4\n\t", "") "ldr %[v], [%[w1]], #4\n\t"
+        "1:\tldr %[u], [%[w0]], #4\n\t" FOUR_WORDS "ldr %[v], [%[w1]], #4\n\t"
+        TWO_BY_TWO("ldr %[u], [%[w0]], #4\n\t", "") "ldr %[v], [%[w1]], #4\n\t" FOUR_WORDS
         TWO_BY_TWO("vmov %[u], %[stop]\n\t", "cmp %[w0], %[u]\n\t") "bne 1b"
         : [p0] "+r"(p0), [p1] "+r"(p1), [q0] "+r"(q0), [q1] "+r"(q1), [x] "+r"(x), [w0] "+r"(w0),
           [w1] "+r"(w1), [u] "=&r"(u), [v] "=&r"(v), [even] "=&r"(even)

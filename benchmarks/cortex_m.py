@@ -59,7 +59,7 @@ class Choices:
     head_bits: int = 32
 
 
-SMALLEST = Choices("int8", 4, True, "step")
+SMALLEST = Choices("int8", 4, True, "step", 16)
 """What takes the least RAM of what learns as well as float32 (docs/int8-accuracy.md)."""
 
 

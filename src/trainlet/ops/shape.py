@@ -131,7 +131,7 @@ def permutations_in_loops(shape: Shape, permutation: Permutation) -> list[Permut
     return [*made, permutation]
 
 
-register(
+PERMUTE = register(
     Op(
         "permute",
         ties=permuted,

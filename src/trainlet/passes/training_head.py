@@ -24,7 +24,7 @@ from trainlet.ops.quantized.cast import DEQUANTIZE, QUANTIZE, dequantized
 from trainlet.ops.quantized.linear import LINEAR_I8
 from trainlet.ops.quantized.softmax import logits_of
 from trainlet.ops.quantized.types import HIGHEST, LOWEST
-from trainlet.ops.shape import RESHAPE
+from trainlet.ops.shape import PERMUTE, RESHAPE
 
 PROBABILITIES = "probabilities"
 OWN = "output"
@@ -90,9 +90,9 @@ def _as_read(name: str, graph: Graph, losses: Sequence[Loss]) -> Node:
 
 
 def _warn_of_softmax(name: str, output: Node, loss: Loss) -> None:
-    while output.op in ("reshape", "permute"):
+    while output.op in (RESHAPE.name, PERMUTE.name):
         output = output.inputs[0]
-    if output.op == "softmax":
+    if logits_of(output) is not None:
         warnings.warn(
             f"the output {name!r} is a softmax, and the loss {loss.name!r} takes one itself: leave "
             "the softmax out of the model, cut the file before it, or use a loss of probabilities, "

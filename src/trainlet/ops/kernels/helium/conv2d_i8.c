@@ -40,22 +40,18 @@ static ONE_COPY void copy_window(int8_t *to, const Windows *k, int n, int y0, in
 }
 
 /* n windows inside the map, `step` bytes apart, whose rows of at most 16 bytes are contiguous; what
- * is stored too much is overwritten, or behind the last one */
+ * is stored too much is overwritten, or behind the last one.  Few instructions of Flash: a pointer for
+ * each row would take 40 bytes more and save 0.03 M instructions of MCUNet. */
 static ONE_COPY void copy_inner(int8_t *to, const Windows *k, const int8_t *from, int n, int step,
                                 int row) {
   int wide = k->KW * k->C, next = k->DH * k->W * k->C, KH = k->KH;
   mve_pred16_t some = vctp8q((uint32_t)wide);
-  if (KH == 3 && from + 2 * next + 16 <= k->end) {
-    int most = (int)(k->end - (from + 2 * next + 16)) / step + 1, inner = n < most ? n : most;
-    const int8_t *second = from + next, *third = second + next;
-    int8_t *behind = to + wide, *last = behind + wide;
-    n -= inner;
-    for (; inner > 0; inner--, from += step, second += step, third += step) {
-      vstrbq_s8(to, vldrbq_s8(from)), to += row;
-      vstrbq_s8(behind, vldrbq_s8(second)), behind += row;
-      vstrbq_s8(last, vldrbq_s8(third)), last += row;
+  if (KH == 3)
+    for (; n > 0 && from + 2 * next + 16 <= k->end; n--, from += step, to += row) {
+      vstrbq_s8(to, vldrbq_s8(from));
+      vstrbq_s8(to + wide, vldrbq_s8(from + next));
+      vstrbq_s8(to + 2 * wide, vldrbq_s8(from + 2 * next));
     }
-  }
   for (; n > 0; n--, from += step, to += row) {
     int8_t *at = to;
     const int8_t *taps = from;

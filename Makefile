@@ -132,7 +132,7 @@ bench-transformers: $(VENV)/.trainlet-test
 
 bench-mcu: $(VENV)/.trainlet-test
 	@test -d '$(DATA)/models/mcunet_int8' || { echo "no backbones in $(DATA)/models/mcunet_int8; say" \
-	    "where: make bench-mcu DATA=FOLDER (docs/kernels.md lists its files)" >&2; exit 1; }
+	    "where: make bench-mcu DATA=FOLDER (docs/published-schemes.md lists its files)" >&2; exit 1; }
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/cortex_m.py --data '$(DATA)' \
 	    --smallest --json build/bench-mcu.json $(ARGS)
 

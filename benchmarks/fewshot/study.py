@@ -28,6 +28,7 @@ RULES: dict[str, dict[str, Any]] = {
 }
 """Selections: TinyTrain's, and the same with the relative norm of the gradients of more layers."""
 METHODS = ("none", "last", "tinytl", "sparse", "lora", "full", *RULES)
+CHOSEN = "rate", "by_rate"
 Row = dict[str, Any]
 Measure = Callable[[str, Sequence[float]], np.ndarray]
 
@@ -41,11 +42,16 @@ class Size:
 
 
 def measure(task: Task, size: Size, file: Path, names: Sequence[str]) -> None:
-    """Each method adds a row to the file; those that have one are not measured again."""
+    """Each method adds a row to the file; those that have one are not measured again, and one with
+    fewer test episodes gives its rate."""
     known = {row["key"]: row for row in _rows(file)}
 
+    def key_of(method: str, tested: int) -> str:
+        of = replace(size, tested=tested)
+        return f"{task.name} {task.network} {method} {task.passes} {task.copies} {of}"
+
     def kept(method: str, make: Callable[[], Row]) -> Row:
-        key = f"{task.name} {task.network} {method} {task.passes} {task.copies} {size}"
+        key = key_of(method, size.tested)
         if key not in known:
             known[key] = {"key": key, "task": task.name, "network": task.network,
                           "method": method, **make()}  # fmt: skip
@@ -53,7 +59,12 @@ def measure(task: Task, size: Size, file: Path, names: Sequence[str]) -> None:
                 opened.write(json.dumps(known[key]) + "\n")
         return known[key]
 
-    study = Study(task, size)
+    chosen = {
+        row["method"]: {name: row[name] for name in CHOSEN}
+        for row in known.values()
+        if "rate" in row and row["key"] == key_of(row["method"], len(row["episodes"]))
+    }
+    study = Study(task, size, chosen)
 
     def static(name: str) -> Row:
         return kept(name, lambda: study.static(name))
@@ -82,10 +93,11 @@ def _rows(file: Path) -> list[Row]:
 
 @dataclass(frozen=True)
 class Study:
-    """The methods of a task, and the episodes of its two parts."""
+    """The methods of a task, the episodes of its two parts, and the rates that are known."""
 
     task: Task
     size: Size
+    rates: dict[str, Row]
 
     @cached_property
     def methods(self) -> dict[str, Method]:
@@ -139,7 +151,8 @@ class Study:
         }  # fmt: skip
 
     def _tested(self, name: str, measured: Measure) -> Row:
-        return _tested(measured, self.task.first.get(name, FIRST))
+        chosen = self.rates.get(name) or _rate(measured, self.task.first.get(name, FIRST))
+        return {**_shown(measured("test", [chosen["rate"]])[0]), **chosen}
 
     def _accuracies(
         self, program: tl.CompiledProgram, pupils: Sequence[Pupil], rates: Sequence[float]
@@ -150,9 +163,9 @@ class Study:
         return tl.compile(method.graph, scheme=method.scheme, target=ROOMY, optimizer=OPTIMIZER)
 
 
-def _tested(measured: Measure, first: Sequence[float]) -> Row:
-    """With the rate that the validation episodes prefer; the grid goes on until it has neighbours
-    on both sides, and of equal rates the largest counts."""
+def _rate(measured: Measure, first: Sequence[float]) -> Row:
+    """What the validation episodes prefer; the grid goes on until it has neighbours on both sides,
+    and of equal rates the largest counts."""
     known: dict[float, float] = {}
     wanted, rate = set(first), 0.0
     while wanted:
@@ -162,10 +175,7 @@ def _tested(measured: Measure, first: Sequence[float]) -> Row:
         rate = max(known, key=lambda r: (known[r], r))
         best = RATES.index(rate)
         wanted = {RATES[k] for k in (best - 1, best + 1) if 0 <= k < len(RATES)} - set(known)
-    return {
-        **_shown(measured("test", [rate])[0]), "rate": rate,
-        "by_rate": {str(r): round(100 * known[r], 2) for r in sorted(known)},
-    }  # fmt: skip
+    return {"rate": rate, "by_rate": {str(r): round(100 * known[r], 2) for r in sorted(known)}}
 
 
 def _shown(found: np.ndarray) -> Row:

@@ -19,8 +19,9 @@ import trainlet as tl
 from trainlet.errors import TrainletError
 from trainlet.frontends.importer import HIDDEN
 from trainlet.ir.graph import Graph
-from trainlet.ir.roles import predictions
+from trainlet.ir.roles import as_outputs, predictions
 from trainlet.ir.storage import to_device
+from trainlet.passes.training_head import probabilities_of
 from trainlet.run.evaluate import evaluate_graph
 
 SAME, REFUSED, WRONG = "equal", "refused", "wrong"
@@ -120,11 +121,15 @@ def _outcome(model: onnx.ModelProto, given: list[Any], sample: Sample) -> tuple[
 
 
 def computed(graph: Graph, given: list[Any]) -> list[np.ndarray]:
-    """What the oracle makes of inputs, which come in the order of the model's."""
+    """What the oracle makes of inputs, which come in the order of the model's; of an output that
+    ends in a softmax the probabilities."""
     leaves = {n.name: to_device(n, graph.values[n.name]) for n in graph.leaves("param", "const")}
     for k, n in enumerate(graph.leaves("input")):
         leaves[n.name] = given[n.attrs.get("position", k)].astype(n.type.dtype)
     with np.errstate(all="ignore"):
         made = evaluate_graph(graph, leaves)
-    assert len(made) == len(predictions(graph))
-    return list(made.values())
+    outputs = predictions(graph)
+    return [
+        made.get(probabilities_of(name), made[output])
+        for name, output in zip(outputs, as_outputs(outputs), strict=True)
+    ]

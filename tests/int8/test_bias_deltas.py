@@ -11,7 +11,7 @@ import pytest
 
 import trainlet as tl
 from int8.networks import program, roomy
-from int8.test_devices import lesson
+from int8.test_devices import lesson, same_steps
 from trainlet.backends.record import print_record, read_record, record_of
 from trainlet.compiled import CompiledProgram
 from trainlet.errors import FileError, StateError
@@ -65,18 +65,10 @@ def test_half_the_ram_and_the_same_bits() -> None:
 )
 def test_saturated_differences_are_the_same_everywhere(core: str, device: str) -> None:
     made, x = compiled(16, "host" if core == "host" else roomy(core))
-    simulation = tl.simulate(made, 1)
     with made.build("host") as host, made.build(device) as other:
         blob = far(made, host.save())
-        for trainer in (host, other):
-            trainer.load(blob)
-        simulation.load(0, blob)
-        for step in range(3):
-            losses = [trainer.step(x, [step % 2], 0.3) for trainer in (host, other)]
-            simulated = simulation.step(x[None], [[step % 2]], 0.3)
-            assert losses[0] == losses[1] == simulated[0]
-        assert host.save() == other.save() == simulation.save(0)
-        before, after = (made.layout.unpack(b).arrays for b in (blob, host.save()))
+        learnt = same_steps(made, x, blob, host, other)
+        before, after = (made.layout.unpack(b).arrays for b in (blob, learnt))
         moved = [(before[name], after[name]) for name in biases(made)]
     assert any(((a == b) & (np.abs(b) == MOST)).any() for a, b in moved)
     assert any(((a != b) & (np.abs(b) < MOST)).any() for a, b in moved)

@@ -5,6 +5,7 @@ import pytest
 
 import trainlet as tl
 from int8.networks import program, roomy
+from trainlet.compiled import CompiledProgram
 from trainlet.run.simulated import ArenaDevice, OracleDevice
 from trainlet.run.trainer import split_blob
 
@@ -20,6 +21,22 @@ def lesson(trainer: tl.Trainer, x: np.ndarray, steps: int = STEPS) -> tuple[list
         seen = (x + 0.05 * rng.standard_normal(x.shape)).astype(np.float32)
         losses.append(trainer.step(seen, [step % 2], 0.01))
     return losses, trainer.predict(x).tobytes() + trainer.save()
+
+
+def same_steps(
+    made: CompiledProgram, x: np.ndarray, blob: bytes, host: tl.Trainer, other: tl.Trainer
+) -> bytes:
+    """The state after three steps from a saved one, which two trainers and the simulation share."""
+    simulation = tl.simulate(made, 1)
+    simulation.load(0, blob)
+    for trainer in (host, other):
+        trainer.load(blob)
+    for step in range(3):
+        losses = [trainer.step(x, [step % 2], 0.3) for trainer in (host, other)]
+        assert losses[0] == losses[1] == simulation.step(x[None], [[step % 2]], 0.3)[0]
+    state = host.save()
+    assert state == other.save() == simulation.save(0)
+    return state
 
 
 @pytest.mark.parametrize("core", [pytest.param("cortex-m4", marks=pytest.mark.long), "cortex-m7"])

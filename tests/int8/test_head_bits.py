@@ -9,7 +9,7 @@ import pytest
 
 import trainlet as tl
 from int8.networks import program, quantised, roomy, scheme_of
-from int8.test_devices import lesson
+from int8.test_devices import lesson, same_steps
 from trainlet.compiled import CompiledProgram
 from trainlet.errors import SchemeError, TrainletError
 from trainlet.ir.types import LARGEST
@@ -64,20 +64,13 @@ def test_half_the_ram_and_the_flash() -> None:
 )
 def test_a_saturated_head_is_the_same_everywhere(core: str, device: str) -> None:
     made, x = compiled(16, "host" if core == "host" else roomy(core))
-    simulation = tl.simulate(made, 1)
     with made.build("host") as host, made.build(device) as other:
         blob = host.save()
         ends = {name: np.where(p % 2, MOST, -MOST).astype(p.dtype)
                 for name, p in zip(HEAD, head(made, blob), strict=True)}  # fmt: skip
         blob = made.layout.pack(Saved({**made.layout.unpack(blob).arrays, **ends}))
-        for trainer in (host, other):
-            trainer.load(blob)
-        simulation.load(0, blob)
-        for step in range(3):
-            losses = [trainer.step(x, [step % 2], 0.3) for trainer in (host, other)]
-            assert losses[0] == losses[1] == simulation.step(x[None], [[step % 2]], 0.3)[0]
-        assert host.save() == other.save() == simulation.save(0)
-        pairs = list(zip(ends.values(), head(made, host.save()), strict=True))
+        after = same_steps(made, x, blob, host, other)
+    pairs = list(zip(ends.values(), head(made, after), strict=True))
     assert any((a != b).any() for a, b in pairs)
     assert all((np.sign(a) == np.sign(b)).all() for a, b in pairs)  # nothing has wrapped
 

@@ -116,11 +116,9 @@ class Measured:
     added: Callable[[Node, Node, Node, Mapping[Node, Sequence[Node]]], Node]
 
 
-def _fisher(
-    total: Node, gradient: Node, p: Node, readers: Mapping[Node, Sequence[Node]]
-) -> Node:  # fmt: skip
+def _fisher(total: Node, gradient: Node, p: Node, readers: Mapping[Node, Sequence[Node]]) -> Node:
     """The gradient of what a layer reads is multiplied with what it reads."""
-    behind, x, label = *gradient.inputs[:2], p.name
+    (behind, x), label = gradient.inputs[:2], p.name
     found = [
         n
         for n in readers[behind]

@@ -1,6 +1,7 @@
 #include "kernel.h"
 #include "move_bias.h"
-/* biases, or a head in fixed point, p, of `width` bytes, -= lr g / s, saturating; inverse = 1 / s a channel */
+/* biases, or a head in fixed point, p, of `width` bytes, -= lr g / s, saturating;
+ * inverse = 1 / s a channel */
 KERNEL void k_sgd_wide(void *p, const float *g, const float *inverse, const float *lr,
                        const int32_t *step, int rows, int p_row, int g_row, int channel_rows,
                        int width, uint32_t seed, uint32_t tensor, int mode) {

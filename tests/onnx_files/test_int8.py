@@ -122,6 +122,23 @@ def test_two_outputs(tmp_path):
         assert not np.isclose(trainer.predict(x)["p"].sum(), 1)
 
 
+def test_an_output_that_another_layer_reads_keeps_its_integers(tmp_path):
+    rows = [("QuantizeLinear", ["x", "s", "z"], ["a"], {}),
+            ("DequantizeLinear", ["a", "s", "z"], ["b"], {})]  # fmt: skip
+    for name, read in (("v", "b"), ("w", "v.f")):
+        rows += [
+            ("DequantizeLinear", [f"{name}_quantized", "s"], [f"{name}.c"], {}),
+            ("MatMul", [read, f"{name}.c"], [f"{name}.d"], {}),
+            ("QuantizeLinear", [f"{name}.d", "s", "z"], [f"{name}.e"], {}),
+            ("DequantizeLinear", [f"{name}.e", "s", "z"], [f"{name}.f"], {}),
+        ]
+    tensors = {"s": np.float32(0.1), "z": np.int8(3), "v_quantized": np.full((4, 3), 5, np.int8),
+               "w_quantized": np.full((3, 2), 2, np.int8)}  # fmt: skip
+    graph = tl.prepare(written(tmp_path, rows, drawn(1, 4), tensors, outputs=("v.f", "w.f")))
+    layers = [n for n in graph.nodes() if n.op.startswith("linear")]
+    assert sorted((n.op, n.inputs[1].name) for n in layers) == [("linear", "w"), ("linear_i8", "v")]
+
+
 def test_weights_with_zero_points_are_computed_in_float32(tmp_path):
     """Of uint8 weights those with zero point 128 are integers; the quantiser gave it to one."""
     graph = tl.load(quantized(tmp_path, unsigned=True, by_channel=False, weights="QUInt8"))
